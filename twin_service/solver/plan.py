@@ -1,0 +1,250 @@
+"""A plan: the schedules of N patients as flat arrays of actions, sorted by patient and time.
+
+Lag, bioavailability and modelled duration are applied here, with the parameters in force at the dose's own time, so
+that every integrator meets nothing but additions to states, changes of rate, changes of parameters, resets and steady
+states. At one time the order is: parameters change, infusions end, resets, steady states, doses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.evaluate import array_function
+from twin_service.solver.expression import Expression, symbols_of
+from twin_service.solver.schedule import Schedule
+from twin_service.solver.system import ZERO, System
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHANGE: Final = 0
+STOP: Final = 1
+RESET: Final = 2
+STEADY: Final = 3
+STEADY_ADD: Final = 4
+BOLUS: Final = 5
+START: Final = 6
+
+
+class Plan(NamedTuple):
+    """Actions of patient i are rows `offset[i]:offset[i+1]`.
+
+    time      h
+    kind      one of the constants above
+    index     state concerned; for CHANGE the new parameter row
+    value     amount (BOLUS, STEADY), or amount per hour (START, STOP)
+    duration  h; of the repeated dose of a STEADY action
+    interval  h; of the repeated dose of a STEADY action
+    """
+
+    offset: Ints
+    time: Floats
+    kind: Ints
+    index: Ints
+    value: Floats
+    duration: Floats
+    interval: Floats
+
+
+class _Doses(NamedTuple):
+    who: Ints
+    time: Floats
+    input: Ints
+    amount: Floats
+    duration: Floats
+    interval: Floats
+    adds: NDArray[np.bool_]
+
+
+def change_matrix(schedules: Sequence[Schedule]) -> Floats:
+    """Change times (h), one row per schedule, padded with infinity."""
+    width = max((len(s.change_times_h) for s in schedules), default=0)
+    changes = np.full((len(schedules), width), np.inf)
+    for i, s in enumerate(schedules):
+        changes[i, : len(s.change_times_h)] = s.change_times_h
+    return changes
+
+
+def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+    """The plan of N patients; `schedules` holds one for all or N; `parameters` is (N, K, np); `start_h` (N,)."""
+    n = parameters.shape[0]
+    shared = len(schedules) == 1
+    changes, resets = change_matrix(schedules), _reset_matrix(schedules)
+    doses = _flatten(system, schedules)
+    if shared:
+        doses = _repeat(doses, n)
+        changes, resets = np.repeat(changes, n, axis=0), np.repeat(resets, n, axis=0)
+    parts = [_change_rows(changes, start_h), _reset_rows(resets, start_h)]
+    if len(doses.who):
+        parts.append(_dose_rows(system, parameters, doses, changes, resets, start_h))
+    return _sorted(n, [np.concatenate([np.asarray(p[c]) for p in parts]) for c in range(7)])
+
+
+def _reset_matrix(schedules: Sequence[Schedule]) -> Floats:
+    width = max((len(s.reset_times_h) for s in schedules), default=0)
+    resets = np.full((len(schedules), width), np.inf)
+    for i, s in enumerate(schedules):
+        resets[i, : len(s.reset_times_h)] = sorted(s.reset_times_h)
+    return resets
+
+
+def _flatten(system: System, schedules: Sequence[Schedule]) -> _Doses:
+    rows = [(i, *d) for i, s in enumerate(schedules) for d in s.doses]
+    if not rows:
+        empty = np.zeros(0)
+        return _Doses(empty.astype(np.int64), empty, empty.astype(np.int64), empty, empty, empty, empty.astype(bool))
+    who, time, name, amount, duration, interval, adds = zip(*rows, strict=True)
+    index = system.input_index
+    unknown = sorted(set(name) - set(index))
+    if unknown:
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"system {system.name!r} has no input {unknown[0]!r}; known: {', '.join(index) or 'none'}",
+            field="schedules.doses.input",
+            reason="INPUT_UNKNOWN",
+        )
+    as_float = [np.array(x, dtype=np.float64) for x in (time, amount, duration, interval)]
+    if not all(np.isfinite(x).all() for x in as_float) or min(as_float[2].min(), as_float[3].min()) < 0:
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"system {system.name!r}: a dose has a time, amount, duration or interval that is not finite, or a negative "
+            "duration or interval",
+            field="schedules.doses",
+            reason="DOSE_INVALID",
+        )
+    inputs = np.array([index[x] for x in name], dtype=np.int64)
+    return _Doses(np.array(who, dtype=np.int64), as_float[0], inputs, *as_float[1:], np.array(adds, dtype=bool))
+
+
+def _repeat(doses: _Doses, n: int) -> _Doses:
+    tiled = [np.tile(x, n) for x in doses[1:]]
+    return _Doses(np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *tiled)
+
+
+def _rows(who: Any, time: Any, kind: int, index: Any, value: Any) -> tuple[Any, ...]:
+    zero = np.zeros(len(who))
+    return (who, time, np.full(len(who), kind, dtype=np.int64), index, value, zero, zero)
+
+
+def _change_rows(changes: Floats, start_h: Floats) -> tuple[Any, ...]:
+    who, k = np.nonzero((changes >= start_h[:, None]) & np.isfinite(changes))
+    return _rows(who, changes[who, k], CHANGE, k + 1, np.zeros(len(who)))
+
+
+def _reset_rows(resets: Floats, start_h: Floats) -> tuple[Any, ...]:
+    who, k = np.nonzero((resets >= start_h[:, None]) & np.isfinite(resets))
+    return _rows(who, resets[who, k], RESET, np.zeros(len(who), dtype=np.int64), np.zeros(len(who)))
+
+
+def _dose_rows(
+    system: System, parameters: Floats, doses: _Doses, changes: Floats, resets: Floats, start_h: Floats
+) -> tuple[Any, ...]:
+    d, effective, stop = _effective(system, parameters, doses, changes)
+    who, start = d.who, start_h[d.who]
+    cancelled = _cancelling(d, effective, resets)
+    stop = np.minimum(stop, cancelled)
+    keep = effective < cancelled
+    infused = d.duration > 0.0
+    state = np.array([system.state_index[u.state] for u in system.inputs], dtype=np.int64)[d.input]
+    rate = d.amount / np.where(infused, d.duration, 1.0)
+    now = keep & ~infused & (effective >= start)
+    run = keep & infused & (stop > start)
+    parts = [
+        _rows(who[now], effective[now], BOLUS, state[now], d.amount[now]),
+        _rows(who[run], np.maximum(effective, start)[run], START, state[run], rate[run]),
+        _rows(who[run], stop[run], STOP, state[run], rate[run]),
+    ]
+    steady = keep & (d.interval > 0.0)
+    if steady.any():
+        parts += _steady_rows(d, effective, state, steady & (effective >= start))
+        parts += _overlaps(d, effective, cancelled, state, start, steady & infused)
+    return tuple(np.concatenate([p[c] for p in parts]) for c in range(7))
+
+
+def _effective(system: System, parameters: Floats, doses: _Doses, changes: Floats) -> tuple[_Doses, Floats, Floats]:
+    """Doses as they enter: amount times bioavailability, time of entry (h), end of infusion (h)."""
+    row = (changes[doses.who] <= doses.time[:, None]).sum(axis=1)
+    amount, duration, lag = doses.amount.copy(), doses.duration.copy(), np.zeros(len(doses.who))
+    for k, u in enumerate(system.inputs):
+        mine = np.flatnonzero(doses.input == k)
+        if not len(mine):
+            continue
+        roots = [u.bioavailability, u.lag, u.duration if u.duration is not None else ZERO]
+        values = _at(system, roots, parameters, doses.who[mine], row[mine], doses.time[mine])
+        if not np.isfinite(values).all() or (values[1:] < 0).any():
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"system {system.name!r}, input {u.name}: bioavailability, lag or duration is not finite or a time is "
+                "negative for these parameters",
+                field="parameters",
+                reason="INPUT_PARAMETERS_INVALID",
+            )
+        amount[mine] *= values[0]
+        lag[mine] = values[1]
+        if u.duration is not None:
+            duration[mine] = values[2]
+    effective = doses.time + lag
+    return doses._replace(amount=amount, duration=duration), effective, effective + duration
+
+
+def _at(
+    system: System, roots: list[Expression], parameters: Floats, who: Ints, row: Ints, time: Floats
+) -> NDArray[np.float64]:
+    names = sorted(symbols_of(roots))
+    columns = [time if s == "time" else parameters[who, row, system.parameter_index[s]] for s in names]
+    values = array_function(roots, names)(*columns)
+    return np.array([np.broadcast_to(np.asarray(v, dtype=np.float64), (len(who),)) for v in values])
+
+
+def _cancelling(d: _Doses, effective: Floats, resets: Floats) -> Floats:
+    """Time (h) of the first reset or replacing steady state after each dose was given; infinity without one."""
+    after = np.where(resets[d.who] > d.time[:, None], resets[d.who], np.inf).min(axis=1, initial=np.inf)
+    replacing = np.flatnonzero((d.interval > 0.0) & ~d.adds)
+    if not len(replacing):
+        return after
+    who = d.who[replacing]
+    rank = np.arange(len(who)) - np.searchsorted(who, who)
+    given = np.full((int(d.who.max()) + 1, int(rank.max()) + 1), -np.inf)
+    enters = np.full(given.shape, np.inf)
+    given[who, rank], enters[who, rank] = d.time[replacing], effective[replacing]
+    later = np.where(given[d.who] > d.time[:, None], enters[d.who], np.inf).min(axis=1)
+    return np.minimum(after, later)
+
+
+def _steady_rows(d: _Doses, effective: Floats, state: Ints, which: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
+    parts = []
+    for kind, mask in ((STEADY, which & ~d.adds), (STEADY_ADD, which & d.adds)):
+        m = int(mask.sum())
+        kinds = np.full(m, kind, dtype=np.int64)
+        parts.append((d.who[mask], effective[mask], kinds, state[mask], d.amount[mask], d.duration[mask], d.interval[mask]))
+    return parts
+
+
+def _overlaps(
+    d: _Doses, effective: Floats, cancelled: Floats, state: Ints, start: Floats, which: NDArray[np.bool_]
+) -> list[tuple[Any, ...]]:
+    """Infusions of the repeated dose that are longer than its interval still run when the steady state is entered."""
+    parts = []
+    for j in np.flatnonzero(which & (d.duration > d.interval)):
+        for back in range(1, int(np.ceil(d.duration[j] / d.interval[j]))):
+            stop = min(effective[j] + d.duration[j] - back * d.interval[j], cancelled[j])
+            if stop <= max(effective[j], start[j]):
+                continue
+            one, s, rate = d.who[j : j + 1], state[j : j + 1], d.amount[j : j + 1] / d.duration[j]
+            parts.append(_rows(one, np.array([max(effective[j], start[j])]), START, s, rate))
+            parts.append(_rows(one, np.array([stop]), STOP, s, rate))
+    return parts
+
+
+def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
+    who, time, kind = columns[0].astype(np.int64), columns[1], columns[2]
+    order = np.lexsort((kind, time, who))
+    offset = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
+    c = [np.ascontiguousarray(x[order]) for x in columns]
+    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6])
