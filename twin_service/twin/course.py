@@ -1,0 +1,191 @@
+"""A timeline read through a model: what was given, what held, what was measured, in the model's own units and hours.
+
+The course is a pure function of the timeline, so any order of arrival gives the same course. `prefix_digest` names
+all of it that can influence a prediction up to a time; a snapshot is continued only when that digest still holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.model.structure import PatientModel, Route
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.record.events import (
+    MICROSECONDS_PER_HOUR,
+    Censoring,
+    CovariateMeasured,
+    DoseGiven,
+    Event,
+    GenotypeFound,
+    ImageMeasured,
+    LabMeasured,
+)
+from twin_service.record.person import Person
+from twin_service.record.timeline import Timeline
+from twin_service.solver.schedule import Dose, Schedule
+
+
+class Sample(NamedTuple):
+    """One measurement the model predicts: hours from the start of the course, value in the observable's unit."""
+
+    event_id: str
+    time_h: float
+    analyte: str
+    value: float
+    censoring: Censoring
+    after_dose: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """start_us       clinical time of hour 0
+    doses          in the unit of their input, by time
+    change_times_h when a covariate changes; `covariates[k]` holds from change k-1 to change k
+    samples        in clinical order
+    unused         ids of measurements this model does not predict
+    """
+
+    start_us: int
+    doses: tuple[Dose, ...]
+    change_times_h: tuple[float, ...]
+    covariates: tuple[Mapping[str, float], ...]
+    samples: tuple[Sample, ...]
+    unused: tuple[str, ...]
+
+    def hours(self, time_us: int) -> float:
+        return (time_us - self.start_us) / MICROSECONDS_PER_HOUR
+
+    def schedule(self, until_h: float = np.inf) -> Schedule:
+        """What was done before `until_h`; nothing later can reach an earlier prediction."""
+        return Schedule(
+            tuple(d for d in self.doses if d.time_h <= until_h), tuple(t for t in self.change_times_h if t <= until_h)
+        )
+
+    def parameters(self, model: PatientModel, eta: NDArray[np.float64], until_h: float = np.inf) -> NDArray[np.float64]:
+        """Parameter rows (N, K, np) of members `eta` (N, nx) over the covariate segments that start by `until_h`."""
+        count = 1 + sum(t <= until_h for t in self.change_times_h)
+        return np.stack([model.members(c, eta) for c in self.covariates[:count]], axis=1)
+
+    def prefix_digest(self, until_h: float) -> str:
+        """SHA-256 of all doses, covariates and samples up to and including `until_h`."""
+        h = hashlib.sha256(str(self.start_us).encode())
+        for part in (
+            [d for d in self.doses if d.time_h <= until_h],
+            [t for t in self.change_times_h if t <= until_h],
+            [sorted(c.items()) for c in self.covariates[: 1 + sum(t <= until_h for t in self.change_times_h)]],
+            [s for s in self.samples if s.time_h <= until_h],
+        ):
+            h.update(repr(part).encode())
+        return h.hexdigest()
+
+
+def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Course:
+    """The course of `timeline` for `model`.
+
+    Raises Refusal when a dose cannot enter the model (unknown drug or route) or a required characteristic is missing.
+    """
+    found = timeline.effective
+    start_us = min([person.epoch_us, *(e.time_us for e in found)])
+    doses = tuple(_dose(model, e, start_us) for e in found if isinstance(e.payload, DoseGiven))
+    samples, unused = _samples(model, found, start_us)
+    changes, rows = _covariate_rows(model, person, found, start_us)
+    _require(model, rows[0])
+    return Course(start_us, doses, changes, rows, samples, unused)
+
+
+def route_for(model: PatientModel, drug: str, route: str) -> Route:
+    """The way `drug` enters by `route`; raises Refusal naming the routes the model knows."""
+    for r in model.routes:
+        if (r.drug, r.route) == (drug, route):
+            return r
+    known = ", ".join(sorted(f"{r.drug} {r.route}" for r in model.routes)) or "none"
+    raise Refusal(RefusalCode.PRECONDITION, f"dose of {drug} by {route}: this twin's model has no such route; "
+                  f"it knows: {known}. Create the twin with a model that includes the drug.",
+                  field="dose.route", reason="NO_SUCH_ROUTE")  # fmt: skip
+
+
+def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:
+    given = event.payload
+    assert isinstance(given, DoseGiven)
+    route = route_for(model, given.drug, given.route)
+    return Dose((event.time_us - start_us) / MICROSECONDS_PER_HOUR, route.input,
+                given.amount_mg * route.units_per_mg, given.duration_h)  # fmt: skip
+
+
+def _samples(
+    model: PatientModel, found: tuple[Event, ...], start_us: int
+) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    samples: list[Sample] = []
+    unused: list[str] = []
+    for event in found:
+        p = event.payload
+        if not isinstance(p, LabMeasured | ImageMeasured):
+            continue
+        if p.analyte not in model.observables:
+            if not (isinstance(p, LabMeasured) and _as_covariate(model, p.analyte)):
+                unused.append(event.id)
+            continue
+        lab = isinstance(p, LabMeasured)
+        samples.append(
+            Sample(event.id, (event.time_us - start_us) / MICROSECONDS_PER_HOUR, p.analyte, p.value,
+                   p.censoring if lab else Censoring.NONE, p.after_dose if lab else False)
+        )  # fmt: skip
+    return tuple(samples), tuple(unused)
+
+
+def _as_covariate(model: PatientModel, analyte: str) -> str:
+    """The covariate that a lab which the model does not predict sets, by the naming rule `<analyte>_<unit words>`;
+    "" when there is none."""
+    return next((c.name for c in model.covariates if c.name == analyte or c.name.startswith(f"{analyte}_")), "")
+
+
+def _covariate_rows(
+    model: PatientModel, person: Person, found: tuple[Event, ...], start_us: int
+) -> tuple[tuple[float, ...], tuple[Mapping[str, float], ...]]:
+    """Last value carried forward; the first one carried back to the start; genotypes hold for life."""
+    settings: list[tuple[float, str, float]] = []
+    for event in found:
+        p, hour = event.payload, (event.time_us - start_us) / MICROSECONDS_PER_HOUR
+        if isinstance(p, CovariateMeasured):
+            settings.append((hour, p.name, p.value))
+        elif isinstance(p, GenotypeFound):
+            settings.append((0.0, f"{p.gene.lower()}_activity", p.activity))
+        elif isinstance(p, LabMeasured) and p.analyte not in model.observables:
+            name = _as_covariate(model, p.analyte)
+            if name:
+                settings.append((hour, name, p.value))
+    used = {c.name for c in model.covariates}
+    settings = [s for s in settings if s[1] in used]
+    first: dict[str, float] = {k: v for k, v in person.covariates.items() if k in used}
+    for _, name, value in settings:
+        first.setdefault(name, value)
+    times: list[float] = []
+    rows: list[dict[str, float]] = [first]
+    for hour, name, value in settings:
+        if rows[-1][name] == value:
+            continue
+        if hour <= 0.0 or (times and times[-1] == hour):
+            rows[-1] = {**rows[-1], name: value}
+        else:
+            times.append(hour)
+            rows.append({**rows[-1], name: value})
+    return tuple(times), tuple(rows)
+
+
+def _require(model: PatientModel, values: Mapping[str, float]) -> None:
+    """Required characteristics are present and inside the model's domain."""
+    for c in model.covariates:
+        if c.default is None and c.name not in values:
+            raise Refusal(RefusalCode.PRECONDITION, f"{model.id} needs {c.name} [{c.unit}]; record it as a covariate",
+                          field=f"covariates.{c.name}", reason="COVARIATE_MISSING")  # fmt: skip
+        value = values.get(c.name, c.default)
+        if value is not None and not c.low <= value <= c.high:
+            raise Refusal(RefusalCode.OUT_OF_RANGE, f"{model.id} was built for {c.name} from {c.low:g} to {c.high:g} "
+                          f"{c.unit}, not {value:g}; choose a model whose domain includes this patient",
+                          field=f"covariates.{c.name}", reason="OUTSIDE_DOMAIN")  # fmt: skip

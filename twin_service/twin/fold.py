@@ -1,0 +1,230 @@
+"""The twin is a fold over its timeline: prior, then for each instant with measurements forecast, look, update.
+
+The forecast made before looking is kept for every measurement. An anchor (the belief after each instant) is kept
+too: a late or corrected event returns to the last anchor whose past is unchanged and folds on from there, which gives
+bit for bit what folding from the beginning gives, because an update depends on nothing but the belief and the course.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.kalman.belief import Belief
+from twin_service.model.structure import PatientModel
+from twin_service.outcome import Outcome, Verdict
+from twin_service.record.person import Person
+from twin_service.record.snapshot import Snapshot
+from twin_service.record.timeline import Timeline
+from twin_service.solver.simulate import Deadline
+from twin_service.twin.course import Course, Sample, read_course
+from twin_service.twin.estimate import Estimated, update
+from twin_service.twin.observe import predictive, standard_draws
+from twin_service.twin.propagate import columns, propagate
+
+FloatArray = NDArray[np.float64]
+
+
+class Band(NamedTuple):
+    """A predictive distribution in the observable's unit."""
+
+    mean: float
+    sd: float
+    q05: float
+    q50: float
+    q95: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What was expected of one measurement before it was seen, and what came.
+
+    prior      from the characteristics of the patient alone
+    band       from everything before this instant
+    history    how many earlier measurements of this analyte had been assimilated
+    nis        squared innovation over its variance (1 expected); `surprising` when beyond the gate
+    weight     share of the measurement's information that was used (1 unless it was surprising)
+    """
+
+    sample: Sample
+    prior: Band
+    band: Band
+    history: int
+    nis: float
+    surprising: bool
+    weight: float
+    estimator: str
+    outcome: Outcome
+
+
+class Anchor(NamedTuple):
+    """The belief after all measurements up to `time_h`; `prefix` names the course it summarizes."""
+
+    time_h: float
+    prefix: str
+    belief: Belief
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A patient's twin as of one timeline."""
+
+    person: Person
+    model: PatientModel
+    course: Course
+    timeline_digest: str
+    belief: Belief
+    anchors: tuple[Anchor, ...]
+    forecasts: tuple[Forecast, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def state_digest(self) -> str:
+        """SHA-256 of what is believed and of which model and timeline: equal twins have equal digests."""
+        h = hashlib.sha256(f"{self.model.digest}{self.timeline_digest}".encode())
+        h.update(np.ascontiguousarray(self.belief.mean).tobytes())
+        h.update(np.ascontiguousarray(self.belief.chol).tobytes())
+        return h.hexdigest()
+
+
+def prior_belief(model: PatientModel) -> Belief:
+    """N(0, omega) over the model's effects."""
+    return Belief.of(np.zeros(len(model.effects)), model.omega, tuple(e.name for e in model.effects))
+
+
+def fold(
+    model: PatientModel,
+    person: Person,
+    timeline: Timeline,
+    *,
+    previous: Folded | None = None,
+    anchors: tuple[Anchor, ...] = (),
+    deadline: Deadline | None = None,
+) -> Folded:
+    """The twin of `timeline`. `previous` or stored `anchors` only save work; they never change the result."""
+    course = read_course(model, person, timeline)
+    kept_forecasts = previous.forecasts if previous is not None and previous.model.digest == model.digest else ()
+    kept_anchors = _still_true(course, previous.anchors if previous is not None else anchors)
+    belief = kept_anchors[-1].belief if kept_anchors else prior_belief(model)
+    done_h = kept_anchors[-1].time_h if kept_anchors else -np.inf
+    forecasts = _kept(course, kept_forecasts, done_h)
+    if len(forecasts) < sum(s.time_h <= done_h for s in course.samples):
+        kept_anchors, belief, done_h, forecasts = (), prior_belief(model), -np.inf, ()
+    draws = standard_draws(str(person.name), len(model.effects))
+    remaining = [s for s in course.samples if s.time_h > done_h]
+    priors = _prior_bands(model, course, remaining, draws, deadline)
+    clock_h = max(done_h, 0.0)
+    new_anchors, new_forecasts = list(kept_anchors), list(forecasts)
+    for time_h, samples in _instants(remaining):
+        belief = belief.drifted(_drift(model), time_h - clock_h)
+        clock_h = time_h
+        bands = _bands(model, course, samples, belief, draws, deadline)
+        estimated = update(model, course, samples, belief, estimator=person.estimator, deadline=deadline)
+        new_forecasts += _forecasts(samples, priors, bands, estimated, new_forecasts)
+        belief = estimated.belief
+        new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief))
+    return Folded(
+        person, model, course, timeline.digest, belief, tuple(new_anchors), tuple(new_forecasts),
+        tuple(_warnings(model, course, timeline, new_forecasts)),
+    )  # fmt: skip
+
+
+def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot:
+    """The stored form of an anchor."""
+    time_us = course.start_us + round(anchor.time_h * 3.6e9)
+    empty = np.zeros((0, 0))
+    return Snapshot(time_us, anchor.prefix, model.digest, anchor.belief.mean, anchor.belief.chol, empty, empty)
+
+
+def _still_true(course: Course, anchors: tuple[Anchor, ...]) -> tuple[Anchor, ...]:
+    """The leading anchors whose past is exactly the past of `course`."""
+    instants = {t for t, _ in _instants(course.samples)}
+    kept: list[Anchor] = []
+    for anchor in anchors:
+        if anchor.time_h not in instants or course.prefix_digest(anchor.time_h) != anchor.prefix:
+            break
+        kept.append(anchor)
+    return tuple(kept)
+
+
+def _kept(course: Course, forecasts: tuple[Forecast, ...], until_h: float) -> tuple[Forecast, ...]:
+    known = {f.sample: f for f in forecasts}
+    return tuple(known[s] for s in course.samples if s.time_h <= until_h and s in known)
+
+
+def _instants(samples: tuple[Sample, ...] | list[Sample]) -> Iterator[tuple[float, list[Sample]]]:
+    """Measurements by instant: simultaneous labs are one stacked update."""
+    for time_h, group in groupby(samples, key=lambda s: s.time_h):
+        yield time_h, list(group)
+
+
+def _drift(model: PatientModel) -> FloatArray:
+    return np.array([e.drift_per_h for e in model.effects], dtype=np.float64)
+
+
+def _prior_bands(
+    model: PatientModel, course: Course, samples: list[Sample], draws: FloatArray, deadline: Deadline | None
+) -> dict[str, Band]:
+    if not samples:
+        return {}
+    bands = _bands(model, course, samples, prior_belief(model), draws, deadline)
+    return {s.event_id: b for s, b in zip(samples, bands, strict=True)}
+
+
+def _bands(
+    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, draws: FloatArray,
+    deadline: Deadline | None,
+) -> list[Band]:  # fmt: skip
+    """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
+    eta = belief.mean + draws[:, : len(belief.mean)] @ belief.chol.T
+    run = propagate(model, course, eta, [s.time_h for s in samples],
+                    after_dose=[s.after_dose for s in samples], deadline=deadline)  # fmt: skip
+    column = columns(model, [s.analyte for s in samples])
+    bands: list[Band] = []
+    for j, sample in enumerate(samples):
+        noisy = predictive(run.outputs[:, j, column[j]], model.observables[sample.analyte].error, draws[:, -1])
+        good = noisy[np.isfinite(noisy)]
+        if len(good) < 0.5 * len(noisy):
+            bands.append(Band(np.nan, np.nan, np.nan, np.nan, np.nan))
+            continue
+        q = np.quantile(good, (0.05, 0.5, 0.95))
+        bands.append(Band(float(good.mean()), float(good.std(ddof=1)), float(q[0]), float(q[1]), float(q[2])))
+    return bands
+
+
+def _forecasts(
+    samples: list[Sample], priors: dict[str, Band], bands: list[Band], estimated: Estimated, earlier: list[Forecast]
+) -> list[Forecast]:
+    seen = [f.sample.analyte for f in earlier if f.outcome.ok]
+    return [
+        Forecast(s, priors[s.event_id], band, seen.count(s.analyte), estimated.nis[j], estimated.surprising[j],
+                 estimated.weights[j], estimated.estimator, estimated.outcome)
+        for j, (s, band) in enumerate(zip(samples, bands, strict=True))
+    ]  # fmt: skip
+
+
+def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts: list[Forecast]) -> list[str]:
+    known = {c.name: c.default for c in model.covariates if c.default is not None}
+    found = list(dict.fromkeys(w for row in course.covariates for w in model.warnings({**known, **row})))
+    if course.unused:
+        found.append(f"{len(course.unused)} measurements are kept but not used: no part of {model.id} predicts them")
+    if timeline.waiting:
+        found.append(f"{len(timeline.waiting)} corrections wait for the event they correct")
+    failed = [f for f in forecasts if not f.outcome.ok and f.outcome.verdict is not Verdict.SURPRISING]
+    if failed:
+        found.append(f"{len(failed)} measurements could not be assimilated: {failed[0].outcome}")
+    return found
+
+
+def without_future(folded: Folded, time_h: float) -> Folded:
+    """`folded` as it was believed at `time_h`: an as-of view."""
+    anchors = tuple(a for a in folded.anchors if a.time_h <= time_h)
+    belief = anchors[-1].belief if anchors else prior_belief(folded.model)
+    return replace(folded, anchors=anchors, belief=belief,
+                   forecasts=tuple(f for f in folded.forecasts if f.sample.time_h <= time_h))  # fmt: skip
