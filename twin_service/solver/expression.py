@@ -143,7 +143,8 @@ def apply(op: str, *args: Expression) -> Expression:
         folded = fold(op, *(a.value for a in args))
         if folded is not None:
             return constant(folded)
-    return _simplify(op, args) or _intern(op, args, 0.0, "")
+    simpler = _simplify(op, args)
+    return _intern(op, args, 0.0, "") if simpler is None else simpler
 
 
 def _is(node: Expression, value: float) -> bool:

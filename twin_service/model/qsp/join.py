@@ -1,0 +1,51 @@
+"""Small blocks that stand between others: a constant, nothing at all, a change of unit, a sum.
+
+They let a port be wired to no drug, to one whose concentrations are in mg/L, or to several drugs at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from twin_service.model.qsp.dimension import conversion
+from twin_service.model.structure import Block
+from twin_service.solver.expression import TIME, constant, symbol
+from twin_service.solver.functions import exp, where
+from twin_service.solver.system import Output, Parameter
+
+
+def constant_block(value: float, unit: str) -> Block:
+    """A block whose output `level` is its parameter `level` (change it in time to make a pulse)."""
+    return Block(id="constant", version="1", states=(), parameters=(Parameter("level", unit, value),),
+                 outputs=(Output("level", unit, symbol("level")),))  # fmt: skip
+
+
+def silent_block(unit: str) -> Block:
+    """A block whose output `level` is 0: what an unused port is wired to."""
+    return Block(id="silent", version="1", states=(), parameters=(), outputs=(Output("level", unit, constant(0.0)),))
+
+
+def unit_block(source: str, target: str, molar_mass_g_mol: float | None = None) -> Block:
+    """A block with port `x` in `source` and output `x` in `target`; raises UnitError where that cannot be."""
+    factor = conversion(source, target, molar_mass_g_mol)
+    return Block(id="unit", version="1", states=(), parameters=(), ports={"x": source},
+                 outputs=(Output("x", target, symbol("x") * factor),))  # fmt: skip
+
+
+def sum_block(weights: Sequence[float], unit: str) -> Block:
+    """A block with ports x0, x1, ... and output `x`, their weighted sum (additive effects of several drugs).
+
+    A weight is the potency relative to the drug to which the receiving block's numbers belong.
+    """
+    total = sum((symbol(f"x{i}") * w for i, w in enumerate(weights)), start=constant(0.0))
+    return Block(id="sum", version="1", states=(), parameters=(), outputs=(Output("x", unit, total),),
+                 ports={f"x{i}": unit for i in range(len(weights))})  # fmt: skip
+
+
+def ramp_decay_block(shape: dict[str, float], unit: str, factor: float = 1.0) -> Block:
+    """A block whose output rises linearly to `amplitude exp(-rate lag)` at `lag` (h) and then decays at `rate`."""
+    lag, rate = shape["lag_h"], shape["rate_per_h"]
+    peak = shape["amplitude"] * factor
+    level = where(TIME < lag, peak * math.exp(-rate * lag) / lag * TIME, peak * exp(-rate * TIME))
+    return Block(id="ramp_decay", version="1", states=(), parameters=(), outputs=(Output("level", unit, level),))

@@ -1,0 +1,180 @@
+"""A QSP file as read: checked against its law, every number converted to the law's bench unit.
+
+One file, one model: `library/qsp/<id>.toml`. It names a law by id and holds no expressions. Every number is a record
+of value, unit and origin (check R7); parameters may add bounds, a transform and a between-patient variance.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import twin_service.model.qsp.laws  # noqa: F401  registers every law
+from twin_service.model.qsp.dimension import UnitError, conversion
+from twin_service.model.qsp.law import LAWS, Law
+from twin_service.outcome import Refusal, RefusalCode
+
+LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "qsp"
+TRANSFORMS: Final = ("log", "logit", "none", "fixed")
+COVARIATE_LAWS: Final = ("power", "linear", "fraction", "broken_line")
+
+
+@dataclass(frozen=True)
+class ParameterRecord:
+    """A typical value in the law's unit, its bounds, and how it differs between patients.
+
+    transform   "log": value exp(eta); "logit": between the bounds; "none": value + eta; "fixed": no effect
+    variance    of eta, in that free scale
+    """
+
+    name: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    transform: str = "fixed"
+    variance: float = 0.0
+    drift_per_h: float = 0.0
+
+
+@dataclass(frozen=True)
+class CovariateEffect:
+    """A named covariate law on one parameter: coefficients k (1 or 2) and the reference x0.
+
+    power (x/x0)^k | linear 1 + k(x - x0) | fraction 1 + k x | broken_line 1 + k1(x - x0) below, 1 + k2(x - x0) above
+    """
+
+    parameter: str
+    covariate: str
+    law: str
+    coefficients: tuple[float, ...]
+    reference: float
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of the block: its unit, the drug output the published numbers belong to, and why."""
+
+    name: str
+    unit: str
+    wire: str = ""
+    drug: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class QspRecord:
+    """One QSP file. `raw` keeps the tables that the builder turns into contract nouns one to one."""
+
+    id: str
+    version: str
+    title: str
+    area: str
+    law: Law
+    parameters: tuple[ParameterRecord, ...]
+    ports: tuple[Port, ...]
+    covariate_effects: tuple[CovariateEffect, ...]
+    raw: Mapping[str, Any]
+    where: str
+
+
+def block_files(library_dir: Path | None = None) -> dict[str, Path]:
+    """Block id -> file, in alphabetical order; check files are left out."""
+    folder = library_dir or LIBRARY
+    return {p.stem: p for p in sorted(folder.glob("*.toml")) if not p.name.endswith(".check.toml")}
+
+
+def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord:
+    """The record of block `block_id`. Raises Refusal naming the file, the element and the rule broken."""
+    files = block_files(library_dir)
+    if block_id not in files:
+        raise Refusal(RefusalCode.NOT_FOUND, f"QSP block {block_id!r} is unknown; known: {', '.join(files)}",
+                      field="effects", reason="UNKNOWN_BLOCK")  # fmt: skip
+    return parse_block(tomllib.loads(files[block_id].read_text(encoding="utf-8")), f"qsp/{block_id}.toml")
+
+
+def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
+    """A checked record from the parsed TOML `table`."""
+    for key in ("id", "version", "title", "area", "law", "source"):
+        if not table.get(key):
+            raise _refuse(where, f"{key} is missing; every block names it")
+    law = LAWS.get(table["law"])
+    if law is None:
+        raise _refuse(where, f"law {table['law']!r} is unknown (R4); known: {', '.join(sorted(LAWS))}")
+    molar_mass = quantity(table["molar_mass"], "g/mol", f"{where} molar_mass") if "molar_mass" in table else None
+    records = {k: _parameter(k, v, law, f"{where} parameters.{k}", molar_mass)
+               for k, v in table.get("parameters", {}).items()}  # fmt: skip
+    absent = [k for k in law.parameters if k not in records]
+    if absent:
+        raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
+    effects = tuple(_covariate_effect(e, table, f"{where} covariate_effect[{i}]")
+                    for i, e in enumerate(table.get("covariate_effect", ())))  # fmt: skip
+    return QspRecord(table["id"], str(table["version"]), table["title"], table["area"], law,
+                     tuple(records[k] for k in law.parameters), _ports(table, law, where), effects, table,
+                     where)  # fmt: skip
+
+
+def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None) -> float:
+    """The value of a `{value, unit, origin}` record in `unit`."""
+    if not isinstance(record, Mapping) or "value" not in record or "unit" not in record:
+        raise _refuse(where, "expected a record with value, unit and origin")
+    if not record.get("origin"):
+        raise _refuse(where, "origin is missing (R7); name the publication, data set or assumption")
+    try:
+        return float(record["value"]) * conversion(record["unit"], unit, molar_mass)
+    except UnitError as e:
+        raise _refuse(where, f"{e} (R5)") from e
+
+
+def _parameter(name: str, record: Any, law: Law, where: str, molar_mass: float | None) -> ParameterRecord:
+    if name not in law.parameters:
+        raise _refuse(where, f"law {law.id} has no parameter {name!r} (R4); it has: {', '.join(law.parameters)}")
+    unit = law.parameters[name]
+    value = quantity(record, unit, where, molar_mass)
+    scale = conversion(record["unit"], unit, molar_mass)
+    low, high = (b * scale for b in record.get("bounds", (-float("inf"), float("inf"))))
+    variance, transform = float(record.get("variance", 0.0)), record.get("transform", "fixed")
+    if not low <= value <= high:
+        raise _refuse(where, f"value {value:g} {unit} is outside its bounds {low:g} to {high:g}")
+    if transform not in TRANSFORMS:
+        raise _refuse(where, f"transform {transform!r} is unknown; known: {', '.join(TRANSFORMS)}")
+    if (variance > 0) == (transform == "fixed"):
+        raise _refuse(where, "a variance needs a transform (log, logit or none), and a transform a variance")
+    if transform == "none":
+        variance *= scale * scale
+    return ParameterRecord(name, unit, value, low, high, transform, variance, float(record.get("drift_per_h", 0.0)))
+
+
+def _covariate_effect(record: Mapping[str, Any], table: Mapping[str, Any], where: str) -> CovariateEffect:
+    for key, known in (("parameter", table["parameters"]), ("covariate", [c["name"] for c in table["covariate"]])):
+        if record.get(key) not in known:
+            raise _refuse(where, f"{key} {record.get(key)!r} is not declared in this file")
+    if record.get("law") not in COVARIATE_LAWS:
+        raise _refuse(where, f"law {record.get('law')!r} is unknown; known: {', '.join(COVARIATE_LAWS)}")
+    if not record.get("origin"):
+        raise _refuse(where, "origin is missing (R7)")
+    coefficients = tuple(float(c) for c in record["coefficients"])
+    if len(coefficients) != (2 if record["law"] == "broken_line" else 1):
+        raise _refuse(where, f"law {record['law']} does not take {len(coefficients)} coefficients")
+    return CovariateEffect(record["parameter"], record["covariate"], record["law"], coefficients,
+                           float(record.get("reference", 0.0)))  # fmt: skip
+
+
+def _ports(table: Mapping[str, Any], law: Law, where: str) -> tuple[Port, ...]:
+    declared = {p.get("name"): p for p in table.get("port", ())}
+    if set(declared) != set(law.ports):
+        raise _refuse(where, f"ports {sorted(map(str, declared))} are declared, law {law.id} has "
+                      f"{sorted(law.ports)} (R4)")  # fmt: skip
+    for name, unit in law.ports.items():
+        if declared[name].get("unit") != unit:
+            raise _refuse(f"{where} port {name}",
+                          f"unit {declared[name].get('unit')!r}, law {law.id} wants {unit} (R5)")  # fmt: skip
+    return tuple(Port(n, u, declared[n].get("wire", ""), declared[n].get("drug", ""), declared[n].get("note", ""))
+                 for n, u in law.ports.items())  # fmt: skip
+
+
+def _refuse(where: str, message: str) -> Refusal:
+    return Refusal(RefusalCode.INVALID, f"{where}: {message}", field=where, reason="BAD_LIBRARY_FILE")
