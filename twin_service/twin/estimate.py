@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
+from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
+from twin_service.kalman.unscented import unscented_update
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
 from twin_service.record.events import Censoring
@@ -45,3 +47,28 @@ def predictor(
         return run.outputs[:, np.arange(len(times)), column]
 
     return predict
+
+
+def update(
+    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, *,
+    estimator: str = "unscented", deadline: Deadline | None = None,
+) -> Estimated:  # fmt: skip
+    """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given."""
+    predict = predictor(model, course, samples, deadline)
+    result = unscented_update(belief, predict, observed(model, samples))
+    report = result.report
+    return Estimated(
+        result.belief, tuple(map(float, report.nis)), tuple(map(bool, report.surprising)),
+        tuple(map(float, report.weight)), report.estimator, report.outcome,
+    )  # fmt: skip
+
+
+def observed(model: PatientModel, samples: list[Sample]) -> Observed:
+    """`samples` as the estimators read them: values, assay laws and detection limits."""
+    laws = [model.observables[s.analyte] for s in samples]
+    flag = {Censoring.NONE: SEEN, Censoring.BELOW: BELOW, Censoring.ABOVE: ABOVE}
+    return Observed.create(
+        [s.value for s in samples],
+        [Noise(o.error.kind, o.error.additive, o.error.proportional, o.error.power) for o in laws],
+        censoring=[flag[s.censoring] for s in samples],
+    )

@@ -201,7 +201,7 @@ def _bands(
 def _forecasts(
     samples: list[Sample], priors: dict[str, Band], bands: list[Band], estimated: Estimated, earlier: list[Forecast]
 ) -> list[Forecast]:
-    seen = [f.sample.analyte for f in earlier if f.outcome.ok]
+    seen = [f.sample.analyte for f in earlier if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING]
     return [
         Forecast(s, priors[s.event_id], band, seen.count(s.analyte), estimated.nis[j], estimated.surprising[j],
                  estimated.weights[j], estimated.estimator, estimated.outcome)

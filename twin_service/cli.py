@@ -1,0 +1,85 @@
+"""The `twin` command. Each command imports what it needs when it runs, so that `twin --help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from twin_service.outcome import Refusal
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
+bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
+app.add_typer(bench, name="bench")
+
+Json = Annotated[Optional[Path], typer.Option("--json", help="Write the figures to this file as JSON.")]
+Out = Annotated[Optional[Path], typer.Option("--out", help="Folder for plots and reports.")]
+Config = Annotated[Optional[Path], typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
+
+
+def main() -> None:
+    """Run the command; a refusal is one clear line and exit code 2."""
+    try:
+        app()
+    except Refusal as refusal:
+        where = f" [{refusal.field}]" if refusal.field else ""
+        typer.echo(f"refused{where}: {refusal.message}", err=True)
+        sys.exit(2)
+
+
+def _write(figures: dict[str, float], path: Path | None, **more: object) -> None:
+    for name, value in figures.items():
+        typer.echo(f"{name:44s} {value:.6g}")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"figures": figures, **more}, indent=1, sort_keys=True) + "\n")
+        typer.echo(f"figures written to {path}")
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Start the gRPC server; stops gracefully on SIGTERM or Ctrl-C."""
+    from twin_service.service.server import serve as run
+    from twin_service.settings import load
+
+    run(load(config))
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the database to the schema of this version."""
+    from twin_service.settings import load
+    from twin_service.store.migrate import migrate as run
+
+    typer.echo(run(load(config)))
+
+
+@app.command()
+def verify(config: Config = None) -> None:
+    """Check every stored byte against its hash chain; exit code 1 when something was altered."""
+    from twin_service.settings import load
+    from twin_service.store.verify import verify as run
+
+    findings = run(load(config))
+    for finding in findings:
+        typer.echo(finding, err=True)
+    typer.echo(f"{len(findings)} findings")
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for plots and the report.")] = Path("demo-output"),
+    json_file: Json = None,
+) -> None:
+    """Start a server, stream real patients through it, and write a report with forecasts beside measurements."""
+    from twin_service.demo.run import demo as run
+
+    raise typer.Exit(run(out, json_file))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What an answer rests on: enough to judge it today and to reproduce it later."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+from twin_service.twin.fold import Folded
+
+LIBRARIES = ("numpy", "scipy", "filterpy", "numba", "llvmlite")
+
+
+@dataclass(frozen=True)
+class Basis:
+    """model_digest      SHA-256 of the equations, priors and error laws
+    blocks           library id -> version of every part
+    timeline_digest  SHA-256 of every recorded event
+    state_digest     SHA-256 of the belief the answer was drawn from
+    libraries        versions of what computed it, and the processor family
+    measurements     how many were assimilated, how many kept unused
+    assumptions      what the answer takes for granted, in words
+    warnings         where the answer leaves the ground the model was built on
+    """
+
+    model_id: str
+    model_digest: str
+    blocks: dict[str, str]
+    timeline_digest: str
+    state_digest: str
+    libraries: dict[str, str]
+    measurements: int
+    unused: int
+    estimator: str
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def basis_of(folded: Folded, *assumptions: str) -> Basis:
+    """The basis of any answer computed from `folded`."""
+    usual = [
+        "recorded doses were taken as recorded",
+        "characteristics hold from one measurement to the next; the first one also before",
+    ]
+    return Basis(
+        model_id=folded.model.id,
+        model_digest=folded.model.digest,
+        blocks=dict(folded.model.block_versions),
+        timeline_digest=folded.timeline_digest,
+        state_digest=folded.state_digest,
+        libraries=library_versions(),
+        measurements=len(folded.course.samples),
+        unused=len(folded.course.unused),
+        estimator=folded.person.estimator,
+        assumptions=(*usual, *assumptions),
+        warnings=folded.warnings,
+    )
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Versions of the numerical libraries and the machine they run on: both decide the last bits of an answer."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
