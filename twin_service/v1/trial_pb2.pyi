@@ -1,0 +1,183 @@
+from twin_service.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Transform(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSFORM_UNSPECIFIED: _ClassVar[Transform]
+    TRANSFORM_IDENTITY: _ClassVar[Transform]
+    TRANSFORM_LOG: _ClassVar[Transform]
+TRANSFORM_UNSPECIFIED: Transform
+TRANSFORM_IDENTITY: Transform
+TRANSFORM_LOG: Transform
+
+class VisitValue(_message.Message):
+    __slots__ = ("time_h", "value")
+    TIME_H_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    time_h: float
+    value: float
+    def __init__(self, time_h: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
+
+class Subject(_message.Message):
+    __slots__ = ("id", "baseline", "visits", "twin")
+    class BaselineEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    VISITS_FIELD_NUMBER: _ClassVar[int]
+    TWIN_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    baseline: _containers.ScalarMap[str, float]
+    visits: _containers.RepeatedCompositeFieldContainer[VisitValue]
+    twin: str
+    def __init__(self, id: _Optional[str] = ..., baseline: _Optional[_Mapping[str, float]] = ..., visits: _Optional[_Iterable[_Union[VisitValue, _Mapping]]] = ..., twin: _Optional[str] = ...) -> None: ...
+
+class EndpointSpec(_message.Message):
+    __slots__ = ("name", "unit", "times_h", "transform")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    TIMES_H_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    unit: str
+    times_h: _containers.RepeatedScalarFieldContainer[float]
+    transform: Transform
+    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., times_h: _Optional[_Iterable[float]] = ..., transform: _Optional[_Union[Transform, str]] = ...) -> None: ...
+
+class ForecastControlArmRequest(_message.Message):
+    __slots__ = ("parent", "endpoint", "subjects", "historical_controls", "covariates", "seed")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    HISTORICAL_CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    COVARIATES_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    endpoint: EndpointSpec
+    subjects: _containers.RepeatedCompositeFieldContainer[Subject]
+    historical_controls: _containers.RepeatedCompositeFieldContainer[Subject]
+    covariates: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, parent: _Optional[str] = ..., endpoint: _Optional[_Union[EndpointSpec, _Mapping]] = ..., subjects: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., historical_controls: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., covariates: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class ControlForecast(_message.Message):
+    __slots__ = ("subject", "times_h", "mean", "sd", "q05", "q95", "predicted", "warnings")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    TIMES_H_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    SD_FIELD_NUMBER: _ClassVar[int]
+    Q05_FIELD_NUMBER: _ClassVar[int]
+    Q95_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    times_h: _containers.RepeatedScalarFieldContainer[float]
+    mean: _containers.RepeatedScalarFieldContainer[float]
+    sd: _containers.RepeatedScalarFieldContainer[float]
+    q05: _containers.RepeatedScalarFieldContainer[float]
+    q95: _containers.RepeatedScalarFieldContainer[float]
+    predicted: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, subject: _Optional[str] = ..., times_h: _Optional[_Iterable[float]] = ..., mean: _Optional[_Iterable[float]] = ..., sd: _Optional[_Iterable[float]] = ..., q05: _Optional[_Iterable[float]] = ..., q95: _Optional[_Iterable[float]] = ..., predicted: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ForecastControlArmResponse(_message.Message):
+    __slots__ = ("forecasts", "parameters", "basis")
+    class ParametersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    FORECASTS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    forecasts: _containers.RepeatedCompositeFieldContainer[ControlForecast]
+    parameters: _containers.ScalarMap[str, float]
+    basis: _common_pb2.Basis
+    def __init__(self, forecasts: _Optional[_Iterable[_Union[ControlForecast, _Mapping]]] = ..., parameters: _Optional[_Mapping[str, float]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
+
+class TrialRow(_message.Message):
+    __slots__ = ("subject", "treated", "outcome", "prognostic_score", "covariates")
+    class CovariatesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    TREATED_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    PROGNOSTIC_SCORE_FIELD_NUMBER: _ClassVar[int]
+    COVARIATES_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    treated: bool
+    outcome: float
+    prognostic_score: float
+    covariates: _containers.ScalarMap[str, float]
+    def __init__(self, subject: _Optional[str] = ..., treated: _Optional[bool] = ..., outcome: _Optional[float] = ..., prognostic_score: _Optional[float] = ..., covariates: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class AnalyzeTrialRequest(_message.Message):
+    __slots__ = ("parent", "rows", "confidence", "unit")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    rows: _containers.RepeatedCompositeFieldContainer[TrialRow]
+    confidence: float
+    unit: str
+    def __init__(self, parent: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[TrialRow, _Mapping]]] = ..., confidence: _Optional[float] = ..., unit: _Optional[str] = ...) -> None: ...
+
+class EffectEstimate(_message.Message):
+    __slots__ = ("method", "estimate", "standard_error", "ci_low", "ci_high", "p_value", "degrees_of_freedom", "treated", "controls")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    CI_LOW_FIELD_NUMBER: _ClassVar[int]
+    CI_HIGH_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DEGREES_OF_FREEDOM_FIELD_NUMBER: _ClassVar[int]
+    TREATED_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    estimate: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    degrees_of_freedom: float
+    treated: int
+    controls: int
+    def __init__(self, method: _Optional[str] = ..., estimate: _Optional[float] = ..., standard_error: _Optional[float] = ..., ci_low: _Optional[float] = ..., ci_high: _Optional[float] = ..., p_value: _Optional[float] = ..., degrees_of_freedom: _Optional[float] = ..., treated: _Optional[int] = ..., controls: _Optional[int] = ...) -> None: ...
+
+class AnalyzeTrialResponse(_message.Message):
+    __slots__ = ("unadjusted", "adjusted", "variance_reduction", "score_correlation", "effective_sample_ratio", "warnings", "basis")
+    UNADJUSTED_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTED_FIELD_NUMBER: _ClassVar[int]
+    VARIANCE_REDUCTION_FIELD_NUMBER: _ClassVar[int]
+    SCORE_CORRELATION_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_SAMPLE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    unadjusted: EffectEstimate
+    adjusted: EffectEstimate
+    variance_reduction: float
+    score_correlation: float
+    effective_sample_ratio: float
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    basis: _common_pb2.Basis
+    def __init__(self, unadjusted: _Optional[_Union[EffectEstimate, _Mapping]] = ..., adjusted: _Optional[_Union[EffectEstimate, _Mapping]] = ..., variance_reduction: _Optional[float] = ..., score_correlation: _Optional[float] = ..., effective_sample_ratio: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
