@@ -1,0 +1,83 @@
+"""From a choice of library ids to one closed patient model: drugs, disease and toxicity blocks, wired.
+
+A block's file says which drug and which output its published numbers belong to; wiring follows it. Where the drug is
+carried by a population PK model in mg/L and the block wants umol/L, a unit block with the file's molar mass stands
+between. A block whose drug the twin does not have is refused, unless the twin has no drug at all (untreated disease).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from twin_service.model.compose import compose
+from twin_service.model.pbpk import build_pbpk
+from twin_service.model.poppk import build_poppk
+from twin_service.model.qsp.build import build_block, wiring
+from twin_service.model.qsp.join import silent_block, unit_block
+from twin_service.model.structure import Block, PatientModel
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.record.person import ModelChoice
+
+
+@lru_cache(maxsize=256)
+def build(choice: ModelChoice) -> PatientModel:
+    """The patient model of `choice`; equal choices share one model, so it is compiled once.
+
+    Raises Refusal for an empty choice, an unknown id, or a block whose drug is missing.
+    """
+    if not (choice.drugs or choice.poppk or choice.effects):
+        raise _refuse("a twin needs a drug (PBPK), a population PK model or an effect block; choose from the library")
+    blocks = _drug_blocks(choice)
+    wires: dict[str, str] = {}
+    carried = {r.drug: alias for alias, b in blocks.items() for r in b.routes}
+    for effect in choice.effects:
+        if effect in blocks:
+            raise _refuse(f"{effect!r} is named twice")
+        blocks[effect] = build_block(effect)
+    for effect in choice.effects:
+        for port, said in wiring(effect).items():
+            wires[f"{effect}.{port}"] = _source(effect, port, said, blocks, carried, wires)
+    name = "+".join([*choice.drugs, *([choice.poppk] if choice.poppk else []), *choice.effects])
+    return compose(name, blocks, wires)
+
+
+def _drug_blocks(choice: ModelChoice) -> dict[str, Block]:
+    if choice.drugs and choice.poppk:
+        raise _refuse(f"drugs {', '.join(choice.drugs)} by PBPK and {choice.poppk} by population PK in one twin: "
+                      "choose one of them")  # fmt: skip
+    if choice.poppk:
+        return {choice.poppk: build_poppk(choice.poppk)}
+    return build_pbpk(choice.drugs) if choice.drugs else {}
+
+
+def _source(
+    effect: str, port: str, said: Mapping[str, str], blocks: dict[str, Block], carried: Mapping[str, str],
+    wires: dict[str, str],
+) -> str:  # fmt: skip
+    """The output that feeds `effect.port`; may add a unit block or a silent one."""
+    if "." in said["wire"]:
+        return said["wire"]
+    drug = said["drug"]
+    if not carried:
+        blocks.setdefault(f"no_{port}", silent_block(said["unit"]))
+        return f"no_{port}.level"
+    if drug and drug not in carried:
+        raise _refuse(f"{effect}: its numbers belong to {drug}, which this twin does not have; it has "
+                      f"{', '.join(carried)}. Add the drug or choose another block")  # fmt: skip
+    alias = carried[drug] if drug else next(iter(carried.values()))
+    output = next((o for o in blocks[alias].outputs if o.name == said["wire"]), None)
+    if output is None:
+        raise _refuse(f"{effect}: expects output {said['wire']!r} of {alias}, which has "
+                      f"{', '.join(o.name for o in blocks[alias].outputs)}")  # fmt: skip
+    if output.unit == said["unit"]:
+        return f"{alias}.{output.name}"
+    bridge = f"{effect}_{port}"
+    mass = float(said["molar_mass"]) if said.get("molar_mass") else None
+    blocks[bridge] = unit_block(output.unit, said["unit"], mass)
+    wires[f"{bridge}.x"] = f"{alias}.{output.name}"
+    return f"{bridge}.x"
+
+
+def _refuse(message: str) -> Refusal:
+    return Refusal(RefusalCode.INVALID, message, field="model", reason="MODEL_CHOICE")
