@@ -1,0 +1,196 @@
+"""MAP and Laplace: the mode of the posterior over all readings at once, and the covariance there.
+
+    O(eta) = sum [ ln v + (y - f)^2 / v ]  +  (eta - m)' P^-1 (eta - m)
+    cov    = [ P^-1 + sum( g g'/v + dv dv' / (2 v^2) ) ]^-1            g = df/deta, dv = dv/deta
+
+v is evaluated at the individual prediction (interaction), as in NONMEM's FOCEI. Censored readings contribute
+-2 ln Phi((limit - f)/sd) (M3, Beal 2001, doi:10.1023/A:1012299115260). The mode is found by Fisher scoring with
+Levenberg damping in coordinates in which the prior is standard normal. Used with one instant's readings it is the
+iterated extended Kalman filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_ndtr
+
+from twin_service.kalman.belief import Belief, factor
+from twin_service.kalman.errors import ABOVE, SEEN, Observed, usable
+from twin_service.kalman.report import GATE, Update, UpdateReport, judge, kept_prior, tail_weight
+from twin_service.outcome import OK, Outcome, Verdict
+
+FloatArray = NDArray[np.float64]
+Predict = Callable[[FloatArray], FloatArray]
+Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+DIFFERENCE = 1e-4
+SETTLED = 1e-7
+ITERATIONS = 100
+
+
+class _Point(NamedTuple):
+    """The objective and its derivatives in prior-standardized coordinates u, eta = m + L u."""
+
+    u: FloatArray
+    objective: float
+    gradient: FloatArray
+    hessian: FloatArray
+    standard: FloatArray
+
+
+def by_differences(predict: Predict, step: float = DIFFERENCE) -> Jacobian:
+    """Central differences of `predict`, all members in one batch: error O(step^2) of the model's curvature."""
+
+    def jacobian(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        nx = len(eta)
+        moves = step * np.eye(nx)
+        f = predict(np.vstack([eta, eta + moves, eta - moves]))
+        return f[0], (f[1 : nx + 1] - f[nx + 1 :]).T / (2.0 * step)
+
+    return jacobian
+
+
+def laplace_update(
+    prior: Belief,
+    predict: Predict | None,
+    observed: Observed,
+    *,
+    jacobian: Jacobian | None = None,
+    start: ArrayLike | None = None,
+    gate: float | None = GATE,
+    iterations: int = ITERATIONS,
+) -> Update:
+    """The posterior mode and covariance given all of `observed`.
+
+    predict    eta (N, nx) -> (N, ny); used for differences where no `jacobian` is given
+    jacobian   eta (nx,) -> f (ny,), df/deta (ny, nx)
+    start      where to begin, (nx,); default the prior mean
+    gate       squared standardized residual at the mode beyond which a reading is down-weighted; None: never
+    """
+    if jacobian is None:
+        if predict is None:
+            raise ValueError("laplace_update needs predict or jacobian")
+        jacobian = by_differences(predict)
+    f0, g0 = jacobian(prior.mean)
+    chosen = usable(observed, f0)
+    if not chosen.keep.any():
+        return kept_prior(prior, "laplace", len(observed), OK, chosen.warnings)
+    problem = _Problem(prior, jacobian, observed.rows(chosen.keep), chosen.keep)
+    first = problem.at(np.zeros(len(prior.mean)), np.ones(len(problem.rows)))
+    begin = first
+    if start is not None:
+        begin = problem.at(np.linalg.solve(prior.chol, np.asarray(start) - prior.mean), np.ones(len(problem.rows)))
+        begin = begin or first
+    if begin is None:
+        return kept_prior(prior, "laplace", len(observed), Outcome(Verdict.NOT_FINITE, "the prior prediction"))
+    found = _mode_with_tails(problem, begin, gate, iterations)
+    lower = factor(np.linalg.inv(found.point.hessian))
+    belief = Belief(prior.mean + prior.chol @ found.point.u, prior.chol @ lower.lower, prior.names)
+    verdict = OK if found.settled else Outcome(Verdict.NOT_CONVERGED, f"{found.iterations} iterations")
+    return Update(belief, _report(problem, found, (f0, g0), verdict, chosen.warnings, gate))
+
+
+class _Found(NamedTuple):
+    point: _Point
+    weight: FloatArray
+    iterations: int
+    settled: bool
+
+
+class _Problem(NamedTuple):
+    prior: Belief
+    jacobian: Jacobian
+    rows: Observed
+    keep: NDArray[np.bool_]
+
+    def at(self, u: FloatArray, weight: FloatArray) -> _Point | None:
+        """Objective, half gradient and half Hessian at `u`; None where the model has no finite value."""
+        f, J = self.jacobian(self.prior.mean + self.prior.chol @ u)
+        scale = self.rows.scaled(f[self.keep])
+        G = (scale.df[:, None] * J[self.keep]) @ self.prior.chol
+        dV = (scale.dv[:, None] * J[self.keep]) @ self.prior.chol
+        if not (np.all(np.isfinite(scale.f)) and np.all(np.isfinite(G)) and np.all(scale.v > 0.0)):
+            return None
+        seen = self.rows.censoring == SEEN
+        r = self.rows.targets() - scale.f
+        v = scale.v
+        standard = r / np.sqrt(v)
+        objective = np.where(seen, np.log(v) + weight * standard**2, 0.0)
+        dr = np.where(seen, -weight * r / v, 0.0)
+        dv = np.where(seen, 0.5 / v * (1.0 - weight * standard**2), 0.0)
+        rr = np.where(seen, weight / v, 0.0)
+        gradient = u + G.T @ dr + dV.T @ dv
+        hessian = np.eye(len(u)) + (G * rr[:, None]).T @ G + (dV * np.where(seen, 0.5 / v**2, 0.0)[:, None]).T @ dV
+        for j in np.flatnonzero(~seen):
+            side = -1.0 if self.rows.censoring[j] == ABOVE else 1.0
+            z = side * standard[j]
+            slope = side * (-G[j] / np.sqrt(v[j]) - 0.5 * standard[j] / v[j] * dV[j])
+            log_tail = float(log_ndtr(z))
+            hazard = float(np.exp(-0.5 * z * z - 0.5 * np.log(2.0 * np.pi) - log_tail))
+            objective[j] = -2.0 * log_tail
+            gradient = gradient - hazard * slope
+            hessian = hessian + hazard * (z + hazard) * np.outer(slope, slope)
+        return _Point(u, float(objective.sum() + u @ u), gradient, hessian, standard)
+
+
+def _mode_with_tails(problem: _Problem, begin: _Point, gate: float | None, iterations: int) -> _Found:
+    """The mode; readings beyond the gate are re-weighted by the heavy-tailed law until the weights settle."""
+    weight = np.ones(len(problem.rows))
+    found = _mode(problem, begin, weight, iterations)
+    seen = problem.rows.censoring == SEEN
+    for _ in range(20 if gate is not None else 0):
+        wanted = np.where(seen, tail_weight(found.point.standard**2, gate), 1.0)
+        if np.max(np.abs(wanted - weight)) < 1e-4:
+            break
+        weight = wanted
+        again = problem.at(found.point.u, weight)
+        assert again is not None, "a point that was finite stays finite under other weights"
+        found = _mode(problem, again, weight, iterations)
+    return found
+
+
+def _mode(problem: _Problem, begin: _Point, weight: FloatArray, iterations: int) -> _Found:
+    point, damping = begin, 0.0
+    for k in range(1, iterations + 1):
+        H = point.hessian + damping * np.diag(np.diag(point.hessian))
+        step = -np.linalg.solve(H, point.gradient)
+        if np.max(np.abs(step), initial=0.0) < SETTLED and damping == 0.0:
+            return _Found(point, weight, k, True)
+        trial = problem.at(point.u + step, weight)
+        if trial is not None and trial.objective <= point.objective + 1e-10 * abs(point.objective):
+            point = trial
+            damping = 0.0 if damping < 1e-3 else damping / 10.0
+            continue
+        if damping > 1e10 or np.max(np.abs(step)) < 1e-11:
+            return _Found(point, weight, k, bool(np.max(np.abs(point.gradient)) < 1e-3))
+        damping = max(4.0 * damping, 1e-2)
+    return _Found(point, weight, iterations, False)
+
+
+def _report(
+    problem: _Problem, found: _Found, first: tuple[FloatArray, FloatArray], verdict: Outcome,
+    warnings: tuple[str, ...], gate: float | None,
+) -> UpdateReport:  # fmt: skip
+    """Scores against the forecast from the prior (linearized), spread over all readings."""
+    keep, rows = problem.keep, problem.rows
+    f, J = first
+    scale = rows.scaled(f[keep])
+    G = (scale.df[:, None] * J[keep]) @ problem.prior.chol
+    sd = np.sqrt(np.einsum("ij,ij->i", G, G) + scale.v)
+    out = np.full((4, len(keep)), np.nan)
+    innovation = rows.targets() - scale.f
+    out[:, keep] = scale.f, sd, innovation, (innovation / sd) ** 2
+    weight = np.zeros(len(keep))
+    weight[keep] = found.weight
+    surprising = np.zeros(len(keep), dtype=bool)
+    surprising[keep] = found.weight < 1.0
+    outcome = judge(surprising, found.point.standard**2, verdict)
+    half_log_det = 0.5 * float(np.linalg.slogdet(found.point.hessian)[1])
+    n_seen = int(np.sum(rows.censoring == SEEN))
+    evidence = -0.5 * found.point.objective - half_log_det - 0.5 * n_seen * np.log(2.0 * np.pi)
+    return UpdateReport("laplace", out[0], out[1], out[2], out[3], weight, surprising, outcome, found.iterations,
+                        0.0, evidence, found.point.objective, warnings)  # fmt: skip

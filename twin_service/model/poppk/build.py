@@ -1,0 +1,182 @@
+"""From a population PK file to a `Block`: typical values become individual ones, structures become states.
+
+    TV_i = value * prod law(x_i)              P_i = TV_i exp(eta) | TV_i (1 + eta) | TV_i + eta | expit(logit(TV_i) + eta)
+
+Occasion effects are one effect per occasion, chosen by the covariate `occasion`; a forecast for an occasion that has
+no effect of its own sees 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twin_service.model.poppk.covariates import DERIVED, LAWS
+from twin_service.model.poppk.record import (
+    EffectRecord,
+    ParameterRecord,
+    PopPkRecord,
+    effects_of,
+    model_files,
+    omega,
+    read_model,
+    refuse,
+)
+from twin_service.model.poppk.responses import response_of
+from twin_service.model.poppk.structures import structure_of
+from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, Route
+from twin_service.solver import functions as fn
+from twin_service.solver.expression import Expression, expression, symbol
+from twin_service.solver.system import Output, Parameter
+
+CONCENTRATION_UNITS: Mapping[str, float] = {"mg/L": 1.0, "ug/mL": 1.0, "ug/L": 1e3, "ng/mL": 1e3, "g/L": 1e-3}
+
+
+def list_poppk(library_dir: Path | None = None) -> list[str]:
+    """Ids of all population PK models in the library."""
+    return list(model_files(library_dir))
+
+
+def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Block:
+    """The block of a library id or of a parsed record. Raises Refusal for an unknown id or a faulty file."""
+    record = read_model(model, library_dir) if isinstance(model, str) else model
+    p = individual_parameters(record)
+    structure = structure_of(record, p)
+    response = response_of(record, p, structure.concentrations["central"])
+    concentrations = {**structure.concentrations, **response.outputs}
+    outputs, observables = _observed(record, concentrations)
+    return Block(
+        id=record.id,
+        version=record.version,
+        states=(*structure.states, *response.states),
+        parameters=tuple(Parameter(q.name, q.unit, q.value) for q in record.parameters.values())
+        + tuple(Parameter(e.name, "1", 0.0) for e in _effects(record)),
+        outputs=outputs,
+        inputs=structure.inputs,
+        effects=_effects(record),
+        omega=_omega(record),
+        observables=observables,
+        routes=_routes(record, tuple(u.name for u in structure.inputs)),
+        covariates=_covariates(record),
+        endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
+        warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
+    )
+
+
+def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
+    """Name -> expression of covariates and effects, for every parameter of the file."""
+    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariates", ())}
+    for name in record.raw.get("derived", ()):
+        covariates[name] = DERIVED[name][0](covariates)
+    return {n: expression(_individual(q, covariates)) for n, q in record.parameters.items()}
+
+
+def _individual(q: ParameterRecord, covariates: Mapping[str, Any]) -> Any:
+    typical: Any = symbol(q.name)
+    for term in q.terms:
+        if not term.adds:
+            typical = typical * LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
+    for term in q.terms:
+        if term.adds:
+            typical = typical + LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
+    return typical if q.effect is None else _varied(typical, q.effect)
+
+
+def _varied(typical: Any, e: EffectRecord) -> Any:
+    eta = e.scale * symbol(f"eta_{e.name}")
+    for k in range(1, e.occasions + 1):
+        eta = eta + fn.where(fn.equal(symbol("occasion"), float(k)), symbol(f"eta_{e.name}_occasion{k}"), 0.0)
+    if e.kind == "exponential":
+        return typical * fn.exp(eta)
+    if e.kind == "proportional":
+        return typical * (1.0 + eta)
+    if e.kind == "additive":
+        return typical + eta
+    if e.kind == "boxcox_logit":
+        eta = (fn.exp(e.shape * eta) - 1.0) / e.shape
+    return 1.0 / (1.0 + (1.0 - typical) / typical * fn.exp(-eta))
+
+
+def _effects(record: PopPkRecord) -> tuple[Effect, ...]:
+    effects = effects_of(record)
+    between = [Effect(f"eta_{n}", e.variance, n, drift_per_h=e.drift_per_h) for n, e in effects.items()]
+    within = [
+        Effect(f"eta_{n}_occasion{k}", e.occasion_variance, f"{n}, occasion {k}", occasion=True)
+        for n, e in effects.items()
+        for k in range(1, e.occasions + 1)
+    ]
+    return (*between, *within)
+
+
+def _omega(record: PopPkRecord) -> np.ndarray | None:
+    between, all_effects = omega(record), _effects(record)
+    full = np.diag([e.variance for e in all_effects])
+    full[: len(between), : len(between)] = between
+    return full if len(all_effects) else None
+
+
+def _observed(
+    record: PopPkRecord, known: Mapping[str, Expression]
+) -> tuple[tuple[Output, ...], tuple[Observable, ...]]:
+    """Outputs in mg/L (or the response's unit), and one more for each observable in another unit."""
+    responses = record.structure.get("response", {})
+    outputs = {n: Output(n, responses.get("unit", "1") if n == "response" else "mg/L", e) for n, e in known.items()}
+    observables = []
+    for o in record.raw["observables"]:
+        compartment, unit = o.get("compartment", "central"), o["unit"]
+        if compartment not in outputs:
+            raise refuse(record.where, f"observable {o['analyte']}: compartment {compartment!r} is unknown (R4); "
+                         f"known: {', '.join(outputs)}")  # fmt: skip
+        name = compartment
+        if unit != outputs[compartment].unit:
+            scale = _scale(record, o)
+            name = f"{compartment}_{unit.replace('/', '_per_')}"
+            outputs[name] = Output(name, unit, scale * known[compartment])
+        error = {k: v for k, v in o["error"].items() if k != "origin"}
+        observables.append(Observable(o["analyte"], name, unit, ErrorLaw(**error), o.get("title", ""),
+                                      o.get("lower_limit"), o.get("upper_limit")))  # fmt: skip
+    return tuple(outputs.values()), tuple(observables)
+
+
+def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
+    """mg/L -> the observable's unit."""
+    unit = o["unit"]
+    if unit in CONCENTRATION_UNITS:
+        return CONCENTRATION_UNITS[unit]
+    if unit in ("umol/L", "nmol/L") and o.get("molar_mass_g_mol"):
+        return (1e3 if unit == "umol/L" else 1e6) / float(o["molar_mass_g_mol"])
+    raise refuse(record.where, f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
+                 f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol")  # fmt: skip
+
+
+def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
+    """Which routes the publication supports: `routes` of the file, by default every input."""
+    wanted = tuple(record.raw.get("routes", inputs))
+    unknown = [r for r in wanted if r not in inputs]
+    if unknown:
+        raise refuse(record.where, f"route {unknown[0]!r} has no input (R4); inputs: {', '.join(inputs)}")
+    units_per_mg = float(record.raw.get("units_per_mg", 1.0))
+    return tuple(Route(record.drug, r, r, units_per_mg) for r in wanted)
+
+
+def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
+    found = []
+    for c in record.raw.get("covariates", ()):
+        low, high = c.get("limits", (-np.inf, np.inf))
+        caution = c.get("caution", (low, high))
+        found.append(Covariate(c["name"], c["unit"], c.get("default"), low, high, caution[0], caution[1]))
+    if any(e.occasions for e in effects_of(record).values()):
+        found.append(Covariate("occasion", "1", 0.0, 0.0))
+    return tuple(found)
+
+
+def _endpoint(record: PopPkRecord, e: Mapping[str, Any], outputs: tuple[Output, ...]) -> Endpoint:
+    units = {o.name: o.unit for o in outputs}
+    if units.get(e["output"]) != e["unit"]:
+        raise refuse(record.where, f"endpoint {e['id']}: output {e['output']!r} in {e['unit']!r} does not exist (R4, R5); "
+                     f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}")  # fmt: skip
+    return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
+                    bool(e.get("harmful", True)))  # fmt: skip

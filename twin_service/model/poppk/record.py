@@ -1,0 +1,202 @@
+"""A population PK file as read: parts checked, numbers in h, L, mg.
+
+One published model, one file: `library/poppk/<id>.toml`. It names structures and laws by id and holds no expressions.
+Every number that came out of a publication has an origin (check R7).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.model.poppk.covariates import DERIVED, LAWS
+from twin_service.outcome import Refusal, RefusalCode
+
+LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "poppk"
+
+EFFECTS: Final = ("exponential", "proportional", "additive", "logit", "boxcox_logit")
+
+TO_BENCH: Final[Mapping[str, tuple[str, float]]] = {
+    "L/h": ("L/h", 1.0), "L/day": ("L/h", 1.0 / 24.0), "mL/min": ("L/h", 0.06), "mL/h": ("L/h", 1e-3),
+    "L/min": ("L/h", 60.0), "mL/day": ("L/h", 1e-3 / 24.0),
+    "L": ("L", 1.0), "mL": ("L", 1e-3),
+    "1/h": ("1/h", 1.0), "1/day": ("1/h", 1.0 / 24.0), "1/min": ("1/h", 60.0),
+    "h": ("h", 1.0), "min": ("h", 1.0 / 60.0), "day": ("h", 24.0),
+    "mg/h": ("mg/h", 1.0), "mg/day": ("mg/h", 1.0 / 24.0),
+    "mg/L": ("mg/L", 1.0), "ug/L": ("mg/L", 1e-3), "ug/mL": ("mg/L", 1.0), "ng/mL": ("mg/L", 1e-3),
+    "L/mg": ("L/mg", 1.0), "L/ug": ("L/mg", 1e3), "1": ("1", 1.0), "%": ("%", 1.0), "10^9/L": ("10^9/L", 1.0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CovariateTerm:
+    """One covariate law on a typical value; `adds` makes it a term instead of a factor."""
+
+    law: str
+    covariate: str
+    coefficient: float
+    reference: float
+    adds: bool = False
+
+
+@dataclass(frozen=True)
+class EffectRecord:
+    """How a parameter varies between patients and, if it does, between occasions of one patient.
+
+    scale      the effect enters as scale * eta (shared effects)
+    shape      of the Box-Cox transform (boxcox_logit only)
+    """
+
+    name: str
+    kind: str
+    variance: float
+    scale: float = 1.0
+    shape: float = 0.0
+    occasion_variance: float = 0.0
+    occasions: int = 0
+    drift_per_h: float = 0.0
+
+
+@dataclass(frozen=True)
+class ParameterRecord:
+    """Typical value in bench units, its covariate laws and its variability."""
+
+    name: str
+    unit: str
+    value: float
+    terms: tuple[CovariateTerm, ...]
+    effect: EffectRecord | None
+
+
+@dataclass(frozen=True)
+class PopPkRecord:
+    """A checked file. `raw` keeps the sections that `build` turns into contract objects one to one."""
+
+    id: str
+    version: str
+    drug: str
+    title: str
+    source: str
+    fitted_on: str
+    structure: Mapping[str, Any]
+    parameters: Mapping[str, ParameterRecord]
+    covariances: tuple[tuple[str, str, float], ...]
+    raw: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        return f"poppk/{self.id}.toml"
+
+
+def model_files(library_dir: Path | None = None) -> dict[str, Path]:
+    """id -> file of every population PK model in the library."""
+    folder = library_dir or LIBRARY
+    return {p.stem: p for p in sorted(folder.glob("*.toml")) if not p.name.endswith(".check.toml")}
+
+
+def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
+    """The file of `model_id`. Raises Refusal NOT_FOUND naming what there is, INVALID naming the fault."""
+    files = model_files(library_dir)
+    if model_id not in files:
+        raise Refusal(RefusalCode.NOT_FOUND, f"population PK model {model_id!r} is unknown; known: "
+                      f"{', '.join(files) or 'none'}", field="model.poppk", reason="UNKNOWN_MODEL")  # fmt: skip
+    with files[model_id].open("rb") as f:
+        table = tomllib.load(f)
+    if table.get("id") != model_id:
+        raise refuse(f"poppk/{model_id}.toml", f"id {table.get('id')!r} differs from the file's name")
+    return parse_model(table)
+
+
+def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
+    """A checked record of a file's table. Raises Refusal naming file, element, fault and what is known."""
+    where = f"poppk/{table.get('id', '?')}.toml"
+    for key in ("id", "version", "drug", "source", "structure", "parameters", "observables"):
+        if not table.get(key):
+            raise refuse(where, f"{key} is missing")
+    if table.get("schema") != 1:
+        raise refuse(where, f"schema {table.get('schema')!r} is unknown; this program reads schema 1")
+    _check_covariates(table, where)
+    parameters = {n: _parameter(n, p, table, f"{where} parameters.{n}") for n, p in table["parameters"].items()}
+    record = PopPkRecord(
+        str(table["id"]), str(table["version"]), table["drug"], table.get("title", ""), table["source"],
+        table.get("fitted_on", ""), table["structure"], parameters,
+        tuple((c["between"][0], c["between"][1], float(c["value"])) for c in table.get("covariance", ())), table,
+    )  # fmt: skip
+    omega(record)
+    return record
+
+
+def effects_of(record: PopPkRecord) -> dict[str, EffectRecord]:
+    """The distinct effects in the order of the file; a shared effect appears once, where its variance is stated."""
+    found: dict[str, EffectRecord] = {}
+    for p in record.parameters.values():
+        if p.effect is not None and (p.effect.name not in found or p.effect.variance > 0.0):
+            found[p.effect.name] = p.effect
+    return found
+
+
+def omega(record: PopPkRecord) -> NDArray[np.float64]:
+    """Covariance of the between-patient effects, (n, n), in the order of `effects_of`. Refuses an indefinite one."""
+    effects = effects_of(record)
+    names = list(effects)
+    matrix = np.diag([e.variance for e in effects.values()])
+    for a, b, value in record.covariances:
+        if a not in effects or b not in effects:
+            raise refuse(record.where, f"covariance between {a} and {b}: no such effects; effects: {', '.join(names)}")
+        matrix[names.index(a), names.index(b)] = matrix[names.index(b), names.index(a)] = value
+    if names and float(np.linalg.eigvalsh(matrix)[0]) <= 0.0:
+        raise refuse(record.where, "the covariance of the effects is not positive definite")
+    return matrix
+
+
+def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> ParameterRecord:
+    if not p.get("origin"):
+        raise refuse(where, "origin is missing (R7)")
+    if p.get("unit") not in TO_BENCH:
+        raise refuse(where, f"unit {p.get('unit')!r} is unknown; known: {', '.join(TO_BENCH)}")
+    unit, scale = TO_BENCH[p["unit"]]
+    known = {c["name"] for c in table.get("covariates", ())} | set(table.get("derived", ()))
+    terms = []
+    for k, c in enumerate(p.get("covariates", ())):
+        if c.get("law") not in LAWS:
+            raise refuse(f"{where}.covariates[{k}]", f"law {c.get('law')!r} is unknown; known: {', '.join(LAWS)}")
+        if c.get("covariate") not in known:
+            raise refuse(f"{where}.covariates[{k}]", f"covariate {c.get('covariate')!r} is not declared in this file")
+        coefficient = float(c["coefficient"])
+        terms.append(CovariateTerm(c["law"], c["covariate"], coefficient * (scale if c.get("adds") else 1.0),
+                                   float(c.get("reference", 0.0)), bool(c.get("adds", False))))  # fmt: skip
+    return ParameterRecord(name, unit, float(p["value"]) * scale, tuple(terms), _effect(name, p.get("effect"), where))
+
+
+def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord | None:
+    if e is None:
+        return None
+    kind = e.get("kind", "exponential")
+    if kind not in EFFECTS:
+        raise refuse(f"{where}.effect", f"kind {kind!r} is unknown; known: {', '.join(EFFECTS)}")
+    variance = float(e["variance"]) if "variance" in e else float(e["sd"]) ** 2 if "sd" in e else 0.0
+    if variance < 0.0 or (variance == 0.0 and "shares" not in e):
+        raise refuse(f"{where}.effect", "variance (or sd) is missing or not positive")
+    return EffectRecord(e.get("shares", name), kind, variance, float(e.get("scale", 1.0)), float(e.get("shape", 0.0)),
+                        float(e.get("occasion_variance", 0.0)), int(e.get("occasions", 0)),
+                        float(e.get("drift_per_h", 0.0)))  # fmt: skip
+
+
+def _check_covariates(table: Mapping[str, Any], where: str) -> None:
+    declared = {c["name"] for c in table.get("covariates", ())}
+    for name in table.get("derived", ()):
+        if name not in DERIVED:
+            raise refuse(where, f"derived covariate {name!r} is unknown; known: {', '.join(DERIVED)}")
+        missing = [n for n in DERIVED[name][1] if n not in declared]
+        if missing:
+            raise refuse(where, f"derived covariate {name} needs {', '.join(missing)}; declare them")
+
+
+def refuse(where: str, message: str) -> Refusal:
+    return Refusal(RefusalCode.INVALID, f"{where}: {message}", field=where, reason="BAD_LIBRARY_FILE")

@@ -1,0 +1,97 @@
+"""Responses driven by the central concentration C: direct, through an effect compartment, or by turnover.
+
+    direct_emax        R = E0 (1 + s EMAX C^g / (EC50^g + C^g))                                  s = +1 or -1
+    effect_emax        the same with Ce, dCe/dt = KE0 (C - Ce)
+    turnover_in        dR/dt = KIN (1 + s EMAX C^g/(EC50^g + C^g)) - KOUT R,  R(0) = E0, KIN = KOUT E0
+    turnover_out       dR/dt = KIN - KOUT (1 + s EMAX C^g/(EC50^g + C^g)) R
+    friberg            proliferation, 3 transit pools, circulating cells with feedback; E = SLOPE C
+
+Sheiner 1979, doi:10.1002/cpt1979253358; Dayneka 1993, doi:10.1007/BF01061691; Friberg 2002,
+doi:10.1200/JCO.2002.02.140.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from twin_service.model.poppk.record import PopPkRecord, refuse
+from twin_service.model.poppk.structures import need
+from twin_service.solver import functions as fn
+from twin_service.solver.expression import Expression, expression, symbol
+from twin_service.solver.system import State
+
+
+class Response(NamedTuple):
+    states: tuple[State, ...]
+    outputs: Mapping[str, Expression]
+
+
+Law = Callable[[Mapping[str, Any], Any, float, str], Response]
+
+
+def response_of(record: PopPkRecord, p: Mapping[str, Any], concentration: Expression) -> Response:
+    """The response named in the file's structure; none is an empty one."""
+    s = record.structure.get("response")
+    if not s:
+        return Response((), {})
+    if s.get("law") not in LAWS:
+        raise refuse(record.where, f"response law {s.get('law')!r} is unknown (R4); known: {', '.join(LAWS)}")
+    law, wanted = LAWS[s["law"]]
+    need(record, p, wanted)
+    sign = {"stimulation": 1.0, "inhibition": -1.0}.get(s.get("direction", "inhibition"))
+    if sign is None:
+        raise refuse(record.where, f"response direction {s['direction']!r}: expected stimulation or inhibition")
+    return law(p, concentration, sign, str(s.get("unit", "1")))
+
+
+def _drive(p: Mapping[str, Any], c: Any, sign: float) -> Any:
+    """1 + s EMAX C^g / (EC50^g + C^g); EMAX defaults to 1, the Hill coefficient to 1."""
+    hill = p.get("HILL", 1.0)
+    # written with the ratio so that C = 0 has a finite derivative for hill below 1 only at C > 0
+    ratio = fn.maximum(c, 0.0) / p["EC50"]
+    raised = ratio if hill == 1.0 else fn.where(ratio > 0.0, fn.maximum(ratio, 1e-30) ** hill, 0.0)
+    return 1.0 + sign * p.get("EMAX", 1.0) * raised / (1.0 + raised)
+
+
+def _direct(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+    return Response((), {"response": expression(p["E0"] * _drive(p, c, sign))})
+
+
+def _effect(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+    site = symbol("effect_site")
+    state = State("effect_site", "mg/L", p["KE0"] * (c - site))
+    return Response((state,), {"response": expression(p["E0"] * _drive(p, site, sign))})
+
+
+def _turnover_in(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+    r, kin = symbol("response_level"), p["KOUT"] * p["E0"]
+    state = State("response_level", unit, kin * _drive(p, c, sign) - p["KOUT"] * r, p["E0"])
+    return Response((state,), {"response": r})
+
+
+def _turnover_out(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+    r, kin = symbol("response_level"), p["KOUT"] * p["E0"]
+    state = State("response_level", unit, kin - p["KOUT"] * _drive(p, c, sign) * r, p["E0"])
+    return Response((state,), {"response": r})
+
+
+def _friberg(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+    """dP/dt = ktr P ((1 - E)(base/N)^g - 1), three transits, dN/dt = ktr (T3 - N); ktr = 4/MTT_CELLS."""
+    ktr = 4.0 / p["MTT_CELLS"]
+    names = ("proliferating", "maturing1", "maturing2", "maturing3", "circulating")
+    prol, m1, m2, m3, circ = (symbol(n) for n in names)
+    feedback = (p["E0"] / fn.maximum(circ, 1e-9)) ** p["GAMMA"]
+    rates = (ktr * prol * ((1.0 - p["SLOPE"] * c) * feedback - 1.0), ktr * (prol - m1), ktr * (m1 - m2),
+             ktr * (m2 - m3), ktr * (m3 - circ))  # fmt: skip
+    states = tuple(State(n, unit, expression(r), p["E0"], atol=1e-6) for n, r in zip(names, rates, strict=True))
+    return Response(states, {"response": circ})
+
+
+LAWS: Final[Mapping[str, tuple[Law, list[str]]]] = {
+    "direct_emax": (_direct, ["E0", "EC50"]),
+    "effect_emax": (_effect, ["E0", "EC50", "KE0"]),
+    "turnover_in": (_turnover_in, ["E0", "EC50", "KOUT"]),
+    "turnover_out": (_turnover_out, ["E0", "EC50", "KOUT"]),
+    "friberg": (_friberg, ["E0", "SLOPE", "GAMMA", "MTT_CELLS"]),
+}

@@ -1,0 +1,166 @@
+"""Compartmental structures: from individual parameters to states, inputs and concentrations.
+
+Mammillary disposition with 1-3 compartments in amounts A (mg) and volumes (L):
+
+    dA1/dt = absorption - elimination - sum_k (Q_k/V1 A1 - Q_k/V_k A_k)        dA_k/dt = Q_k/V1 A1 - Q_k/V_k A_k
+    elimination: linear CL C | Michaelis-Menten VMAX C/(KM + C) | mixed: both          C = A1/V1
+
+Rate constants (K, K12, K21, K13, K31) may be given instead of clearances. Gabrielsson & Weiner 2016, ISBN
+978-9198299106.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from twin_service.model.poppk.record import PopPkRecord, refuse
+from twin_service.solver.expression import Expression, expression, symbol
+from twin_service.solver.system import ONE, ZERO, Input, State
+
+ATOL_MG = 1e-8
+
+
+class Structure(NamedTuple):
+    """states; inputs by route name; concentrations by compartment name (mg/L), and which parameters were used."""
+
+    states: tuple[State, ...]
+    inputs: tuple[Input, ...]
+    concentrations: Mapping[str, Expression]
+
+
+class _Flow(NamedTuple):
+    """Rates between compartments, mg/h."""
+
+    absorbed: Expression
+    eliminated: Expression
+    concentration: Expression
+
+
+def structure_of(record: PopPkRecord, p: Mapping[str, Any]) -> Structure:
+    """The structure named in `record`, with individual parameters `p`. Raises Refusal for what is missing."""
+    s = record.structure
+    need(record, p, _wanted(record, s))
+    depot_states, depot_inputs, absorbed = _absorption(record, s, p)
+    concentration = symbol("central") / volume(p)
+    flow = _Flow(expression(absorbed), _elimination(s, p, concentration), concentration)
+    disposition = _disposition(s, p, flow)
+    metabolite_states, more = _metabolite(s, p, flow)
+    return Structure(
+        (*depot_states, *disposition, *metabolite_states),
+        (Input("iv", "mg", "central", lag=ZERO), *depot_inputs),
+        {"central": concentration, **more},
+    )
+
+
+def volume(p: Mapping[str, Any]) -> Any:
+    """Central volume, L: V of one-compartment models, else V1."""
+    return p["V"] if "V" in p else p["V1"]
+
+
+def need(record: PopPkRecord, p: Mapping[str, Any], names: list[str]) -> None:
+    missing = [n for n in names if n not in p]
+    if missing:
+        raise refuse(record.where, f"the structure needs the parameters {', '.join(missing)} (R4)")
+
+
+def _wanted(record: PopPkRecord, s: Mapping[str, Any]) -> list[str]:
+    n, elimination = int(s.get("compartments", 1)), s.get("elimination", "linear")
+    if n not in (1, 2, 3):
+        raise refuse(record.where, f"compartments = {n}: expected 1, 2 or 3")
+    if elimination not in ("linear", "michaelis_menten", "mixed"):
+        raise refuse(record.where, f"elimination {elimination!r} is unknown; known: linear, michaelis_menten, mixed")
+    micro = "K" in record.parameters
+    wanted = ["V"] if n == 1 or (micro and "V" in record.parameters) else ["V1"]
+    if elimination != "michaelis_menten":
+        wanted.append("K" if micro else "CL")
+    if elimination != "linear":
+        wanted += ["VMAX", "KM"]
+    for k in range(2, n + 1):
+        wanted += [f"K1{k}", f"K{k}1"] if micro else ["Q" if k == 2 else f"Q{k}", f"V{k}"]
+    return wanted
+
+
+def _elimination(s: Mapping[str, Any], p: Mapping[str, Any], c: Expression) -> Expression:
+    """Rate at which drug leaves the body, mg/h."""
+    linear = p["K"] * symbol("central") if "K" in p else p["CL"] * c if "CL" in p else ZERO
+    kind = s.get("elimination", "linear")
+    if kind == "linear":
+        return expression(linear)
+    saturable = p["VMAX"] * c / (p["KM"] + c)
+    return expression(saturable if kind == "michaelis_menten" else linear + saturable)
+
+
+def _disposition(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> list[State]:
+    central, out, peripheral = symbol("central"), flow.eliminated, []
+    for k in range(2, int(s.get("compartments", 1)) + 1):
+        name = f"peripheral{k - 1}"
+        if f"K1{k}" in p:
+            there, back = p[f"K1{k}"] * central, p[f"K{k}1"] * symbol(name)
+        else:
+            q = p["Q" if k == 2 else f"Q{k}"]
+            there, back = q / volume(p) * central, q / p[f"V{k}"] * symbol(name)
+        out = out + there - back
+        peripheral.append(State(name, "mg", there - back, atol=ATOL_MG))
+    return [State("central", "mg", flow.absorbed - out, atol=ATOL_MG), *peripheral]
+
+
+def _absorption(
+    record: PopPkRecord, s: Mapping[str, Any], p: Mapping[str, Any]
+) -> tuple[list[State], list[Input], Any]:
+    """Depot states, the extravascular input and the rate at which drug reaches the central compartment."""
+    kind, route = s.get("absorption", "none"), s.get("route", "oral")
+    if kind == "none":
+        return [], [], ZERO
+    F, lag = expression(p.get("F", ONE)), expression(p.get("LAG", ZERO))
+    duration = expression(p["D1"]) if "D1" in p else None
+    if kind == "zero_order":
+        need(record, p, ["D1"])
+        return [], [Input(route, "mg", "central", F, lag, duration)], ZERO
+    if kind == "first_order":
+        need(record, p, ["KA"])
+        return (
+            [State("depot", "mg", -p["KA"] * symbol("depot"), atol=ATOL_MG)],
+            [Input(route, "mg", "depot", F, lag, duration)], p["KA"] * symbol("depot"),
+        )  # fmt: skip
+    if kind == "transit":
+        need(record, p, ["MTT"])
+        return _transit(s, p, Input(route, "mg", "depot", F, lag, duration))
+    raise refuse(record.where, f"absorption {kind!r} is unknown; known: none, first_order, zero_order, transit")
+
+
+def _transit(
+    s: Mapping[str, Any], p: Mapping[str, Any], entry: Input
+) -> tuple[list[State], list[Input], Any]:
+    """depot -> n transit compartments, each emptied at (n + 1)/MTT; the last empties at KA where KA is given.
+
+    Savic 2007, doi:10.1007/s10928-007-9066-0.
+    """
+    n = int(s["transit_compartments"])
+    ktr = (n + 1) / p["MTT"]
+    names = ["depot", *(f"transit{k}" for k in range(1, n + 1))]
+    rates = [ktr] * len(names)
+    if "KA" in p:
+        names, rates = [*names, "gut"], [*rates, p["KA"]]
+    states, inflow = [], ZERO
+    for name, rate in zip(names, rates, strict=True):
+        outflow = rate * symbol(name)
+        states.append(State(name, "mg", inflow - outflow, atol=ATOL_MG))
+        inflow = outflow
+    return states, [entry], inflow
+
+
+def _metabolite(
+    s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow
+) -> tuple[list[State], dict[str, Expression]]:
+    """A metabolite formed from the fraction FM of what is eliminated (mg of parent), cleared by CLM from VM."""
+    if not s.get("metabolite"):
+        return [], {}
+    amount = symbol("metabolite")
+    formed, cleared = p["FM"] * flow.eliminated, p["CLM"] / p["VM"] * amount
+    states = []
+    if "QM" in p:
+        there, back = p["QM"] / p["VM"] * amount, p["QM"] / p["VPM"] * symbol("metabolite_peripheral")
+        states.append(State("metabolite_peripheral", "mg", there - back, atol=ATOL_MG))
+        cleared = cleared + there - back
+    return [State("metabolite", "mg", formed - cleared, atol=ATOL_MG), *states], {"metabolite": amount / p["VM"]}
