@@ -32,8 +32,8 @@ def course() -> list[Event]:
                      for t, f in zip(TIMES, (1.05, 0.93, 1.02, 0.97), strict=True)]  # fmt: skip
 
 
-def folded(events: list[Event], **kwargs: object) -> Folded:
-    return fold(MODEL, person(), Timeline.of(events), **kwargs)
+def folded(events: list[Event], estimator: str = "auto") -> Folded:
+    return fold(MODEL, replace(person(), estimator=estimator), Timeline.of(events))
 
 
 def exact_posterior(events: list[Event]) -> tuple[float, float]:
@@ -51,11 +51,13 @@ def exact_posterior(events: list[Event]) -> tuple[float, float]:
     return mean, float(np.sqrt(p @ (eta - mean) ** 2))
 
 
-def test_the_belief_is_the_exact_posterior() -> None:
-    """Filter against quadrature. Bounds: a tenth of a posterior sd in the mean, a tenth in the sd."""
+@pytest.mark.parametrize(("estimator", "share"), [("unscented", 0.1), ("laplace", 0.2), ("auto", 0.2)])
+def test_the_belief_is_the_exact_posterior(estimator: str, share: float) -> None:
+    """Against quadrature: the mean to a share of the posterior sd, the sd to a tenth. The mode that Laplace reports
+    differs from the mean by the skewness of the posterior, here 0.16 sd."""
     mean, sd = exact_posterior(course())
-    belief = folded(course()).belief
-    assert belief.mean[0] == pytest.approx(mean, abs=0.1 * sd)
+    belief = folded(course(), estimator).belief
+    assert belief.mean[0] == pytest.approx(mean, abs=share * sd)
     assert belief.chol[0, 0] == pytest.approx(sd, rel=0.1)
 
 

@@ -49,5 +49,5 @@ class Person:
     name: TwinName
     model: ModelChoice
     epoch_us: int
-    estimator: str = "unscented"
+    estimator: str = "auto"
     covariates: dict[str, float] = field(default_factory=dict)

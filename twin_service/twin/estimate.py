@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
+from twin_service.kalman.laplace import laplace_update
+from twin_service.kalman.report import Update
 from twin_service.kalman.unscented import unscented_update
 from twin_service.model.structure import PatientModel
-from twin_service.outcome import Outcome
+from twin_service.outcome import Outcome, Verdict
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.course import Course, Sample
@@ -20,6 +22,10 @@ from twin_service.twin.propagate import columns, propagate
 
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
+
+FIRST_SAMPLES = 6
+LAPLACE_SAMPLES_MAX = 200
+FAR = 1.5
 
 
 @dataclass(frozen=True)
@@ -51,16 +57,61 @@ def predictor(
 
 def update(
     model: PatientModel, course: Course, samples: list[Sample], belief: Belief, *,
-    estimator: str = "unscented", deadline: Deadline | None = None,
+    prior: Belief, estimator: str = "auto", deadline: Deadline | None = None,
 ) -> Estimated:  # fmt: skip
-    """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given."""
-    predict = predictor(model, course, samples, deadline)
-    result = unscented_update(belief, predict, observed(model, samples))
-    report = result.report
+    """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given.
+
+    The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
+    asks for it, the belief is then re-anchored by a Laplace fit of everything measured so far.
+    """
+    filtered = unscented_update(belief, predictor(model, course, samples, deadline), observed(model, samples))
+    report = filtered.report
+    result, used, outcome = filtered.belief, report.estimator, report.outcome
+    reason = reanchor_reason(model, course, samples, belief, filtered, estimator)
+    if reason:
+        anchored = _laplace(model, course, samples[0].time_h, filtered.belief, prior, deadline)
+        if anchored is not None:
+            result, used = anchored, f"laplace ({reason})"
+            outcome = outcome if outcome.ok or outcome.verdict is Verdict.SURPRISING else Outcome(Verdict.RETRIED)
     return Estimated(
-        result.belief, tuple(map(float, report.nis)), tuple(map(bool, report.surprising)),
-        tuple(map(float, report.weight)), report.estimator, report.outcome,
+        result, tuple(map(float, report.nis)), tuple(map(bool, report.surprising)),
+        tuple(map(float, report.weight)), used, outcome,
     )  # fmt: skip
+
+
+def reanchor_reason(
+    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, filtered: Update, estimator: str
+) -> str:
+    """Why the whole record should be fitted again; "" when the filter's answer stands.
+
+    A filter linearizes over the belief it starts from: it is poorest on the first readings, after a surprise, and
+    where it moved far. Models whose parameters drift are left to the filter, which knows about drift.
+    """
+    if estimator == "unscented" or any(e.drift_per_h > 0 for e in model.effects):
+        return ""
+    if estimator == "laplace":
+        return "asked for"
+    seen = sum(s.time_h <= samples[0].time_h for s in course.samples)
+    if seen > LAPLACE_SAMPLES_MAX:
+        return ""
+    if filtered.report.surprising.any():
+        return "surprise"
+    if not filtered.report.outcome.ok:
+        return "the filter failed"
+    if seen <= FIRST_SAMPLES:
+        return "first readings"
+    moved = np.linalg.solve(belief.chol, filtered.belief.mean - belief.mean)
+    return "moved far" if float(np.max(np.abs(moved), initial=0.0)) > FAR else ""
+
+
+def _laplace(
+    model: PatientModel, course: Course, until_h: float, start: Belief, prior: Belief, deadline: Deadline | None
+) -> Belief | None:
+    """The Laplace posterior of all samples up to `until_h`; None where the fit did not converge."""
+    past = [s for s in course.samples if s.time_h <= until_h]
+    fit = laplace_update(prior, predictor(model, course, past, deadline), observed(model, past), start=start.mean)
+    usable = fit.report.outcome.ok or fit.report.outcome.verdict is Verdict.SURPRISING
+    return fit.belief if usable else None
 
 
 def observed(model: PatientModel, samples: list[Sample]) -> Observed:

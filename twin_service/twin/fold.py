@@ -125,7 +125,8 @@ def fold(
         belief = belief.drifted(_drift(model), time_h - clock_h)
         clock_h = time_h
         bands = _bands(model, course, samples, belief, draws, deadline)
-        estimated = update(model, course, samples, belief, estimator=person.estimator, deadline=deadline)
+        estimated = update(model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator,
+                           deadline=deadline)  # fmt: skip
         new_forecasts += _forecasts(samples, priors, bands, estimated, new_forecasts)
         belief = estimated.belief
         new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief))
