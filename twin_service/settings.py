@@ -1,0 +1,107 @@
+"""Every limit of the service, by name. Sources, strongest first: TWIN_* variables, the TOML file, the default here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from twin_service.outcome import Refusal, RefusalCode
+
+
+def _of(default: Any, meaning: str, **limits: Any) -> Any:
+    return Field(default=default, description=meaning, **limits)
+
+
+class Settings(BaseSettings):
+    """Settings of one server process; immutable. `TWIN_LISTEN=...` sets `listen`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="TWIN_", frozen=True, extra="forbid")
+
+    listen: str = _of("127.0.0.1:50051", "address of the gRPC port; port 0 takes a free one")
+    metrics_host: str = _of("127.0.0.1", "address of the Prometheus page")
+    metrics_port: int = _of(9464, "port of the Prometheus page; -1: none, 0: a free one", ge=-1, le=65535)
+    tls_certificate: Path | None = _of(None, "PEM chain of the server; none: plain text")
+    tls_key: Path | None = _of(None, "PEM key of the server")
+    tls_client_authority: Path | None = _of(None, "PEM authority of clients; set: clients must present a certificate")
+    tenant_tokens: Path | None = _of(None, "TOML table of SHA-256 of bearer token -> tenant; none: no authentication")
+    reflection: bool = _of(True, "answer server reflection")
+
+    database_url: str = _of("sqlite:///twin-data/twin.db", "SQLite file or PostgreSQL (postgresql+psycopg://...)")
+    migrate_on_start: bool = _of(True, "bring the schema up to date when the server starts")
+    group_commit_max: int = _of(256, "writes made durable by one commit", ge=1)
+    write_queue_max: int = _of(4096, "writes waiting for a commit before new ones are refused", ge=1)
+    write_timeout_s: float = _of(30.0, "longest wait for a commit [s]", gt=0)
+    database_connections: int = _of(16, "read connections of PostgreSQL", ge=1)
+    snapshots_kept: int = _of(8, "stored anchors per twin", ge=0)
+
+    rpc_threads: int = _of(32, "threads that answer calls", ge=2)
+    concurrent_calls_max: int = _of(128, "calls in flight; more are refused with a time to retry", ge=1)
+    watch_streams_max: int = _of(16, "watch and ingest streams open at once; each holds a thread", ge=1)
+    message_bytes_max: int = _of(4 * 1024 * 1024, "largest message received [bytes]", ge=1024)
+    reply_bytes_max: int = _of(64 * 1024 * 1024, "largest message sent [bytes]", ge=1024)
+    metadata_bytes_max: int = _of(16 * 1024, "largest header block of a call [bytes]", ge=1024)
+    deadline_default_s: float = _of(30.0, "deadline of a call that sets none [s]", gt=0)
+    deadline_max_s: float = _of(600.0, "longest deadline honored for one answer [s]", gt=0)
+    stop_grace_s: float = _of(10.0, "time for calls in flight when the server stops [s]", ge=0)
+    retry_after_s: float = _of(0.5, "time to retry told to a refused caller [s]", gt=0)
+    watch_poll_s: float = _of(1.0, "how often a watch looks for changes by other servers [s]", gt=0)
+
+    assimilation_workers: int = _of(2, "twins assimilated at once", ge=1)
+    assimilation_budget_s: float = _of(120.0, "longest run of one assimilation [s]", gt=0)
+    twins_in_memory_max: int = _of(2000, "folded twins kept in memory", ge=1)
+
+    events_per_request_max: int = _of(1000, "events in one batch", ge=1)
+    events_per_twin_max: int = _of(100_000, "events of one twin", ge=1)
+    future_tolerance_h: float = _of(24.0, "how far ahead of the server's clock an event may lie [h]", ge=0)
+    past_tolerance_y: float = _of(130.0, "how far back an event may lie [a]", gt=0)
+    page_size_default: int = _of(100, "rows of a page when none are asked for", ge=1)
+    page_size_max: int = _of(1000, "rows of a page at most", ge=1)
+
+    what_ifs_max: int = _of(32, "plans in one simulation", ge=1)
+    horizon_max_h: float = _of(5 * 8766.0, "longest forecast [h]", gt=0)
+    grid_points_max: int = _of(20_000, "time points of one trajectory", ge=2)
+    members_default: int = _of(256, "belief members behind bands and probabilities", ge=8)
+    members_max: int = _of(4096, "belief members at most", ge=8)
+    trial_subjects_max: int = _of(100_000, "subjects in one trial question", ge=1)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _of("INFO", "least severe line written")
+    log_format: Literal["json", "text"] = _of("json", "shape of log lines")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what `load` read from the file."""
+        return env_settings, init_settings
+
+
+def load(path: Path | None = None) -> Settings:
+    """Settings from the environment and, where given, the TOML file at `path`.
+
+    Raises Refusal that names each setting that is unknown or out of range.
+    """
+    given: dict[str, Any] = {}
+    if path is not None:
+        try:
+            given = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise Refusal(RefusalCode.INVALID, f"settings file: {error}", field=str(path), reason="SETTINGS") from None
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise Refusal(RefusalCode.INVALID, f"settings: {wrong}", field="settings", reason="SETTINGS") from None
+
+
+def described() -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting, for documentation."""
+    return [(f"TWIN_{n.upper()}", str(f.default), f.description or "") for n, f in Settings.model_fields.items()]
