@@ -88,8 +88,8 @@ def _predictor(use: CovariateUse, subjects: Sequence[Subject]) -> Predictor:
         raise Refusal(RefusalCode.INVALID, f"covariate {use.name}: a logarithm needs positive values",
                       field=f"covariates.{use.name}", reason="NOT_POSITIVE")  # fmt: skip
     x = np.log(values) if use.logarithm else values
-    spread = float(x.std())
-    if not len(values) or spread == 0.0:
+    spread = float(x.std()) if len(x) else 0.0
+    if spread <= 1e-12 * max(1.0, float(np.abs(x).max(initial=0.0))):
         raise Refusal(RefusalCode.PRECONDITION, f"covariate {use.name} is the same in every patient; drop it",
                       field=f"covariates.{use.name}", reason="CANNOT_LEARN")  # fmt: skip
     low, high = float(values.min()), float(values.max())

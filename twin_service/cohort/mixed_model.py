@@ -92,7 +92,7 @@ def fit_mixed_model(groups: Sequence[Group], *, restricted: bool = False) -> Mix
     profile = _profile(products, L, restricted)
     outcome = OK if np.isfinite(profile.deviance) else Outcome(Verdict.NOT_CONVERGED, "the likelihood has no maximum")
     return MixedModel(
-        profile.beta, profile.sigma2 * np.linalg.inv(profile.XVX), profile.sigma2 * (L @ L.T),
+        profile.beta, np.asarray(profile.sigma2 * np.linalg.inv(profile.XVX)), profile.sigma2 * (L @ L.T),
         float(np.sqrt(profile.sigma2)), -0.5 * profile.deviance, restricted, len(groups), products.n, outcome,
     )  # fmt: skip
 

@@ -4,9 +4,10 @@
 
 tau is the average effect of treatment whether or not the line is true: adjustment by a linear model in a randomized
 trial stays consistent, and with the interactions it is never less precise than the difference in means (Lin). Without
-them it can be less precise when arms are unequal in size and in slope (Freedman); then use `interactions`.
-Freedman 2008, doi:10.1214/07-AOAS143; Lin 2013, doi:10.1214/12-AOAS583; MacKinnon & White 1985,
-doi:10.1016/0304-4076(85)90158-7 (HC2, HC3)
+them it can be less precise when arms are unequal in size and in slope (Freedman); then use `interactions`. The trial's
+patients are a sample, so with interactions gamma' Var(x) gamma / n is added for what their mean x could have been.
+Freedman 2008, doi:10.1214/07-AOAS143; Lin 2013, doi:10.1214/12-AOAS583; Negi & Wooldridge 2021,
+doi:10.1080/07474938.2020.1824732; MacKinnon & White 1985, doi:10.1016/0304-4076(85)90158-7 (HC2, HC3)
 """
 
 from __future__ import annotations
@@ -72,7 +73,12 @@ def ancova(
         raise refuse("level", f"confidence level is {level:g}; expected between 0 and 1")
     design = _design(arms, interactions)
     beta, covariance, df = _least_squares(design, arms.y, errors)
-    return effect_of(float(beta[1]), float(np.sqrt(covariance[1, 1])), df, arms.w, level)
+    variance = float(covariance[1, 1])
+    if interactions and arms.x.shape[1]:
+        gamma = beta[2 + arms.x.shape[1] :]
+        spread = np.atleast_2d(np.cov(arms.x, rowvar=False))
+        variance += float(gamma @ spread @ gamma) / len(arms.y)
+    return effect_of(float(beta[1]), float(np.sqrt(variance)), df, arms.w, level)
 
 
 def effect_of(estimate: float, se: float, df: float, w: FloatArray, level: float) -> Effect:
