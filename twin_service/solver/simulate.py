@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.solver.intake import admit
+from twin_service.solver.engine import Computed
+from twin_service.solver.intake import Run, admit
+from twin_service.solver.ladder import solve
 from twin_service.solver.reference import run_reference
 from twin_service.solver.schedule import NOTHING, Schedule
 from twin_service.solver.solution import Solution
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import DEFAULT, Deadline, Tolerances
 
-__all__ = ["DEFAULT", "Deadline", "Tolerances", "simulate", "simulate_reference"]
+__all__ = ["DEFAULT", "Deadline", "Tolerances", "simulate", "simulate_reference", "warm"]
 
 
 def simulate(
@@ -46,10 +48,9 @@ def simulate(
 
     Raises Refusal for input that is not finite or of the wrong shape. Numerical failure is an Outcome in the result.
     """
-    return simulate_reference(
-        system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose,
-        keep_states=keep_states, tolerances=tolerances, deadline=deadline,
-    )  # fmt: skip
+    run = _admitted(system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose)
+    done = solve(system, run, tolerances=tolerances, keep_states=keep_states, deadline=deadline, threads=threads)
+    return _solution(run, done, keep_states)
 
 
 def simulate_reference(
@@ -66,14 +67,35 @@ def simulate_reference(
     deadline: Deadline | None = None,
 ) -> Solution:
     """The same as `simulate`, by SciPy's LSODA, one patient after another: slow, and an oracle."""
+    run = _admitted(system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose)
+    members = range(run.parameters.shape[0])
+    states, outputs, final, outcomes = run_reference(system, run, members, tolerances, deadline)
+    return _solution(run, Computed(states, outputs, final, outcomes, np.zeros(len(members), np.int64)), keep_states)
+
+
+def warm(system: System) -> None:
+    """Do now what the first run of `system` would have to wait for."""
+    p = [q.value for q in system.parameters]
+    simulate(system, [p], NOTHING, [1e-3])
+
+
+def _admitted(
+    system: System, parameters: ArrayLike, schedules: Schedule | Sequence[Schedule], times_h: ArrayLike, *,
+    start_h: ArrayLike, state: ArrayLike | None, after_dose: ArrayLike | None,
+) -> Run:  # fmt: skip
     if system.events:
         raise Refusal(
             RefusalCode.UNSUPPORTED,
             f"system {system.name!r} has state events ({system.events[0].name}); use the hybrid driver",
             reason="EVENTS_UNSUPPORTED",
         )
-    run = admit(system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose)
-    members = range(run.parameters.shape[0])
-    states, outputs, final, outcomes = run_reference(system, run, members, tolerances, deadline)
-    outputs[[not o.ok for o in outcomes]] = np.nan
-    return Solution(run.times_h, outputs, final, tuple(outcomes), states if keep_states else None)
+    return admit(system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose)
+
+
+def _solution(run: Run, done: Computed, keep_states: bool) -> Solution:
+    failed = [not o.ok for o in done.outcomes]
+    if any(failed):
+        done.outputs[failed], done.final[failed] = np.nan, np.nan
+        if keep_states:
+            done.states[failed] = np.nan
+    return Solution(run.times_h, done.outputs, done.final, tuple(done.outcomes), done.states if keep_states else None)

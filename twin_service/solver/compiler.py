@@ -1,0 +1,91 @@
+"""LLVM IR to machine code, kept on disk so that a process that meets a known system does not compile it again.
+
+An object file is trusted code: the directory belongs to this user alone (0700) or the cache is not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+_LOCK = threading.Lock()
+_READY: list[Any] = []
+
+
+class Machine:
+    """Machine code of one module: addresses of its functions, alive as long as this object."""
+
+    def __init__(self, engine: Any, names: tuple[str, ...]) -> None:
+        self._engine = engine
+        self.address = {name: int(engine.get_function_address(name)) for name in names}
+
+
+def cache_directory() -> Path | None:
+    """The private directory for compiled code; None when none can be had."""
+    base = os.environ.get("TWIN_CACHE_DIR")
+    path = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twin_service"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError:
+        return None
+    private = status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o022
+    return path if private else None
+
+
+def compile_module(text: str, names: tuple[str, ...]) -> Machine:
+    """Machine code for the IR `text`, from the cache or compiled now."""
+    with _LOCK:
+        target_machine = _target_machine()
+        key = _key(text)
+        module = llvm.parse_assembly(text)
+        engine = llvm.create_mcjit_compiler(module, target_machine)
+        directory = cache_directory()
+        if directory is not None:
+            path = directory / f"{key}.o"
+            engine.set_object_cache(lambda _, code: _write(path, code), lambda _: _read(path))
+        engine.finalize_object()
+        return Machine(engine, names)
+
+
+def _target_machine() -> Any:
+    if not _READY:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        target = llvm.Target.from_default_triple()
+        _READY.append(target)
+        llvm.load_library_permanently("libm.so.6") if os.uname().sysname == "Linux" else None
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return _READY[0].create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
+
+
+def _key(text: str) -> str:
+    parts = (text, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__)
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Whole or not at all: another process may read at the same time."""
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
+        with os.fdopen(handle, "wb") as f:
+            f.write(hashlib.sha256(code).digest() + code)
+        os.replace(name, path)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:32], content[32:]
+    return code if hashlib.sha256(code).digest() == digest else None

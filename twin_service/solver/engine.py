@@ -1,0 +1,165 @@
+"""The compiled engine: generated code for a system, run over many patients on any number of threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.outcome import OK, Outcome, Verdict
+from twin_service.solver.compiler import Machine, compile_module
+from twin_service.solver.form import Form, form
+from twin_service.solver.generate import NAMES, generate
+from twin_service.solver.intake import Run
+from twin_service.solver.layout import Layout, layout
+from twin_service.solver.system import System
+from twin_service.solver.tolerances import Deadline, Tolerances
+
+Floats = NDArray[np.float64]
+WIDTH = 8
+KEPT_MODELS = 64
+SHARE = 256
+"""Patients a thread takes at a time: enough to keep its lanes full, few enough to share the work evenly."""
+
+
+class Model(NamedTuple):
+    """Machine code of a system for `width` patients at once, and where its workspace keeps what."""
+
+    system: System
+    form: Form
+    width: int
+    layout: Layout
+    machine: Machine
+
+
+class Computed(NamedTuple):
+    """states (N, nt, ns) or empty, outputs (N, nt, no), final (N, ns), outcomes and steps (N,)."""
+
+    states: Floats
+    outputs: Floats
+    final: Floats
+    outcomes: list[Outcome]
+    steps: NDArray[np.int64]
+
+
+_FORMS: OrderedDict[str, Form] = OrderedDict()
+_MODELS: OrderedDict[tuple[str, int], Model] = OrderedDict()
+_LOCK = threading.RLock()
+
+
+def form_of(system: System) -> Form:
+    with _LOCK:
+        found = _FORMS.get(system.digest)
+        if found is None:
+            found = _FORMS[system.digest] = form(system)
+            while len(_FORMS) > KEPT_MODELS:
+                _FORMS.popitem(last=False)
+        else:
+            _FORMS.move_to_end(system.digest)
+        return found
+
+
+def model_of(system: System, width: int = WIDTH) -> Model:
+    """The compiled system: from memory, from the cache on disk, or compiled now."""
+    key = (system.digest, width)
+    with _LOCK:
+        found = _MODELS.get(key)
+        if found is None:
+            f = form_of(system)
+            found = _MODELS[key] = Model(system, f, width, layout(f), compile_module(generate(f, width), NAMES))
+            while len(_MODELS) > KEPT_MODELS:
+                _MODELS.popitem(last=False)
+        else:
+            _MODELS.move_to_end(key)
+        return found
+
+
+def run_compiled(
+    model: Model, run: Run, members: NDArray[np.int64], *, tolerances: Tolerances, method: str = "rodas5p",
+    keep_states: bool = False, deadline: Deadline | None = None, threads: int = 1, steady: Floats | None = None,
+) -> Computed:  # fmt: skip
+    """Solve the chosen members; rows of the others are left NaN. `steady` holds one row per steady action."""
+    from twin_service.solver.kernel import Course, Functions, Result, drive
+
+    system, ns = model.system, len(model.system.states)
+    n, nt = run.parameters.shape[0], run.times_h.shape[1]
+    none = np.zeros((0, ns))
+    plan = run.plan
+    course = Course(
+        _plain(run.parameters), _plain(run.row), _plain(run.start_h),
+        none if run.state is None else _plain(run.state), run.state is not None, _narrow(run.times_h),
+        _narrow(run.after_dose), plan.offset, plan.time, plan.kind, plan.index, plan.value,
+        none if steady is None else steady,
+    )  # fmt: skip
+    result = Result(
+        np.full((n, nt, len(system.outputs)), np.nan), np.full((n, nt, ns) if keep_states else (0, 0, 0), np.nan),
+        keep_states, np.full((n, ns), np.nan), np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+    )  # fmt: skip
+    address = model.machine.address
+    functions = Functions(*(address[k] for k in ("prepare", "initial", "slope", "commit", "seen_now")),
+                          *(address[f"{k}_{method}"] for k in ("attempt", "observe", "states")))  # fmt: skip
+    tol = np.array([tolerances.rtol, *(max(s.atol * tolerances.atol_scale, 1e-290) for s in system.states)])
+    limits = np.array([tolerances.max_steps], dtype=np.int64)
+    stop = np.zeros(1, dtype=np.uint8)
+
+    def work(share: NDArray[np.int64]) -> None:
+        drive(functions, model.layout, _workspace(model), model.width, tol, share, course, result, limits, stop)
+
+    _share_out(work, members, model.width, threads, deadline, stop)
+    outcomes = [OK] * n
+    for i in np.flatnonzero(result.code):
+        outcomes[i] = _outcome(system, int(result.code[i]), float(result.at[i]), int(result.which[i]))
+    return Computed(result.states, result.outputs, result.final, outcomes, result.steps)
+
+
+def _plain(x: NDArray[Any]) -> NDArray[Any]:
+    """Contiguous and writable: to the kernel a read-only array would be another type, and compiled anew."""
+    return x if x.flags.c_contiguous and x.flags.writeable else np.array(x)
+
+
+def _narrow(x: NDArray[Any]) -> NDArray[Any]:
+    """One row where all are the same memory."""
+    return _plain(x[:1] if x.strides[0] == 0 else x)
+
+
+def _workspace(model: Model) -> Floats:
+    """Zeroed memory on a cache line boundary."""
+    size = model.layout.size * model.width
+    raw = np.zeros(size + 8)
+    first = (-raw.ctypes.data % 64) // 8
+    return raw[first : first + size]
+
+
+def _share_out(
+    work: object, members: NDArray[np.int64], width: int, threads: int, deadline: Deadline | None,
+    stop: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    assert callable(work)
+    if threads <= 1 and deadline is None:
+        work(members)
+        return
+    share = max(width, min(SHARE, -(-len(members) // max(1, threads))))
+    shares: Sequence[NDArray[np.int64]] = [members[k : k + share] for k in range(0, len(members), share)]
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        left: set[Future[None]] = {pool.submit(work, s) for s in shares}
+        while left:
+            if deadline is None:
+                done, left = wait(left)
+            else:
+                done, left = wait(left, timeout=0.01 if deadline.remaining_s < 0.05 else 0.02)
+                if deadline.expired:
+                    stop[0] = 1
+            for future in done:
+                future.result()
+
+
+def _outcome(system: System, code: int, t: float, which: int) -> Outcome:
+    verdict = (Verdict.OK, Verdict.NOT_FINITE, Verdict.STEP_TOO_SMALL, Verdict.TOO_MANY_STEPS, Verdict.CANCELLED)[code]
+    what = f"state {system.states[which].name}" if which >= 0 else f"output {system.outputs[-1 - which].name}"
+    return Outcome(verdict, f"model {system.name}, t = {t:.6g} h, {what}")

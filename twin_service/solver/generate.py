@@ -1,0 +1,199 @@
+"""Generate the functions of one system as LLVM IR, for `width` patients at once.
+
+    prepare(ws)         q from p                             initial(ws)    full = y0(p, t)
+    slope(ws)           first increment = f(t, y)            commit(ws)     y = new where accepted
+    attempt_M(ws, tol)  one step of method M                 states_M(ws)   full = states at t + theta h
+    observe_M(ws)       seen = outputs at t + theta h        seen_now(ws)   seen = outputs at t
+
+`tol` holds rtol and then atol of each state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twin_service.solver.emit import Emitter, emit_roots
+from twin_service.solver.expression import Expression, symbols_of
+from twin_service.solver.form import Form
+from twin_service.solver.layout import Layout, layout
+from twin_service.solver.stepper import (
+    commit_function,
+    interpolation,
+    slope_function,
+    states_function,
+    step_function,
+)
+from twin_service.solver.tableau import RODAS4, RODAS5P, Tableau
+from twin_service.solver.writer import Writer
+
+METHODS = (RODAS4, RODAS5P)
+NAMES = ("prepare", "initial", "slope", "commit", "seen_now") + tuple(
+    f"{kind}_{m.name}" for m in METHODS for kind in ("attempt", "observe", "states")
+)
+
+
+def generate(form: Form, width: int) -> str:
+    """The text of the whole module."""
+    place = layout(form)
+    parts = [_prepare, _initial, _rates, _factor, _solve, _seen_now]
+    texts: list[str] = []
+    declared: set[str] = set()
+    for part in parts:
+        _collect(part(form, place, Writer(width)), texts, declared)
+    n, drifts = len(form.rates), bool(form.drift)
+    _collect(slope_function(n, place, Writer(width)), texts, declared)
+    _collect(commit_function(n, place, Writer(width)), texts, declared)
+    for method in METHODS:
+        _collect(step_function(method, (n, drifts), place, Writer(width)), texts, declared)
+        _collect(states_function(method, n, place, Writer(width)), texts, declared)
+        _collect(_observe(form, place, Writer(width), method), texts, declared)
+    return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)
+
+
+Made = tuple[Writer, str]
+
+
+def _collect(made: Made, texts: list[str], declared: set[str]) -> None:
+    declared |= made[0].declared
+    texts.append(made[1])
+
+
+def _reader(form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]) -> Callable[[str], str]:
+    states = form.system.state_index
+    constants = {name: place.q + i for i, name in enumerate(form.constant_names)}
+
+    def read(name: str) -> str:
+        if name in constants:
+            return w.load("%ws", constants[name])
+        return time() if name == "time" else state(states[name])
+
+    return read
+
+
+def _prepare(form: Form, place: Layout, w: Writer) -> Made:
+    index = form.system.parameter_index
+    values = emit_roots(w, form.constants, lambda name: w.load("%ws", place.p + index[name]))
+    for i, v in enumerate(values):
+        w.store(v, "%ws", place.q + i)
+    return w, w.function("prepare", ("ws",), internal=False)
+
+
+def _initial(form: Form, place: Layout, w: Writer) -> Made:
+    index = form.system.parameter_index
+
+    def read(name: str) -> str:
+        return w.load("%ws", place.t if name == "time" else place.p + index[name])
+
+    for i, v in enumerate(emit_roots(w, form.initial, read)):
+        w.store(v, "%ws", place.full + i)
+    return w, w.function("initial", ("ws",), internal=False)
+
+
+def _rates(form: Form, place: Layout, w: Writer) -> Made:
+    """rates(ws, t, y, out): out += f(t, y) + infusions."""
+    read = _reader(form, place, w, lambda i: w.load("%y", i), lambda: w.load("%t"))
+    _add_rates(form, place, w, emit_roots(w, form.rates, read))
+    return w, w.function("rates", ("ws", "t", "y", "out"))
+
+
+def _add_rates(form: Form, place: Layout, w: Writer, values: Sequence[str]) -> None:
+    fed = set(form.fed)
+    for i, v in enumerate(values):
+        total = w.add(v, w.load("%ws", place.rate + i)) if i in fed else v
+        w.store(w.add(w.load("%out", i), total), "%out", i)
+
+
+def _factor(form: Form, place: Layout, w: Writer) -> Made:
+    """factor(ws, diagonal, out): LU of diagonal*I - J(t, y), drift, and out = f(t, y) + infusions.
+
+    Each entry is finished in one go, all its updates together, so that few values are alive at once.
+    """
+    read = _reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    entries = list(form.jacobian.values())
+    emitter = Emitter(w, [*form.rates, *entries, *form.drift.values()], read)
+    fed = set(form.fed)
+    for i, v in enumerate(emitter.values(form.rates)):
+        w.store(w.add(v, w.load("%ws", place.rate + i)) if i in fed else v, "%out", i)
+    for i, v in zip(form.drift, emitter.values(list(form.drift.values())), strict=True):
+        w.store(v, "%ws", place.drift + i)
+    _eliminate(form, place, w, emitter)
+    return w, w.function("factor", ("ws", "diagonal", "out"))
+
+
+def _eliminate(form: Form, place: Layout, w: Writer, emitter: Emitter) -> None:
+    lu = form.lu
+    diagonal = w.load("%diagonal")
+    below: list[list[int]] = [[] for _ in lu.order]
+    for i in lu.order:
+        for j in lu.lower[i]:
+            below[j].append(i)
+
+    def stored(i: int, j: int) -> str:
+        return w.load("%ws", place.lu + lu.slot[(i, j)])
+
+    def reduced(i: int, j: int) -> str:
+        value = ""
+        entry = form.jacobian.get((i, j))
+        if entry is not None:
+            slope = emitter.values([entry])[0]
+            value = w.sub(diagonal, slope) if i == j else w.neg(slope)
+        elif i == j:
+            value = diagonal
+        for m in lu.lower[i]:
+            if m == j:
+                break
+            if (m, j) in lu.slot:
+                left, up = w.neg(stored(i, m)), stored(m, j)
+                value = w.fma(left, up, value) if value else w.mul(left, up)
+        return value
+
+    for k in lu.order:
+        inverse = w.div(w.number(1.0), reduced(k, k))
+        w.store(inverse, "%ws", place.lu + lu.slot[(k, k)])
+        for j in lu.upper[k]:
+            w.store(reduced(k, j), "%ws", place.lu + lu.slot[(k, j)])
+        for i in below[k]:
+            w.store(w.mul(reduced(i, k), inverse), "%ws", place.lu + lu.slot[(i, k)])
+
+
+def _solve(form: Form, place: Layout, w: Writer) -> Made:
+    """solve(ws, b): b = (LU)^-1 b."""
+    lu = form.lu
+    x: dict[int, str] = {}
+    for i in lu.order:
+        x[i] = w.load("%b", i)
+        for j in lu.lower[i]:
+            x[i] = w.fma(w.neg(w.load("%ws", place.lu + lu.slot[(i, j)])), x[j], x[i])
+    for i in reversed(lu.order):
+        for j in reversed(lu.upper[i]):
+            x[i] = w.fma(w.neg(w.load("%ws", place.lu + lu.slot[(i, j)])), x[j], x[i])
+        x[i] = w.mul(x[i], w.load("%ws", place.lu + lu.slot[(i, i)]))
+        w.store(x[i], "%b", i)
+    return w, w.function("solve", ("ws", "b"))
+
+
+def _seen_now(form: Form, place: Layout, w: Writer) -> Made:
+    read = _reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    _store_seen(form.outputs, place, w, read)
+    return w, w.function("seen_now", ("ws",), internal=False)
+
+
+def _observe(form: Form, place: Layout, w: Writer, method: Tableau) -> Made:
+    """Outputs inside a step need only the states they read: those alone are interpolated."""
+    theta = w.load("%ws", place.theta)
+    between = interpolation(method, len(form.rates), place, w)
+    known: dict[int, str] = {}
+    for name in sorted(symbols_of(form.outputs) & set(form.system.state_index)):
+        i = form.system.state_index[name]
+        known[i] = between(i)
+
+    def time() -> str:
+        return w.fma(theta, w.load("%ws", place.h), w.load("%ws", place.t))
+
+    _store_seen(form.outputs, place, w, _reader(form, place, w, known.__getitem__, time))
+    return w, w.function(f"observe_{method.name}", ("ws",), internal=False)
+
+
+def _store_seen(outputs: Sequence[Expression], place: Layout, w: Writer, read: Callable[[str], str]) -> None:
+    for i, v in enumerate(emit_roots(w, outputs, read)):
+        w.store(v, "%ws", place.seen + i)

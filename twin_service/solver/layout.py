@@ -1,0 +1,50 @@
+"""Where everything lies in the workspace that generated code and its driver share: vectors of `width` numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twin_service.solver.form import Form
+
+MAX_STAGES = 8
+
+
+class Layout(NamedTuple):
+    """Offsets in vectors; `size` is the number of vectors.
+
+    t, h, error, growth, theta, accept   one vector each: time and step (h), squared error, step factor, place in step
+    y, new, stage   states now, after the step, and inside it
+    rate            infusions (amount/h)
+    p, q            parameters and hoisted constants
+    lu, drift, k    factors, d rate/d time, stage increments (stages * n)
+    seen, full      outputs; all states at theta
+    """
+
+    t: int
+    h: int
+    error: int
+    growth: int
+    theta: int
+    accept: int
+    y: int
+    new: int
+    stage: int
+    rate: int
+    p: int
+    q: int
+    lu: int
+    drift: int
+    k: int
+    seen: int
+    full: int
+    size: int
+
+
+def layout(form: Form) -> Layout:
+    n = len(form.rates)
+    sizes = [1, 1, 1, 1, 1, 1, n, n, n, n, len(form.system.parameters), len(form.constants), len(form.lu.slot), n,
+             MAX_STAGES * n, max(1, len(form.outputs)), n]  # fmt: skip
+    offsets = [0]
+    for s in sizes:
+        offsets.append(offsets[-1] + s)
+    return Layout(*offsets)
