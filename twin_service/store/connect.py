@@ -1,0 +1,94 @@
+"""Engines for a database URL. SQLite: one connection writes and checkpoints, any number read, one process at a time.
+
+Why one: SQLite before 3.51.3 can corrupt its write-ahead log when two connections write or checkpoint, and competing
+writers starve each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from twin_service.outcome import Refusal, RefusalCode
+
+
+def parse_url(url: str) -> URL:
+    """Raises Refusal for anything but an SQLite file or PostgreSQL through psycopg."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is not None and parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    if parsed is not None and parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise Refusal(RefusalCode.INVALID, "the database URL is neither sqlite:///FILE nor postgresql+psycopg://...",
+                  field="database_url", reason="SETTINGS")  # fmt: skip
+
+
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def writer_engine(url: URL) -> Engine:
+    """One connection, used by one thread, that begins its transactions at once."""
+    if not is_sqlite(url):
+        return create_engine(url, poolclass=NullPool)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30})
+    _sqlite(engine, ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=1000"),
+            begin="BEGIN IMMEDIATE")  # fmt: skip
+    return engine
+
+
+def reader_engine(url: URL, connections: int) -> Engine:
+    """Connections that only read."""
+    if not is_sqlite(url):
+        return create_engine(url, pool_size=connections, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=connections, max_overflow=connections,
+                           connect_args={"timeout": 30, "check_same_thread": False})  # fmt: skip
+    _sqlite(engine, ("query_only=ON", "wal_autocheckpoint=0"), begin="BEGIN")
+    return engine
+
+
+def _sqlite(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
+    """Take transactions out of the driver's hands, so that savepoints work and reads see one state."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def truncate_log(connection: Connection) -> None:
+    """Move the write-ahead log into the database and empty it; must run between two transactions."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def lock_file(url: URL) -> IO[str] | None:
+    """Hold an SQLite database for this process; raises Refusal when another process has it. None for PostgreSQL."""
+    if not is_sqlite(url):
+        return None
+    path = Path(f"{url.database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise Refusal(RefusalCode.PRECONDITION, "another process has this database open; one server an SQLite file",
+                      field="database_url", reason="STORE_IN_USE") from None  # fmt: skip
+    return handle

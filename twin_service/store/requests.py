@@ -1,0 +1,85 @@
+"""Each request applies once, and each answer can be asked for again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Connection, insert, select
+
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.store import chain
+from twin_service.store.repository import ANSWERS, REQUESTS
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """A write as its caller named it; `digest` is over method and content."""
+
+    tenant: str
+    patient: str
+    request_id: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """A question with the digest of its answer."""
+
+    tenant: str
+    answer_id: str
+    patient: str
+    method: str
+    request: bytes
+    basis: bytes
+    response_digest: str
+    timeline_revision: int
+    created_us: int
+
+    @property
+    def row_digest(self) -> str:
+        return chain.digest("answer", *(getattr(self, f.name) for f in fields(self)))
+
+
+def find_response(connection: Connection, key: RequestKey) -> bytes | None:
+    """The answer given to this request before, if any. Raises Refusal (EXISTS) for another request under its id."""
+    c = REQUESTS.c
+    row = connection.execute(
+        select(c.request_digest, c.response).where(c.tenant == key.tenant, c.request_id == key.request_id)
+    ).first()
+    if row is None:
+        return None
+    if row[0] != key.digest:
+        raise Refusal(RefusalCode.EXISTS, "this request_id was used for another request; choose a new UUID",
+                      field="request_id", reason="REQUEST_ID_REUSED")  # fmt: skip
+    return bytes(row[1])
+
+
+def keep_response(connection: Connection, key: RequestKey, response: bytes, now_us: int) -> None:
+    """Remember what was answered, in the transaction that applied it."""
+    connection.execute(
+        insert(REQUESTS).values(
+            tenant=key.tenant, request_id=key.request_id, patient=key.patient, request_digest=key.digest,
+            response=response, created_us=now_us, row_digest=response_row_digest(key, response, now_us),
+        )
+    )  # fmt: skip
+
+
+def response_row_digest(key: RequestKey, response: bytes, now_us: int) -> str:
+    return chain.digest("request", key.tenant, key.request_id, key.patient, key.digest, response, now_us)
+
+
+def keep_answer(connection: Connection, row: AnswerRow) -> None:
+    connection.execute(
+        insert(ANSWERS).values(**{f.name: getattr(row, f.name) for f in fields(row)}, row_digest=row.row_digest)
+    )
+
+
+def get_answer(connection: Connection, tenant: str, answer_id: str) -> AnswerRow:
+    """Raises Refusal (NOT_FOUND) for an answer that was never given or whose patient was erased."""
+    names = [f.name for f in fields(AnswerRow)]
+    row = connection.execute(
+        select(*(ANSWERS.c[n] for n in names)).where(ANSWERS.c.tenant == tenant, ANSWERS.c.answer_id == answer_id)
+    ).first()
+    if row is None:
+        raise Refusal(RefusalCode.NOT_FOUND, "no such answer is kept", field="name", reason="NO_SUCH_ANSWER")
+    return AnswerRow(**row._mapping)

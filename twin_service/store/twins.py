@@ -1,0 +1,160 @@
+"""Rows of twins and of what was done to them, read and written inside one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, fields, replace
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.record.person import TwinName
+from twin_service.store import chain
+from twin_service.store.errors import Conflict
+from twin_service.store.tables import AuditTable, TwinTable
+
+TWINS: Table = TwinTable.__table__  # type: ignore[attr-defined]
+AUDIT: Table = AuditTable.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class TwinRow:
+    """A twin as stored. `spec` is opaque to the store; `trouble` says why assimilation stands still ("": it does
+    not); `erased_us` 0: alive."""
+
+    tenant: str
+    patient: str
+    spec: bytes | None
+    salt: bytes | None
+    spec_revision: int
+    timeline_revision: int
+    belief_revision: int
+    belief_digest: str
+    trouble: str
+    chain_digest: str
+    audit_count: int
+    audit_digest: str
+    created_us: int
+    updated_us: int
+    erased_us: int
+
+    @property
+    def name(self) -> TwinName:
+        return TwinName(self.tenant, self.patient)
+
+    @property
+    def etag(self) -> str:
+        return f"s{self.spec_revision}"
+
+    @property
+    def row_digest(self) -> str:
+        return chain.digest("twin", *(getattr(self, f.name) for f in fields(self)))
+
+
+COLUMNS = tuple(f.name for f in fields(TwinRow))
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who does what, when: the part of an audit row that the caller knows."""
+
+    actor: str
+    action: str
+    time_us: int
+    detail: str = ""
+
+
+def find_twin(connection: Connection, name: TwinName) -> TwinRow | None:
+    """The stored twin, erased ones included."""
+    row = connection.execute(select(*(TWINS.c[c] for c in COLUMNS)).where(*_key(name))).first()
+    return None if row is None else TwinRow(**row._mapping)
+
+
+def get_twin(connection: Connection, name: TwinName) -> TwinRow:
+    """Raises Refusal (NOT_FOUND) for a twin that does not exist or was erased."""
+    row = find_twin(connection, name)
+    if row is None or row.erased_us:
+        raise Refusal(RefusalCode.NOT_FOUND, "no such twin; create it first", field="name", reason="NO_SUCH_TWIN")
+    return row
+
+
+def list_twins(connection: Connection, tenant: str, *, after: str, limit: int) -> list[TwinRow]:
+    """Living twins of a tenant by patient, after patient `after`."""
+    query = (
+        select(*(TWINS.c[c] for c in COLUMNS))
+        .where(TWINS.c.tenant == tenant, TWINS.c.patient > after, TWINS.c.erased_us == 0)
+        .order_by(TWINS.c.patient)
+        .limit(limit)
+    )
+    return [TwinRow(**r._mapping) for r in connection.execute(query)]
+
+
+def behind(connection: Connection) -> list[TwinName]:
+    """Living twins that have events they have not assimilated and nothing that stops them."""
+    query = select(TWINS.c.tenant, TWINS.c.patient).where(
+        TWINS.c.erased_us == 0, TWINS.c.belief_revision < TWINS.c.timeline_revision, TWINS.c.trouble == ""
+    )
+    return [TwinName(*r) for r in connection.execute(query)]
+
+
+def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -> TwinRow:
+    """A new twin. Raises Refusal (EXISTS) when the patient has or had one."""
+    known = find_twin(connection, name)
+    if known is not None:
+        raise Refusal(RefusalCode.EXISTS, "this patient's twin was erased and its name is retired" if known.erased_us
+                      else "this patient has a twin already; get or update it", field="patient_id",
+                      reason="TWIN_ERASED" if known.erased_us else "TWIN_EXISTS")  # fmt: skip
+    row = TwinRow(name.tenant, name.patient, spec, secrets.token_bytes(16), 1, 0, 0, "", "", chain.START, 0,
+                  chain.START, act.time_us, act.time_us, 0)  # fmt: skip
+    row = _audited(connection, row, act)
+    connection.execute(insert(TWINS).values(**_values(row)))
+    return row
+
+
+def save_twin(connection: Connection, old: TwinRow, new: TwinRow, act: Act | None = None) -> TwinRow:
+    """Replace `old` by `new` if it still is what is stored; raises Conflict when it is not."""
+    if act is not None:
+        new = _audited(connection, new, act)
+    done = connection.execute(
+        update(TWINS).where(*_key(old.name), TWINS.c.row_digest == old.row_digest).values(**_values(new))
+    )
+    if done.rowcount != 1:
+        raise Conflict("the twin changed since it was read")
+    return new
+
+
+def check_etag(row: TwinRow, etag: str) -> None:
+    """Raises Refusal (CONFLICT) when `etag` was given and the twin has changed since it was read."""
+    if etag and etag != row.etag:
+        raise Refusal(RefusalCode.CONFLICT, f"the twin changed: its etag is {row.etag}, not {etag}; read it again",
+                      field="etag", reason="ETAG_MISMATCH")  # fmt: skip
+
+
+def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, int, str, str, str, str]]:
+    """(number, time_us, actor, action, detail, chain_digest) in order."""
+    c = AUDIT.c
+    query = (
+        select(c.number, c.time_us, c.actor, c.action, c.detail, c.chain_digest)
+        .where(c.tenant == name.tenant, c.patient == name.patient)
+        .order_by(c.number)
+    )
+    return [(r[0], r[1], r[2], r[3], r[4], r[5]) for r in connection.execute(query)]
+
+
+def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
+    number = row.audit_count + 1
+    link = chain.next_audit(row.audit_digest, number, act.time_us, actor=act.actor, action=act.action,
+                            detail=act.detail)  # fmt: skip
+    connection.execute(
+        insert(AUDIT).values(tenant=row.tenant, patient=row.patient, number=number, time_us=act.time_us,
+                             actor=act.actor, action=act.action, detail=act.detail, chain_digest=link)
+    )  # fmt: skip
+    return replace(row, audit_count=number, audit_digest=link)
+
+
+def _values(row: TwinRow) -> dict[str, object]:
+    return {**{c: getattr(row, c) for c in COLUMNS}, "row_digest": row.row_digest}
+
+
+def _key(name: TwinName) -> tuple[ColumnElement[bool], ...]:
+    return TWINS.c.tenant == name.tenant, TWINS.c.patient == name.patient

@@ -1,0 +1,88 @@
+"""The door to the store: `write` runs a function in a durable transaction, `read` in one that sees a single state."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from twin_service.settings import Settings
+from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_engine, truncate_log, writer_engine
+from twin_service.store.errors import StoreUnavailable, unavailable
+from twin_service.store.migrate import check_schema
+from twin_service.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class Store:
+    """An open database. Closing it finishes the writes that wait."""
+
+    def __init__(self, settings: Settings, *, on_commit: Callable[[int], None] | None = None) -> None:
+        self._url = parse_url(settings.database_url)
+        self._timeout_s = settings.write_timeout_s
+        self._on_commit = on_commit or (lambda size: None)
+        self._trouble: StoreUnavailable | None = None
+        self._state = threading.Lock()
+        self._lock = lock_file(self._url)
+        check_schema(settings.database_url)
+        self._writing = writer_engine(self._url)
+        self._writer = Writer(self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max,
+                              watch=self._heard)  # fmt: skip
+        self._reading = reader_engine(self._url, settings.database_connections)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, once it is durable. `work` may run more than once; only one run is committed.
+
+        Raises what `work` raises, Refusal when writes pile up or others are faster, StoreUnavailable.
+        """
+        try:
+            return self._writer.submit(work).result(self._timeout_s)
+        except FutureTimeout:
+            raise StoreUnavailable("STORE_SLOW", "the store did not confirm in time; the write may still be applied: "
+                                   "send the same request again") from None  # fmt: skip
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` on one state of the database."""
+        try:
+            with self._reading.connect() as connection, connection.begin():
+                return work(connection)
+        except DBAPIError as error:
+            raise unavailable(error) or error from error
+
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Why the last write failed; None when it did not."""
+        with self._state:
+            return self._trouble
+
+    def probe(self) -> StoreUnavailable | None:
+        """Try an empty commit; what stands in the way of writing, if anything does."""
+        try:
+            self.write(lambda connection: None)
+            self.read(lambda connection: None)
+        except StoreUnavailable as trouble:
+            return trouble
+        return None
+
+    def checkpoint(self) -> None:
+        """Move SQLite's log into the database, so that what was erased is not left in it."""
+        if is_sqlite(self._url):
+            self._writer.outside(truncate_log)
+
+    def close(self) -> None:
+        self._reading.dispose()
+        self._writer.close()
+        self._writing.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _heard(self, size: int, trouble: StoreUnavailable | None) -> None:
+        with self._state:
+            self._trouble = trouble
+        if trouble is None:
+            self._on_commit(size)
