@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
@@ -91,9 +91,9 @@ def run_compiled(
     none = np.zeros((0, ns))
     plan = run.plan
     course = Course(
-        _plain(run.parameters), _plain(run.row), _plain(run.start_h),
-        none if run.state is None else _plain(run.state), run.state is not None, _narrow(run.times_h),
-        _narrow(run.after_dose), plan.offset, plan.time, plan.kind, plan.index, plan.value,
+        plain(run.parameters), plain(run.row), plain(run.start_h),
+        none if run.state is None else plain(run.state), run.state is not None, narrow(run.times_h),
+        narrow(run.after_dose), plan.offset, plan.time, plan.kind, plan.index, plan.value,
         none if steady is None else steady,
     )  # fmt: skip
     result = Result(
@@ -111,21 +111,21 @@ def run_compiled(
     def work(share: NDArray[np.int64]) -> None:
         drive(functions, model.layout, _workspace(model), model.width, tol, share, course, result, limits, stop)
 
-    _share_out(work, members, model.width, threads, deadline, stop)
+    share_out(work, members, model.width, threads, deadline, stop)
     outcomes = [OK] * n
     for i in np.flatnonzero(result.code):
         outcomes[i] = _outcome(system, int(result.code[i]), float(result.at[i]), int(result.which[i]))
     return Computed(result.states, result.outputs, result.final, outcomes, result.steps)
 
 
-def _plain(x: NDArray[Any]) -> NDArray[Any]:
+def plain(x: NDArray[Any]) -> NDArray[Any]:
     """Contiguous and writable: to the kernel a read-only array would be another type, and compiled anew."""
     return x if x.flags.c_contiguous and x.flags.writeable else np.array(x)
 
 
-def _narrow(x: NDArray[Any]) -> NDArray[Any]:
+def narrow(x: NDArray[Any]) -> NDArray[Any]:
     """One row where all are the same memory."""
-    return _plain(x[:1] if x.strides[0] == 0 else x)
+    return plain(x[:1] if x.strides[0] == 0 else x)
 
 
 def _workspace(model: Model) -> Floats:
@@ -136,11 +136,11 @@ def _workspace(model: Model) -> Floats:
     return raw[first : first + size]
 
 
-def _share_out(
-    work: object, members: NDArray[np.int64], width: int, threads: int, deadline: Deadline | None,
+def share_out(
+    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, threads: int, deadline: Deadline | None,
     stop: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    assert callable(work)
+    """Run `work` on shares of `members`; `stop[0]` turns 1 when the deadline passes."""
     if threads <= 1 and deadline is None:
         work(members)
         return

@@ -285,7 +285,7 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     return 0.01 * size / speed
 
 
-@njit(**_HOW)
+@njit(inline="always", **_HOW)
 def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
     for lane in range(width):
         if lanes.member[lane] < 0:
@@ -301,7 +301,7 @@ def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
         ws[at.h * width + lane] = h
 
 
-@njit(**_HOW)
+@njit(inline="always", **_HOW)
 def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
     """Accept or reject each lane's step and choose its next one."""
     for lane in range(width):
@@ -347,7 +347,7 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
     ws[at.accept * width + lane] = 0.0
 
 
-@njit(**_HOW)
+@njit(inline="always", **_HOW)
 def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result) -> None:
     """Outputs inside the steps just accepted, one of every lane at a time."""
     nt, n = c.times.shape[1], c.steady.shape[1]

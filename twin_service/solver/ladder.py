@@ -10,6 +10,7 @@ import numpy as np
 from twin_service.outcome import Outcome, Verdict
 from twin_service.solver.engine import Computed, model_of, run_compiled
 from twin_service.solver.intake import Run
+from twin_service.solver.linear import linear_form, run_linear
 from twin_service.solver.plan import STEADY, STEADY_ADD
 from twin_service.solver.reference import run_reference
 from twin_service.solver.system import System
@@ -24,6 +25,9 @@ def solve(
     if not system.states or np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
         states, outputs, final, outcomes = run_reference(system, run, list(members), tolerances, deadline)
         return Computed(states, outputs, final, outcomes, np.zeros(len(members), np.int64))
+    linear = linear_form(system)
+    if linear is not None:
+        return run_linear(system, linear, run, deadline=deadline, threads=threads)
     done = run_compiled(model_of(system), run, members, tolerances=tolerances, keep_states=keep_states,
                         deadline=deadline, threads=threads)  # fmt: skip
     failed = [i for i, o in enumerate(done.outcomes) if not o.ok and o.verdict is not Verdict.CANCELLED]
