@@ -1,11 +1,13 @@
 """Which method solves a run, and what happens when it fails: never wrong in silence.
 
-Rungs: the compiled sparse method; SciPy's LSODA; an Outcome that names model, time and state.
+Linear systems take the exact path. The rungs of all others: generated sparse code without pivoting; the same method with
+a pivoted dense factorization; SciPy's LSODA; an Outcome that names model, time and state.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin_service.outcome import Outcome, Verdict
 from twin_service.solver.engine import Computed, model_of, run_compiled
@@ -13,34 +15,63 @@ from twin_service.solver.intake import Run
 from twin_service.solver.linear import linear_form, run_linear
 from twin_service.solver.plan import STEADY, STEADY_ADD
 from twin_service.solver.reference import run_reference
+from twin_service.solver.steady import Found, steady_states
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Deadline, Tolerances
+
+Floats = NDArray[np.float64]
 
 
 def solve(
     system: System, run: Run, *, tolerances: Tolerances, keep_states: bool, deadline: Deadline | None, threads: int
 ) -> Computed:
     """Solve every member by the best method that succeeds."""
-    members = np.arange(run.parameters.shape[0])
-    if not system.states or np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
-        states, outputs, final, outcomes = run_reference(system, run, list(members), tolerances, deadline)
-        return Computed(states, outputs, final, outcomes, np.zeros(len(members), np.int64))
+    if not np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
+        return _solve(system, run, (tolerances, keep_states, deadline, threads), None)
+    found = find_steady(system, run, tolerances, deadline)
+    done = _solve(system, run._replace(plan=found.plan), (tolerances, keep_states, deadline, threads), found.states)
+    for i in sorted({int(i) for i in found.who[~found.converged]}):
+        where = float(found.plan.time[found.plan.offset[i]])
+        if done.outcomes[i].verdict is not Verdict.CANCELLED:
+            done.outcomes[i] = Outcome(Verdict.NO_STEADY_STATE, f"model {system.name}, dose at t = {where:.6g} h")
+    return done
+
+
+def find_steady(
+    system: System, run: Run, tolerances: Tolerances, deadline: Deadline | None, method: str = "root"
+) -> Found:
+    """Steady states of all steady doses, solved ten times tighter than the run that uses them."""
+    tight = Tolerances(max(tolerances.rtol / 10, 1e-13), tolerances.atol_scale / 10, tolerances.max_steps)
+
+    def final(pulse: Run) -> Floats:
+        return _solve(system, pulse, (tight, False, deadline, 1), None).final
+
+    return steady_states(system, run, tolerances, solver=final, method=method)
+
+
+def _solve(
+    system: System, run: Run, how: tuple[Tolerances, bool, Deadline | None, int], steady: Floats | None
+) -> Computed:
+    tolerances, keep_states, deadline, threads = how
     linear = linear_form(system)
     if linear is not None:
-        return run_linear(system, linear, run, deadline=deadline, threads=threads)
-    done = run_compiled(model_of(system), run, members, tolerances=tolerances, keep_states=keep_states,
-                        deadline=deadline, threads=threads)  # fmt: skip
+        return run_linear(system, linear, run, deadline=deadline, threads=threads, steady=steady)
+    members = np.arange(run.parameters.shape[0])
+    model = model_of(system, 1 if len(members) == 1 else 8)
+    done = run_compiled(model, run, members, tolerances=tolerances, keep_states=keep_states, deadline=deadline,
+                        threads=threads, steady=steady)  # fmt: skip
     failed = [i for i, o in enumerate(done.outcomes) if not o.ok and o.verdict is not Verdict.CANCELLED]
     for i in failed:
-        _last_rung(system, run, i, done, (tolerances, deadline, keep_states))
+        _last_rung(system, run, i, done, (tolerances, deadline, keep_states), steady)
     return done
 
 
 def _last_rung(
-    system: System, run: Run, i: int, done: Computed, how: tuple[Tolerances, Deadline | None, bool]
-) -> None:
+    system: System, run: Run, i: int, done: Computed, how: tuple[Tolerances, Deadline | None, bool],
+    steady: Floats | None,
+) -> None:  # fmt: skip
     tolerances, deadline, keep_states = how
-    states, outputs, final, outcomes = run_reference(system, run, [i], tolerances, deadline)
+    states, outputs, final, outcomes = run_reference(system, run, [i], tolerances, deadline, steady)
     if not outcomes[0].ok:
         done.outcomes[i] = outcomes[0]
         return

@@ -80,9 +80,13 @@ class Stop(Exception):
 
 
 def run_reference(
-    system: System, run: Run, members: Sequence[int], tolerances: Tolerances, deadline: Deadline | None
+    system: System, run: Run, members: Sequence[int], tolerances: Tolerances, deadline: Deadline | None,
+    steady: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, list[Outcome]]:
-    """States (m, nt, ns), outputs (m, nt, no), final (m, ns) and outcomes of the chosen members."""
+    """States (m, nt, ns), outputs (m, nt, no), final (m, ns) and outcomes of the chosen members.
+
+    `steady` holds the steady states, when they are known; otherwise they are found by pulsing.
+    """
     python = as_python(system)
     nt = run.times_h.shape[1]
     states = np.full((len(members), nt, len(system.states)), np.nan)
@@ -90,7 +94,7 @@ def run_reference(
     final = np.full((len(members), len(system.states)), np.nan)
     outcomes = []
     for k, i in enumerate(members):
-        patient = _Patient(python, run, i, (tolerances, deadline))
+        patient = _Patient(python, run, i, (tolerances, deadline, steady))
         try:
             states[k], outputs[k], final[k] = patient.course()
             outcomes.append(OK)
@@ -102,8 +106,8 @@ def run_reference(
 class _Patient:
     """The walk of one patient from action to action."""
 
-    def __init__(self, python: PythonSystem, run: Run, i: int, how: tuple[Tolerances, Deadline | None]) -> None:
-        self.python, self.tolerances, self.deadline = python, how[0], how[1]
+    def __init__(self, python: PythonSystem, run: Run, i: int, how: tuple[Tolerances, Deadline | None, Floats | None]) -> None:
+        self.python, (self.tolerances, self.deadline, self.steady) = python, how
         self.rows, self.row = run.parameters[i], int(run.row[i])
         self.t = float(run.start_h[i])
         self.y = (python.initial(self.t, run.parameters[i, 0]) if run.state is None else run.state[i].copy())
@@ -160,7 +164,8 @@ class _Patient:
         elif kind == RESET:
             self.y = self.python.initial(self.t, self.rows[self.row])
         else:
-            steady = self._steady(index, value, duration, interval)
+            known = self.steady is not None
+            steady = self.steady[index].copy() if known else self._steady(index, value, duration, interval)
             self.y = self.y + steady if kind == STEADY_ADD else steady
 
     def _advance(self, end: float, at: Floats) -> Floats:

@@ -1,0 +1,171 @@
+"""The state to which a repeated dose leads, by pulsing or by root finding; the two agree.
+
+Let F(y) be the state one interval after a dose given at state y. Pulsing repeats y <- F(y); its error shrinks by the
+largest eigenvalue of F' each time, slowly when a half-life spans many intervals. Root finding solves F(y) = y by Newton
+steps y <- y + (I - M)^-1 (F(y) - y), with M ~ F' by differences, and accepts only a fixed point that pulsing would also
+keep: every eigenvalue of M inside the unit circle, and no state negative that pulsing leaves positive.
+States that nothing depends on (areas under a curve) have no steady state; they are put back to their initial value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.solver.intake import Run
+from twin_service.solver.plan import BOLUS, CHANGE, START, STEADY, STEADY_ADD, STOP, Plan
+from twin_service.solver.reference import accumulators, as_python
+from twin_service.solver.system import System
+from twin_service.solver.tolerances import Tolerances
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+FIRST_PULSES = 8
+MAX_PULSES = 5000
+MAX_NEWTON = 12
+SLACK = 30.0
+"""A Newton correction amplifies integration noise by 1/(1 - eigenvalue); this many tolerances are accepted."""
+
+
+class Found(NamedTuple):
+    """states (S, ns), whether each converged (S,), and the plan whose steady actions point at those rows."""
+
+    states: Floats
+    converged: Bools
+    plan: Plan
+    who: NDArray[np.int64]
+
+
+class _Pulsed(NamedTuple):
+    """The repeated dose of each of S problems: parameters (S, np), time of the dose, state fed, amount and timing."""
+
+    parameters: Floats
+    time: Floats
+    index: NDArray[np.int64]
+    amount: Floats
+    duration: Floats
+    interval: Floats
+
+
+Solver = Callable[[Run], Floats]
+"""Final states (N, ns) of a run."""
+
+
+def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: Solver, method: str = "root") -> Found:
+    """Steady states for every steady action of the plan; `method` is "root" or "pulse"."""
+    plan = run.plan
+    places = np.flatnonzero(np.isin(plan.kind, (STEADY, STEADY_ADD)))
+    who = np.searchsorted(plan.offset, places, side="right") - 1
+    row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
+    pulsed = _Pulsed(run.parameters[who, row], plan.time[places], plan.index[places], plan.value[places],
+                     plan.duration[places], plan.interval[places])  # fmt: skip
+    problem = _Problem(system, pulsed, tolerances, solver)
+    states, converged = problem.by_pulses() if method == "pulse" else problem.by_root()
+    index = plan.index.copy()
+    index[places] = np.arange(len(places))
+    return Found(states, converged, plan._replace(index=index), who)
+
+
+def _row_at(run: Run, member: int, action: int) -> int:
+    plan = run.plan
+    earlier = slice(plan.offset[member], action)
+    rows = plan.index[earlier][plan.kind[earlier] == CHANGE]
+    return int(rows[-1]) if len(rows) else int(run.row[member])
+
+
+class _Problem:
+    def __init__(self, system: System, pulsed: _Pulsed, tolerances: Tolerances, solver: Solver) -> None:
+        self.pulsed, self.solver = pulsed, solver
+        self.moving = ~accumulators(system)
+        self.start = as_python(system).initial(pulsed.time, pulsed.parameters)
+        self.rtol = tolerances.rtol
+        self.atol = np.array([s.atol for s in system.states]) * tolerances.atol_scale
+
+    def weight(self, y: Floats) -> Floats:
+        return np.asarray(self.rtol * np.abs(y) + self.atol)
+
+    def pulse(self, y: Floats, which: NDArray[np.int64]) -> Floats:
+        """F(y) for the problems `which`."""
+        p = self.pulsed
+        start = p.time[which] - p.interval[which]
+        run = Run(p.parameters[which][:, None, :], p.time[which][:, None], np.zeros((len(which), 1), np.bool_), start,
+                  y, np.zeros(len(which), np.int64), _interval_plan(p, which, start))  # fmt: skip
+        after = self.solver(run)
+        return np.where(self.moving, after, self.start[which])
+
+    def by_pulses(self, most: int = MAX_PULSES, y: Floats | None = None) -> tuple[Floats, Bools]:
+        """Repeat until nothing changes, with the rate of convergence taken into account."""
+        y = self.start.copy() if y is None else y.copy()
+        converged = np.zeros(len(y), np.bool_)
+        before = np.full(len(y), np.inf)
+        for _ in range(most):
+            left = np.flatnonzero(~converged & np.isfinite(y).all(axis=1))
+            if not len(left):
+                break
+            after = self.pulse(y[left], left)
+            change = np.max(np.abs(after - y[left]) / self.weight(after), axis=1, initial=0.0)
+            ratio = np.clip(change / before[left], 0.0, 0.9999)
+            converged[left] = change * np.maximum(1.0, ratio / (1.0 - ratio)) < 1.0
+            before[left], y[left] = change, after
+        return y, converged
+
+    def by_root(self) -> tuple[Floats, Bools]:
+        y, converged = self.by_pulses(FIRST_PULSES)
+        for i in np.flatnonzero(~converged & np.isfinite(y).all(axis=1)):
+            y[i], converged[i] = self._newton(int(i), y[i])
+        return y, converged
+
+    def _newton(self, i: int, y: Floats) -> tuple[Floats, bool]:
+        positive = y >= 0.0
+        smallest = np.inf
+        for step in range(MAX_NEWTON):
+            here, slopes = self._slopes(i, y)
+            residual = here - y
+            try:
+                correction = np.linalg.solve(np.eye(len(y)) - slopes, residual)
+            except np.linalg.LinAlgError:
+                return y, False
+            size = float(np.max(np.abs(correction) / self.weight(y + correction)))
+            if not np.isfinite(size):
+                return y, False
+            if size < 1.0 or (step > 2 and smallest <= SLACK and size >= 0.5 * smallest):
+                stable = float(np.max(np.abs(np.linalg.eigvals(slopes)))) < 1.0
+                y = y + correction
+                return y, stable and bool(np.all(y[positive] >= -self.atol[positive]))
+            smallest = min(smallest, size)
+            y = y + correction
+        return y, False
+
+    def _slopes(self, i: int, y: Floats) -> tuple[Floats, Floats]:
+        """F(y) and its derivative by differences, all columns in one batch."""
+        ns = len(y)
+        steps = np.maximum(1e-3 * np.abs(y), 1e3 * self.weight(y))
+        starts = np.vstack([y, y + np.diag(steps)])
+        ends = self.pulse(starts, np.full(ns + 1, i, np.int64))
+        slopes = ((ends[1:] - ends[0]) / steps[:, None]).T
+        slopes[:, ~self.moving] = 0.0
+        return ends[0], slopes
+
+
+def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
+    """One interval of each problem: the dose at its begin; infusions longer than the interval overlap."""
+    rows: list[tuple[float, int, int, float]] = []
+    offset = np.zeros(len(which) + 1, np.int64)
+    for k, i in enumerate(which):
+        t, index, duration, interval = float(start[k]), int(p.index[i]), float(p.duration[i]), float(p.interval[i])
+        amount = float(p.amount[i])
+        if duration == 0.0:
+            rows.append((t, BOLUS, index, amount))
+        else:
+            whole, rest = divmod(duration, interval)
+            rows += [(t, START, index, amount / duration)] * (int(whole) + (rest > 0.0))
+            if rest > 0.0:
+                rows.append((t + rest, STOP, index, amount / duration))
+        offset[k + 1] = len(rows)
+    time, kind, index_, value = (np.array(c) for c in zip(*rows, strict=True))
+    zero = np.zeros(len(rows))
+    return Plan(offset, time.astype(np.float64), kind.astype(np.int64), index_.astype(np.int64),
+                value.astype(np.float64), zero, zero)  # fmt: skip
