@@ -72,7 +72,13 @@ def test_without_covariates_both_baselines_are_the_difference_in_means() -> None
 
 @pytest.mark.parametrize(
     ("s1", "r0", "r1", "share"),
-    [(1.0, 0.5, 0.5, 0.5), (1.0, 0.5, 0.5, 0.6675), (1.3, 0.6, 0.4, 0.5), (1.3, 0.6, 0.4, 0.6675), (1.0, 0.3, 0.3, 0.5)],
+    [
+        (1.0, 0.5, 0.5, 0.5),
+        (1.0, 0.5, 0.5, 0.6675),
+        (1.3, 0.6, 0.4, 0.5),
+        (1.3, 0.6, 0.4, 0.6675),
+        (1.0, 0.3, 0.3, 0.5),
+    ],
 )
 def test_the_variance_formula_is_what_simulation_gives(s1: float, r0: float, r1: float, share: float) -> None:
     """4,000 trials of 400 patients; a variance from 4,000 draws has a relative standard error of 2.2 %."""
