@@ -53,6 +53,11 @@ def _solve(
     system: System, run: Run, how: tuple[Tolerances, bool, Deadline | None, int], steady: Floats | None
 ) -> Computed:
     tolerances, keep_states, deadline, threads = how
+    if not system.states:
+        # outputs of time and parameters only: nothing to integrate, and nothing to generate code for
+        everyone = range(run.parameters.shape[0])
+        states, outputs, final, outcomes = run_reference(system, run, everyone, tolerances, deadline, steady)
+        return Computed(states, outputs, final, outcomes, np.zeros(len(everyone), np.int64))
     linear = linear_form(system)
     if linear is not None:
         return run_linear(system, linear, run, deadline=deadline, threads=threads, steady=steady)

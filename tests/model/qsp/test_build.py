@@ -90,7 +90,7 @@ def test_two_drugs_in_two_units_add_up_to_one() -> None:
     off[single.system.parameter_index["drug__level"]] = 0.0
     want = simulate(single.system, np.array([[on, off]]), stop, times).outputs[0, :, 0]
     assert got == pytest.approx(want, rel=1e-6)
-    assert want[1] < 1.0
+    assert want[1] < 2.0
 
 
 @pytest.mark.parametrize("block_id", list_blocks())

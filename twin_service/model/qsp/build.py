@@ -176,6 +176,8 @@ def _check_names(record: QspRecord, said: Equations) -> None:
     for title, got, want in (("rates", said.rates, law.states), ("initial", said.initial, law.states),
                              ("outputs", said.outputs, law.outputs)):  # fmt: skip
         assert set(got) == set(want), f"law {law.id}: {title} {sorted(got)} do not match {sorted(want)}"
+    symbols = [*law.states, *law.parameters, *law.ports, *law.covariates]
+    assert len(set(symbols)) == len(symbols), f"law {law.id}: a name stands for two things"
     known = {c["name"]: c["unit"] for c in record.raw.get("covariate", ())}
     for name, unit in law.covariates.items():
         if known.get(name) != unit:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import block_of, with_values
 from twin_service.model.qsp.dimension import conversion
-from twin_service.model.qsp.join import constant_block, ramp_decay_block
+from twin_service.model.qsp.join import constant_block, ramp_decay_block, two_compartment_block
 from twin_service.model.qsp.record import QspRecord, parse_block
 from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -91,7 +91,9 @@ def _close(
     for port, unit in block.ports.items():
         profile = check.get("ports", {}).get(port, {})
         factor = conversion(profile.get("unit", unit), unit, _molar_mass(record))
-        if "ramp_decay" in profile:
+        if check.get("kinetics", {}).get("port") == port:
+            blocks[port] = two_compartment_block(check["kinetics"], unit)
+        elif "ramp_decay" in profile:
             blocks[port] = ramp_decay_block(profile["ramp_decay"], unit, factor)
         else:
             blocks[port] = constant_block(float(profile.get("value", 0.0)) * factor, unit)
@@ -113,11 +115,16 @@ def _course(
                 if a * hour <= start < b * hour:
                     rows[i, column] = value
     doses = tuple(
-        Dose((d["time"] + k * d.get("every", 0.0)) * hour, f"block.{d['input']}", float(d["amount"]),
+        Dose((d["time"] + k * d.get("every", 0.0)) * hour, _input_name(d["input"]), float(d["amount"]),
              d.get("duration", 0.0) * hour)
         for d in check.get("doses", ()) for k in range(d.get("count", 1))
     )  # fmt: skip
     return Schedule(doses, tuple(edges)), rows
+
+
+def _input_name(name: str) -> str:
+    """`port.dose` belongs to the kinetics wired to a port, any other name to the block."""
+    return name if "." in name else f"block.{name}"
 
 
 def _measure(model: PatientModel, run: tuple[Floats, Schedule], expect: Mapping[str, Any], hour: float) -> float:

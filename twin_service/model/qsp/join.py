@@ -6,13 +6,13 @@ They let a port be wired to no drug, to one whose concentrations are in mg/L, or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twin_service.model.qsp.dimension import conversion
 from twin_service.model.structure import Block
 from twin_service.solver.expression import TIME, constant, symbol
 from twin_service.solver.functions import exp, where
-from twin_service.solver.system import Output, Parameter
+from twin_service.solver.system import Input, Output, Parameter, State
 
 
 def constant_block(value: float, unit: str) -> Block:
@@ -49,3 +49,14 @@ def ramp_decay_block(shape: dict[str, float], unit: str, factor: float = 1.0) ->
     peak = shape["amplitude"] * factor
     level = where(TIME < lag, peak * math.exp(-rate * lag) / lag * TIME, peak * exp(-rate * TIME))
     return Block(id="ramp_decay", version="1", states=(), parameters=(), outputs=(Output("level", unit, level),))
+
+
+def two_compartment_block(rates: Mapping[str, float], unit: str) -> Block:
+    """A drug in two compartments (cl, v1, v2, q in L/h and L), dosed into `dose`, whose plasma level is `level`."""
+    a1, a2 = symbol("central"), symbol("peripheral")
+    level = a1 * (1 / rates["v1"])
+    move = level * rates["q"] - a2 * (rates["q"] / rates["v2"])
+    amount = unit.split("/")[0]
+    return Block(id="two_compartment", version="1", parameters=(),
+                 states=(State("central", amount, -level * rates["cl"] - move), State("peripheral", amount, move)),
+                 outputs=(Output("level", unit, level),), inputs=(Input("dose", amount, "central"),))  # fmt: skip
