@@ -23,7 +23,11 @@ class Censoring(Enum):
 
 @dataclass(frozen=True)
 class DoseGiven:
-    """A drug entered the patient: `amount_mg` by `route`, over `duration_h` hours (0: at once)."""
+    """A drug entered the patient: `amount_mg` by `route`, over `duration_h` hours (0: at once).
+
+    `steady_interval_h` > 0: the source says that the patient had been taking this dose at this interval for so long
+    that levels no longer change from dose to dose (NONMEM SS=1); what was recorded before it no longer matters.
+    """
 
     kind: ClassVar[str] = "dose"
     drug: str
@@ -31,6 +35,7 @@ class DoseGiven:
     route: str
     duration_h: float = 0.0
     formulation: str = ""
+    steady_interval_h: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -113,41 +113,47 @@ class _Problem:
         return y, converged
 
     def by_root(self) -> tuple[Floats, Bools]:
+        """Newton on all problems at once; each stops by its own criterion."""
         y, converged = self.by_pulses(FIRST_PULSES)
-        for i in np.flatnonzero(~converged & np.isfinite(y).all(axis=1)):
-            y[i], converged[i] = self._newton(int(i), y[i])
+        left = np.flatnonzero(~converged & np.isfinite(y).all(axis=1))
+        positive, smallest = y >= 0.0, np.full(len(y), np.inf)
+        for step in range(MAX_NEWTON):
+            if not len(left):
+                break
+            here, slopes = self._slopes(left, y[left])
+            correction, solved = _corrections(slopes, here - y[left])
+            size = np.max(np.abs(correction) / self.weight(y[left] + correction), axis=1)
+            solved &= np.isfinite(size)
+            stalled = (step > 2) & (smallest[left] <= SLACK) & (size >= 0.5 * smallest[left])
+            done = solved & ((size < 1.0) | stalled)
+            smallest[left] = np.minimum(smallest[left], size)
+            y[left[solved]] += correction[solved]
+            for k in np.flatnonzero(done):
+                stable = float(np.max(np.abs(np.linalg.eigvals(slopes[k])))) < 1.0
+                who = left[k]
+                converged[who] = stable and bool(np.all(y[who][positive[who]] >= -self.atol[positive[who]]))
+            left = left[solved & ~done]
         return y, converged
 
-    def _newton(self, i: int, y: Floats) -> tuple[Floats, bool]:
-        positive = y >= 0.0
-        smallest = np.inf
-        for step in range(MAX_NEWTON):
-            here, slopes = self._slopes(i, y)
-            residual = here - y
-            try:
-                correction = np.linalg.solve(np.eye(len(y)) - slopes, residual)
-            except np.linalg.LinAlgError:
-                return y, False
-            size = float(np.max(np.abs(correction) / self.weight(y + correction)))
-            if not np.isfinite(size):
-                return y, False
-            if size < 1.0 or (step > 2 and smallest <= SLACK and size >= 0.5 * smallest):
-                stable = float(np.max(np.abs(np.linalg.eigvals(slopes)))) < 1.0
-                y = y + correction
-                return y, stable and bool(np.all(y[positive] >= -self.atol[positive]))
-            smallest = min(smallest, size)
-            y = y + correction
-        return y, False
-
-    def _slopes(self, i: int, y: Floats) -> tuple[Floats, Floats]:
-        """F(y) and its derivative by differences, all columns in one batch."""
-        ns = len(y)
+    def _slopes(self, which: NDArray[np.int64], y: Floats) -> tuple[Floats, Floats]:
+        """F(y) (S, ns) and its derivative (S, ns, ns) by differences, all columns of all problems in one batch."""
+        ns = y.shape[1]
         steps = np.maximum(1e-3 * np.abs(y), 1e3 * self.weight(y))
-        starts = np.vstack([y, y + np.diag(steps)])
-        ends = self.pulse(starts, np.full(ns + 1, i, np.int64))
-        slopes = ((ends[1:] - ends[0]) / steps[:, None]).T
-        slopes[:, ~self.moving] = 0.0
-        return ends[0], slopes
+        starts = np.repeat(y[:, None, :], ns + 1, axis=1)
+        columns = np.arange(ns)
+        starts[:, 1 + columns, columns] += steps
+        ends = self.pulse(starts.reshape(-1, ns), np.repeat(which, ns + 1)).reshape(len(which), ns + 1, ns)
+        slopes = ((ends[:, 1:] - ends[:, :1]) / steps[:, :, None]).transpose(0, 2, 1)
+        slopes[:, :, ~self.moving] = 0.0
+        return ends[:, 0], slopes
+
+
+def _corrections(slopes: Floats, residual: Floats) -> tuple[Floats, Bools]:
+    """Solutions of (I - M) d = r for each problem, and which of them exist."""
+    matrix = np.eye(residual.shape[1]) - slopes
+    solved = np.isfinite(matrix).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(matrix))) > 0.0)
+    matrix = np.where(solved[:, None, None], matrix, np.eye(residual.shape[1]))
+    return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], solved
 
 
 def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
@@ -168,4 +174,4 @@ def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
     time, kind, index_, value = (np.array(c) for c in zip(*rows, strict=True))
     zero = np.zeros(len(rows))
     return Plan(offset, time.astype(np.float64), kind.astype(np.int64), index_.astype(np.int64),
-                value.astype(np.float64), zero, zero)  # fmt: skip
+                value.astype(np.float64), zero, zero, np.full(len(rows), -1))  # fmt: skip

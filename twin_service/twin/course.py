@@ -115,7 +115,7 @@ def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:
     assert isinstance(given, DoseGiven)
     route = route_for(model, given.drug, given.route)
     return Dose((event.time_us - start_us) / MICROSECONDS_PER_HOUR, route.input,
-                given.amount_mg * route.units_per_mg, given.duration_h)  # fmt: skip
+                given.amount_mg * route.units_per_mg, given.duration_h, given.steady_interval_h)  # fmt: skip
 
 
 def _samples(
