@@ -22,18 +22,20 @@ CENSORING_BELOW: Censoring
 CENSORING_ABOVE: Censoring
 
 class Dose(_message.Message):
-    __slots__ = ("drug", "amount", "route", "duration", "formulation")
+    __slots__ = ("drug", "amount", "route", "duration", "formulation", "steady_interval")
     DRUG_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     FORMULATION_FIELD_NUMBER: _ClassVar[int]
+    STEADY_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     drug: str
     amount: _common_pb2.Quantity
     route: str
     duration: _common_pb2.Quantity
     formulation: str
-    def __init__(self, drug: _Optional[str] = ..., amount: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., route: _Optional[str] = ..., duration: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., formulation: _Optional[str] = ...) -> None: ...
+    steady_interval: _common_pb2.Quantity
+    def __init__(self, drug: _Optional[str] = ..., amount: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., route: _Optional[str] = ..., duration: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., formulation: _Optional[str] = ..., steady_interval: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ...) -> None: ...
 
 class Lab(_message.Message):
     __slots__ = ("analyte", "value", "censoring", "after_dose", "method", "loinc")
