@@ -44,9 +44,8 @@ types: $(STAMP)  ## mypy, strict, floors 0 to 4
 	$(BIN)/python -m mypy
 
 proto: $(STAMP)  ## regenerate twin_service/v1 from proto/ and lint the contract
-	$(BIN)/buf lint proto
-	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=. --pyi_out=. --grpc_python_out=. \
-		proto/twin_service/v1/*.proto
+	cd proto && ../$(BIN)/buf lint
+	$(BIN)/python proto/generate.py
 
 check: lint types test  ## everything a change must pass
 

@@ -78,10 +78,10 @@ def ancova(
         gamma = beta[2 + arms.x.shape[1] :]
         spread = np.atleast_2d(np.cov(arms.x, rowvar=False))
         variance += float(gamma @ spread @ gamma) / len(arms.y)
-    return effect_of(float(beta[1]), float(np.sqrt(variance)), df, arms.w, level)
+    return effect_of(float(beta[1]), float(np.sqrt(variance)), df, arms.w, level=level)
 
 
-def effect_of(estimate: float, se: float, df: float, w: FloatArray, level: float) -> Effect:
+def effect_of(estimate: float, se: float, df: float, w: FloatArray, *, level: float) -> Effect:
     """`Effect` from an estimate and its standard error on `df` degrees of freedom."""
     half = float(stats.t.ppf(0.5 + level / 2, df)) * se
     p = float(2 * stats.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)

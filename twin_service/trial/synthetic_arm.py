@@ -147,7 +147,7 @@ def synthetic_difference(
     v1, v0 = float(d1.var(ddof=1)) / len(d1), float(d0.var(ddof=1)) / len(d0)
     df = (v1 + v0) ** 2 / (v1**2 / (len(d1) - 1) + v0**2 / (len(d0) - 1)) if v1 + v0 > 0 else float(len(d1) + len(d0))
     w = np.concatenate([np.ones(len(d1)), np.zeros(len(d0))])
-    return effect_of(float(d1.mean() - d0.mean()), float(np.sqrt(v1 + v0)), df, w, level)
+    return effect_of(float(d1.mean() - d0.mean()), float(np.sqrt(v1 + v0)), df, w, level=level)
 
 
 def _forecast(
