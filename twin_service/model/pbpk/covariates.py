@@ -1,0 +1,47 @@
+"""What a body may be told about its person, and the doubts that go with an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twin_service.model.pbpk.elimination import activity_covariate
+from twin_service.model.pbpk.individual import Plan
+from twin_service.model.structure import Covariate
+
+HUMAN = (
+    Covariate("age_y", "a", 30.0, 0.0, 120.0, 0.0, 95.0),
+    Covariate("sex_female", "1", 0.0, 0.0, 1.0),
+    # 0 stands for "not known": derived from the others.
+    Covariate("weight_kg", "kg", 0.0, 0.0, 350.0, 0.0, 160.0),
+    Covariate("height_cm", "cm", 0.0, 0.0, 250.0),
+    Covariate("hematocrit", "1", 0.0, 0.0, 0.75),
+    Covariate("albumin_g_l", "g/L", 0.0, 0.0, 80.0),
+    Covariate("aag_g_l", "g/L", 0.0, 0.0, 6.0),
+    Covariate("creatinine_umol_l", "umol/L", 0.0, 0.0, 3000.0),
+    Covariate("egfr_ml_min", "mL/min", 0.0, 0.0, 400.0),
+    Covariate("smoker", "1", 0.0, 0.0, 1.0),
+    Covariate("fed", "1", 0.0, 0.0, 1.0),
+    Covariate("child_pugh", "1", 0.0, 0.0, 3.0),
+    Covariate("pregnancy_week", "wk", 0.0, 0.0, 43.0),
+)
+ANIMAL = (Covariate("weight_kg", "kg", 0.0, 0.0, 200.0), Covariate("fed", "1", 0.0, 0.0, 1.0))
+
+
+def covariates_of(plan: Plan) -> tuple[Covariate, ...]:
+    """The person's covariates and one activity (1 = typical) for each enzyme the drugs use."""
+    used = {c.enzyme or c.transporter for d in plan.drugs for c in d.clearances} - {"", "OTHER"}
+    activities = tuple(Covariate(activity_covariate(e), "1", 1.0, 0.0, 20.0, 0.0, 4.0) for e in sorted(used))
+    return (HUMAN if plan.species == "human" else ANIMAL) + activities
+
+
+def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
+    """Sentences on values assumed, and on a person outside what a drug's file says it was built for."""
+    said = [f"{d.title}: {a}" for d in plan.drugs for a in d.assumed]
+    for drug in plan.drugs:
+        for name, (low, high) in drug.domain.items():
+            value = values.get(name)
+            if value is not None and not low <= value <= high:
+                said.append(f"{drug.title}: {name} {value:g} is outside what its file was built for ({low:g} to {high:g})")
+    if plan.species == "human" and not values.get("height_cm"):
+        said.append("height is not known; a height usual for the weight is assumed")
+    return said

@@ -1,0 +1,121 @@
+"""Reading library TOML with every mistake kept: a `Door` converts quantities and collects findings, never stops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twin_service.model.library_units import UnitError, conversion
+from twin_service.model.pbpk.record import Quantity
+
+PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = "microsomes", "recombinant", "hepatocytes", "liver", "body_weight"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake (or, `severity` "warning", a doubt): where it is, which rule it breaks, what to do."""
+
+    file: str
+    field: str
+    rule: str
+    message: str
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        rule = f" ({self.rule})" if self.rule else ""
+        return f"{self.file} {self.field}: {self.message}{rule}"
+
+
+@dataclass
+class Door:
+    """The one mutable thing in this package: findings gathered while a file is read."""
+
+    file: str
+    findings: list[Finding] = field(default_factory=list)
+    molar_mass: float | None = None
+
+    def fault(self, where: str, message: str, rule: str = "") -> None:
+        self.findings.append(Finding(self.file, where, rule, message))
+
+    def doubt(self, where: str, message: str, rule: str = "") -> None:
+        self.findings.append(Finding(self.file, where, rule, message, "warning"))
+
+    def known(self, table: Mapping[str, Any], where: str, keys: Iterable[str]) -> None:
+        """Unknown keys are refused: a misspelled key would otherwise silently leave a default in force."""
+        allowed = sorted(keys)
+        for key in table:
+            if key not in allowed:
+                close = _closest(key, allowed)
+                hint = f"; did you mean {close!r}?" if close else ""
+                self.fault(f"{where}.{key}" if where else key, f"unknown key{hint} known: {', '.join(allowed)}")
+
+    def word(self, value: Any, where: str, allowed: Iterable[str], *, rule: str = "R4") -> str:
+        words = list(allowed)
+        if value not in words:
+            close = _closest(str(value), words)
+            hint = f"; did you mean {close!r}?" if close else ""
+            self.fault(where, f"{value!r} is unknown{hint} known: {', '.join(words)}", rule)
+        return str(value)
+
+    def quantity(
+        self, table: Mapping[str, Any], key: str, unit: str, *, where: str = "", low: float = -math.inf,
+        high: float = math.inf, required: bool = False, positive: bool = False,
+    ) -> Quantity | None:  # fmt: skip
+        """The quantity at `key` in `unit`; None with a finding where it is missing or wrong."""
+        place = f"{where}.{key}" if where else key
+        if key not in table:
+            if required:
+                self.fault(place, f"is missing; write {key} = {{ value = ..., unit = \"{unit}\", origin = \"...\" }}")
+            return None
+        return self.read(table[key], place, unit, low=low, high=high, positive=positive)
+
+    def read(
+        self, raw: Any, place: str, unit: str, *, low: float = -math.inf, high: float = math.inf, positive: bool = False
+    ) -> Quantity | None:
+        if not isinstance(raw, Mapping):
+            self.fault(place, f"is {raw!r}; expected {{ value = ..., unit = \"{unit}\", origin = \"...\" }}", "R7")
+            return None
+        self.known(raw, place, ("value", "unit", "origin", "method", "cv", "note"))
+        value, said = raw.get("value"), raw.get("unit")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.fault(f"{place}.value", f"is {value!r}; expected a finite number")
+            return None
+        if not isinstance(said, str):
+            self.fault(f"{place}.unit", f"unit is missing; write unit = \"{unit}\"", "R5")
+            return None
+        if not str(raw.get("origin", "")).strip():
+            self.fault(f"{place}.origin", "origin is missing; name the publication, data set or assumption", "R7")
+        try:
+            number = float(value) * conversion(said, unit, self.molar_mass)
+        except UnitError as error:
+            self.fault(place, str(error), "R5")
+            return None
+        if number < low or number > high or (positive and number <= 0):
+            least = "more than 0" if positive and low <= 0 else f"at least {low:g}"
+            most = "" if math.isinf(high) else f" and at most {high:g}"
+            self.fault(place, f"is {number:g} {unit}; expected {least}{most}")
+            return None
+        return Quantity(number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")),
+                        float(raw.get("cv", 0.0)))  # fmt: skip
+
+    def basis(self, raw: Any, place: str, choices: Mapping[str, str]) -> tuple[str, str]:
+        """(basis, unit) whose dimension the quantity's unit has; the first choice where none fits."""
+        said = raw.get("unit", "") if isinstance(raw, Mapping) else ""
+        for basis, unit in choices.items():
+            try:
+                conversion(str(said), unit)
+                return basis, unit
+            except UnitError:
+                continue
+        if isinstance(raw, Mapping):
+            self.fault(place, f"unit {said!r} fits none of: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5")
+        return next(iter(choices.items()))
+
+
+def _closest(word: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -1,0 +1,93 @@
+"""From covariates to the numbers of one body: the door between a person and the symbols of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twin_service.model.pbpk.absorption import gut_values, transit_values
+from twin_service.model.pbpk.circulation import exchange_values, shared_values
+from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction
+from twin_service.model.pbpk.library import Library
+from twin_service.model.pbpk.partition import Chemistry, blood_plasma_ratio, partition, scale_to_vss, steady_volume, unbound_fraction
+from twin_service.model.pbpk.physiology import Body, create_body
+from twin_service.model.pbpk.record import DrugRecord, Formulation, Species
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a block was built from."""
+
+    library: Library
+    species: str
+    drugs: tuple[DrugRecord, ...]
+    formulations: Mapping[str, Formulation]
+    routes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Disposition:
+    """A drug in a person: unbound fraction, blood:plasma ratio, Kp of every organ and Vss (L, plasma)."""
+
+    fup: float
+    bp: float
+    kp: Mapping[str, float]
+    vss_l: float
+
+
+def individual_values(plan: Plan, covariates: Mapping[str, float]) -> dict[str, float]:
+    """Every parameter of the block for these covariates (local names)."""
+    species = plan.library.species[plan.species]
+    body, reference = create_body(species, covariates), reference_body(species)
+    values = shared_values(species, body) | transit_values(covariates.get("fed", 0.0) >= 0.5)
+    for drug in plan.drugs:
+        values |= _drug_values(plan, drug, (body, reference), covariates)
+    return values
+
+
+def reference_body(species: Species) -> Body:
+    """The person whole-organ values and Vss belong to: a man of 30 years, 73 kg and 176 cm (or the standard animal)."""
+    return create_body(species, {"age_y": 30.0})
+
+
+def disposition(drug: DrugRecord, species: Species, body: Body, reference: Body) -> Disposition:
+    """Distribution of `drug`; where its file asks for a Vss, the scalar is found in the reference person."""
+    found = _unscaled(drug, species, body, reference)
+    if drug.vss_l_kg is None:
+        return found
+    at_reference = _unscaled(drug, species, reference, reference)
+    wanted = drug.vss_l_kg * reference.weight_kg
+    scale = scale_to_vss(at_reference.kp, reference, at_reference.bp, wanted, drug.kp)
+    kp = {o: k if o in drug.kp else k * scale for o, k in found.kp.items()}
+    return Disposition(found.fup, found.bp, kp, steady_volume(kp, body, found.bp))
+
+
+def _unscaled(drug: DrugRecord, species: Species, body: Body, reference: Body) -> Disposition:
+    fup = unbound_fraction(drug, body, reference)
+    bp = blood_plasma_ratio(drug, fup, body, species.composition["red_cell"])
+    kp = partition(drug, species, body, Chemistry(drug, fup, bp, body.hematocrit))
+    return Disposition(fup, bp, kp, steady_volume(kp, body, bp))
+
+
+def _drug_values(
+    plan: Plan, drug: DrugRecord, bodies: tuple[Body, Body], covariates: Mapping[str, float]
+) -> dict[str, float]:
+    species, d = plan.library.species[plan.species], drug.id
+    body, reference = bodies
+    at = disposition(drug, species, body, reference)
+    values = exchange_values(drug, species, bodies, fup=at.fup, bp=at.bp, kp=at.kp)
+    values |= gut_values(drug, body, reference, fed=covariates.get("fed", 0.0) >= 0.5, formulation=plan.formulations[d])
+    values |= {
+        f"{d}_cu_arterial": at.fup / (at.bp * body.arterial_l),
+        f"{d}_plasma_arterial": 1.0 / (at.bp * body.arterial_l),
+        f"{d}_plasma_venous": 1.0 / (at.bp * body.venous_l),
+        f"{d}_fup": at.fup, f"{d}_bp": at.bp,
+        f"{d}_filtration": body.gfr_l_h * filtered_fraction(drug, reference) * at.fup / (at.bp * body.arterial_l),
+        f"{d}_sc_ka": drug.absorption.sc_ka or 0.0, f"{d}_im_ka": drug.absorption.im_ka or 0.0,
+    }  # fmt: skip
+    values |= {f"{d}_vol_{o}": 1.0 / v for o, v in body.volume.items()}
+    scaling = Capacities(body, reference, plan.library.enzymes, covariates)
+    for i, way in enumerate(drug.clearances):
+        size = capacity(way, drug, scaling)
+        values[f"{d}_cl{i}"] = size / (at.bp * body.arterial_l) if way.organ == "plasma" else size
+    return values

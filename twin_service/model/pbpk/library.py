@@ -1,0 +1,101 @@
+"""The PBPK library on disk: drugs, species, enzymes and genotypes, read once and checked whole.
+
+    library/drugs/<id>.toml (+ <id>.check.toml)   library/physiology/<species>.toml   library/{enzymes,genotypes}.toml
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from twin_service.model.pbpk.door import Door, Finding
+from twin_service.model.pbpk.drug_file import read_drug
+from twin_service.model.pbpk.record import DrugRecord, Enzyme, Genotype, Species
+from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
+from twin_service.outcome import Refusal, RefusalCode
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "library"
+
+
+@dataclass(frozen=True)
+class Library:
+    """Everything a body is built from."""
+
+    species: Mapping[str, Species]
+    enzymes: Mapping[str, Enzyme]
+    genotypes: Mapping[str, Genotype]
+    drug_paths: Mapping[str, Path]
+
+    def drug(self, drug_id: str) -> DrugRecord:
+        """The record of `drug_id`; Refusal where it is unknown or its file is wrong."""
+        path = self.drug_paths.get(drug_id)
+        if path is None:
+            raise Refusal(RefusalCode.NOT_FOUND, f"drug {drug_id!r} is unknown; known: {', '.join(self.drug_paths)}",
+                          field="drug", reason="UNKNOWN_DRUG")  # fmt: skip
+        return load_drug(path, self)
+
+
+@cache
+def load_library(folder: Path = FOLDER) -> Library:
+    """The library in `folder`. Raises Refusal listing every finding if the shared files do not stand."""
+    door = Door("library")
+    species = {}
+    for path in sorted((folder / "physiology").glob("*.toml")):
+        door.file = f"physiology/{path.name}"
+        found = read_species(parse_toml(path), door)
+        species[found.id] = found
+    door.file = "enzymes.toml"
+    enzymes = read_enzymes(parse_toml(folder / "enzymes.toml"), door)
+    door.file = "genotypes.toml"
+    genotypes = read_genotypes(parse_toml(folder / "genotypes.toml"), door)
+    _refuse_if_wrong(door)
+    return Library(species, enzymes, genotypes, drug_files(folder))
+
+
+def drug_files(folder: Path = FOLDER) -> dict[str, Path]:
+    """Drug id -> file, alphabetically; check files are left out."""
+    return {p.stem: p for p in sorted((folder / "drugs").glob("*.toml")) if not p.name.endswith(".check.toml")}
+
+
+def parse_toml(path: Path) -> dict[str, Any]:
+    """The table in `path`; Refusal where it is absent or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: no such file", field=path.name) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(RefusalCode.INVALID, f"{path.name}: is no TOML: {error}", field=path.name,
+                      reason="BAD_LIBRARY_FILE") from error  # fmt: skip
+
+
+def load_drug(path: Path, library: Library) -> DrugRecord:
+    """The record of a drug file anywhere on disk. Raises Refusal with every mistake in it."""
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _load_drug(path, stamp, frozenset(library.enzymes), library.species["human"].organ_ids)
+
+
+@cache
+def _load_drug(path: Path, stamp: int, enzymes: frozenset[str], organs: tuple[str, ...]) -> DrugRecord:
+    record, door = inspect_drug(parse_toml(path), f"drugs/{path.name}", sorted(enzymes), organs)
+    _refuse_if_wrong(door)
+    assert record is not None
+    return record
+
+
+def inspect_drug(
+    table: Mapping[str, Any], name: str, enzymes: list[str], organs: tuple[str, ...]
+) -> tuple[DrugRecord | None, Door]:
+    """The record, if the table stands, and the door with its findings."""
+    door = Door(name)
+    return read_drug(table, door, enzymes, organs), door
+
+
+def _refuse_if_wrong(door: Door) -> None:
+    wrong: list[Finding] = [f for f in door.findings if f.severity == "error"]
+    if wrong:
+        raise Refusal(RefusalCode.INVALID, "\n".join(str(f) for f in wrong), field=wrong[0].field,
+                      reason="BAD_LIBRARY_FILE", details={"findings": str(len(wrong))})  # fmt: skip

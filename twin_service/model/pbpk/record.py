@@ -1,0 +1,264 @@
+"""The nouns of the PBPK library: drugs, species, enzymes and genotypes as read from TOML, in bench units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver")
+PARTITION_METHODS: Final = ("rodgers_rowland", "poulin_theil", "berezhkovskiy", "schmitt", "pksim_standard")
+CHARGES: Final = ("acid", "base")
+Kind = Literal["competitive", "noncompetitive", "mechanism_based", "induction", "suppression"]
+INTERACTION_KINDS: Final = ("competitive", "noncompetitive", "mechanism_based", "induction", "suppression")
+RELEASE_LAWS: Final = ("solution", "first_order", "zero_order", "weibull", "particle")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number in bench units with where it came from; `cv` is its spread between people or assays."""
+
+    value: float
+    unit: str
+    origin: str
+    method: str = "measured"
+    cv: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pka:
+    charge: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """One way out of the body or into a metabolite.
+
+    organ      liver | gut | kidney | bile | plasma
+    law        michaelis_menten (vmax or kcat, km) | linear (clint) | in_vivo (plasma clearance, back-calculated; with a
+               km it saturates)
+    basis      what the number refers to: recombinant | microsomes | hepatocytes | liver | body_weight, or from_liver:
+               the gut wall does what row `source` does in the liver, by its content of the enzyme
+    maximum    Vmax or kcat in the unit of its basis; `constant` CLint in the unit of its basis
+    km         umol/L unbound
+    share      fraction of this route that forms `forms` (a drug id)
+    """
+
+    organ: str
+    law: str
+    enzyme: str = ""
+    transporter: str = ""
+    basis: str = "liver"
+    maximum: Quantity | None = None
+    constant: Quantity | None = None
+    km: Quantity | None = None
+    fu_inc: float = 1.0
+    scalar: float = 1.0
+    forms: str = ""
+    share: float = 1.0
+    name: str = ""
+    source: int = -1
+
+    @property
+    def saturates(self) -> bool:
+        return self.km is not None
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """What the drug does to an enzyme or transporter; concentrations are unbound, umol/L.
+
+    competitive, noncompetitive   ki
+    mechanism_based               ki (= K_I), kinact (1/h)
+    induction, suppression        emax (fold above / fraction below baseline), ec50
+    """
+
+    target: str
+    kind: str
+    ki: Quantity | None = None
+    kinact: Quantity | None = None
+    emax: Quantity | None = None
+    ec50: Quantity | None = None
+    organs: tuple[str, ...] = ("liver", "gut")
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """How a dosage form lets the drug go: law, time to 50 % released (h), shape, lag (h), fraction available."""
+
+    id: str
+    law: str
+    t50_h: float = 0.0
+    shape: float = 1.0
+    lag_h: float = 0.0
+    available: float = 1.0
+    radius_um: float = 0.0
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Absorption:
+    """peff cm/h (human jejunum), ka 1/h (overrides peff), solubility umol/L, bile enhancement 1, fed-state factors."""
+
+    peff: float | None = None
+    ka: float | None = None
+    fraction_absorbed: float = 1.0
+    solubility: float | None = None
+    bile_factor: float = 1.0
+    fu_gut: float = 1.0
+    gut_scalar: float = 1.0
+    colon_factor: float = 0.1
+    precipitation_per_h: float = 0.0
+    sc_ka: float | None = None
+    im_ka: float | None = None
+    sc_available: float = 1.0
+    im_available: float = 1.0
+    peff_assumed: bool = False
+
+
+@dataclass(frozen=True)
+class Variability:
+    """A random effect of a drug: `on` is clint, distribution, permeability, gastric_emptying or renal."""
+
+    on: str
+    cv: float
+    origin: str
+    occasion: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """A therapeutic range of the drug's level in mg/L: toxic above `high`, without effect below `low`."""
+
+    low: float | None
+    high: float | None
+    measure: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class DrugRecord:
+    """One drug file, in bench units (h, L, umol, kg; permeability cm/h, molar mass g/mol)."""
+
+    id: str
+    version: str
+    title: str
+    molar_mass: float
+    logp: float
+    fup: float
+    bp: float | None
+    pka: tuple[Pka, ...] = ()
+    binding: str = "albumin"
+    method: str = "rodgers_rowland"
+    kp_scalar: float = 1.0
+    vss_l_kg: float | None = None
+    kp: Mapping[str, float] = field(default_factory=dict)
+    permeability: Mapping[str, float] = field(default_factory=dict)
+    clearances: tuple[Clearance, ...] = ()
+    gfr_fraction: float = 1.0
+    interactions: tuple[Interaction, ...] = ()
+    absorption: Absorption = field(default_factory=Absorption)
+    formulations: tuple[Formulation, ...] = (Formulation("solution", "solution"),)
+    variability: tuple[Variability, ...] = ()
+    error_proportional: float = 0.15
+    error_additive: float = 0.0
+    windows: tuple[Window, ...] = ()
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    atc: str = ""
+
+    @property
+    def umol_per_mg(self) -> float:
+        return 1000.0 / self.molar_mass
+
+    @property
+    def charge(self) -> str:
+        """neutral | acid | base | zwitterion at pH 7.4; a base counts from pKa 7, an acid below pKa 8."""
+        base = any(p.charge == "base" and p.value >= 7 for p in self.pka)
+        acid = any(p.charge == "acid" and p.value <= 8 for p in self.pka)
+        return "zwitterion" if base and acid else "base" if base else "acid" if acid else "neutral"
+
+
+@dataclass(frozen=True)
+class Organ:
+    """A species' organ: masses by age (kg, without blood) or body-weight fraction, blood and flow shares."""
+
+    id: str
+    drains_to: str
+    composition: str
+    mass_male: tuple[float, ...] = ()
+    mass_female: tuple[float, ...] = ()
+    blood_share: float = 0.0
+    flow_male: float = 0.0
+    flow_female: float = 0.0
+    height_exponent: float = 0.75
+    closes: bool = False
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Volume fractions of tissue wet weight; acidic phospholipid in mg/g."""
+
+    extracellular_water: float = 0.0
+    intracellular_water: float = 0.0
+    neutral_lipid: float = 0.0
+    neutral_phospholipid: float = 0.0
+    acidic_phospholipid_mg_g: float = 0.0
+    albumin_ratio: float = 0.0
+    lipoprotein_ratio: float = 0.0
+    neutral_lipid_pt: float = 0.0
+    phospholipid_pt: float = 0.0
+    water_pt: float = 0.0
+    lipid: float = 0.0
+    protein: float = 0.0
+    water: float = 0.0
+
+
+@dataclass(frozen=True)
+class Species:
+    """A species file. `body` holds series over `ages_y` (one value where age plays no part)."""
+
+    id: str
+    version: str
+    title: str
+    ages_y: tuple[float, ...]
+    body: Mapping[str, tuple[float, ...]]
+    organs: tuple[Organ, ...]
+    composition: Mapping[str, Composition]
+
+    @property
+    def organ_ids(self) -> tuple[str, ...]:
+        return tuple(o.id for o in self.organs)
+
+
+@dataclass(frozen=True)
+class Enzyme:
+    """An enzyme or transporter: abundance, turnover and maturation.
+
+    liver_pmol_mg   pmol per mg microsomal protein (0: not expressed or unknown)
+    gut_nmol        nmol in the whole small intestine
+    kdeg_liver/gut  1/h
+    maturation      (at birth, Amax, age50 in years, Hill): activity per mg relative to the adult
+    """
+
+    id: str
+    kind: str
+    liver_pmol_mg: float
+    gut_nmol: float
+    kdeg_liver: float
+    kdeg_gut: float
+    maturation: tuple[float, float, float, float]
+    gut_maturation: tuple[float, float, float, float]
+    cv: float
+    genotype: str = ""
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A gene whose activity score scales an enzyme: score -> relative activity (1 = the typical population mean)."""
+
+    gene: str
+    enzyme: str
+    activity: Mapping[str, float]
+    frequencies: Mapping[str, float]
