@@ -80,42 +80,74 @@ def model_of(system: System, width: int = WIDTH) -> Model:
 
 
 def run_compiled(
-    model: Model, run: Run, members: NDArray[np.int64], *, tolerances: Tolerances, method: str = "rodas5p",
-    keep_states: bool = False, deadline: Deadline | None = None, threads: int = 1, steady: Floats | None = None,
+    model: Model, run: Run, members: NDArray[np.int64], *, tolerances: Tolerances, keep_states: bool = False,
+    deadline: Deadline | None = None, threads: int = 1, steady: Floats | None = None,
+    directions: Callable[[NDArray[np.int64]], Any] | None = None,
 ) -> Computed:  # fmt: skip
-    """Solve the chosen members; rows of the others are left NaN. `steady` holds one row per steady action."""
-    from twin_service.solver.kernel import Course, Functions, Result, drive
+    """Solve the chosen members; rows of the others are left NaN.
 
-    system, ns = model.system, len(model.system.states)
-    n, nt = run.parameters.shape[0], run.times_h.shape[1]
-    none = np.zeros((0, ns))
-    plan = run.plan
-    course = Course(
-        plain(run.parameters), plain(run.row), plain(run.start_h),
-        none if run.state is None else plain(run.state), run.state is not None, narrow(run.times_h),
-        narrow(run.after_dose), plan.offset, plan.time, plan.kind, plan.index, plan.value,
-        none if steady is None else steady,
-    )  # fmt: skip
-    result = Result(
-        np.full((n, nt, len(system.outputs)), np.nan), np.full((n, nt, ns) if keep_states else (0, 0, 0), np.nan),
-        keep_states, np.full((n, ns), np.nan), np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-    )  # fmt: skip
-    address = model.machine.address
-    functions = Functions(*(address[k] for k in ("prepare", "initial", "slope", "commit", "seen_now")),
-                          *(address[f"{k}_{method}"] for k in ("attempt", "observe", "states")))  # fmt: skip
+    `steady` holds one row per steady action; `directions` makes the kernel's `Tangents` for a share of the members.
+    """
+    from twin_service.solver.kernel import drive
+    from twin_service.solver.lanes import Functions
+
+    system = model.system
+    result = _empty_result(system, run, keep_states)
+    course = _course(run, len(system.states), steady)
+    functions = Functions(*(model.machine.address[name] for name in NAMES))
     tol = np.array([tolerances.rtol, *(max(s.atol * tolerances.atol_scale, 1e-290) for s in system.states)])
     limits = np.array([tolerances.max_steps], dtype=np.int64)
     stop = np.zeros(1, dtype=np.uint8)
+    make = directions or (lambda _: _no_tangents())
 
     def work(share: NDArray[np.int64]) -> None:
-        drive(functions, model.layout, _workspace(model), model.width, tol, share, course, result, limits, stop)
+        jobs = members[share]
+        drive(functions, model.layout, workspace(model.layout.size, model.width), model.width, tol, jobs, course, result,
+              make(share), limits, stop)  # fmt: skip
 
-    share_out(work, members, model.width, threads, deadline, stop)
-    outcomes = [OK] * n
+    share_out(work, np.arange(len(members)), model.width, threads, deadline, stop)
+    outcomes = [OK] * len(result.code)
     for i in np.flatnonzero(result.code):
         outcomes[i] = _outcome(system, int(result.code[i]), float(result.at[i]), int(result.which[i]))
     return Computed(result.states, result.outputs, result.final, outcomes, result.steps)
+
+
+def _empty_result(system: System, run: Run, keep_states: bool) -> Any:
+    from twin_service.solver.lanes import Result
+
+    (n, nt), ns = run.times_h.shape, len(system.states)
+    states = np.full((n, nt, ns) if keep_states else (0, 0, 0), np.nan)
+    return Result(
+        np.full((n, nt, len(system.outputs)), np.nan), states, keep_states, np.full((n, ns), np.nan),
+        np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64),
+    )  # fmt: skip
+
+
+def _course(run: Run, ns: int, steady: Floats | None) -> Any:
+    from twin_service.solver.lanes import Course
+
+    none, plan = np.zeros((0, ns)), run.plan
+    return Course(
+        plain(run.parameters), plain(run.row), plain(run.start_h), none if run.state is None else plain(run.state),
+        run.state is not None, narrow(run.times_h), narrow(run.after_dose), plan.offset, plan.time, plan.kind,
+        plan.index, plan.value, none if steady is None else steady,
+    )  # fmt: skip
+
+
+_NO_TANGENTS: list[Any] = []
+
+
+def _no_tangents() -> Any:
+    if not _NO_TANGENTS:
+        from twin_service.solver.generate_tangent import TangentLayout
+        from twin_service.solver.lanes import Tangents
+
+        nothing, none = np.zeros(0), np.zeros(0, np.int64)
+        _NO_TANGENTS.append(Tangents(
+            0, TangentLayout(*[0] * 9), (0,) * 7, nothing, nothing, none, none, none, np.zeros((0, 0)),
+            np.zeros((0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 0)), np.zeros((0, 0, 0)),
+        ))  # fmt: skip
+    return _NO_TANGENTS[0]
 
 
 def plain(x: NDArray[Any]) -> NDArray[Any]:
@@ -128,9 +160,9 @@ def narrow(x: NDArray[Any]) -> NDArray[Any]:
     return plain(x[:1] if x.strides[0] == 0 else x)
 
 
-def _workspace(model: Model) -> Floats:
+def workspace(vectors: int, width: int) -> Floats:
     """Zeroed memory on a cache line boundary."""
-    size = model.layout.size * model.width
+    size = vectors * width
     raw = np.zeros(size + 8)
     first = (-raw.ctypes.data % 64) // 8
     return raw[first : first + size]

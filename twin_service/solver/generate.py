@@ -2,8 +2,8 @@
 
     prepare(ws)         q from p                             initial(ws)    full = y0(p, t)
     slope(ws)           first increment = f(t, y)            commit(ws)     y = new where accepted
-    attempt_M(ws, tol)  one step of method M                 states_M(ws)   full = states at t + theta h
-    observe_M(ws)       seen = outputs at t + theta h        seen_now(ws)   seen = outputs at t
+    attempt(ws, tol)    one step                             states(ws)     full = states at t + theta h
+    observe(ws)         seen = outputs at t + theta h        seen_now(ws)   seen = outputs at t
 
 `tol` holds rtol and then atol of each state.
 """
@@ -23,42 +23,40 @@ from twin_service.solver.stepper import (
     states_function,
     step_function,
 )
-from twin_service.solver.tableau import RODAS4, RODAS5P, Tableau
+from twin_service.solver.tableau import RODAS5P, Tableau
 from twin_service.solver.writer import Writer
 
-METHODS = (RODAS4, RODAS5P)
-NAMES = ("prepare", "initial", "slope", "commit", "seen_now") + tuple(
-    f"{kind}_{m.name}" for m in METHODS for kind in ("attempt", "observe", "states")
-)
+METHOD = RODAS5P
+NAMES = ("prepare", "initial", "slope", "commit", "seen_now", "attempt", "observe", "states")
 
 
 def generate(form: Form, width: int) -> str:
     """The text of the whole module."""
     place = layout(form)
-    parts = [_prepare, _initial, _rates, _factor, _solve, _seen_now]
+    parts = [_prepare, _initial, _rates, _factor, emit_solve, _seen_now]
     texts: list[str] = []
     declared: set[str] = set()
     for part in parts:
-        _collect(part(form, place, Writer(width)), texts, declared)
-    n, drifts = len(form.rates), bool(form.drift)
-    _collect(slope_function(n, place, Writer(width)), texts, declared)
-    _collect(commit_function(n, place, Writer(width)), texts, declared)
-    for method in METHODS:
-        _collect(step_function(method, (n, drifts), place, Writer(width)), texts, declared)
-        _collect(states_function(method, n, place, Writer(width)), texts, declared)
-        _collect(_observe(form, place, Writer(width), method), texts, declared)
+        collect(part(form, place, Writer(width)), texts, declared)
+    # a rate may depend on time through a condition whose derivative is 0: its stages need their own times too
+    n, drifts = len(form.rates), "time" in symbols_of(form.rates)
+    collect(slope_function(n, place, Writer(width)), texts, declared)
+    collect(commit_function(n, place, Writer(width)), texts, declared)
+    collect(step_function(METHOD, (n, drifts), place, Writer(width)), texts, declared)
+    collect(states_function(METHOD, n, place, Writer(width)), texts, declared)
+    collect(_observe(form, place, Writer(width), METHOD), texts, declared)
     return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)
 
 
 Made = tuple[Writer, str]
 
 
-def _collect(made: Made, texts: list[str], declared: set[str]) -> None:
+def collect(made: Made, texts: list[str], declared: set[str]) -> None:
     declared |= made[0].declared
     texts.append(made[1])
 
 
-def _reader(form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]) -> Callable[[str], str]:
+def reader(form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]) -> Callable[[str], str]:
     states = form.system.state_index
     constants = {name: place.q + i for i, name in enumerate(form.constant_names)}
 
@@ -91,7 +89,7 @@ def _initial(form: Form, place: Layout, w: Writer) -> Made:
 
 def _rates(form: Form, place: Layout, w: Writer) -> Made:
     """rates(ws, t, y, out): out += f(t, y) + infusions."""
-    read = _reader(form, place, w, lambda i: w.load("%y", i), lambda: w.load("%t"))
+    read = reader(form, place, w, lambda i: w.load("%y", i), lambda: w.load("%t"))
     _add_rates(form, place, w, emit_roots(w, form.rates, read))
     return w, w.function("rates", ("ws", "t", "y", "out"))
 
@@ -108,7 +106,7 @@ def _factor(form: Form, place: Layout, w: Writer) -> Made:
 
     Each entry is finished in one go, all its updates together, so that few values are alive at once.
     """
-    read = _reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    read = reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
     entries = list(form.jacobian.values())
     emitter = Emitter(w, [*form.rates, *entries, *form.drift.values()], read)
     fed = set(form.fed)
@@ -156,7 +154,7 @@ def _eliminate(form: Form, place: Layout, w: Writer, emitter: Emitter) -> None:
             w.store(w.mul(reduced(i, k), inverse), "%ws", place.lu + lu.slot[(i, k)])
 
 
-def _solve(form: Form, place: Layout, w: Writer) -> Made:
+def emit_solve(form: Form, place: Layout, w: Writer) -> Made:
     """solve(ws, b): b = (LU)^-1 b."""
     lu = form.lu
     x: dict[int, str] = {}
@@ -173,7 +171,7 @@ def _solve(form: Form, place: Layout, w: Writer) -> Made:
 
 
 def _seen_now(form: Form, place: Layout, w: Writer) -> Made:
-    read = _reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    read = reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
     _store_seen(form.outputs, place, w, read)
     return w, w.function("seen_now", ("ws",), internal=False)
 
@@ -190,8 +188,8 @@ def _observe(form: Form, place: Layout, w: Writer, method: Tableau) -> Made:
     def time() -> str:
         return w.fma(theta, w.load("%ws", place.h), w.load("%ws", place.t))
 
-    _store_seen(form.outputs, place, w, _reader(form, place, w, known.__getitem__, time))
-    return w, w.function(f"observe_{method.name}", ("ws",), internal=False)
+    _store_seen(form.outputs, place, w, reader(form, place, w, known.__getitem__, time))
+    return w, w.function("observe", ("ws",), internal=False)
 
 
 def _store_seen(outputs: Sequence[Expression], place: Layout, w: Writer, read: Callable[[str], str]) -> None:

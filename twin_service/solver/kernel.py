@@ -6,115 +6,36 @@ is in the batch. The kernel knows no model; Numba compiles it once and keeps it 
 
 from __future__ import annotations
 
-import os
-from typing import Any, NamedTuple
+from typing import Any
 
-if "NUMBA_CACHE_DIR" not in os.environ and "TWIN_CACHE_DIR" in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ["TWIN_CACHE_DIR"], "numba")
-
-import llvmlite.ir as ir
-import numba
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
+from twin_service.solver import tangents
+from twin_service.solver.lanes import (
+    CANCELLED,
+    FINISHED,
+    HOW,
+    NOT_FINITE,
+    TOO_MANY,
+    TOO_SMALL,
+    Course,
+    Functions,
+    Lanes,
+    Result,
+    Tangents,
+    call1,
+    call2,
+)
 from twin_service.solver.layout import Layout
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
-FINISHED, NOT_FINITE, TOO_SMALL, TOO_MANY, CANCELLED = 0, 1, 2, 3, 4
 MAX_REJECTED = 40
 GROWTH, SHRINKAGE = 6.0, 0.1
-_HOW: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
-class Functions(NamedTuple):
-    """Addresses of generated code for one method."""
-
-    prepare: int
-    initial: int
-    slope: int
-    commit: int
-    seen_now: int
-    attempt: int
-    observe: int
-    states: int
-
-
-class Course(NamedTuple):
-    """What is asked for: see `intake.Run` and `plan.Plan`; `times` and `after` hold one row for all or one each."""
-
-    parameters: np.ndarray
-    row: np.ndarray
-    start: np.ndarray
-    state: np.ndarray
-    given: bool
-    times: np.ndarray
-    after: np.ndarray
-    offset: np.ndarray
-    when: np.ndarray
-    kind: np.ndarray
-    index: np.ndarray
-    value: np.ndarray
-    steady: np.ndarray
-
-
-class Result(NamedTuple):
-    """What is found; `code` is one of the constants above, `at` and `which` the time and state of a failure."""
-
-    outputs: np.ndarray
-    states: np.ndarray
-    keep: bool
-    final: np.ndarray
-    code: np.ndarray
-    at: np.ndarray
-    which: np.ndarray
-    steps: np.ndarray
-
-
-class Lanes(NamedTuple):
-    """Per lane: member, next action, next output, boundary (h), next step (h), step after the last jump, counters."""
-
-    member: np.ndarray
-    action: np.ndarray
-    output: np.ndarray
-    boundary: np.ndarray
-    ahead: np.ndarray
-    kick: np.ndarray
-    fresh: np.ndarray
-    lands: np.ndarray
-    rejected: np.ndarray
-    steps: np.ndarray
-    running: np.ndarray
-
-
-def _caller(count: int) -> Any:
-    """A function that calls the machine code at an address with `count` pointers."""
-
-    def typed(context: Any, address: Any, *pointers: Any) -> Any:
-        def build(target: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pointer = ir.IntType(8).as_pointer()
-            kind = ir.FunctionType(ir.VoidType(), [pointer] * count)
-            function = builder.inttoptr(args[0], kind.as_pointer())
-            builder.call(function, [builder.inttoptr(a, pointer) for a in args[1:]])
-            return target.get_dummy_value()
-
-        return types.void(types.int64, *([types.int64] * count)), build
-
-    return typed
-
-
-@intrinsic
-def call1(context: Any, address: Any, a: Any) -> Any:
-    return _caller(1)(context, address, a)
-
-
-@intrinsic
-def call2(context: Any, address: Any, a: Any, b: Any) -> Any:
-    return _caller(2)(context, address, a, b)
-
-
-@njit(**_HOW)
-def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any, c: Course, r: Result, limits: Any, stop: Any) -> None:
+@njit(**HOW)
+def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any, c: Course, r: Result, g: Tangents, limits: Any, stop: Any) -> None:
     """Solve all `members`; `limits` holds the greatest number of steps, `stop[0]` ends the run when it turns 1."""
     n = c.steady.shape[1]
     lanes = _lanes(width, n)
@@ -124,9 +45,10 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
         busy = 0
         for lane in range(width):
             while lanes.member[lane] < 0 and taken < members.size:
-                _load(f, at, ws, width, lanes, lane, members[taken], c)
+                lanes.member[lane], lanes.first[lane] = members[taken], g.first[taken] if g.count else 0
                 taken += 1
-                _arrive(f, at, ws, width, tol, lanes, lane, c, r)
+                _load(f, at, ws, width, lanes, lane, c, g)
+                _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
             busy += lanes.member[lane] >= 0
         if busy == 0:
             return
@@ -136,31 +58,34 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
         _choose_steps(at, ws, width, lanes)
         call2(f.attempt, base, tolerances)
         _judge(at, ws, width, n, lanes, c, r, limits)
-        _observe(f, at, ws, width, lanes, c, r)
+        if g.count:
+            tangents.advance(g, base)
+        _observe(f, at, ws, width, lanes, c, r, g)
         call1(f.commit, base)
+        if g.count:
+            tangents.adopt(g, base)
         for lane in range(width):
             if lanes.member[lane] >= 0 and ws[at.accept * width + lane] > 0.0:
                 if lanes.lands[lane]:
                     ws[at.t * width + lane] = lanes.boundary[lane]
-                    _arrive(f, at, ws, width, tol, lanes, lane, c, r)
+                    _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
                 else:
                     ws[at.t * width + lane] += ws[at.h * width + lane]
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _lanes(width: int, n: int) -> Lanes:
     return Lanes(
-        np.full(width, -1, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros(width),
-        np.zeros(width), np.zeros(width), np.zeros(width, np.int64), np.zeros(width, np.int64),
-        np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros((width, n), np.int64),
+        np.full(width, -1, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64),
+        np.zeros(width), np.zeros(width), np.zeros(width), np.zeros(width, np.int64), np.zeros(width, np.int64),
+        np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros((width, n), np.int64), np.zeros(width, np.int64),
     )  # fmt: skip
 
 
-@njit(**_HOW)
-def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, m: int, c: Course) -> None:
-    """Put member `m` into `lane` at its start."""
-    n = c.steady.shape[1]
-    lanes.member[lane] = m
+@njit(**HOW)
+def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
+    """Put the lane's new member at its start."""
+    n, m = c.steady.shape[1], lanes.member[lane]
     lanes.action[lane], lanes.output[lane], lanes.steps[lane], lanes.rejected[lane] = c.offset[m], 0, 0, 0
     lanes.kick[lane] = 0.0
     ws[at.t * width + lane] = c.start[m]
@@ -173,38 +98,44 @@ def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int
     else:
         _set_row(f, at, ws, width, lane, c.parameters[m, 0])
         _set_initial(f, at, ws, width, n, lane)
+    if g.count:
+        tangents.load(g, ws, width, n, lane, lanes.first[lane], c.given)
     _set_row(f, at, ws, width, lane, c.parameters[m, c.row[m]])
+    if g.count:
+        tangents.prepare(g, ws.ctypes.data)
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _set_row(f: Functions, at: Layout, ws: Any, width: int, lane: int, p: Any) -> None:
     for i in range(p.size):
         ws[(at.p + i) * width + lane] = p[i]
     call1(f.prepare, ws.ctypes.data)
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: int) -> None:
     call1(f.initial, ws.ctypes.data)
     for i in range(n):
         ws[(at.y + i) * width + lane] = ws[(at.full + i) * width + lane]
 
 
-@njit(**_HOW)
-def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result) -> None:
+@njit(**HOW)
+def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents) -> None:
     """At a boundary: outputs before the actions, the actions, outputs after them, and the way to the next boundary."""
     m, t = lanes.member[lane], ws[at.t * width + lane]
     row = min(m, c.times.shape[0] - 1)
     nt, n = c.times.shape[1], c.steady.shape[1]
     end = c.times[row, nt - 1] if nt else t
-    _seen_at(f, at, ws, width, lanes, lane, c, r, t, False)
+    _seen_at(f, at, ws, width, lanes, lane, c, r, g, t, False)
     if t >= end:
         for i in range(n):
             r.final[m, i] = ws[(at.y + i) * width + lane]
+        if g.count:
+            tangents.store_final(g, width, n, lane, lanes.first[lane], m)
     while lanes.action[lane] < c.offset[m + 1] and c.when[lanes.action[lane]] <= t:
-        _act(f, at, ws, width, lanes, lane, c)
+        _act(f, at, ws, width, lanes, lane, c, g)
         lanes.action[lane] += 1
-    _seen_at(f, at, ws, width, lanes, lane, c, r, t, True)
+    _seen_at(f, at, ws, width, lanes, lane, c, r, g, t, True)
     if t >= end or r.code[m] != FINISHED:
         r.steps[m] = lanes.steps[lane]
         lanes.member[lane] = -1
@@ -219,10 +150,12 @@ def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lane
         lanes.ahead[lane] = _first_step(f, at, ws, width, n, tol, lane)
 
 
-@njit(**_HOW)
-def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course) -> None:
+@njit(**HOW)
+def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
     kind, i, n = c.kind[a], c.index[a], c.steady.shape[1]
+    if g.count:
+        tangents.before_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a)
     if kind == CHANGE:
         _set_row(f, at, ws, width, lane, c.parameters[m, i])
     elif kind == BOLUS:
@@ -239,11 +172,14 @@ def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int,
         for k in range(n):
             place = (at.y + k) * width + lane
             ws[place] = c.steady[i, k] if kind == STEADY else ws[place] + c.steady[i, k]
+    if g.count:
+        tangents.after_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a, kind, i, lanes.running)
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _seen_at(
-    f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, r: Result, t: float, after: bool
+    f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents,
+    t: float, after: bool,
 ) -> None:
     """Store the outputs due at the boundary time `t`: those before its actions, then all."""
     m = lanes.member[lane]
@@ -257,10 +193,13 @@ def _seen_at(
         if r.keep:
             for i in range(n):
                 r.states[m, o, i] = ws[(at.y + i) * width + lane]
+        if g.count:
+            tangents.see(g, g.functions[6], ws.ctypes.data)
+            tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
         lanes.output[lane] += 1
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o: int) -> None:
     for i in range(r.outputs.shape[2]):
         value = ws[(at.seen + i) * width + lane]
@@ -269,7 +208,7 @@ def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o
             r.code[m], r.at[m], r.which[m] = NOT_FINITE, ws[at.t * width + lane], -1 - i
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any, lane: int) -> float:
     """A hundredth of the time in which the state would change by itself (Hairer, Norsett & Wanner 1993, II.4)."""
     call1(f.slope, ws.ctypes.data)
@@ -285,7 +224,7 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     return 0.01 * size / speed
 
 
-@njit(inline="always", **_HOW)
+@njit(inline="always", **HOW)
 def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
     for lane in range(width):
         if lanes.member[lane] < 0:
@@ -301,7 +240,7 @@ def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
         ws[at.h * width + lane] = h
 
 
-@njit(inline="always", **_HOW)
+@njit(inline="always", **HOW)
 def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
     """Accept or reject each lane's step and choose its next one."""
     for lane in range(width):
@@ -330,7 +269,7 @@ def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: 
                 _fail(at, ws, width, n, lanes, lane, r, TOO_SMALL if np.isfinite(error) else NOT_FINITE)
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: Result, code: int) -> None:
     """Record why and where, naming the first undefined state or the one that moves most for its size."""
     m = lanes.member[lane]
@@ -347,11 +286,11 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
     ws[at.accept * width + lane] = 0.0
 
 
-@njit(inline="always", **_HOW)
-def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result) -> None:
+@njit(inline="always", **HOW)
+def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
     """Outputs inside the steps just accepted, one of every lane at a time."""
     nt, n = c.times.shape[1], c.steady.shape[1]
-    due = np.zeros(width, np.int64)
+    due = lanes.due
     while True:
         pending = 0
         for lane in range(width):
@@ -371,6 +310,8 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
         call1(f.observe, ws.ctypes.data)
         if r.keep:
             call1(f.states, ws.ctypes.data)
+        if g.count:
+            tangents.see(g, g.functions[5], ws.ctypes.data)
         for lane in range(width):
             if due[lane]:
                 m, o = lanes.member[lane], lanes.output[lane]
@@ -378,10 +319,12 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
                 if r.keep:
                     for i in range(n):
                         r.states[m, o, i] = ws[(at.full + i) * width + lane]
+                if g.count:
+                    tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
                 lanes.output[lane] += 1
 
 
-@njit(**_HOW)
+@njit(**HOW)
 def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: int, r: Result) -> None:
     for lane in range(width):
         m = lanes.member[lane]
@@ -389,7 +332,3 @@ def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: 
             r.code[m], r.at[m] = CANCELLED, ws[at.t * width + lane]
     for k in range(taken, members.size):
         r.code[members[k]] = CANCELLED
-
-
-def version() -> str:
-    return str(numba.__version__)

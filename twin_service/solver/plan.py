@@ -40,6 +40,7 @@ class Plan(NamedTuple):
     value     amount (BOLUS, STEADY), or amount per hour (START, STOP)
     duration  h; of the repeated dose of a STEADY action
     interval  h; of the repeated dose of a STEADY action
+    source    the dose it comes from, counted through all patients; -1 for none
     """
 
     offset: Ints
@@ -49,9 +50,12 @@ class Plan(NamedTuple):
     value: Floats
     duration: Floats
     interval: Floats
+    source: Ints
 
 
-class _Doses(NamedTuple):
+class Doses(NamedTuple):
+    """Doses of all patients: patient, time (h), input, amount, duration and interval (h), whether it adds (SS=2)."""
+
     who: Ints
     time: Floats
     input: Ints
@@ -75,14 +79,14 @@ def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule],
     n = parameters.shape[0]
     shared = len(schedules) == 1
     changes, resets = change_matrix(schedules), _reset_matrix(schedules)
-    doses = _flatten(system, schedules)
+    doses = flatten_doses(system, schedules)
     if shared:
-        doses = _repeat(doses, n)
+        doses = repeat_doses(doses, n)
         changes, resets = np.repeat(changes, n, axis=0), np.repeat(resets, n, axis=0)
     parts = [_change_rows(changes, start_h), _reset_rows(resets, start_h)]
     if len(doses.who):
         parts.append(_dose_rows(system, parameters, doses, changes, resets, start_h))
-    return _sorted(n, [np.concatenate([np.asarray(p[c]) for p in parts]) for c in range(7)])
+    return _sorted(n, [np.concatenate([np.asarray(p[c]) for p in parts]) for c in range(8)])
 
 
 def _reset_matrix(schedules: Sequence[Schedule]) -> Floats:
@@ -93,11 +97,12 @@ def _reset_matrix(schedules: Sequence[Schedule]) -> Floats:
     return resets
 
 
-def _flatten(system: System, schedules: Sequence[Schedule]) -> _Doses:
+def flatten_doses(system: System, schedules: Sequence[Schedule]) -> Doses:
+    """All doses as given, patient by patient."""
     rows = [(i, *d) for i, s in enumerate(schedules) for d in s.doses]
     if not rows:
         empty = np.zeros(0)
-        return _Doses(empty.astype(np.int64), empty, empty.astype(np.int64), empty, empty, empty, empty.astype(bool))
+        return Doses(empty.astype(np.int64), empty, empty.astype(np.int64), empty, empty, empty, empty.astype(bool))
     who, time, name, amount, duration, interval, adds = zip(*rows, strict=True)
     index = system.input_index
     unknown = sorted(set(name) - set(index))
@@ -118,17 +123,19 @@ def _flatten(system: System, schedules: Sequence[Schedule]) -> _Doses:
             reason="DOSE_INVALID",
         )
     inputs = np.array([index[x] for x in name], dtype=np.int64)
-    return _Doses(np.array(who, dtype=np.int64), as_float[0], inputs, *as_float[1:], np.array(adds, dtype=bool))
+    return Doses(np.array(who, dtype=np.int64), as_float[0], inputs, *as_float[1:], np.array(adds, dtype=bool))
 
 
-def _repeat(doses: _Doses, n: int) -> _Doses:
+def repeat_doses(doses: Doses, n: int) -> Doses:
+    """The doses of one patient for each of `n`."""
     tiled = [np.tile(x, n) for x in doses[1:]]
-    return _Doses(np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *tiled)
+    return Doses(np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *tiled)
 
 
-def _rows(who: Any, time: Any, kind: int, index: Any, value: Any) -> tuple[Any, ...]:
+def _rows(who: Any, time: Any, kind: int, index: Any, value: Any, source: Any = None) -> tuple[Any, ...]:
     zero = np.zeros(len(who))
-    return (who, time, np.full(len(who), kind, dtype=np.int64), index, value, zero, zero)
+    source = np.full(len(who), -1, dtype=np.int64) if source is None else source
+    return (who, time, np.full(len(who), kind, dtype=np.int64), index, value, zero, zero, source)
 
 
 def _change_rows(changes: Floats, start_h: Floats) -> tuple[Any, ...]:
@@ -142,7 +149,7 @@ def _reset_rows(resets: Floats, start_h: Floats) -> tuple[Any, ...]:
 
 
 def _dose_rows(
-    system: System, parameters: Floats, doses: _Doses, changes: Floats, resets: Floats, start_h: Floats
+    system: System, parameters: Floats, doses: Doses, changes: Floats, resets: Floats, start_h: Floats
 ) -> tuple[Any, ...]:
     d, effective, stop = _effective(system, parameters, doses, changes)
     who, start = d.who, start_h[d.who]
@@ -155,18 +162,18 @@ def _dose_rows(
     now = keep & ~infused & (effective >= start)
     run = keep & infused & (stop > start)
     parts = [
-        _rows(who[now], effective[now], BOLUS, state[now], d.amount[now]),
-        _rows(who[run], np.maximum(effective, start)[run], START, state[run], rate[run]),
-        _rows(who[run], stop[run], STOP, state[run], rate[run]),
+        _rows(who[now], effective[now], BOLUS, state[now], d.amount[now], np.flatnonzero(now)),
+        _rows(who[run], np.maximum(effective, start)[run], START, state[run], rate[run], np.flatnonzero(run)),
+        _rows(who[run], stop[run], STOP, state[run], rate[run], np.flatnonzero(run)),
     ]
     steady = keep & (d.interval > 0.0)
     if steady.any():
         parts += _steady_rows(d, effective, state, steady & (effective >= start))
         parts += _overlaps(d, effective, cancelled, state, start, steady & infused)
-    return tuple(np.concatenate([p[c] for p in parts]) for c in range(7))
+    return tuple(np.concatenate([p[c] for p in parts]) for c in range(8))
 
 
-def _effective(system: System, parameters: Floats, doses: _Doses, changes: Floats) -> tuple[_Doses, Floats, Floats]:
+def _effective(system: System, parameters: Floats, doses: Doses, changes: Floats) -> tuple[Doses, Floats, Floats]:
     """Doses as they enter: amount times bioavailability, time of entry (h), end of infusion (h)."""
     row = (changes[doses.who] <= doses.time[:, None]).sum(axis=1)
     amount, duration, lag = doses.amount.copy(), doses.duration.copy(), np.zeros(len(doses.who))
@@ -201,7 +208,7 @@ def _at(
     return np.array([np.broadcast_to(np.asarray(v, dtype=np.float64), (len(who),)) for v in values])
 
 
-def _cancelling(d: _Doses, effective: Floats, resets: Floats) -> Floats:
+def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
     """Time (h) of the first reset or replacing steady state after each dose was given; infinity without one."""
     after = np.where(resets[d.who] > d.time[:, None], resets[d.who], np.inf).min(axis=1, initial=np.inf)
     replacing = np.flatnonzero((d.interval > 0.0) & ~d.adds)
@@ -216,17 +223,18 @@ def _cancelling(d: _Doses, effective: Floats, resets: Floats) -> Floats:
     return np.minimum(after, later)
 
 
-def _steady_rows(d: _Doses, effective: Floats, state: Ints, which: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
+def _steady_rows(d: Doses, effective: Floats, state: Ints, which: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
     parts = []
     for kind, mask in ((STEADY, which & ~d.adds), (STEADY_ADD, which & d.adds)):
         m = int(mask.sum())
         kinds = np.full(m, kind, dtype=np.int64)
-        parts.append((d.who[mask], effective[mask], kinds, state[mask], d.amount[mask], d.duration[mask], d.interval[mask]))
+        parts.append((d.who[mask], effective[mask], kinds, state[mask], d.amount[mask], d.duration[mask],
+                      d.interval[mask], np.flatnonzero(mask)))  # fmt: skip
     return parts
 
 
 def _overlaps(
-    d: _Doses, effective: Floats, cancelled: Floats, state: Ints, start: Floats, which: NDArray[np.bool_]
+    d: Doses, effective: Floats, cancelled: Floats, state: Ints, start: Floats, which: NDArray[np.bool_]
 ) -> list[tuple[Any, ...]]:
     """Infusions of the repeated dose that are longer than its interval still run when the steady state is entered."""
     parts = []
@@ -236,8 +244,8 @@ def _overlaps(
             if stop <= max(effective[j], start[j]):
                 continue
             one, s, rate = d.who[j : j + 1], state[j : j + 1], d.amount[j : j + 1] / d.duration[j]
-            parts.append(_rows(one, np.array([max(effective[j], start[j])]), START, s, rate))
-            parts.append(_rows(one, np.array([stop]), STOP, s, rate))
+            parts.append(_rows(one, np.array([max(effective[j], start[j])]), START, s, rate, np.array([j])))
+            parts.append(_rows(one, np.array([stop]), STOP, s, rate, np.array([j])))
     return parts
 
 
@@ -247,4 +255,4 @@ def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
     offset = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
     c = [np.ascontiguousarray(x[order]) for x in columns]
-    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6])
+    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7].astype(np.int64))

@@ -114,7 +114,7 @@ class _Patient:
         self.rate = np.zeros(len(self.y))
         self.running = np.zeros(len(self.y), dtype=int)
         self.times, self.after = run.times_h[i], run.after_dose[i]
-        self.actions = [[x[j] for x in run.plan[1:]] for j in range(run.plan.offset[i], run.plan.offset[i + 1])]
+        self.actions = [[x[j] for x in run.plan[1:7]] for j in range(run.plan.offset[i], run.plan.offset[i + 1])]
 
     def course(self) -> tuple[Floats, Floats, Floats]:
         nt, ns = len(self.times), len(self.y)

@@ -59,14 +59,29 @@ def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: S
     plan = run.plan
     places = np.flatnonzero(np.isin(plan.kind, (STEADY, STEADY_ADD)))
     who = np.searchsorted(plan.offset, places, side="right") - 1
-    row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
-    pulsed = _Pulsed(run.parameters[who, row], plan.time[places], plan.index[places], plan.value[places],
-                     plan.duration[places], plan.interval[places])  # fmt: skip
-    problem = _Problem(system, pulsed, tolerances, solver)
+    problem = _Problem(system, _pulsed(run, places, who), tolerances, solver)
     states, converged = problem.by_pulses() if method == "pulse" else problem.by_root()
     index = plan.index.copy()
     index[places] = np.arange(len(places))
     return Found(states, converged, plan._replace(index=index), who)
+
+
+def pulse_run(run: Run, places: NDArray[np.int64], who: NDArray[np.int64], states: Floats) -> Run:
+    """One interval of each steady action in `places` (of members `who`), from the given states."""
+    return _one_interval(_pulsed(run, places, who), np.arange(len(places)), states)
+
+
+def _pulsed(run: Run, places: NDArray[np.int64], who: NDArray[np.int64]) -> _Pulsed:
+    plan = run.plan
+    row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
+    return _Pulsed(run.parameters[who, row], plan.time[places], plan.index[places], plan.value[places],
+                   plan.duration[places], plan.interval[places])  # fmt: skip
+
+
+def _one_interval(p: _Pulsed, which: NDArray[np.int64], y: Floats) -> Run:
+    start = p.time[which] - p.interval[which]
+    return Run(p.parameters[which][:, None, :], p.time[which][:, None], np.zeros((len(which), 1), np.bool_), start, y,
+               np.zeros(len(which), np.int64), _interval_plan(p, which, start))  # fmt: skip
 
 
 def _row_at(run: Run, member: int, action: int) -> int:
@@ -89,11 +104,7 @@ class _Problem:
 
     def pulse(self, y: Floats, which: NDArray[np.int64]) -> Floats:
         """F(y) for the problems `which`."""
-        p = self.pulsed
-        start = p.time[which] - p.interval[which]
-        run = Run(p.parameters[which][:, None, :], p.time[which][:, None], np.zeros((len(which), 1), np.bool_), start,
-                  y, np.zeros(len(which), np.int64), _interval_plan(p, which, start))  # fmt: skip
-        after = self.solver(run)
+        after = self.solver(_one_interval(self.pulsed, which, y))
         return np.where(self.moving, after, self.start[which])
 
     def by_pulses(self, most: int = MAX_PULSES, y: Floats | None = None) -> tuple[Floats, Bools]:

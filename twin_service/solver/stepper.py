@@ -56,7 +56,7 @@ def step_function(m: Tableau, shape: tuple[int, bool], place: Layout, w: Writer)
         w.call("rates", "%ws", moment if drifts else t, stage, k[s])
         w.call("solve", "%ws", k[s])
     _finish(m, n, (y, stage, k[-1]), place, w)
-    return w, w.function(f"attempt_{m.name}", ("ws", "tol"), internal=False)
+    return w, w.function("attempt", ("ws", "tol"), internal=False)
 
 
 def _add_drift(factor: float, n: int, where: tuple[str, str], place: Layout, w: Writer) -> None:
@@ -121,9 +121,9 @@ def _finish(m: Tableau, n: int, arrays: tuple[str, str, str], place: Layout, w: 
     w.store(w.mul(growth, w.number(SAFETY)), "%ws", place.growth)
 
 
-def interpolation(m: Tableau, n: int, place: Layout, w: Writer) -> Callable[[int | str], str]:
-    """A function giving state i at t + theta h."""
-    theta = w.load("%ws", place.theta)
+def interpolation(m: Tableau, n: int, place: Layout, w: Writer, theta: str = "") -> Callable[[int | str], str]:
+    """A function giving state i at t + theta h, with theta from the workspace unless given."""
+    theta = theta or w.load("%ws", place.theta)
     rest = w.sub(w.number(1.0), theta)
     y, new = w.slot("%ws", place.y), w.slot("%ws", place.new)
     k = [w.slot("%ws", place.k + s * n) for s in range(m.stages)]
@@ -150,4 +150,4 @@ def states_function(m: Tableau, n: int, place: Layout, w: Writer) -> tuple[Write
     i = w.begin_loop(n)
     w.store(at(i), full, i)
     w.end_loop()
-    return w, w.function(f"states_{m.name}", ("ws",), internal=False)
+    return w, w.function("states", ("ws",), internal=False)

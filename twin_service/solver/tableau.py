@@ -1,11 +1,11 @@
-"""Coefficients of the Rosenbrock methods, in the transformed variables that need no product with the Jacobian.
+"""Coefficients of the Rosenbrock method, in the transformed variables that need no product with the Jacobian.
 
     (I/(gamma h) - J) U_i = f(t + alpha_i h, y + sum_j a_ij U_j) + sum_j (c_ij/h) U_j + gamma_i h df/dt
     y1 = Y_last + U_last,  error estimate = U_last                           (stiffly accurate methods)
     y(t + s h) = (1-s) y0 + s (y1 + (1-s) (d_1 + s (d_2 + s d_3)))  with  d_k = sum_j dense_kj U_j
 
-Rodas4: Hairer & Wanner 1996, Solving Ordinary Differential Equations II, doi:10.1007/978-3-642-05221-7.
-Rodas5P: Steinebach 2023, doi:10.1007/s10543-023-00967-x.
+Form: Hairer & Wanner 1996, Solving Ordinary Differential Equations II, doi:10.1007/978-3-642-05221-7.
+Rodas5P: Steinebach 2023, doi:10.1007/s10543-023-00967-x. It needs fewer evaluations than Rodas4 at every tolerance tried.
 """
 
 from __future__ import annotations
@@ -31,34 +31,6 @@ class Tableau(NamedTuple):
     def stages(self) -> int:
         return len(self.alpha)
 
-
-RODAS4 = Tableau(
-    name="rodas4",
-    order=4,
-    gamma=0.25,
-    a=(
-        (),
-        (1.544,),
-        (0.9466785280815826, 0.2557011698983284),
-        (3.314825187068521, 2.896124015972201, 0.9986419139977817),
-        (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950),
-        (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0),
-    ),
-    c=(
-        (),
-        (-5.6688,),
-        (-2.430093356833875, -0.2063599157091915),
-        (-0.1073529058151375, -9.594562251023355, -20.47028614809616),
-        (7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160),
-        (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
-    ),
-    alpha=(0.0, 0.386, 0.21, 0.63, 1.0, 1.0),
-    gamma_t=(0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0),
-    dense=(
-        (10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662, 0.0),
-        (-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872, 0.0),
-    ),
-)
 
 _A5P = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
 RODAS5P = Tableau(
