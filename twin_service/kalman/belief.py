@@ -41,14 +41,14 @@ def factor(covariance: ArrayLike) -> Factor:
     try:
         L = np.linalg.cholesky(P)
         if np.min(np.diag(L)) ** 2 >= FLOOR * np.max(np.diag(P)):
-            return Factor(L, 0.0)
+            return Factor(np.asarray(L, dtype=np.float64), 0.0)
     except np.linalg.LinAlgError:
         pass
     values, vectors = np.linalg.eigh(P)
     floor = max(FLOOR * float(values[-1]), np.finfo(np.float64).tiny)
     raised = floor - float(values[0])
     root = vectors * np.sqrt(np.maximum(values, floor))
-    lower = np.linalg.qr(root.T, mode="r").T
+    lower = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=np.float64).T
     return Factor(lower * np.where(np.diag(lower) < 0.0, -1.0, 1.0), max(raised, 0.0))
 
 
@@ -83,7 +83,7 @@ class Belief:
     @property
     def sd(self) -> FloatArray:
         """Standard deviation of each effect, (nx,)."""
-        return np.sqrt(np.einsum("ij,ij->i", self.chol, self.chol))
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.chol, self.chol)))
 
     def drifted(self, variance_per_h: ArrayLike, hours: float) -> Belief:
         """The belief after `hours` of random walk: covariance + diag(variance_per_h) * hours."""

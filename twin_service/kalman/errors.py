@@ -1,9 +1,9 @@
 """How assays scatter, and what was read: the arrays on which every estimator works.
 
-    "normal"  y ~ N(f, additive^2 + (proportional f)^2)
-    "log"     ln y ~ N(ln f, proportional^2)
-    "power"   y ~ N(f, additive^2 + (proportional f^power)^2)
-    "sum"     y ~ N(f, (additive + proportional f)^2)
+"normal"  y ~ N(f, additive^2 + (proportional f)^2)
+"log"     ln y ~ N(ln f, proportional^2)
+"power"   y ~ N(f, additive^2 + (proportional f^power)^2)
+"sum"     y ~ N(f, (additive + proportional f)^2)
 """
 
 from __future__ import annotations

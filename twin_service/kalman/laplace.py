@@ -30,6 +30,7 @@ Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 DIFFERENCE = 1e-4
 SETTLED = 1e-7
 ITERATIONS = 100
+LEAP = 4.0  # prior standard deviations: beyond, exp(eta) makes models that no solver can integrate
 
 
 class _Point(NamedTuple):
@@ -83,7 +84,9 @@ def laplace_update(
     first = problem.at(np.zeros(len(prior.mean)), np.ones(len(problem.rows)))
     begin = first
     if start is not None:
-        begin = problem.at(np.linalg.solve(prior.chol, np.asarray(start) - prior.mean), np.ones(len(problem.rows)))
+        shift = np.asarray(start, dtype=np.float64) - prior.mean
+        u = np.asarray(np.linalg.solve(prior.chol, shift), dtype=np.float64)
+        begin = problem.at(u, np.ones(len(problem.rows)))
         begin = begin or first
     if begin is None:
         return kept_prior(prior, "laplace", len(observed), Outcome(Verdict.NOT_FINITE, "the prior prediction"))
@@ -108,7 +111,13 @@ class _Problem(NamedTuple):
     keep: NDArray[np.bool_]
 
     def at(self, u: FloatArray, weight: FloatArray) -> _Point | None:
-        """Objective, half gradient and half Hessian at `u`; None where the model has no finite value."""
+        """Objective, half gradient and half Hessian at `u`; None where any of them is not finite."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            point = self._at(u, weight)
+        sound = point is not None and np.isfinite(point.objective) and np.all(np.isfinite(point.hessian))
+        return point if sound and point is not None and np.all(np.isfinite(point.gradient)) else None
+
+    def _at(self, u: FloatArray, weight: FloatArray) -> _Point | None:
         f, J = self.jacobian(self.prior.mean + self.prior.chol @ u)
         scale = self.rows.scaled(f[self.keep])
         G = (scale.df[:, None] * J[self.keep]) @ self.prior.chol
@@ -158,6 +167,7 @@ def _mode(problem: _Problem, begin: _Point, weight: FloatArray, iterations: int)
     for k in range(1, iterations + 1):
         H = point.hessian + damping * np.diag(np.diag(point.hessian))
         step = -np.linalg.solve(H, point.gradient)
+        step /= max(1.0, float(np.max(np.abs(step), initial=0.0)) / LEAP)
         if np.max(np.abs(step), initial=0.0) < SETTLED and damping == 0.0:
             return _Found(point, weight, k, True)
         trial = problem.at(point.u + step, weight)

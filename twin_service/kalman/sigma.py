@@ -68,6 +68,6 @@ def regress(belief: Belief, points: SigmaPoints, z: FloatArray) -> Regression:
     mean, covariance = unscented_transform(z, points.weights, points.weights)
     cross = (points.eta - belief.mean).T @ (points.weights[:, None] * (z - mean))
     half = np.linalg.solve(belief.chol, cross)
-    A = np.linalg.solve(belief.chol.T, half).T
+    A = np.asarray(np.linalg.solve(belief.chol.T, half).T, dtype=np.float64)
     E = covariance - half.T @ half
     return Regression(A, mean - A @ belief.mean, 0.5 * (E + E.T), mean, covariance)

@@ -65,7 +65,9 @@ def unscented_update(
     rows = observed.rows(chosen.keep)
     line = _line(belief, rows, f[:, chosen.keep])
     if line is None:
-        return kept_prior(belief, "unscented", len(observed), Outcome(Verdict.NOT_FINITE, "a prediction is not positive"))
+        return kept_prior(
+            belief, "unscented", len(observed), Outcome(Verdict.NOT_FINITE, "a prediction is not positive")
+        )
     score = _score(rows, line, gate)
     current, raised, passes = belief, 0.0, 0
     for passes in range(1, max(1, iterations) + 1 if len(belief.mean) else 1):

@@ -1,6 +1,7 @@
 """From a population PK file to a `Block`: typical values become individual ones, structures become states.
 
-    TV_i = value * prod law(x_i)              P_i = TV_i exp(eta) | TV_i (1 + eta) | TV_i + eta | expit(logit(TV_i) + eta)
+    TV_i = value * prod law(x_i)
+    P_i = TV_i exp(eta) | TV_i (1 + eta) | TV_i + eta | expit(logit(TV_i) + eta)
 
 Occasion effects are one effect per occasion, chosen by the covariate `occasion`; a forecast for an occasion that has
 no effect of its own sees 0.
@@ -176,7 +177,7 @@ def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
 def _endpoint(record: PopPkRecord, e: Mapping[str, Any], outputs: tuple[Output, ...]) -> Endpoint:
     units = {o.name: o.unit for o in outputs}
     if units.get(e["output"]) != e["unit"]:
-        raise refuse(record.where, f"endpoint {e['id']}: output {e['output']!r} in {e['unit']!r} does not exist (R4, R5); "
+        raise refuse(record.where, f"endpoint {e['id']}: no output {e['output']!r} in {e['unit']!r} (R4, R5); "
                      f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}")  # fmt: skip
     return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
                     bool(e.get("harmful", True)))  # fmt: skip

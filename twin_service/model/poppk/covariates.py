@@ -36,7 +36,7 @@ def fraction(x: Any, k: float, x0: float) -> Any:
 
 def factor(x: Any, k: float, x0: float) -> Any:
     """k^x, for an indicator x of 0 or 1"""
-    return fn.where(fn.equal(x, 0.0), 1.0, k ** x)
+    return fn.where(fn.equal(x, 0.0), 1.0, k**x)
 
 
 def below(x: Any, k: float, x0: float) -> Any:
@@ -63,8 +63,7 @@ def proportional(x: Any, k: float, x0: float) -> Any:
 
 
 LAWS: Final[Mapping[str, Law]] = {
-    f.__name__: f
-    for f in (power, linear, exponential, fraction, factor, below, category, maturation, proportional)
+    f.__name__: f for f in (power, linear, exponential, fraction, factor, below, category, maturation, proportional)
 }
 
 UMOL_L_PER_MG_DL: Final = 88.42
@@ -81,7 +80,10 @@ def creatinine_clearance(c: Mapping[str, Any]) -> Any:
 
 
 def glomerular_filtration(c: Mapping[str, Any]) -> Any:
-    """CKD-EPI 2009 estimate without the race term, mL/min/1.73 m2. Levey 2009, doi:10.7326/0003-4819-150-9-200905050-00006."""
+    """CKD-EPI 2009 estimate without the race term, mL/min/1.73 m2.
+
+    Levey 2009, doi:10.7326/0003-4819-150-9-200905050-00006.
+    """
     female = c["sex_female"]
     ratio = c["creatinine_umol_l"] / UMOL_L_PER_MG_DL / (0.9 - 0.2 * female)
     alpha = -0.411 + 0.082 * female

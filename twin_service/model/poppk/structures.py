@@ -129,9 +129,7 @@ def _absorption(
     raise refuse(record.where, f"absorption {kind!r} is unknown; known: none, first_order, zero_order, transit")
 
 
-def _transit(
-    s: Mapping[str, Any], p: Mapping[str, Any], entry: Input
-) -> tuple[list[State], list[Input], Any]:
+def _transit(s: Mapping[str, Any], p: Mapping[str, Any], entry: Input) -> tuple[list[State], list[Input], Any]:
     """depot -> n transit compartments, each emptied at (n + 1)/MTT; the last empties at KA where KA is given.
 
     Savic 2007, doi:10.1007/s10928-007-9066-0.
@@ -150,9 +148,7 @@ def _transit(
     return states, [entry], inflow
 
 
-def _metabolite(
-    s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow
-) -> tuple[list[State], dict[str, Expression]]:
+def _metabolite(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> tuple[list[State], dict[str, Expression]]:
     """A metabolite formed from the fraction FM of what is eliminated (mg of parent), cleared by CLM from VM."""
     if not s.get("metabolite"):
         return [], {}
