@@ -41,9 +41,18 @@ def build_block(
 
 
 def wiring(block_id: str, library_dir: Path | None = None) -> dict[str, dict[str, str]]:
-    """For each port: its unit, and which output (`wire`) of which `drug` the published numbers belong to."""
+    """For each port: its unit, and which output (`wire`) of which `drug` the published numbers belong to.
+
+    `wire` "" marks a port that no drug concentration feeds (an exposure, a dose, interleukin-6, an inhibition);
+    `default` is the level it has when nothing is wired. `molar_mass` (g/mol, "" if unknown) turns mass into amount.
+    """
     record = read_block_file(block_id, library_dir)
-    return {p.name: {"unit": p.unit, "wire": p.wire, "drug": p.drug, "note": p.note} for p in record.ports}
+    mass = record.raw.get("molar_mass", {}).get("value", "")
+    return {
+        p.name: {"unit": p.unit, "wire": p.wire, "drug": p.drug, "note": p.note, "default": repr(p.default),
+                 "molar_mass": str(mass)}
+        for p in record.ports
+    }  # fmt: skip
 
 
 def block_of(record: QspRecord) -> Block:
@@ -150,8 +159,10 @@ def _observable(o: Mapping[str, Any], record: QspRecord) -> Observable:
 
 def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
     relative = bool(e.get("relative_to_baseline", False))
-    # a relative endpoint in unit "1" is a ratio to baseline, in the output's unit a difference from it
-    unit = record.law.outputs.get(e["output"], "") if relative and e["unit"] == "1" else e["unit"]
+    if relative and e["unit"] != "1":
+        raise _refuse(record, f"endpoint {e['id']}: a relative endpoint is a ratio to baseline in unit 1; for a "
+                      "difference name an output that is one")  # fmt: skip
+    unit = record.law.outputs.get(e["output"], "") if relative else e["unit"]
     _expect_output(record, "endpoint", e["id"], e["output"], unit)
     return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
                     bool(e.get("harmful", True)), relative)  # fmt: skip

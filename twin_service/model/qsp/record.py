@@ -56,13 +56,14 @@ class CovariateEffect:
 
 @dataclass(frozen=True)
 class Port:
-    """An input of the block: its unit, the drug output the published numbers belong to, and why."""
+    """An input of the block: its unit, the drug output the published numbers belong to, why, and its level unwired."""
 
     name: str
     unit: str
     wire: str = ""
     drug: str = ""
     note: str = ""
+    default: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ def _ports(table: Mapping[str, Any], law: Law, where: str) -> tuple[Port, ...]:
         if declared[name].get("unit") != unit:
             raise _refuse(f"{where} port {name}",
                           f"unit {declared[name].get('unit')!r}, law {law.id} wants {unit} (R5)")  # fmt: skip
-    return tuple(Port(n, u, declared[n].get("wire", ""), declared[n].get("drug", ""), declared[n].get("note", ""))
-                 for n, u in law.ports.items())  # fmt: skip
+    return tuple(Port(n, u, declared[n].get("wire", ""), declared[n].get("drug", ""), declared[n].get("note", ""),
+                      float(declared[n].get("default", 0.0))) for n, u in law.ports.items())  # fmt: skip
 
 
 def _refuse(where: str, message: str) -> Refusal:

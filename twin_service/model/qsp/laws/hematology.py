@@ -6,7 +6,7 @@ from typing import Any
 
 from twin_service.model.qsp.law import Equations, Names, law
 
-CELLS = "10^9/L"
+CELLS = "10*9/L"
 
 
 @law(

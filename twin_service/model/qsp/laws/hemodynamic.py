@@ -66,13 +66,13 @@ def amlodipine_valsartan(y: Names, p: Names, u: Names, t: Any) -> Equations:
 
 @law(
     "heart_rate_stroke_volume_resistance",
-    states={"heart_rate": "1/min", "stroke_volume_capacity": "mL", "resistance": "mm[Hg].min/mL", "drug": "1"},
+    states={"heart_rate": "/min", "stroke_volume_capacity": "mL", "resistance": "mm[Hg].min/mL", "drug": "1"},
     parameters={"rate_baseline": "1/min", "pressure_baseline": PRESSURE, "output_baseline": "mL/min",
                 "feedback": "1/mm[Hg]", "rate_loss": "1/h", "stroke_loss": "1/h", "resistance_loss": "1/h",
                 "rate_coupling": "1", "amplitude": "1", "rate_phase": "h", "resistance_phase": "h",
                 "drug_loss": "1/h", "half_effect": "1", "rate_effect": "1", "stroke_effect": "1",
                 "resistance_effect": "1"},
-    outputs={"heart_rate": "1/min", "cardiac_output": "mL/min", "pressure": PRESSURE},
+    outputs={"heart_rate": "/min", "cardiac_output": "mL/min", "pressure": PRESSURE},
     inputs={"dose": ("drug", "1")},
 )  # fmt: skip
 def heart_rate_stroke_volume_resistance(y: Names, p: Names, u: Names, t: Any) -> Equations:

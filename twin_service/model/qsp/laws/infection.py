@@ -13,7 +13,7 @@ from twin_service.solver import functions as fn
     states={"infected": "{cell}/mL", "infectious": "{copies}/mL", "noninfectious": "{copies}/mL"},
     parameters={"infection": "mL/{copies}/h", "target_cells": "{cell}/mL", "burst": "1", "infected_loss": "1/h",
                 "clearance": "1/h", "infected_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL"},
-    outputs={"viral_load": "{copies}/mL", "log10_viral_load": "1"},
+    outputs={"viral_load": "/mL", "log10_viral_load": "1"},
     smallest={"infected": 1e-6, "infectious": 1e-4, "noninfectious": 1e-4},
 )  # fmt: skip
 def perelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
@@ -45,7 +45,7 @@ def perelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
                 "target_loss": "1/h", "burst": "1", "infected_loss": "1/h", "clearance": "1/h",
                 "infected_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL"},
     ports={"protease_inhibition": "1", "transcriptase_inhibition": "1"},
-    outputs={"viral_load": "{copies}/mL", "log10_viral_load": "1", "noninfectious": "{copies}/mL",
+    outputs={"viral_load": "/mL", "log10_viral_load": "1", "noninfectious": "{copies}/mL",
              "infectious": "{copies}/mL"},
     smallest={"infected": 1e-6, "infectious": 1e-4, "noninfectious": 1e-4},
 )  # fmt: skip
@@ -82,7 +82,7 @@ def nelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
     parameters={"target_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL", "reproduction": "1",
                 "eclipse_rate": "1/h", "infected_loss": "1/h", "production": "1/h", "clearance": "1/h"},
     ports={"infection_inhibition": "1", "production_inhibition": "1"},
-    outputs={"viral_load": "{copies}/mL", "log10_viral_load": "1", "target_share": "1", "infected": "{cell}/mL"},
+    outputs={"viral_load": "/mL", "log10_viral_load": "1", "target_share": "1", "infected": "{cell}/mL"},
     smallest={"eclipse": 1e-9, "productive": 1e-9, "virus": 1e-9},
 )  # fmt: skip
 def target_cell_eclipse(y: Names, p: Names, u: Names, t: Any) -> Equations:

@@ -148,11 +148,11 @@ def bone_remodeling(y: Names, p: Names, u: Names, t: Any) -> Equations:
 
 def _scalar(y: Names, p: Names) -> Equations:
     return Equations({"value": p.rate * y.value}, {"value": p.baseline},
-                     {"value": y.value, "relative": y.value / p.baseline})  # fmt: skip
+                     {"value": y.value, "relative": y.value / p.baseline, "change": y.value - p.baseline})  # fmt: skip
 
 
 @law("image_percent", states={"value": "%"}, parameters={"baseline": "%", "rate": "1/h"},
-     outputs={"value": "%", "relative": "1"})  # fmt: skip
+     outputs={"value": "%", "relative": "1", "change": "%"})  # fmt: skip
 def image_percent(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """One number from an image, in percent, that changes at a constant relative rate: x' = r x.
 
@@ -162,7 +162,7 @@ def image_percent(y: Names, p: Names, u: Names, t: Any) -> Equations:
 
 
 @law("image_volume", states={"value": "mL"}, parameters={"baseline": "mL", "rate": "1/h"},
-     outputs={"value": "mL", "relative": "1"})  # fmt: skip
+     outputs={"value": "mL", "relative": "1", "change": "mL"})  # fmt: skip
 def image_volume(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """One volume from an image that changes at a constant relative rate: x' = r x.
 
