@@ -1,0 +1,193 @@
+"""`TwinClient`: one tenant's view of the service. Answers are the contract's own messages, typed by their stubs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+
+import grpc
+
+from twin_client.calls import call
+from twin_client.events import hours, timestamp
+from twin_service.v1 import (
+    common_pb2,
+    event_pb2,
+    library_pb2,
+    library_pb2_grpc,
+    simulation_pb2,
+    simulation_pb2_grpc,
+    trial_pb2,
+    trial_pb2_grpc,
+    twin_pb2,
+    twin_pb2_grpc,
+)
+
+MESSAGE_BYTES_MAX = 32 * 1024 * 1024
+
+
+class TwinClient:
+    """Calls with deadlines and retries; every write carries a request_id, so a retry is applied once.
+
+    address     "host:port"
+    tenant      whose patients these are
+    token       bearer token, sent with every call
+    tls         channel credentials; None: an unencrypted channel (loopback, or behind a proxy that encrypts)
+    timeout_s   bound of each call, retries included
+    """
+
+    def __init__(
+        self, address: str, tenant: str, *, token: str = "", tls: grpc.ChannelCredentials | None = None,
+        timeout_s: float = 30.0,
+    ) -> None:  # fmt: skip
+        limits = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)]
+        self._channel = (
+            grpc.insecure_channel(address, limits) if tls is None else grpc.secure_channel(address, tls, limits)
+        )
+        self._tenant, self._timeout_s = tenant, timeout_s
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._twins = twin_pb2_grpc.TwinServiceStub(self._channel)
+        self._simulations = simulation_pb2_grpc.SimulationServiceStub(self._channel)
+        self._trials = trial_pb2_grpc.TrialServiceStub(self._channel)
+        self._library = library_pb2_grpc.LibraryServiceStub(self._channel)
+
+    def __enter__(self) -> TwinClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def wait_until_ready(self, timeout_s: float = 30.0) -> None:
+        """Return when the server accepts connections; raises grpc.FutureTimeoutError after `timeout_s`."""
+        grpc.channel_ready_future(self._channel).result(timeout=timeout_s)
+
+    def name_of(self, patient: str) -> str:
+        return f"tenants/{self._tenant}/patients/{patient}/twin"
+
+    def create_twin(
+        self, patient: str, *, drugs: Sequence[str] = (), poppk: str = "", effects: Sequence[str] = (),
+        epoch: datetime | None = None, estimator: common_pb2.Estimator = common_pb2.ESTIMATOR_UNSPECIFIED,
+        covariates: dict[str, common_pb2.Quantity] | None = None, request_id: str = "",
+    ) -> twin_pb2.CreateTwinResponse:  # fmt: skip
+        """A new twin of `patient` made of the named library models."""
+        spec = twin_pb2.TwinSpec(
+            model=common_pb2.ModelSpec(drugs=drugs, poppk=poppk, effects=effects), estimator=estimator,
+            covariates=[event_pb2.Covariate(name=n, value=v) for n, v in (covariates or {}).items()],
+        )  # fmt: skip
+        if epoch is not None:
+            spec.epoch_time.CopyFrom(timestamp(epoch))
+        request = twin_pb2.CreateTwinRequest(parent=f"tenants/{self._tenant}", patient_id=patient, spec=spec,
+                                             request_id=request_id or str(uuid.uuid4()))  # fmt: skip
+        return self._call(self._twins.CreateTwin, request)
+
+    def record(
+        self, patient: str, events: Iterable[event_pb2.Event], *, request_id: str = "", validate_only: bool = False
+    ) -> twin_pb2.RecordEventsResponse:
+        """Record `events`, all or none; returns when they are durable."""
+        request = twin_pb2.RecordEventsRequest(
+            name=self.name_of(patient), events=list(events), request_id=request_id or str(uuid.uuid4()),
+            validate_only=validate_only,
+        )  # fmt: skip
+        return self._call(self._twins.RecordEvents, request)
+
+    def twin(self, patient: str, *, min_revision: int = 0) -> twin_pb2.GetTwinResponse:
+        """Summary, characteristics and belief, through at least `min_revision` events."""
+        return self._call(
+            self._twins.GetTwin, twin_pb2.GetTwinRequest(name=self.name_of(patient), min_revision=min_revision)
+        )
+
+    def delete_twin(self, patient: str) -> twin_pb2.DeleteTwinResponse:
+        request = twin_pb2.DeleteTwinRequest(name=self.name_of(patient), request_id=str(uuid.uuid4()))
+        return self._call(self._twins.DeleteTwin, request)
+
+    def events(self, patient: str) -> Iterator[event_pb2.RecordedEvent]:
+        """Every recorded event in clinical order, page by page."""
+        token = ""
+        while True:
+            page = self._call(
+                self._twins.ListEvents, twin_pb2.ListEventsRequest(name=self.name_of(patient), page_token=token)
+            )
+            yield from page.events
+            token = page.next_page_token
+            if not token:
+                return
+
+    def forecasts(
+        self, patient: str, *, analytes: Sequence[str] = (), min_revision: int = 0
+    ) -> list[twin_pb2.Forecast]:
+        """The forecast kept for every measurement, made before it was seen."""
+        found: list[twin_pb2.Forecast] = []
+        token = ""
+        while True:
+            page = self._call(self._twins.ListForecasts, twin_pb2.ListForecastsRequest(
+                name=self.name_of(patient), analytes=analytes, min_revision=min_revision, page_token=token))  # fmt: skip
+            found += page.forecasts
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def trajectory(
+        self, patient: str, start: datetime, end: datetime, *, step_h: float = 0.0, outputs: Sequence[str] = (),
+        smoothing: twin_pb2.Smoothing = twin_pb2.SMOOTHING_UNSPECIFIED, min_revision: int = 0,
+    ) -> twin_pb2.GetTrajectoryResponse:  # fmt: skip
+        """Bands of `outputs` under the recorded doses, with the measurements beside them."""
+        return self._call(self._twins.GetTrajectory, twin_pb2.GetTrajectoryRequest(
+            name=self.name_of(patient), start_time=timestamp(start), end_time=timestamp(end), step_h=step_h,
+            outputs=outputs, smoothing=smoothing, min_revision=min_revision))  # fmt: skip
+
+    def simulate(
+        self, patient: str, regimens: Sequence[simulation_pb2.Regimen], *, horizon_h: float,
+        start: datetime | None = None, targets: Sequence[simulation_pb2.Target] = (), outputs: Sequence[str] = (),
+        min_revision: int = 0,
+    ) -> simulation_pb2.SimulateResponse:  # fmt: skip
+        """What if each of `regimens` were given from `start` (default: the last event)."""
+        request = simulation_pb2.SimulateRequest(name=self.name_of(patient), what_ifs=regimens, horizon=hours(horizon_h),
+                                                 targets=targets, outputs=outputs, min_revision=min_revision)  # fmt: skip
+        if start is not None:
+            request.start_time.CopyFrom(timestamp(start))
+        return self._call(self._simulations.Simulate, request)
+
+    def recommend(
+        self, patient: str, options: Sequence[simulation_pb2.Dispensable], targets: Sequence[simulation_pb2.Target], *,
+        horizon_h: float, start: datetime | None = None, constraints: Sequence[simulation_pb2.Constraint] = (),
+        min_revision: int = 0,
+    ) -> simulation_pb2.RecommendResponse:  # fmt: skip
+        """The dispensable regimens, best first, with reasons."""
+        request = simulation_pb2.RecommendRequest(
+            name=self.name_of(patient), options=options, targets=targets, constraints=constraints,
+            horizon=hours(horizon_h), min_revision=min_revision,
+        )  # fmt: skip
+        if start is not None:
+            request.start_time.CopyFrom(timestamp(start))
+        return self._call(self._simulations.Recommend, request)
+
+    def forecast_control_arm(self, request: trial_pb2.ForecastControlArmRequest) -> trial_pb2.ForecastControlArmResponse:
+        request.parent = f"tenants/{self._tenant}"
+        return self._call(self._trials.ForecastControlArm, request)
+
+    def analyze_trial(
+        self, rows: Sequence[trial_pb2.TrialRow], *, confidence: float = 0.95, unit: str = ""
+    ) -> trial_pb2.AnalyzeTrialResponse:
+        """The treatment effect unadjusted and adjusted for the prognostic score of each row."""
+        return self._call(self._trials.AnalyzeTrial, trial_pb2.AnalyzeTrialRequest(
+            parent=f"tenants/{self._tenant}", rows=rows, confidence=confidence, unit=unit))  # fmt: skip
+
+    def drugs(self) -> list[library_pb2.Drug]:
+        """The PBPK drugs of the library."""
+        return list(self._call(self._library.ListDrugs, library_pb2.ListDrugsRequest()).drugs)
+
+    def describe(
+        self, *, drugs: Sequence[str] = (), poppk: str = "", effects: Sequence[str] = ()
+    ) -> library_pb2.DescribeModelResponse:
+        """What a twin made of these models would know, predict and need."""
+        spec = common_pb2.ModelSpec(drugs=drugs, poppk=poppk, effects=effects)
+        return self._call(self._library.DescribeModel, library_pb2.DescribeModelRequest(model=spec))
+
+    def _call(self, method, request):  # type: ignore[no-untyped-def]
+        return call(method, request, timeout_s=self._timeout_s, metadata=self._metadata)
