@@ -14,8 +14,8 @@ from tests.house.source import PACKAGE
 LIBRARY = PACKAGE / "library"
 SAYS_WHERE = ("origin", "source", "origins")
 # Numbers about the file itself, and limits of validity that are the author's judgement.
-# A coefficient of variation and a covariance of effects are pure numbers; they may rest on the source of the file.
-PURE = ("cv", "covariance", "correlation")
+# A coefficient of variation, a covariance of effects and a pKa are pure numbers; the source of the file may cover them.
+PURE = ("cv", "covariance", "correlation", "pka")
 ABOUT_THE_FILE = {"schema", "version", "domain", "bounds", "limits", "default"}
 
 
