@@ -1,0 +1,113 @@
+"""The numbered rules, and every mistake of a file told in one go.
+
+R1 masses (volumes) close   R2 flows close   R3 every organ's blood reaches the lung   R4 laws, enzymes, organs exist
+R5 units have the dimension the law wants   R6 the drug leaves the body and reaches a steady state   R7 origins present
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twin_service.model.pbpk.door import Door, Finding
+from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
+from twin_service.model.pbpk.library import FOLDER, Library, inspect_drug, load_library, parse_toml
+from twin_service.model.pbpk.record import DrugRecord, Formulation
+from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
+from twin_service.outcome import Refusal
+
+LONGEST_HALF_LIFE_H = 24.0 * 365.0
+RULES = {
+    "R1": "organ masses and blood sum to at most the body's weight; the closing organ takes the rest",
+    "R2": "flow shares sum to at most the cardiac output; the closing organ takes the rest",
+    "R3": "every drain exists, every organ's blood reaches the lung, one organ drains to the arterial blood",
+    "R4": "every law, enzyme, organ and drug named exists",
+    "R5": "every unit has the dimension its law wants",
+    "R6": "the drug leaves the body: a half-life from minutes to a year, clearance below organ flow",
+    "R7": "every value has an origin",
+}
+
+
+def check_file(path: Path | str, library: Library | None = None) -> list[Finding]:
+    """Every mistake and doubt in a drug, species, enzyme or genotype file; empty where there is none.
+
+    Findings with severity "error" keep a file from being used, "warning" tells what will be assumed.
+    """
+    path = Path(path)
+    try:
+        table = parse_toml(path)
+    except Refusal as refusal:
+        return [Finding(path.name, "", "", refusal.message)]
+    door = Door(path.name)
+    if "organ" in table:
+        read_species(table, door)
+    elif "enzyme" in table:
+        read_enzymes(table, door)
+    elif "gene" in table:
+        read_genotypes(table, door)
+    else:
+        return check_drug(table, path, library or load_library(FOLDER))
+    return door.findings
+
+
+def check_drug(table: dict[str, object], path: Path, library: Library) -> list[Finding]:
+    """Findings of a drug file: the reader's, then (if it can be read) whether the drug behaves."""
+    record, door = inspect_drug(table, path.name, sorted(library.enzymes), library.species["human"].organ_ids)
+    if "id" in table and table["id"] != path.stem:
+        door.fault("id", f"is {table['id']!r}, the file is called {path.name}; they must agree")
+    if record is not None:
+        _check_behavior(record, library, door)
+        _check_metabolites(record, library, door)
+    return door.findings
+
+
+def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
+    for i, way in enumerate(drug.clearances):
+        if way.forms and way.forms not in library.drug_paths and way.forms != drug.id:
+            door.fault(f"clearance[{i}].forms", f"{way.forms!r} is no drug of the library; known: "
+                       f"{', '.join(library.drug_paths)}", "R4")  # fmt: skip
+
+
+def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
+    species = library.species["human"]
+    body = reference_body(species)
+    form = drug.formulations[0] if drug.formulations else Formulation("solution", "solution")
+    plan = Plan(library, "human", (drug,), {drug.id: form}, frozenset({"iv"}))
+    try:
+        individual_values(plan, {})
+    except Refusal as refusal:
+        door.fault(refusal.field or "clearance", refusal.message.split(": ", 1)[-1], "R6")
+        return
+    at = disposition(drug, species, body, body)
+    clearance = plasma_clearance(drug, library)
+    if clearance <= 0:
+        door.fault("clearance", "the drug never leaves the body; add a [[clearance]] or a gfr_fraction above 0", "R6")
+        return
+    half_life = 0.693 * at.vss_l / clearance
+    if half_life > LONGEST_HALF_LIFE_H or half_life < 1 / 60:
+        door.doubt("clearance", f"clearance {clearance:.3g} L/h and Vss {at.vss_l:.3g} L give a half-life near "
+                   f"{half_life:.3g} h; expected a minute to a year", "R6")  # fmt: skip
+    if at.vss_l / body.weight_kg > 50:
+        door.doubt("distribution", f"{drug.method} gives Vss {at.vss_l / body.weight_kg:.3g} L/kg, more than nearly every "
+                   "drug has; if a Vss is known, set distribution.vss", "R6")  # fmt: skip
+
+
+def plasma_clearance(drug: DrugRecord, library: Library) -> float:
+    """Plasma clearance (L/h) of the reference person at low concentration: well-stirred liver, kidney and plasma."""
+    from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
+
+    species = library.species["human"]
+    body = reference_body(species)
+    at = disposition(drug, species, body, body)
+    scaling = Capacities(body, body, library.enzymes, {})
+    liver = kidney = plasma = 0.0
+    for way in drug.clearances:
+        size = capacity(way, drug, scaling) / (way.km.value * way.fu_inc if way.km is not None else 1.0)
+        if way.organ in ("liver", "bile"):
+            liver += size * at.fup / at.bp
+        elif way.organ == "kidney":
+            kidney += size * at.fup / at.bp
+        elif way.organ == "plasma":
+            plasma += size
+    flow, renal = hepatic_flow(body), body.flow["kidney"]
+    blood = liver * flow / (liver + flow) + kidney * renal / (kidney + renal)
+    return blood * at.bp + plasma + body.gfr_l_h * filtered_fraction(drug, body) * at.fup
