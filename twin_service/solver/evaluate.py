@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ _ARRAY: dict[str, Any] = {
 
 def array_function(roots: Sequence[Expression], names: Sequence[str]) -> Function:
     """`f(*arrays)`, one array or number per name, giving one value per root; invalid operations give NaN or inf."""
+    return _array_function(tuple(roots), tuple(names))
+
+
+@lru_cache(maxsize=1024)
+def _array_function(roots: tuple[Expression, ...], names: tuple[str, ...]) -> Function:
+    """Equal expressions are one object, so that the same question is not compiled twice."""
     raw = _define(roots, names, _ARRAY)
 
     def call(*values: Any) -> list[Any]:

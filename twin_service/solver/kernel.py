@@ -15,8 +15,9 @@ from twin_service.solver import tangents
 from twin_service.solver.lanes import (
     CANCELLED,
     FINISHED,
-    HOW,
+    INNER,
     NOT_FINITE,
+    OUTER,
     TOO_MANY,
     TOO_SMALL,
     Course,
@@ -34,7 +35,7 @@ MAX_REJECTED = 40
 GROWTH, SHRINKAGE = 6.0, 0.1
 
 
-@njit(**HOW)
+@njit(**OUTER)
 def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any, c: Course, r: Result, g: Tangents, limits: Any, stop: Any) -> None:
     """Solve all `members`; `limits` holds the greatest number of steps, `stop[0]` ends the run when it turns 1."""
     n = c.steady.shape[1]
@@ -73,7 +74,7 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
                     ws[at.t * width + lane] += ws[at.h * width + lane]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _lanes(width: int, n: int) -> Lanes:
     return Lanes(
         np.full(width, -1, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64),
@@ -82,7 +83,7 @@ def _lanes(width: int, n: int) -> Lanes:
     )  # fmt: skip
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     """Put the lane's new member at its start."""
     n, m = c.steady.shape[1], lanes.member[lane]
@@ -105,21 +106,21 @@ def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int
         tangents.prepare(g, ws.ctypes.data)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _set_row(f: Functions, at: Layout, ws: Any, width: int, lane: int, p: Any) -> None:
     for i in range(p.size):
         ws[(at.p + i) * width + lane] = p[i]
     call1(f.prepare, ws.ctypes.data)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: int) -> None:
     call1(f.initial, ws.ctypes.data)
     for i in range(n):
         ws[(at.y + i) * width + lane] = ws[(at.full + i) * width + lane]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents) -> None:
     """At a boundary: outputs before the actions, the actions, outputs after them, and the way to the next boundary."""
     m, t = lanes.member[lane], ws[at.t * width + lane]
@@ -150,7 +151,7 @@ def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lane
         lanes.ahead[lane] = _first_step(f, at, ws, width, n, tol, lane)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
     kind, i, n = c.kind[a], c.index[a], c.steady.shape[1]
@@ -176,7 +177,7 @@ def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int,
         tangents.after_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a, kind, i, lanes.running)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _seen_at(
     f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents,
     t: float, after: bool,
@@ -199,7 +200,7 @@ def _seen_at(
         lanes.output[lane] += 1
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o: int) -> None:
     for i in range(r.outputs.shape[2]):
         value = ws[(at.seen + i) * width + lane]
@@ -208,7 +209,7 @@ def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o
             r.code[m], r.at[m], r.which[m] = NOT_FINITE, ws[at.t * width + lane], -1 - i
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any, lane: int) -> float:
     """A hundredth of the time in which the state would change by itself (Hairer, Norsett & Wanner 1993, II.4)."""
     call1(f.slope, ws.ctypes.data)
@@ -224,7 +225,7 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     return 0.01 * size / speed
 
 
-@njit(inline="always", **HOW)
+@njit(**INNER)
 def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
     for lane in range(width):
         if lanes.member[lane] < 0:
@@ -240,7 +241,7 @@ def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
         ws[at.h * width + lane] = h
 
 
-@njit(inline="always", **HOW)
+@njit(**INNER)
 def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
     """Accept or reject each lane's step and choose its next one."""
     for lane in range(width):
@@ -269,7 +270,7 @@ def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: 
                 _fail(at, ws, width, n, lanes, lane, r, TOO_SMALL if np.isfinite(error) else NOT_FINITE)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: Result, code: int) -> None:
     """Record why and where, naming the first undefined state or the one that moves most for its size."""
     m = lanes.member[lane]
@@ -286,7 +287,7 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
     ws[at.accept * width + lane] = 0.0
 
 
-@njit(inline="always", **HOW)
+@njit(**INNER)
 def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
     """Outputs inside the steps just accepted, one of every lane at a time."""
     nt, n = c.times.shape[1], c.steady.shape[1]
@@ -324,7 +325,7 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
                 lanes.output[lane] += 1
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: int, r: Result) -> None:
     for lane in range(width):
         m = lanes.member[lane]

@@ -15,7 +15,9 @@ from numba.extending import intrinsic
 from twin_service.solver.compiler import cache_directory
 
 FINISHED, NOT_FINITE, TOO_SMALL, TOO_MANY, CANCELLED = 0, 1, 2, 3, 4
-HOW: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+INNER: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+OUTER: dict[str, Any] = {"cache": True, **INNER}
+"""Only what Python calls is kept on disk: it contains what it calls."""
 
 
 def _keep_compiled_code() -> None:

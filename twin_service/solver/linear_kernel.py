@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from twin_service.solver.lanes import HOW
+from twin_service.solver.lanes import INNER, OUTER
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 KEPT = 12
@@ -47,7 +47,7 @@ class Memory(NamedTuple):
     work: np.ndarray
 
 
-@njit(**HOW)
+@njit(**OUTER)
 def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any, stop: Any) -> None:
     """States (N, nt, n), the parameter row in force at each output, and the final states of `members`."""
     n = c.matrix.shape[2]
@@ -64,7 +64,7 @@ def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any,
         _course(c, m, y, rate, running, kept, states, rows, final)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _course(c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memory, states: Any, rows: Any, final: Any) -> None:
     which, nt = min(m, c.times.shape[0] - 1), c.times.shape[1]
     t, a, o, row = c.start[m], c.offset[m], 0, c.row[m]
@@ -98,7 +98,7 @@ def _course(c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memo
         t = following
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: Any) -> None:
     kind, i = c.kind[a], c.index[a]
     if kind == BOLUS:
@@ -117,7 +117,7 @@ def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: 
         y[:] += c.steady[i]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: float, kept: Memory, y: Any) -> None:
     """y after `interval` h under the matrix of `row` and the infusions `rate`."""
     n = y.size
@@ -146,7 +146,7 @@ def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: 
         y[i] = moved[i]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _free(kept: Memory, version: int) -> int:
     """A slot of an outdated version, or else the next in turn."""
     for k in range(KEPT):
@@ -160,7 +160,7 @@ def _free(kept: Memory, version: int) -> int:
     return first
 
 
-@njit(**HOW)
+@njit(**INNER)
 def exponential(a: Any, work: Any, out: Any) -> None:
     """out = exp(a); `work` holds six matrices of the same size, of which `a` may be the first."""
     n = a.shape[0]
@@ -202,7 +202,7 @@ def exponential(a: Any, work: Any, out: Any) -> None:
     out[:] = p
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
     """out = 1/k! + x/(k+1)! + x2/(k+2)! with k = first."""
     c0 = 1.0
@@ -216,7 +216,7 @@ def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
         out[i, i] += c0
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _multiply(a: Any, b: Any, out: Any) -> None:
     n = a.shape[0]
     for i in range(n):

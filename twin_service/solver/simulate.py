@@ -5,7 +5,7 @@ State and outputs at a time are limits from the left (before the doses at that t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from twin_service.solver.solution import Solution
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import DEFAULT, Deadline, Tolerances
 
-__all__ = ["DEFAULT", "Deadline", "Tolerances", "simulate", "simulate_reference", "warm"]
+__all__ = ["DEFAULT", "Deadline", "Tolerances", "simulate", "simulate_reference", "simulate_stream", "warm"]
 
 
 def simulate(
@@ -71,6 +71,27 @@ def simulate_reference(
     members = range(run.parameters.shape[0])
     states, outputs, final, outcomes = run_reference(system, run, members, tolerances, deadline)
     return _solution(run, Computed(states, outputs, final, outcomes, np.zeros(len(members), np.int64)), keep_states)
+
+
+def simulate_stream(
+    system: System,
+    parameters: Iterable[ArrayLike],
+    schedules: Schedule = NOTHING,
+    times_h: ArrayLike = (),
+    *,
+    start_h: float = 0.0,
+    after_dose: ArrayLike | None = None,
+    tolerances: Tolerances = DEFAULT,
+    deadline: Deadline | None = None,
+    threads: int = 1,
+) -> Iterator[Solution]:
+    """Solve more patients than fit in memory: one Solution for each array (n_i, np) that `parameters` yields.
+
+    Pass a generator that makes or reads a few thousand patients at a time; nothing is kept between its arrays.
+    """
+    for part in parameters:
+        yield simulate(system, part, schedules, times_h, start_h=start_h, after_dose=after_dose, tolerances=tolerances,
+                       deadline=deadline, threads=threads)  # fmt: skip
 
 
 def warm(system: System) -> None:

@@ -10,21 +10,21 @@ from typing import Any
 
 from numba import njit
 
-from twin_service.solver.lanes import HOW, Tangents, call1, call2, call3
+from twin_service.solver.lanes import INNER, Tangents, call1, call2, call3
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _address(g: Tangents, width: int, d: int) -> int:
     return g.dirs.ctypes.data + 8 * width * g.place.size * d
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _width(g: Tangents) -> int:
     return g.dirs.size // (g.place.size * g.count)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def advance(g: Tangents, base: int) -> None:
     es, width = g.es.ctypes.data, _width(g)
     call2(g.functions[2], base, es)
@@ -32,28 +32,28 @@ def advance(g: Tangents, base: int) -> None:
         call3(g.functions[3], base, es, _address(g, width, d))
 
 
-@njit(**HOW)
+@njit(**INNER)
 def adopt(g: Tangents, base: int) -> None:
     width = _width(g)
     for d in range(g.count):
         call2(g.functions[4], base, _address(g, width, d))
 
 
-@njit(**HOW)
+@njit(**INNER)
 def see(g: Tangents, function: int, base: int) -> None:
     width = _width(g)
     for d in range(g.count):
         call2(function, base, _address(g, width, d))
 
 
-@njit(**HOW)
+@njit(**INNER)
 def prepare(g: Tangents, base: int) -> None:
     width = _width(g)
     for d in range(g.count):
         call2(g.functions[0], base, _address(g, width, d))
 
 
-@njit(**HOW)
+@njit(**INNER)
 def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given: bool) -> None:
     """Directions of a patient at its start, with the first parameter row in force."""
     p = g.place
@@ -71,7 +71,7 @@ def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given:
             g.dirs[(origin + p.s + g.state[w]) * width + lane] += 1.0
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> None:
     """The sensitivity of the initial values."""
     p, origin = g.place, g.place.size * d
@@ -80,14 +80,14 @@ def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> Non
         g.dirs[(origin + p.s + i) * width + lane] = g.dirs[(origin + p.ahead + i) * width + lane]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def before_action(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int
 ) -> None:
     _shift(g, slope, k, ws, width, n, lane, first, a, 1.0)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def after_action(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, kind: int, index: int,
     running: Any,
@@ -115,7 +115,7 @@ def after_action(
     _shift(g, slope, k, ws, width, n, lane, first, a, -1.0)
 
 
-@njit(**HOW)
+@njit(**INNER)
 def _shift(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, sign: float
 ) -> None:
@@ -133,7 +133,7 @@ def _shift(
             g.dirs[place] += sign * g.time[a, w] * ws[(k + i) * width + lane]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def store_seen(g: Tangents, width: int, lane: int, first: int, m: int, o: int) -> None:
     for d in range(g.count):
         if first + d < g.parameter.size:
@@ -141,7 +141,7 @@ def store_seen(g: Tangents, width: int, lane: int, first: int, m: int, o: int) -
                 g.outputs[m, o, i, first + d] = g.dirs[(g.place.size * d + g.place.seen + i) * width + lane]
 
 
-@njit(**HOW)
+@njit(**INNER)
 def store_final(g: Tangents, width: int, n: int, lane: int, first: int, m: int) -> None:
     for d in range(g.count):
         if first + d < g.parameter.size:
