@@ -1,0 +1,31 @@
+"""The tables of codes, read once."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SNOMED = "http://snomed.info/sct"
+UCUM = "http://unitsofmeasure.org"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Each table maps a code of a public system to a library id (see codes.toml)."""
+
+    characteristics: dict[str, str]
+    labs: dict[str, str]
+    images: dict[str, str]
+    lesions: dict[str, str]
+    panels: dict[str, str]
+    drugs: dict[str, str]
+    routes: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def tables() -> Codes:
+    return Codes(**tomllib.loads(files("twin_client.ehr").joinpath("codes.toml").read_text(encoding="utf-8")))
