@@ -93,11 +93,11 @@ def append_events(
     return Appended(tuple(revisions), tuple(duplicates), row)
 
 
-def read_events(connection: Connection, name: TwinName, *, until_revision: int = 0) -> list[Stored]:
-    """Events in order of revision, up to `until_revision` (0: all)."""
+def read_events(connection: Connection, name: TwinName, *, until_revision: int | None = None) -> list[Stored]:
+    """Events in order of revision, up to `until_revision` (None: all)."""
     c = EVENTS.c
     query = select(c.body, c.arrival_us, c.revision, c.chain_digest).where(*_key(EVENTS, name), c.body.is_not(None))
-    if until_revision:
+    if until_revision is not None:
         query = query.where(c.revision <= until_revision)
     return [Stored(from_json(r[0].decode(), r[1]), r[2], r[3]) for r in connection.execute(query.order_by(c.revision))]
 
@@ -114,6 +114,13 @@ def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, sn
     _save_forecasts(connection, name, kept)
     _save_snapshots(connection, name, kept.snapshots[len(kept.snapshots) - snapshots_kept :] if snapshots_kept else ())
     return True
+
+
+def reset_belief(connection: Connection, old: TwinRow, new: TwinRow, act: Act) -> TwinRow:
+    """Save `new` without any belief, forecast or snapshot: its record is to be folded anew."""
+    for table in (FORECASTS, SNAPSHOTS):
+        connection.execute(delete(table).where(*_key(table, old.name)))
+    return save_twin(connection, old, replace(new, belief_revision=0, belief_digest="", trouble=""), act)
 
 
 def read_forecasts(connection: Connection, name: TwinName) -> dict[str, bytes]:

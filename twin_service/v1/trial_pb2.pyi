@@ -26,7 +26,7 @@ class VisitValue(_message.Message):
     def __init__(self, time_h: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
 
 class Subject(_message.Message):
-    __slots__ = ("id", "baseline", "visits", "twin")
+    __slots__ = ("id", "baseline", "visits")
     class BaselineEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -37,12 +37,10 @@ class Subject(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     VISITS_FIELD_NUMBER: _ClassVar[int]
-    TWIN_FIELD_NUMBER: _ClassVar[int]
     id: str
     baseline: _containers.ScalarMap[str, float]
     visits: _containers.RepeatedCompositeFieldContainer[VisitValue]
-    twin: str
-    def __init__(self, id: _Optional[str] = ..., baseline: _Optional[_Mapping[str, float]] = ..., visits: _Optional[_Iterable[_Union[VisitValue, _Mapping]]] = ..., twin: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., baseline: _Optional[_Mapping[str, float]] = ..., visits: _Optional[_Iterable[_Union[VisitValue, _Mapping]]] = ...) -> None: ...
 
 class EndpointSpec(_message.Message):
     __slots__ = ("name", "unit", "times_h", "transform")
@@ -57,20 +55,18 @@ class EndpointSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., times_h: _Optional[_Iterable[float]] = ..., transform: _Optional[_Union[Transform, str]] = ...) -> None: ...
 
 class ForecastControlArmRequest(_message.Message):
-    __slots__ = ("parent", "endpoint", "subjects", "historical_controls", "covariates", "seed")
+    __slots__ = ("parent", "endpoint", "subjects", "historical_controls", "covariates")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     HISTORICAL_CONTROLS_FIELD_NUMBER: _ClassVar[int]
     COVARIATES_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
     parent: str
     endpoint: EndpointSpec
     subjects: _containers.RepeatedCompositeFieldContainer[Subject]
     historical_controls: _containers.RepeatedCompositeFieldContainer[Subject]
     covariates: _containers.RepeatedScalarFieldContainer[str]
-    seed: int
-    def __init__(self, parent: _Optional[str] = ..., endpoint: _Optional[_Union[EndpointSpec, _Mapping]] = ..., subjects: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., historical_controls: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., covariates: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, parent: _Optional[str] = ..., endpoint: _Optional[_Union[EndpointSpec, _Mapping]] = ..., subjects: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., historical_controls: _Optional[_Iterable[_Union[Subject, _Mapping]]] = ..., covariates: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ControlForecast(_message.Message):
     __slots__ = ("subject", "times_h", "mean", "sd", "q05", "q95", "predicted", "warnings")

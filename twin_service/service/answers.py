@@ -1,0 +1,200 @@
+"""What the twin found, on the wire. A number that is not finite never leaves: its place stays empty, its verdict says
+why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.outcome import Outcome
+from twin_service.record.events import ImageMeasured, LabMeasured
+from twin_service.service import translate
+from twin_service.service.engine import View
+from twin_service.service.numeric import SOFTWARE_VERSION, software_digest
+from twin_service.store.twins import TwinRow
+from twin_service.twin.evidence import basis_of
+from twin_service.twin.fold import Band, Forecast
+from twin_service.twin.recommend import Ranked
+from twin_service.twin.regimen import PlannedDoses, Regimen
+from twin_service.twin.simulate import Attained, WhatIf
+from twin_service.twin.trajectory import Bands, Series
+from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
+
+ESTIMATOR = {
+    "unscented": common_pb2.ESTIMATOR_UNSCENTED,
+    "ensemble": common_pb2.ESTIMATOR_ENSEMBLE,
+    "laplace": common_pb2.ESTIMATOR_LAPLACE,
+    "policy": common_pb2.ESTIMATOR_POLICY,
+}
+
+
+def quantity(value: float, unit: str) -> common_pb2.Quantity:
+    return common_pb2.Quantity(value=value, unit=unit)
+
+
+def verdict(outcome: Outcome) -> common_pb2.Verdict:
+    return common_pb2.Verdict(code=outcome.verdict.name, detail=str(outcome), usable=outcome.ok)
+
+
+def basis(
+    row: TwinRow, view: View, *, now_us: int, members: int = 0, assumptions: Iterable[str] = ()
+) -> common_pb2.Basis:
+    """What an answer drawn from `view` rests on."""
+    found = basis_of(view.folded, *assumptions)
+    return common_pb2.Basis(
+        twin=str(row.name),
+        model_id=found.model_id,
+        model_version=view.folded.model.version,
+        model_digest=found.model_digest,
+        library_versions=found.blocks,
+        timeline_digest=found.timeline_digest,
+        belief_digest=found.state_digest,
+        timeline_revision=max(row.timeline_revision, view.revision),
+        belief_revision=view.revision,
+        estimator=ESTIMATOR.get(found.estimator, common_pb2.ESTIMATOR_UNSPECIFIED),
+        estimator_reason="chosen for this twin",
+        assumptions=found.assumptions,
+        warnings=found.warnings,
+        used_event_ids=[s.event_id for s in view.folded.course.samples],
+        unused_event_ids=view.folded.course.unused,
+        members=members,
+        software_digest=software_digest(),
+        software_version=SOFTWARE_VERSION,
+        computed_time=translate.stamp(now_us),
+    )
+
+
+def bands(found: Bands, origin_us: int) -> common_pb2.Bands:
+    """Series that hold a number that is not finite are left empty; the verdict says why."""
+    return common_pb2.Bands(
+        origin_time=translate.stamp(origin_us),
+        times_h=found.times_h.tolist(),
+        series=[_series(s, found.levels) for s in found.series],
+        verdict=verdict(found.outcome),
+    )
+
+
+def _series(found: Series, levels: tuple[float, ...]) -> common_pb2.Series:
+    wire = common_pb2.Series(output=found.output, unit=found.unit)
+    if not (_finite(found.mean) and _finite(found.quantiles)):
+        return wire
+    wire.mean.extend(found.mean.tolist())
+    for level, values in zip(levels, found.quantiles, strict=True):
+        wire.quantiles.add(level=level, values=values.tolist())
+        if level == 0.5:
+            wire.median.extend(values.tolist())
+    return wire
+
+
+def spread(band: Band) -> common_pb2.Spread | None:
+    if not all(map(math.isfinite, band)):
+        return None
+    return common_pb2.Spread(mean=band.mean, sd=band.sd, q05=band.q05, q50=band.q50, q95=band.q95)
+
+
+def forecast(found: Forecast, view: View) -> twin_pb2.Forecast:
+    """The forecast kept for one measurement."""
+    sample = found.sample
+    return twin_pb2.Forecast(
+        event_id=sample.event_id,
+        analyte=sample.analyte,
+        time=translate.stamp(view.folded.course.start_us + round(sample.time_h * 3.6e9)),
+        unit=view.folded.model.observables[sample.analyte].unit,
+        observed=sample.value,
+        censoring=translate.censoring_out(sample.censoring),
+        prior=spread(found.prior),
+        forecast=spread(found.band),
+        history=found.history,
+        nis=number(found.nis),
+        surprising=found.surprising,
+        weight=number(found.weight),
+        estimator=found.estimator,
+        verdict=verdict(found.outcome),
+    )
+
+
+def observations(view: View, start_h: float, end_h: float) -> list[twin_pb2.ObservedPoint]:
+    """Measurements in force between two hours of the course, those the model does not predict included."""
+    forecasts = {f.sample.event_id: f for f in view.folded.forecasts}
+    found = []
+    for event in view.timeline.effective:
+        p, hour = event.payload, view.folded.course.hours(event.time_us)
+        if not isinstance(p, LabMeasured | ImageMeasured) or not start_h <= hour <= end_h:
+            continue
+        point = twin_pb2.ObservedPoint(event_id=event.id, analyte=p.analyte, time_h=hour,
+                                       value=quantity(p.value, p.unit))  # fmt: skip
+        if isinstance(p, LabMeasured):
+            point.censoring = translate.censoring_out(p.censoring)
+        else:
+            point.simulated = p.simulated
+        if event.id in forecasts:
+            point.forecast.CopyFrom(forecast(forecasts[event.id], view))
+        found.append(point)
+    return found
+
+
+def what_if(found: WhatIf, origin_us: int, units: dict[str, str]) -> simulation_pb2.WhatIf:
+    """One plan; `units` maps the name of each target to the unit of its metric."""
+    endpoints = [
+        simulation_pb2.EndpointProbability(
+            endpoint=r.endpoint.id, title=r.endpoint.title, probability=number(r.probability),
+            harmful=r.endpoint.harmful,
+            threshold=quantity(r.endpoint.threshold, "1" if r.endpoint.relative_to_baseline else r.endpoint.unit),
+        )
+        for r in found.endpoints
+    ]  # fmt: skip
+    return simulation_pb2.WhatIf(
+        name=found.regimen.name,
+        regimen=_regimen(found.regimen),
+        bands=bands(found.bands, origin_us),
+        targets=[_attained(a, units) for a in found.targets],
+        joint_probability=number(found.joint_probability),
+        endpoints=endpoints,
+        verdict=verdict(found.outcome),
+    )
+
+
+def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
+    return simulation_pb2.RankedRegimen(
+        rank=rank,
+        what_if=what_if(found.what_if, origin_us, units),
+        benefit_probability=number(found.benefit),
+        harm_probability=number(found.harm),
+        admissible=found.admissible,
+        reason=found.reason,
+    )
+
+
+def number(value: float) -> float:
+    """0 for what is not finite; the verdict beside it says that it is not to be used."""
+    return value if math.isfinite(value) else 0.0
+
+
+def _attained(found: Attained, units: dict[str, str]) -> simulation_pb2.TargetAttainment:
+    metric = Band(found.mean, 0.0, found.q05, found.q50, found.q95)
+    wire = simulation_pb2.TargetAttainment(target=found.target.name, probability=number(found.probability),
+                                           unit=units[found.target.name])  # fmt: skip
+    told = spread(metric)
+    if told is not None:
+        wire.metric.CopyFrom(told)
+    return wire
+
+
+def _regimen(found: Regimen) -> simulation_pb2.Regimen:
+    return simulation_pb2.Regimen(name=found.name, doses=[_doses(d) for d in found.doses])
+
+
+def _doses(d: PlannedDoses) -> simulation_pb2.PlannedDoses:
+    wire = simulation_pb2.PlannedDoses(drug=d.drug, route=d.route, amount=quantity(d.amount_mg, "mg"), count=d.count)
+    for name, value, unit in (("interval", d.interval_h, "h"), ("duration", d.duration_h, "h"),
+                              ("delay", d.delay_h, "h"), ("loading", d.loading_mg, "mg")):  # fmt: skip
+        if value > 0:
+            getattr(wire, name).CopyFrom(quantity(value, unit))
+    return wire
+
+
+def _finite(values: NDArray[np.float64]) -> bool:
+    return bool(np.all(np.isfinite(values)))
