@@ -62,6 +62,7 @@ VARYING: Final = tuple(name for name, (_, _, omega) in PARAMETERS.items() if ome
 INTERVAL_H: Final = 12.0
 DOSES: Final = 14
 DOSE_MG: Final = 120.0
+ATOL: Final = 1e-7
 SAMPLES_H: Final = (0.5, 1.0, 2.0, 4.0, 6.0, 9.0, 12.0)
 
 Rates = dict[str, Expression]
@@ -77,7 +78,7 @@ def reference_system() -> System:
     initial = {"E3A4": constant(1.0), "gcsf": constant(1.0), "Tp": p["w0"]}
     initial.update({name: p["circ0"] for name in ("prol", "tr1", "tr2", "tr3", "circ")})
     zero = constant(0.0)
-    states = tuple(State(n, "mg/L", r, initial.get(n, zero), atol=1e-7) for n, r in rates.items())
+    states = tuple(State(n, "mg/L", r, initial.get(n, zero), atol=ATOL) for n, r in rates.items())
     return System.create(
         "reference",
         states=states,
