@@ -29,6 +29,8 @@ Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 DIFFERENCE = 1e-4
 SETTLED = 1e-7
+GAIN = 1e-11  # expected fall of the objective that is not worth another step
+NOISE = 1e-2
 ITERATIONS = 100
 LEAP = 4.0  # prior standard deviations: beyond, exp(eta) makes models that no solver can integrate
 
@@ -168,7 +170,8 @@ def _mode(problem: _Problem, begin: _Point, weight: FloatArray, iterations: int)
         H = point.hessian + damping * np.diag(np.diag(point.hessian))
         step = -np.linalg.solve(H, point.gradient)
         step /= max(1.0, float(np.max(np.abs(step), initial=0.0)) / LEAP)
-        if np.max(np.abs(step), initial=0.0) < SETTLED and damping == 0.0:
+        gain = -float(point.gradient @ step)
+        if damping == 0.0 and (np.max(np.abs(step), initial=0.0) < SETTLED or gain < GAIN):
             return _Found(point, weight, k, True)
         trial = problem.at(point.u + step, weight)
         if trial is not None and trial.objective <= point.objective + 1e-10 * abs(point.objective):
@@ -176,7 +179,8 @@ def _mode(problem: _Problem, begin: _Point, weight: FloatArray, iterations: int)
             damping = 0.0 if damping < 1e-3 else damping / 10.0
             continue
         if damping > 1e10 or np.max(np.abs(step)) < 1e-11:
-            return _Found(point, weight, k, bool(np.max(np.abs(point.gradient)) < 1e-3))
+            # no step improves: at the mode as far as the model's own numerical noise lets one see
+            return _Found(point, weight, k, bool(np.max(np.abs(point.gradient)) < NOISE))
         damping = max(4.0 * damping, 1e-2)
     return _Found(point, weight, iterations, False)
 

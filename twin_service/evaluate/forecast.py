@@ -1,0 +1,129 @@
+"""One step ahead: each reading forecast from what was known before it, and how the forecasts did.
+
+    rRMSE = sqrt(mean(((f - y)/y)^2))   MAPE = mean |f - y|/y   P20, P30: share of forecasts within 20, 30 % of y
+    coverage: share of readings inside the 90 % predictive band
+
+f is the prediction at the mean of the belief, as a MAP forecast is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from twin_service.evaluate.individual import Estimator, assimilate, for_forecast, prior_of
+from twin_service.evaluate.subject import Subject, noise_of, predictor
+from twin_service.kalman.belief import Belief
+from twin_service.kalman.forecast import forecast_quantiles
+from twin_service.model.structure import PatientModel
+
+FloatArray = NDArray[np.float64]
+
+DRAWS = 512
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One reading, what the typical patient would have had, and what was forecast for this one.
+
+    history    readings of any kind assimilated before
+    low, high  5 and 95 % of the predictive band; prior_* the same from covariates alone
+    """
+
+    subject: str
+    time_h: float
+    analyte: str
+    history: int
+    value: float
+    censored: bool
+    prior: float
+    prior_low: float
+    prior_high: float
+    forecast: float
+    low: float
+    high: float
+
+
+class Score(NamedTuple):
+    """Errors of a set of forecasts, as fractions."""
+
+    count: int
+    bias: float
+    rrmse: float
+    mape: float
+    p20: float
+    p30: float
+    coverage90: float
+
+
+def forecast_subject(
+    model: PatientModel, subject: Subject, estimator: Estimator = "moments", *, gate: float | None = None, seed: int = 1
+) -> list[Forecast]:
+    """Forecasts of all readings of `subject`, in time order; simultaneous readings do not see one another."""
+    prior = prior_of(model)
+    found: list[Forecast] = []
+    drift = np.array([e.drift_per_h for e in model.effects])
+    belief, known, last = prior, 0, 0.0
+    for time in np.unique(subject.times_h):
+        pick = np.flatnonzero(subject.times_h == time)
+        now = subject.rows(pick)
+        before = for_forecast(model, belief).drifted(drift, max(0.0, float(time) - last) if known else 0.0)
+        first = _bands(model, now, prior, seed)
+        bands = _bands(model, now, before, seed) if known else first
+        found += [
+            Forecast(subject.id, float(time), now.analytes[j], known, float(now.values[j]), bool(now.censoring[j]),
+                     *first[j], *bands[j])
+            for j in range(len(now))
+        ]  # fmt: skip
+        if estimator in ("laplace", "moments"):
+            belief = assimilate(model, subject.first(int(pick[-1]) + 1), prior, estimator, gate=gate).belief
+        else:
+            belief = assimilate(model, now, belief.drifted(drift, max(0.0, float(time) - last)), estimator,
+                                gate=gate).belief  # fmt: skip
+        known, last = known + len(now), float(time)
+    return found
+
+
+def _bands(model: PatientModel, now: Subject, belief: Belief, seed: int) -> list[tuple[float, float, float]]:
+    """(prediction at the mean, 5 %, 95 %) of each reading."""
+    nx = len(belief.mean)
+    predict = predictor(model, now)
+    sobol = qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng(seed))
+    draws = ndtri(np.clip(sobol.random(DRAWS), 1e-12, 1.0 - 1e-12))
+    band = forecast_quantiles(belief, predict, [noise_of(model, a) for a in now.analytes], draws)
+    center = predict(belief.mean[None])[0]
+    return [(float(center[j]), float(band.quantiles[0, j]), float(band.quantiles[2, j])) for j in range(len(now))]
+
+
+def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
+    """Errors of the forecasts (or of the typical patient's predictions); censored readings count for coverage only."""
+    rows = [f for f in forecasts if not f.censored and f.value > 0.0]
+    y = np.array([f.value for f in rows])
+    f = np.array([r.prior if prior else r.forecast for r in rows])
+    low = np.array([r.prior_low if prior else r.low for r in rows])
+    high = np.array([r.prior_high if prior else r.high for r in rows])
+    if len(rows) == 0:
+        return Score(0, *(float("nan"),) * 6)
+    e = (f - y) / y
+    inside = float(np.mean((low <= y) & (y <= high)))
+    return Score(len(rows), float(e.mean()), float(np.sqrt(np.mean(e**2))), float(np.mean(np.abs(e))),
+                 float(np.mean(np.abs(e) <= 0.2)), float(np.mean(np.abs(e) <= 0.3)), inside)  # fmt: skip
+
+
+def figures(forecasts: Sequence[Forecast], name: str) -> dict[str, float]:
+    """Flat map of dotted names: all first readings, and all later ones a priori and a posteriori, and by history."""
+    later = [f for f in forecasts if f.history >= 1]
+    found = {f"{name}.subjects": float(len({f.subject for f in forecasts})), f"{name}.observations": float(len(forecasts))}
+    sets = {"first": score([f for f in forecasts if f.history == 0]), "prior": score(later, prior=True),
+            "posterior": score(later)}  # fmt: skip
+    for count in (1, 2, 3):
+        sets[f"after{count}"] = score([f for f in forecasts if f.history == count])
+    for label, s in sets.items():
+        found |= {f"{name}.{label}_{k}": float(v) for k, v in s._asdict().items()}
+    return found

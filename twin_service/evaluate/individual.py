@@ -1,0 +1,129 @@
+"""Estimates for one subject: effects, covariance, individual predictions, objective; by any of the estimators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.evaluate.subject import Subject, jacobian, observed, predictor
+from twin_service.kalman.belief import Belief, flattened, renewed
+from twin_service.kalman.ensemble import Ensemble, ensemble_update
+from twin_service.kalman.laplace import laplace_update
+from twin_service.kalman.moments import refined
+from twin_service.kalman.report import Update
+from twin_service.kalman.unscented import unscented_update
+from twin_service.model.structure import PatientModel
+from twin_service.outcome import OK, Outcome
+from twin_service.solver.simulate import DEFAULT, Tolerances
+
+FloatArray = NDArray[np.float64]
+Estimator = Literal["laplace", "moments", "extended", "unscented", "ensemble"]
+ESTIMATORS: Final[tuple[Estimator, ...]] = ("laplace", "moments", "extended", "unscented", "ensemble")
+MEMBERS: Final = 512
+
+
+@dataclass(frozen=True)
+class IndividualFit:
+    """eta (nx,) with covariance (nx, nx); predictions (ny,) of the typical and of this individual."""
+
+    id: str
+    effects: tuple[str, ...]
+    eta: FloatArray
+    covariance: FloatArray
+    typical: FloatArray
+    individual: FloatArray
+    objective: float
+    estimator: str
+    outcome: Outcome
+    warnings: tuple[str, ...]
+
+
+def prior_of(model: PatientModel) -> Belief:
+    """N(0, omega) over the model's effects."""
+    return Belief.of(np.zeros(len(model.effects)), model.omega, tuple(e.name for e in model.effects))
+
+
+def fit_individual(
+    model: PatientModel,
+    subject: Subject,
+    estimator: Estimator = "laplace",
+    *,
+    prior_weight: float = 1.0,
+    gate: float | None = None,
+    tolerances: Tolerances = DEFAULT,
+) -> IndividualFit:
+    """The subject's effects given all of its readings.
+
+    laplace    mode and Laplace covariance (NONMEM's FOCEI post hoc)
+    moments    posterior mean and covariance by importance sampling around the mode
+    extended   iterated extended filter, reading by reading, exact derivatives
+    unscented  sigma-point filter, reading by reading
+    ensemble   square-root ensemble filter, reading by reading
+    gate       None, as in NONMEM: no reading is down-weighted
+    """
+    prior = flattened(prior_of(model), prior_weight)
+    if len(subject) == 0:
+        nothing = np.zeros(0)
+        return IndividualFit(subject.id, prior.names, prior.mean, prior.covariance, nothing, nothing, np.nan,
+                             estimator, OK, ("no readings",))  # fmt: skip
+    update = assimilate(model, subject, prior, estimator, gate=gate, tolerances=tolerances)
+    f = predictor(model, subject, tolerances)(np.vstack([np.zeros(len(prior.mean)), update.belief.mean]))
+    return IndividualFit(
+        subject.id, prior.names, update.belief.mean, update.belief.covariance, f[0], f[1],
+        _objective(model, subject, prior, update.belief.mean, f[1]), update.report.estimator,
+        update.report.outcome, update.report.warnings,
+    )  # fmt: skip
+
+
+def assimilate(
+    model: PatientModel,
+    subject: Subject,
+    prior: Belief,
+    estimator: Estimator,
+    *,
+    gate: float | None = None,
+    tolerances: Tolerances = DEFAULT,
+) -> Update:
+    """The belief after all readings of `subject`, starting from `prior`."""
+    if estimator in ("laplace", "moments"):
+        readings, predict = observed(model, subject), predictor(model, subject, tolerances)
+        mode = laplace_update(prior, predict, readings, jacobian=jacobian(model, subject, tolerances), gate=gate)
+        return mode if estimator == "laplace" else refined(prior, predict, readings, mode)
+    rng = np.random.default_rng(len(subject))
+    belief, drift = prior, np.array([e.drift_per_h for e in model.effects])
+    ensemble = Ensemble.of(prior, MEMBERS, rng) if estimator == "ensemble" else None
+    last, update = float(subject.times_h[0]), None
+    for time in np.unique(subject.times_h):
+        belief = belief.drifted(drift, float(time) - last)
+        last = float(time)
+        now = subject.rows(np.flatnonzero(subject.times_h == time))
+        predict, readings = predictor(model, now, tolerances), observed(model, now)
+        if ensemble is not None:
+            ensemble, report = ensemble_update(ensemble, predict, readings, rng=rng, gate=gate)
+            update = Update(ensemble.belief, report)
+        elif estimator == "extended":
+            update = laplace_update(belief, predict, readings, jacobian=jacobian(model, now, tolerances), gate=gate)
+        else:
+            update = unscented_update(belief, predict, readings, gate=gate)
+        belief = update.belief
+    assert update is not None, "a subject with readings has an update"
+    return update
+
+
+def for_forecast(model: PatientModel, belief: Belief) -> Belief:
+    """`belief` with occasion effects returned to their prior: the next occasion is a new one."""
+    columns = [i for i, e in enumerate(model.effects) if e.occasion]
+    return renewed(belief, prior_of(model), columns) if columns else belief
+
+
+def _objective(model: PatientModel, subject: Subject, prior: Belief, eta: FloatArray, f: FloatArray) -> float:
+    """sum ln v + (y - f)^2/v + eta' Omega^-1 eta over the readings seen, as NONMEM counts it."""
+    readings = observed(model, subject)
+    scale = readings.scaled(f)
+    seen = (readings.censoring == 0) & (scale.v > 0.0) & np.isfinite(readings.values)
+    r = readings.targets()[seen] - scale.f[seen]
+    u = np.linalg.solve(prior.chol, eta - prior.mean)
+    return float(np.sum(np.log(scale.v[seen]) + r**2 / scale.v[seen]) + u @ u)

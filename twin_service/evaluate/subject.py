@@ -1,0 +1,108 @@
+"""One subject of a data set, and what a model predicts for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.kalman.errors import Noise, Observed
+from twin_service.model.structure import PatientModel
+from twin_service.solver.schedule import Schedule
+from twin_service.solver.sensitivity import simulate_sensitivities
+from twin_service.solver.simulate import DEFAULT, Tolerances, simulate
+
+FloatArray = NDArray[np.float64]
+Predict = Callable[[FloatArray], FloatArray]
+Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """covariates[k] holds from schedule.change_times_h[k-1] to [k]; readings are in time order.
+
+    times_h, values   (ny,)   h, in each observable's unit
+    censoring         (ny,)   -1 below the value, 0 seen, 1 above it
+    after_dose        (ny,)   taken after the dose at the same time
+    """
+
+    id: str
+    schedule: Schedule
+    covariates: tuple[Mapping[str, float], ...]
+    times_h: FloatArray
+    values: FloatArray
+    analytes: tuple[str, ...]
+    censoring: NDArray[np.int8]
+    after_dose: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.times_h)
+
+    def first(self, count: int) -> Subject:
+        """The subject as it was known after its first `count` readings; later doses are kept for forecasts."""
+        return self.rows(np.arange(count))
+
+    def rows(self, pick: NDArray[np.intp]) -> Subject:
+        return replace(
+            self, times_h=self.times_h[pick], values=self.values[pick],
+            analytes=tuple(self.analytes[int(k)] for k in pick), censoring=self.censoring[pick],
+            after_dose=self.after_dose[pick],
+        )  # fmt: skip
+
+
+def noise_of(model: PatientModel, analyte: str) -> Noise:
+    law = model.observables[analyte].error
+    return Noise(law.kind, law.additive, law.proportional, law.power)
+
+
+def observed(model: PatientModel, subject: Subject) -> Observed:
+    """The subject's readings as the estimators see them."""
+    return Observed.create(subject.values, [noise_of(model, a) for a in subject.analytes], censoring=subject.censoring)
+
+
+def _course(model: PatientModel, subject: Subject) -> tuple[Schedule, int]:
+    """What can reach the readings: doses, changes and resets up to the last of them."""
+    until = float(subject.times_h[-1])
+    s = subject.schedule
+    changes = tuple(t for t in s.change_times_h if t <= until)
+    return Schedule(tuple(d for d in s.doses if d.time_h <= until), changes,
+                    tuple(t for t in s.reset_times_h if t <= until)), len(changes) + 1  # fmt: skip
+
+
+def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Predict:
+    """eta (N, nx) -> readings (N, ny) of the subject, all members as one batch."""
+    schedule, segments = _course(model, subject)
+    columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
+    picks, (start, times, after) = np.arange(len(subject)), _grid(subject, schedule)
+
+    def predict(eta: FloatArray) -> FloatArray:
+        rows = np.stack([model.members(c, eta) for c in subject.covariates[:segments]], axis=1)
+        run = simulate(model.system, rows, schedule, times, start_h=start, after_dose=after, tolerances=tolerances)
+        return run.outputs[:, picks, columns]
+
+    return predict
+
+
+def jacobian(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Jacobian:
+    """eta (nx,) -> readings (ny,) and their exact derivatives (ny, nx)."""
+    schedule, segments = _course(model, subject)
+    columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
+    names = [e.name for e in model.effects]
+    picks, (start, times, after) = np.arange(len(subject)), _grid(subject, schedule)
+
+    def evaluate(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        rows = np.stack([model.members(c, eta[None]) for c in subject.covariates[:segments]], axis=1)
+        run, slopes, _ = simulate_sensitivities(
+            model.system, rows, schedule, times, wrt=names, start_h=start, after_dose=after, tolerances=tolerances
+        )
+        return run.outputs[0, picks, columns], slopes[0, picks, columns]
+
+    return evaluate
+
+
+def _grid(subject: Subject, schedule: Schedule) -> tuple[float, FloatArray, NDArray[np.bool_]]:
+    """Start before everything that happens, reading times, and which are taken after the dose at that time."""
+    first = [d.time_h for d in schedule.doses[:1]] + [float(subject.times_h[0]), 0.0]
+    return min(first), subject.times_h, subject.after_dose
