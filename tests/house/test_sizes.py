@@ -41,7 +41,8 @@ def is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def is_kernel(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """numba compiles no keyword-only parameters."""
-    return any("njit" in ast.unparse(d) or "jit(" in ast.unparse(d) for d in function.decorator_list)
+    words = ("njit", "jit(", "intrinsic")
+    return any(word in ast.unparse(d) for d in function.decorator_list for word in words)
 
 
 def test_modules_are_short() -> None:
