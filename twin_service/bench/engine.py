@@ -6,7 +6,6 @@ Rates on one core are CPU time; the error is the greatest relative error at any 
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -142,8 +141,8 @@ def _rates(report: Report, peers: dict[str, Peer], truth: Floats) -> dict[str, f
         "engine.error_tight": tight.error,
         "rtol": matched.rtol,
     }
-    report(f"ratio to the best peer: {figures['engine.ratio_matched']:.1f} matched, {figures['engine.ratio_tight']:.1f} "
-           "tight")  # fmt: skip
+    ratios = [figures[f"engine.ratio_{k}"] for k in ("matched", "tight")]
+    report(f"ratio to the best peer: {ratios[0]:.1f} matched, {ratios[1]:.1f} tight")
     return figures
 
 
@@ -178,7 +177,9 @@ def _latency(report: Report, rtol: float) -> dict[str, float]:
     matched, loose = tolerances(rtol), tolerances(3e-5)
     one = _best_ms(lambda: simulate(system, population[:1], schedule, times, tolerances=matched))
     sigma = _best_ms(lambda: simulate(system, population, first, SAMPLES_H, tolerances=matched))
-    slopes = _best_ms(lambda: simulate_sensitivities(system, population[:1], schedule, times, wrt=VARYING, tolerances=loose))
+    slopes = _best_ms(
+        lambda: simulate_sensitivities(system, population[:1], schedule, times, wrt=VARYING, tolerances=loose)
+    )
     error = _sensitivity_error(loose)
     report(f"one patient {one:.2f} ms, 41 sigma points {sigma:.2f} ms, 22 sensitivities {slopes:.1f} ms "
            f"(error {error:.0e} of peak)")  # fmt: skip
@@ -218,8 +219,8 @@ def _starts(report: Report) -> dict[str, float]:
     first = time.perf_counter() - start
     wall, peak = (float(x) for x in _fresh(STREAM, "100000"))
     short, _ = (float(x) for x in _fresh(STREAM, "20000"))
-    report(f"fresh process {warm:.2f} s, new model {first:.2f} s, 100,000 patients {wall:.1f} s (20,000: {short:.1f} s) "
-           f"in {peak:.0f} MB; this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")  # fmt: skip
+    report(f"fresh process {warm:.2f} s, new model {first:.2f} s")
+    report(f"100,000 patients {wall:.1f} s (20,000: {short:.1f} s) in {peak:.0f} MB")
     return {"engine.warm_start_s": warm, "engine.new_model_s": first, "engine.peak_rss_100k_mb": peak,
             "engine.stream_linearity": wall / (5.0 * short)}  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.bench.reference_problem import DOSE_MG, DOSES, INTERVAL_H, SAMPLES_H, reference_system
+from twin_service.bench.reference_problem import DOSE_MG, DOSES, SAMPLES_H, reference_system
 from twin_service.bench.sbml_export import to_sbml
 from twin_service.solver.expression import Expression, walk
 from twin_service.solver.reference import as_python
@@ -102,10 +102,16 @@ def _translate(roots: list[Expression], symbols: dict[str, Any]) -> list[Any]:
         elif node.op == "neg":
             value[id(node)] = -args[0]
         else:
-            operations = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__"}
-            reflected = {"add": "__radd__", "sub": "__rsub__", "mul": "__rmul__", "div": "__rtruediv__", "pow": "__rpow__"}
+            forward = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__"}
+            reflected = {
+                "add": "__radd__",
+                "sub": "__rsub__",
+                "mul": "__rmul__",
+                "div": "__rtruediv__",
+                "pow": "__rpow__",
+            }
             first, second = args
             numeric = isinstance(first, float)
             value[id(node)] = (getattr(second, reflected[node.op])(first) if numeric
-                               else getattr(first, operations[node.op])(second))  # fmt: skip
+                               else getattr(first, forward[node.op])(second))  # fmt: skip
     return [value[id(r)] for r in roots]

@@ -1,9 +1,9 @@
 """The problem that engines are compared on: a stiff, nonlinear model of 40 states given 14 doses over 7 days.
 
-A perfusion-limited PBPK model of 16 compartments, a gut chain of 7, a metabolite in 5, an enzyme pool inactivated by the
-metabolite, an effect site, neutropenia (Friberg et al. 2002, doi:10.1200/JCO.2002.02.140) with a growth factor, a tumor
-of two populations and two areas under the curve. It is a workload with the shape of our models, not a drug: the values
-are round numbers of the right size. Units here: h, L, mg.
+A perfusion-limited PBPK model of 16 compartments, a gut chain of 7, a metabolite in 5, an enzyme pool inactivated by
+the metabolite, an effect site, neutropenia (Friberg et al. 2002, doi:10.1200/JCO.2002.02.140) with a growth factor, a
+tumor of two populations and two areas under the curve. It is a workload with the shape of our models, not a drug: the
+values are round numbers of the right size. Units here: h, L, mg.
 """
 
 from __future__ import annotations

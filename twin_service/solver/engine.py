@@ -102,8 +102,8 @@ def run_compiled(
 
     def work(share: NDArray[np.int64]) -> None:
         jobs = members[share]
-        drive(functions, model.layout, workspace(model.layout.size, model.width), model.width, tol, jobs, course, result,
-              make(share), limits, stop)  # fmt: skip
+        ws = workspace(model.layout.size, model.width)
+        drive(functions, model.layout, ws, model.width, tol, jobs, course, result, make(share), limits, stop)
 
     share_out(work, np.arange(len(members)), model.width, threads, deadline, stop)
     outcomes = [OK] * len(result.code)
@@ -130,7 +130,7 @@ def _course(run: Run, ns: int, steady: Floats | None) -> Any:
     return Course(
         plain(run.parameters), plain(run.row), plain(run.start_h), none if run.state is None else plain(run.state),
         run.state is not None, narrow(run.times_h), narrow(run.after_dose), plan.offset, plan.time, plan.kind,
-        plan.index, plan.value, none if steady is None else steady,
+        plan.target, plan.value, none if steady is None else steady,
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _no_tangents() -> Any:
 
         nothing, none = np.zeros(0), np.zeros(0, np.int64)
         _NO_TANGENTS.append(Tangents(
-            0, TangentLayout(*[0] * 9), (0,) * 7, nothing, nothing, none, none, none, np.zeros((0, 0)),
+            0, TangentLayout._make([0] * 9), (0,) * 7, nothing, nothing, none, none, none, np.zeros((0, 0)),
             np.zeros((0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 0)), np.zeros((0, 0, 0)),
         ))  # fmt: skip
     return _NO_TANGENTS[0]
@@ -169,8 +169,8 @@ def workspace(vectors: int, width: int) -> Floats:
 
 
 def share_out(
-    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, threads: int, deadline: Deadline | None,
-    stop: NDArray[np.uint8],
+    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, threads: int,
+    deadline: Deadline | None, stop: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Run `work` on shares of `members`; `stop[0]` turns 1 when the deadline passes."""
     if threads <= 1 and deadline is None:

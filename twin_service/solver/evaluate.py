@@ -16,7 +16,18 @@ from twin_service.solver.expression import Expression, walk
 
 Function = Callable[..., list[Any]]
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+}
 _SCALAR: dict[str, Any] = {
     **{k: getattr(math, k) for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
                                      "cosh", "asinh", "acosh", "atanh")},
@@ -26,7 +37,8 @@ _SCALAR: dict[str, Any] = {
     "where": lambda c, a, b: a if c else b,
 }  # fmt: skip
 _ARRAY: dict[str, Any] = {
-    **{k: getattr(np, k) for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "abs", "floor", "ceil")},
+    **{k: getattr(np, k) for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "abs", "floor",
+                                   "ceil")},
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "pow": np.power, "min": np.minimum, "max": np.maximum, "mod": np.mod, "where": np.where,
     "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,

@@ -9,15 +9,35 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import Final, Union
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Union
 
-Number = Union[int, float]
-Operand = Union["Expression", int, float]
+Number = int | float
+Operand = Union["Expression", int, float]  # noqa: UP007 (a forward reference cannot be joined by |)
 
 UNARY: Final = frozenset(
-    {"neg", "exp", "log", "sqrt", "abs", "tanh", "sin", "cos", "tan", "floor", "ceil", "not",
-     "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"}
+    {
+        "neg",
+        "exp",
+        "log",
+        "sqrt",
+        "abs",
+        "tanh",
+        "sin",
+        "cos",
+        "tan",
+        "floor",
+        "ceil",
+        "not",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "asinh",
+        "acosh",
+        "atanh",
+    }
 )
 BINARY: Final = frozenset(
     {"add", "sub", "mul", "div", "pow", "min", "max", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "mod"}
@@ -28,12 +48,13 @@ TERNARY: Final = frozenset({"where"})
 class Expression:
     """One node: a constant, a symbol or an operation on other nodes. Compare by identity: equal nodes are one."""
 
-    __slots__ = ("op", "args", "value", "name", "_key", "__weakref__")
+    __slots__ = ("__weakref__", "_key", "args", "name", "op", "value")
 
     op: str
     args: tuple[Expression, ...]
     value: float
     name: str
+    _key: tuple[object, ...]
 
     def __add__(self, other: Operand) -> Expression:
         return _binary("add", self, other)
@@ -84,9 +105,7 @@ class Expression:
         return _binary("ge", self, other)
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "a symbolic condition has no truth value: use functions.where(condition, a, b) instead of `if`"
-        )
+        raise TypeError("a symbolic condition has no truth value: use functions.where(condition, a, b) instead of `if`")
 
     def __repr__(self) -> str:
         if self.op == "const":
@@ -183,7 +202,7 @@ def fold(op: str, *v: float) -> float | None:
     return result if math.isfinite(result) else None
 
 
-_NUMERIC: Final = {
+_NUMERIC: Final[dict[str, Callable[..., Any]]] = {
     "neg": lambda a: -a, "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "tanh": math.tanh,
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "floor": math.floor, "ceil": math.ceil,
     "asin": math.asin, "acos": math.acos, "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh,

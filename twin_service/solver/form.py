@@ -38,7 +38,9 @@ class Form(NamedTuple):
     def is_linear(self) -> bool:
         """Whether rates are linear in the states with coefficients of parameters only, and free of time."""
         moving = {s.name for s in self.system.states} | {"time"}
-        return not self.drift and not symbols_of(self.jacobian.values()) & moving and "time" not in symbols_of(self.rates)
+        return (
+            not self.drift and not symbols_of(self.jacobian.values()) & moving and "time" not in symbols_of(self.rates)
+        )
 
 
 def form(system: System) -> Form:

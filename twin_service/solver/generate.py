@@ -56,7 +56,9 @@ def collect(made: Made, texts: list[str], declared: set[str]) -> None:
     texts.append(made[1])
 
 
-def reader(form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]) -> Callable[[str], str]:
+def reader(
+    form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]
+) -> Callable[[str], str]:
     states = form.system.state_index
     constants = {name: place.q + i for i, name in enumerate(form.constant_names)}
 

@@ -79,7 +79,7 @@ def tangent(form: Form) -> Tangent:
         offsets.append(offsets[-1] + size)
     # Coefficients at each stage time, their change, the velocity, the stage states, the increments and one stage.
     spare = (len(times) + 1) * len(entries) + n * (len(times) + METHOD.stages + 2)
-    return Tangent(form, places, entries, changes, TangentLayout(*offsets, spare), times)
+    return Tangent(form, places, entries, changes, TangentLayout._make([*offsets, spare]), times)
 
 
 def generate_tangent(t: Tangent, width: int) -> str:
@@ -87,11 +87,21 @@ def generate_tangent(t: Tangent, width: int) -> str:
     texts: list[str] = []
     declared: set[str] = set()
     place = layout(t.form)
-    parts = (_rates, _partials, _changes, _apply, emit_solve, _linearize, _advance, _adopt, _prepare, _initial, _observe,
-             _seen_now)  # fmt: skip
-    for part in parts:
-        subject = t.form if part is emit_solve else t
-        collect(part(subject, place, Writer(width)), texts, declared)  # type: ignore[operator]
+    collect(emit_solve(t.form, place, Writer(width)), texts, declared)
+    for part in (
+        _rates,
+        _partials,
+        _changes,
+        _apply,
+        _linearize,
+        _advance,
+        _adopt,
+        _prepare,
+        _initial,
+        _observe,
+        _seen_now,
+    ):
+        collect(part(t, place, Writer(width)), texts, declared)
     return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)
 
 

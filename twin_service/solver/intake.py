@@ -103,9 +103,7 @@ def _parameters(system: System, parameters: ArrayLike) -> Floats:
     return np.ascontiguousarray(p)
 
 
-def _rows(
-    system: System, p: Floats, courses: Sequence[Schedule], start: Floats
-) -> tuple[Floats, NDArray[np.int64]]:
+def _rows(system: System, p: Floats, courses: Sequence[Schedule], start: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Parameters with unused rows filled from the last used one, and the row in force at the start."""
     changes = change_matrix(courses)
     if np.isnan(changes).any() or (np.isfinite(changes[:, 1:]) & (changes[:, 1:] < changes[:, :-1])).any():

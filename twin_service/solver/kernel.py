@@ -9,15 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from twin_service.solver import tangents
 from twin_service.solver.lanes import (
     CANCELLED,
     FINISHED,
-    INNER,
     NOT_FINITE,
-    OUTER,
     TOO_MANY,
     TOO_SMALL,
     Course,
@@ -27,6 +24,8 @@ from twin_service.solver.lanes import (
     Tangents,
     call1,
     call2,
+    inner,
+    kernel,
 )
 from twin_service.solver.layout import Layout
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
@@ -35,8 +34,20 @@ MAX_REJECTED = 40
 GROWTH, SHRINKAGE = 6.0, 0.1
 
 
-@njit(**OUTER)
-def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any, c: Course, r: Result, g: Tangents, limits: Any, stop: Any) -> None:
+@kernel
+def drive(
+    f: Functions,
+    at: Layout,
+    ws: Any,
+    width: int,
+    tol: Any,
+    members: Any,
+    c: Course,
+    r: Result,
+    g: Tangents,
+    limits: Any,
+    stop: Any,
+) -> None:
     """Solve all `members`; `limits` holds the greatest number of steps, `stop[0]` ends the run when it turns 1."""
     n = c.steady.shape[1]
     lanes = _lanes(width, n)
@@ -46,7 +57,7 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
         busy = 0
         for lane in range(width):
             while lanes.member[lane] < 0 and taken < members.size:
-                lanes.member[lane], lanes.first[lane] = members[taken], g.first[taken] if g.count else 0
+                lanes.member[lane], lanes.first[lane] = members[taken], g.first[taken] if g.each else 0
                 taken += 1
                 _load(f, at, ws, width, lanes, lane, c, g)
                 _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
@@ -59,11 +70,11 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
         _choose_steps(at, ws, width, lanes)
         call2(f.attempt, base, tolerances)
         _judge(at, ws, width, n, lanes, c, r, limits)
-        if g.count:
+        if g.each:
             tangents.advance(g, base)
         _observe(f, at, ws, width, lanes, c, r, g)
         call1(f.commit, base)
-        if g.count:
+        if g.each:
             tangents.adopt(g, base)
         for lane in range(width):
             if lanes.member[lane] >= 0 and ws[at.accept * width + lane] > 0.0:
@@ -74,7 +85,7 @@ def drive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, members: Any,
                     ws[at.t * width + lane] += ws[at.h * width + lane]
 
 
-@njit(**INNER)
+@inner
 def _lanes(width: int, n: int) -> Lanes:
     return Lanes(
         np.full(width, -1, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64),
@@ -83,7 +94,7 @@ def _lanes(width: int, n: int) -> Lanes:
     )  # fmt: skip
 
 
-@njit(**INNER)
+@inner
 def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     """Put the lane's new member at its start."""
     n, m = c.steady.shape[1], lanes.member[lane]
@@ -99,29 +110,31 @@ def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int
     else:
         _set_row(f, at, ws, width, lane, c.parameters[m, 0])
         _set_initial(f, at, ws, width, n, lane)
-    if g.count:
+    if g.each:
         tangents.load(g, ws, width, n, lane, lanes.first[lane], c.given)
     _set_row(f, at, ws, width, lane, c.parameters[m, c.row[m]])
-    if g.count:
+    if g.each:
         tangents.prepare(g, ws.ctypes.data)
 
 
-@njit(**INNER)
+@inner
 def _set_row(f: Functions, at: Layout, ws: Any, width: int, lane: int, p: Any) -> None:
     for i in range(p.size):
         ws[(at.p + i) * width + lane] = p[i]
     call1(f.prepare, ws.ctypes.data)
 
 
-@njit(**INNER)
+@inner
 def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: int) -> None:
     call1(f.initial, ws.ctypes.data)
     for i in range(n):
         ws[(at.y + i) * width + lane] = ws[(at.full + i) * width + lane]
 
 
-@njit(**INNER)
-def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents) -> None:
+@inner
+def _arrive(
+    f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents
+) -> None:
     """At a boundary: outputs before the actions, the actions, outputs after them, and the way to the next boundary."""
     m, t = lanes.member[lane], ws[at.t * width + lane]
     row = min(m, c.times.shape[0] - 1)
@@ -131,7 +144,7 @@ def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lane
     if t >= end:
         for i in range(n):
             r.final[m, i] = ws[(at.y + i) * width + lane]
-        if g.count:
+        if g.each:
             tangents.store_final(g, width, n, lane, lanes.first[lane], m)
     while lanes.action[lane] < c.offset[m + 1] and c.when[lanes.action[lane]] <= t:
         _act(f, at, ws, width, lanes, lane, c, g)
@@ -151,11 +164,11 @@ def _arrive(f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lane
         lanes.ahead[lane] = _first_step(f, at, ws, width, n, tol, lane)
 
 
-@njit(**INNER)
+@inner
 def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
-    kind, i, n = c.kind[a], c.index[a], c.steady.shape[1]
-    if g.count:
+    kind, i, n = c.kind[a], c.target[a], c.steady.shape[1]
+    if g.each:
         tangents.before_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a)
     if kind == CHANGE:
         _set_row(f, at, ws, width, lane, c.parameters[m, i])
@@ -173,14 +186,23 @@ def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int,
         for k in range(n):
             place = (at.y + k) * width + lane
             ws[place] = c.steady[i, k] if kind == STEADY else ws[place] + c.steady[i, k]
-    if g.count:
+    if g.each:
         tangents.after_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a, kind, i, lanes.running)
 
 
-@njit(**INNER)
+@inner
 def _seen_at(
-    f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents,
-    t: float, after: bool,
+    f: Functions,
+    at: Layout,
+    ws: Any,
+    width: int,
+    lanes: Lanes,
+    lane: int,
+    c: Course,
+    r: Result,
+    g: Tangents,
+    t: float,
+    after: bool,
 ) -> None:
     """Store the outputs due at the boundary time `t`: those before its actions, then all."""
     m = lanes.member[lane]
@@ -194,13 +216,13 @@ def _seen_at(
         if r.keep:
             for i in range(n):
                 r.states[m, o, i] = ws[(at.y + i) * width + lane]
-        if g.count:
+        if g.each:
             tangents.see(g, g.functions[6], ws.ctypes.data)
             tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
         lanes.output[lane] += 1
 
 
-@njit(**INNER)
+@inner
 def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o: int) -> None:
     for i in range(r.outputs.shape[2]):
         value = ws[(at.seen + i) * width + lane]
@@ -209,7 +231,7 @@ def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o
             r.code[m], r.at[m], r.which[m] = NOT_FINITE, ws[at.t * width + lane], -1 - i
 
 
-@njit(**INNER)
+@inner
 def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any, lane: int) -> float:
     """A hundredth of the time in which the state would change by itself (Hairer, Norsett & Wanner 1993, II.4)."""
     call1(f.slope, ws.ctypes.data)
@@ -222,10 +244,10 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     size, speed = np.sqrt(size / n), np.sqrt(speed / n)
     if size < 1e-5 or not speed > 1e-5 or not np.isfinite(size) or not np.isfinite(speed):
         return 1e-6
-    return 0.01 * size / speed
+    return float(0.01 * size / speed)
 
 
-@njit(**INNER)
+@inner
 def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
     for lane in range(width):
         if lanes.member[lane] < 0:
@@ -241,7 +263,7 @@ def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
         ws[at.h * width + lane] = h
 
 
-@njit(**INNER)
+@inner
 def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
     """Accept or reject each lane's step and choose its next one."""
     for lane in range(width):
@@ -270,7 +292,7 @@ def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: 
                 _fail(at, ws, width, n, lanes, lane, r, TOO_SMALL if np.isfinite(error) else NOT_FINITE)
 
 
-@njit(**INNER)
+@inner
 def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: Result, code: int) -> None:
     """Record why and where, naming the first undefined state or the one that moves most for its size."""
     m = lanes.member[lane]
@@ -287,7 +309,7 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
     ws[at.accept * width + lane] = 0.0
 
 
-@njit(**INNER)
+@inner
 def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
     """Outputs inside the steps just accepted, one of every lane at a time."""
     nt, n = c.times.shape[1], c.steady.shape[1]
@@ -311,7 +333,7 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
         call1(f.observe, ws.ctypes.data)
         if r.keep:
             call1(f.states, ws.ctypes.data)
-        if g.count:
+        if g.each:
             tangents.see(g, g.functions[5], ws.ctypes.data)
         for lane in range(width):
             if due[lane]:
@@ -320,12 +342,12 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
                 if r.keep:
                     for i in range(n):
                         r.states[m, o, i] = ws[(at.full + i) * width + lane]
-                if g.count:
+                if g.each:
                     tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
                 lanes.output[lane] += 1
 
 
-@njit(**INNER)
+@inner
 def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: int, r: Result) -> None:
     for lane in range(width):
         m = lanes.member[lane]

@@ -1,7 +1,7 @@
 """Which method solves a run, and what happens when it fails: never wrong in silence.
 
-Linear systems take the exact path. The rungs of all others: generated sparse code without pivoting; the same method with
-a pivoted dense factorization; SciPy's LSODA; an Outcome that names model, time and state.
+Linear systems take the exact path. The rungs of all others: generated sparse code without pivoting; the same method
+with a pivoted dense factorization; SciPy's LSODA; an Outcome that names model, time and state.
 """
 
 from __future__ import annotations

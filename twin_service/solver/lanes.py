@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import llvmlite.ir as ir
 import numba
 import numpy as np
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from twin_service.solver.compiler import cache_directory
 
+SOURCES = ("lanes", "layout", "plan", "kernel", "tangents", "linear_kernel")
 FINISHED, NOT_FINITE, TOO_SMALL, TOO_MANY, CANCELLED = 0, 1, 2, 3, 4
-INNER: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-OUTER: dict[str, Any] = {"cache": True, **INNER}
-"""Only what Python calls is kept on disk: it contains what it calls."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def inner(function: Function) -> Function:
+    """Compile a part of a kernel: without the interpreter's lock, with NumPy's rules for division by zero."""
+    return cast(Function, njit(nogil=True, error_model="numpy")(function))
+
+
+def kernel(function: Function) -> Function:
+    """Compile what Python calls, and keep it on disk; it contains the parts that it calls."""
+    return cast(Function, njit(nogil=True, error_model="numpy", cache=True)(function))
 
 
 def _keep_compiled_code() -> None:
     """Numba looks at one file's age only; a directory per state of all kernel files keeps callers and callees apart."""
     directory = cache_directory()
     if directory is not None:
-        files = sorted(Path(__file__).parent.glob("*.py"))
-        digest = hashlib.sha256(b"".join(f.read_bytes() for f in files if b"numba" in f.read_bytes())).hexdigest()
-        numba.config.CACHE_DIR = str(directory / f"numba-{digest[:16]}")
+        here = Path(__file__).parent
+        digest = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()
+        setattr(numba.config, "CACHE_DIR", str(directory / f"numba-{digest[:16]}"))  # noqa: B010
 
 
 _keep_compiled_code()
@@ -46,56 +60,58 @@ class Functions(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What is asked for: see `intake.Run` and `plan.Plan`; `times` and `after` hold one row for all or one each."""
+    """What is asked for (see `intake.Run`, `plan.Plan`); `times` and `after` hold one row for all or one each."""
 
-    parameters: np.ndarray
-    row: np.ndarray
-    start: np.ndarray
-    state: np.ndarray
+    parameters: Floats
+    row: Ints
+    start: Floats
+    state: Floats
     given: bool
-    times: np.ndarray
-    after: np.ndarray
-    offset: np.ndarray
-    when: np.ndarray
-    kind: np.ndarray
-    index: np.ndarray
-    value: np.ndarray
-    steady: np.ndarray
+    times: Floats
+    after: Bools
+    offset: Ints
+    when: Floats
+    kind: Ints
+    target: Ints
+    value: Floats
+    steady: Floats
 
 
 class Result(NamedTuple):
     """What is found; `code` is one of the constants above, `at` and `which` the time and state of a failure."""
 
-    outputs: np.ndarray
-    states: np.ndarray
+    outputs: Floats
+    states: Floats
     keep: bool
-    final: np.ndarray
-    code: np.ndarray
-    at: np.ndarray
-    which: np.ndarray
-    steps: np.ndarray
+    final: Floats
+    code: Ints
+    at: Floats
+    which: Ints
+    steps: Ints
 
 
 class Lanes(NamedTuple):
-    """Per lane: member, its first direction, next action, next output, boundary (h), next step (h), step after the last jump, counters."""
+    """Per lane: member, its first direction, next action and output, boundary (h), next step (h), step after the last
+    jump (h), whether it just jumped, whether its step lands on the boundary, counters, and infusions running.
+    """
 
-    member: np.ndarray
-    first: np.ndarray
-    action: np.ndarray
-    output: np.ndarray
-    boundary: np.ndarray
-    ahead: np.ndarray
-    kick: np.ndarray
-    fresh: np.ndarray
-    lands: np.ndarray
-    rejected: np.ndarray
-    steps: np.ndarray
-    running: np.ndarray
-    due: np.ndarray
+    member: Ints
+    first: Ints
+    action: Ints
+    output: Ints
+    boundary: Floats
+    ahead: Floats
+    kick: Floats
+    fresh: Ints
+    lands: Ints
+    rejected: Ints
+    steps: Ints
+    running: Ints
+    due: Ints
 
 
 class Tangents(NamedTuple):
-    """Sensitivities: `count` directions a lane, zero for none.
+    """Sensitivities: `each` directions a lane, zero for none.
 
     place, functions    offsets of `TangentLayout`; addresses of generated code in its order
     es, dirs            working space: coefficients of a step; directions one after another
@@ -106,19 +122,19 @@ class Tangents(NamedTuple):
     outputs, final      found: (N, nt, no, nw) and (N, n, nw)
     """
 
-    count: int
+    each: int
     place: Any
     functions: Any
-    es: np.ndarray
-    dirs: np.ndarray
-    first: np.ndarray
-    parameter: np.ndarray
-    state: np.ndarray
-    value: np.ndarray
-    time: np.ndarray
-    steady: np.ndarray
-    outputs: np.ndarray
-    final: np.ndarray
+    es: Floats
+    dirs: Floats
+    first: Ints
+    parameter: Ints
+    state: Ints
+    value: Floats
+    time: Floats
+    steady: Floats
+    outputs: Floats
+    final: Floats
 
 
 def _caller(count: int) -> Any:
@@ -138,15 +154,20 @@ def _caller(count: int) -> Any:
 
 
 @intrinsic
-def call1(context: Any, address: Any, a: Any) -> Any:
+def _call1(context: Any, address: Any, a: Any) -> Any:
     return _caller(1)(context, address, a)
 
 
 @intrinsic
-def call2(context: Any, address: Any, a: Any, b: Any) -> Any:
+def _call2(context: Any, address: Any, a: Any, b: Any) -> Any:
     return _caller(2)(context, address, a, b)
 
 
 @intrinsic
-def call3(context: Any, address: Any, a: Any, b: Any, c: Any) -> Any:
+def _call3(context: Any, address: Any, a: Any, b: Any, c: Any) -> Any:
     return _caller(3)(context, address, a, b, c)
+
+
+call1: Any = _call1
+call2: Any = _call2
+call3: Any = _call3

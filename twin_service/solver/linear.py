@@ -60,7 +60,13 @@ def _derive(system: System) -> LinearForm | None:
 
 
 def run_linear(
-    system: System, linear: LinearForm, run: Run, *, deadline: Deadline | None, threads: int, steady: Floats | None = None
+    system: System,
+    linear: LinearForm,
+    run: Run,
+    *,
+    deadline: Deadline | None,
+    threads: int,
+    steady: Floats | None = None,
 ) -> Computed:
     """Solve all members exactly."""
     from twin_service.solver.linear_kernel import LinearCourse, propagate
@@ -71,14 +77,16 @@ def run_linear(
     course = LinearCourse(
         matrix, constant, initial, plain(run.row), plain(run.start_h), none if run.state is None else plain(run.state),
         run.state is not None, narrow(run.times_h), narrow(run.after_dose), plan.offset, plan.time, plan.kind,
-        plan.index, plan.value, none if steady is None else steady,
+        plan.target, plan.value, none if steady is None else steady,
     )  # fmt: skip
     states, final = np.full((n, nt, ns), np.nan), np.full((n, ns), np.nan)
     rows = np.zeros((n, nt), np.int64)
     stop = np.zeros(1, np.uint8)
     share_out(lambda s: propagate(course, s, states, rows, final, stop), np.arange(n), 64, threads, deadline, stop)
     outputs = _outputs(system, linear, run, states, rows)
-    return Computed(states, outputs, final, _outcomes(system, run, final, outputs, bool(stop[0])), np.zeros(n, np.int64))
+    return Computed(
+        states, outputs, final, _outcomes(system, run, final, outputs, bool(stop[0])), np.zeros(n, np.int64)
+    )
 
 
 def _coefficients(system: System, linear: LinearForm, p: Floats) -> tuple[Floats, Floats, Floats]:

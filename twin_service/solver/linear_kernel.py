@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from twin_service.solver.lanes import INNER, OUTER
+from twin_service.solver.lanes import Bools, Floats, Ints, inner, kernel
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 KEPT = 12
@@ -21,33 +20,33 @@ LARGEST_SCALING = 1000
 class LinearCourse(NamedTuple):
     """`matrix` (N, K, n, n) and `constant` (N, K, n) of each parameter row, `initial` (N, K, n); else as `Course`."""
 
-    matrix: np.ndarray
-    constant: np.ndarray
-    initial: np.ndarray
-    row: np.ndarray
-    start: np.ndarray
-    state: np.ndarray
+    matrix: Floats
+    constant: Floats
+    initial: Floats
+    row: Ints
+    start: Floats
+    state: Floats
     given: bool
-    times: np.ndarray
-    after: np.ndarray
-    offset: np.ndarray
-    when: np.ndarray
-    kind: np.ndarray
-    index: np.ndarray
-    value: np.ndarray
-    steady: np.ndarray
+    times: Floats
+    after: Bools
+    offset: Ints
+    when: Floats
+    kind: Ints
+    target: Ints
+    value: Floats
+    steady: Floats
 
 
 class Memory(NamedTuple):
     """Exponentials kept: interval (h), the version of the rates they belong to, the matrices, and working space."""
 
-    interval: np.ndarray
-    version: np.ndarray
-    matrix: np.ndarray
-    work: np.ndarray
+    interval: Floats
+    version: Ints
+    matrix: Floats
+    work: Floats
 
 
-@njit(**OUTER)
+@kernel
 def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any, stop: Any) -> None:
     """States (N, nt, n), the parameter row in force at each output, and the final states of `members`."""
     n = c.matrix.shape[2]
@@ -64,8 +63,10 @@ def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any,
         _course(c, m, y, rate, running, kept, states, rows, final)
 
 
-@njit(**INNER)
-def _course(c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memory, states: Any, rows: Any, final: Any) -> None:
+@inner
+def _course(
+    c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memory, states: Any, rows: Any, final: Any
+) -> None:
     which, nt = min(m, c.times.shape[0] - 1), c.times.shape[1]
     t, a, o, row = c.start[m], c.offset[m], 0, c.row[m]
     end = c.times[which, nt - 1] if nt else t
@@ -78,7 +79,7 @@ def _course(c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memo
             final[m] = y
         while a < c.offset[m + 1] and c.when[a] <= t:
             if c.kind[a] == CHANGE:
-                row = c.index[a]
+                row = c.target[a]
             else:
                 _act(c, m, a, row, y, rate, running)
             version = row
@@ -98,9 +99,9 @@ def _course(c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memo
         t = following
 
 
-@njit(**INNER)
+@inner
 def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: Any) -> None:
-    kind, i = c.kind[a], c.index[a]
+    kind, i = c.kind[a], c.target[a]
     if kind == BOLUS:
         y[i] += c.value[a]
     elif kind == START or kind == STOP:
@@ -117,7 +118,7 @@ def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: 
         y[:] += c.steady[i]
 
 
-@njit(**INNER)
+@inner
 def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: float, kept: Memory, y: Any) -> None:
     """y after `interval` h under the matrix of `row` and the infusions `rate`."""
     n = y.size
@@ -146,7 +147,7 @@ def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: 
         y[i] = moved[i]
 
 
-@njit(**INNER)
+@inner
 def _free(kept: Memory, version: int) -> int:
     """A slot of an outdated version, or else the next in turn."""
     for k in range(KEPT):
@@ -160,7 +161,7 @@ def _free(kept: Memory, version: int) -> int:
     return first
 
 
-@njit(**INNER)
+@inner
 def exponential(a: Any, work: Any, out: Any) -> None:
     """out = exp(a); `work` holds six matrices of the same size, of which `a` may be the first."""
     n = a.shape[0]
@@ -202,7 +203,7 @@ def exponential(a: Any, work: Any, out: Any) -> None:
     out[:] = p
 
 
-@njit(**INNER)
+@inner
 def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
     """out = 1/k! + x/(k+1)! + x2/(k+2)! with k = first."""
     c0 = 1.0
@@ -216,7 +217,7 @@ def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
         out[i, i] += c0
 
 
-@njit(**INNER)
+@inner
 def _multiply(a: Any, b: Any, out: Any) -> None:
     n = a.shape[0]
     for i in range(n):

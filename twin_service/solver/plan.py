@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
     time      h
     kind      one of the constants above
-    index     state concerned; for CHANGE the new parameter row
+    target    state concerned; for CHANGE the new parameter row
     value     amount (BOLUS, STEADY), or amount per hour (START, STOP)
     duration  h; of the repeated dose of a STEADY action
     interval  h; of the repeated dose of a STEADY action
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
     offset: Ints
     time: Floats
     kind: Ints
-    index: Ints
+    target: Ints
     value: Floats
     duration: Floats
     interval: Floats
@@ -117,19 +117,19 @@ def flatten_doses(system: System, schedules: Sequence[Schedule]) -> Doses:
     if not all(np.isfinite(x).all() for x in as_float) or min(as_float[2].min(), as_float[3].min()) < 0:
         raise Refusal(
             RefusalCode.INVALID,
-            f"system {system.name!r}: a dose has a time, amount, duration or interval that is not finite, or a negative "
-            "duration or interval",
+            f"system {system.name!r}: a dose has a time, amount, duration or interval that is not finite, or a "
+            "negative duration or interval",
             field="schedules.doses",
             reason="DOSE_INVALID",
         )
     inputs = np.array([index[x] for x in name], dtype=np.int64)
-    return Doses(np.array(who, dtype=np.int64), as_float[0], inputs, *as_float[1:], np.array(adds, dtype=bool))
+    time_h, amounts, durations, intervals = as_float
+    return Doses(np.array(who, dtype=np.int64), time_h, inputs, amounts, durations, intervals, np.array(adds, bool))
 
 
 def repeat_doses(doses: Doses, n: int) -> Doses:
     """The doses of one patient for each of `n`."""
-    tiled = [np.tile(x, n) for x in doses[1:]]
-    return Doses(np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *tiled)
+    return Doses._make([np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *(np.tile(x, n) for x in doses[1:])])
 
 
 def _rows(who: Any, time: Any, kind: int, index: Any, value: Any, source: Any = None) -> tuple[Any, ...]:
@@ -210,7 +210,7 @@ def _at(
 
 def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
     """Time (h) of the first reset or replacing steady state after each dose was given; infinity without one."""
-    after = np.where(resets[d.who] > d.time[:, None], resets[d.who], np.inf).min(axis=1, initial=np.inf)
+    after: Floats = np.where(resets[d.who] > d.time[:, None], resets[d.who], np.inf).min(axis=1, initial=np.inf)
     replacing = np.flatnonzero((d.interval > 0.0) & ~d.adds)
     if not len(replacing):
         return after
@@ -220,7 +220,7 @@ def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
     enters = np.full(given.shape, np.inf)
     given[who, rank], enters[who, rank] = d.time[replacing], effective[replacing]
     later = np.where(given[d.who] > d.time[:, None], enters[d.who], np.inf).min(axis=1)
-    return np.minimum(after, later)
+    return np.asarray(np.minimum(after, later))
 
 
 def _steady_rows(d: Doses, effective: Floats, state: Ints, which: NDArray[np.bool_]) -> list[tuple[Any, ...]]:

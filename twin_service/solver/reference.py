@@ -80,7 +80,11 @@ class Stop(Exception):
 
 
 def run_reference(
-    system: System, run: Run, members: Sequence[int], tolerances: Tolerances, deadline: Deadline | None,
+    system: System,
+    run: Run,
+    members: Sequence[int],
+    tolerances: Tolerances,
+    deadline: Deadline | None,
     steady: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, list[Outcome]]:
     """States (m, nt, ns), outputs (m, nt, no), final (m, ns) and outcomes of the chosen members.
@@ -106,11 +110,13 @@ def run_reference(
 class _Patient:
     """The walk of one patient from action to action."""
 
-    def __init__(self, python: PythonSystem, run: Run, i: int, how: tuple[Tolerances, Deadline | None, Floats | None]) -> None:
+    def __init__(
+        self, python: PythonSystem, run: Run, i: int, how: tuple[Tolerances, Deadline | None, Floats | None]
+    ) -> None:
         self.python, (self.tolerances, self.deadline, self.steady) = python, how
         self.rows, self.row = run.parameters[i], int(run.row[i])
         self.t = float(run.start_h[i])
-        self.y = (python.initial(self.t, run.parameters[i, 0]) if run.state is None else run.state[i].copy())
+        self.y = python.initial(self.t, run.parameters[i, 0]) if run.state is None else run.state[i].copy()
         self.rate = np.zeros(len(self.y))
         self.running = np.zeros(len(self.y), dtype=int)
         self.times, self.after = run.times_h[i], run.after_dose[i]
@@ -164,8 +170,10 @@ class _Patient:
         elif kind == RESET:
             self.y = self.python.initial(self.t, self.rows[self.row])
         else:
-            known = self.steady is not None
-            steady = self.steady[index].copy() if known else self._steady(index, value, duration, interval)
+            if self.steady is None:
+                steady = self._steady(index, value, duration, interval)
+            else:
+                steady = self.steady[index].copy()
             self.y = self.y + steady if kind == STEADY_ADD else steady
 
     def _advance(self, end: float, at: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """Exact forward sensitivities: how outputs and states move with parameters and initial values.
 
-They are carried along the steps of the solution itself, several directions in each lane; a patient with many directions
-takes several lanes, whose solutions are identical bit for bit. Doses whose amount, lag or duration depends on a parameter
-move the sensitivity by the derivative of their jump.
+They are carried along the steps of the solution itself, several directions in each lane; a patient with many
+directions takes several lanes, whose solutions are identical bit for bit. Doses whose amount, lag or duration depends
+on a parameter move the sensitivity by the derivative of their jump.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def simulate_sensitivities(
     tight = tolerances
     if form_of(system).is_linear:
         # The solution itself is exact there; its derivatives should not be the coarser of the two.
-        tight = Tolerances(min(tolerances.rtol, TIGHTEST_LINEAR), min(tolerances.atol_scale, 1e-3), tolerances.max_steps)
+        tight = Tolerances(
+            min(tolerances.rtol, TIGHTEST_LINEAR), min(tolerances.atol_scale, 1e-3), tolerances.max_steps
+        )
     d_outputs, d_final = _carry(
         system, run._replace(plan=plan), (moved, placed), slopes, (steady, steady_slopes), (tight, deadline, threads)
     )
@@ -160,7 +162,7 @@ def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArra
     zeros = Slopes(*(np.zeros((len(plan.time), nw)) for _ in range(3)))
     doses = flatten_doses(system, courses)
     moving = {system.parameters[k].name for k in moved if k >= 0}
-    roots = [e for u in system.inputs for e in (u.bioavailability, u.lag, u.duration or ZERO)]
+    roots = [e for u in system.inputs for e in (u.bioavailability, u.lag, ZERO if u.duration is None else u.duration)]
     if not len(doses.who) or not symbols_of(roots) & moving:
         return zeros
     if len(courses) == 1:
@@ -234,10 +236,9 @@ def _steady_slopes(
     parameter = np.concatenate([moved, np.full(ns, -1)])
     state = np.concatenate([np.full(nw, -1), np.arange(ns)])
     tight = Tolerances(max(tolerances.rtol / 10, 1e-12), tolerances.atol_scale / 10, tolerances.max_steps)
-    _, d_final = _carry(system, pulse, (parameter, state), Slopes(value, time, time), (None, np.zeros((0, nw + ns, ns))),
-                        (tight, None, 1))  # fmt: skip
+    none = np.zeros((0, nw + ns, ns))
+    _, d_final = _carry(system, pulse, (parameter, state), Slopes(value, time, time), (None, none), (tight, None, 1))
     moving = ~accumulators(system)
     change = d_final[:, :, nw:] * moving[None, :, None] * moving[None, None, :]
     source = d_final[:, :, :nw] * moving[None, :, None]
     return np.asarray(np.linalg.solve(np.eye(ns) - change, source).transpose(0, 2, 1).copy())
-

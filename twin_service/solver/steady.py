@@ -44,7 +44,7 @@ class _Pulsed(NamedTuple):
 
     parameters: Floats
     time: Floats
-    index: NDArray[np.int64]
+    target: NDArray[np.int64]
     amount: Floats
     duration: Floats
     interval: Floats
@@ -61,9 +61,9 @@ def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: S
     who = np.searchsorted(plan.offset, places, side="right") - 1
     problem = _Problem(system, _pulsed(run, places, who), tolerances, solver)
     states, converged = problem.by_pulses() if method == "pulse" else problem.by_root()
-    index = plan.index.copy()
-    index[places] = np.arange(len(places))
-    return Found(states, converged, plan._replace(index=index), who)
+    target = plan.target.copy()
+    target[places] = np.arange(len(places))
+    return Found(states, converged, plan._replace(target=target), who)
 
 
 def pulse_run(run: Run, places: NDArray[np.int64], who: NDArray[np.int64], states: Floats) -> Run:
@@ -74,7 +74,7 @@ def pulse_run(run: Run, places: NDArray[np.int64], who: NDArray[np.int64], state
 def _pulsed(run: Run, places: NDArray[np.int64], who: NDArray[np.int64]) -> _Pulsed:
     plan = run.plan
     row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
-    return _Pulsed(run.parameters[who, row], plan.time[places], plan.index[places], plan.value[places],
+    return _Pulsed(run.parameters[who, row], plan.time[places], plan.target[places], plan.value[places],
                    plan.duration[places], plan.interval[places])  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _one_interval(p: _Pulsed, which: NDArray[np.int64], y: Floats) -> Run:
 def _row_at(run: Run, member: int, action: int) -> int:
     plan = run.plan
     earlier = slice(plan.offset[member], action)
-    rows = plan.index[earlier][plan.kind[earlier] == CHANGE]
+    rows = plan.target[earlier][plan.kind[earlier] == CHANGE]
     return int(rows[-1]) if len(rows) else int(run.row[member])
 
 
@@ -109,7 +109,7 @@ class _Problem:
 
     def by_pulses(self, most: int = MAX_PULSES, y: Floats | None = None) -> tuple[Floats, Bools]:
         """Repeat until nothing changes, with the rate of convergence taken into account."""
-        y = self.start.copy() if y is None else y.copy()
+        y = np.array(self.start if y is None else y)
         converged = np.zeros(len(y), np.bool_)
         before = np.full(len(y), np.inf)
         for _ in range(most):
@@ -164,7 +164,7 @@ def _corrections(slopes: Floats, residual: Floats) -> tuple[Floats, Bools]:
     matrix = np.eye(residual.shape[1]) - slopes
     solved = np.isfinite(matrix).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(matrix))) > 0.0)
     matrix = np.where(solved[:, None, None], matrix, np.eye(residual.shape[1]))
-    return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], solved
+    return np.asarray(np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], np.float64), np.asarray(solved, np.bool_)
 
 
 def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
@@ -172,7 +172,7 @@ def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
     rows: list[tuple[float, int, int, float]] = []
     offset = np.zeros(len(which) + 1, np.int64)
     for k, i in enumerate(which):
-        t, index, duration, interval = float(start[k]), int(p.index[i]), float(p.duration[i]), float(p.interval[i])
+        t, index, duration, interval = float(start[k]), int(p.target[i]), float(p.duration[i]), float(p.interval[i])
         amount = float(p.amount[i])
         if duration == 0.0:
             rows.append((t, BOLUS, index, amount))

@@ -5,7 +5,7 @@
     y(t + s h) = (1-s) y0 + s (y1 + (1-s) (d_1 + s (d_2 + s d_3)))  with  d_k = sum_j dense_kj U_j
 
 Form: Hairer & Wanner 1996, Solving Ordinary Differential Equations II, doi:10.1007/978-3-642-05221-7.
-Rodas5P: Steinebach 2023, doi:10.1007/s10543-023-00967-x. It needs fewer evaluations than Rodas4 at every tolerance tried.
+Rodas5P: Steinebach 2023, doi:10.1007/s10543-023-00967-x. It needs less work than Rodas4 at every tolerance tried.
 """
 
 from __future__ import annotations

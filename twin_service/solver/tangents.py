@@ -8,56 +8,54 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from twin_service.solver.lanes import INNER, Tangents, call1, call2, call3
+from twin_service.solver.lanes import Tangents, call1, call2, call3, inner
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 
-@njit(**INNER)
-def _address(g: Tangents, width: int, d: int) -> int:
+@inner
+def _address(g: Tangents, width: int, d: int) -> Any:
     return g.dirs.ctypes.data + 8 * width * g.place.size * d
 
 
-@njit(**INNER)
-def _width(g: Tangents) -> int:
-    return g.dirs.size // (g.place.size * g.count)
+@inner
+def _width(g: Tangents) -> Any:
+    return g.dirs.size // (g.place.size * g.each)
 
 
-@njit(**INNER)
+@inner
 def advance(g: Tangents, base: int) -> None:
     es, width = g.es.ctypes.data, _width(g)
     call2(g.functions[2], base, es)
-    for d in range(g.count):
+    for d in range(g.each):
         call3(g.functions[3], base, es, _address(g, width, d))
 
 
-@njit(**INNER)
+@inner
 def adopt(g: Tangents, base: int) -> None:
     width = _width(g)
-    for d in range(g.count):
+    for d in range(g.each):
         call2(g.functions[4], base, _address(g, width, d))
 
 
-@njit(**INNER)
+@inner
 def see(g: Tangents, function: int, base: int) -> None:
     width = _width(g)
-    for d in range(g.count):
+    for d in range(g.each):
         call2(function, base, _address(g, width, d))
 
 
-@njit(**INNER)
+@inner
 def prepare(g: Tangents, base: int) -> None:
     width = _width(g)
-    for d in range(g.count):
+    for d in range(g.each):
         call2(g.functions[0], base, _address(g, width, d))
 
 
-@njit(**INNER)
+@inner
 def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given: bool) -> None:
     """Directions of a patient at its start, with the first parameter row in force."""
     p = g.place
-    for d in range(g.count):
+    for d in range(g.each):
         w, origin = first + d, g.place.size * d
         for i in range(p.dp, p.size):
             g.dirs[(origin + i) * width + lane] = 0.0
@@ -71,7 +69,7 @@ def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given:
             g.dirs[(origin + p.s + g.state[w]) * width + lane] += 1.0
 
 
-@njit(**INNER)
+@inner
 def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> None:
     """The sensitivity of the initial values."""
     p, origin = g.place, g.place.size * d
@@ -80,14 +78,12 @@ def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> Non
         g.dirs[(origin + p.s + i) * width + lane] = g.dirs[(origin + p.ahead + i) * width + lane]
 
 
-@njit(**INNER)
-def before_action(
-    g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int
-) -> None:
+@inner
+def before_action(g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int) -> None:
     _shift(g, slope, k, ws, width, n, lane, first, a, 1.0)
 
 
-@njit(**INNER)
+@inner
 def after_action(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, kind: int, index: int,
     running: Any,
@@ -96,7 +92,7 @@ def after_action(
     p = g.place
     if kind == CHANGE:
         prepare(g, ws.ctypes.data)
-    for d in range(g.count):
+    for d in range(g.each):
         w, origin = first + d, p.size * d
         if w >= g.parameter.size:
             continue
@@ -115,13 +111,13 @@ def after_action(
     _shift(g, slope, k, ws, width, n, lane, first, a, -1.0)
 
 
-@njit(**INNER)
+@inner
 def _shift(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, sign: float
 ) -> None:
     """s += sign * f * dT for the directions that move the time of action `a`."""
     known = False
-    for d in range(g.count):
+    for d in range(g.each):
         w = first + d
         if w >= g.parameter.size or g.time[a, w] == 0.0:
             continue
@@ -133,17 +129,17 @@ def _shift(
             g.dirs[place] += sign * g.time[a, w] * ws[(k + i) * width + lane]
 
 
-@njit(**INNER)
+@inner
 def store_seen(g: Tangents, width: int, lane: int, first: int, m: int, o: int) -> None:
-    for d in range(g.count):
+    for d in range(g.each):
         if first + d < g.parameter.size:
             for i in range(g.outputs.shape[2]):
                 g.outputs[m, o, i, first + d] = g.dirs[(g.place.size * d + g.place.seen + i) * width + lane]
 
 
-@njit(**INNER)
+@inner
 def store_final(g: Tangents, width: int, n: int, lane: int, first: int, m: int) -> None:
-    for d in range(g.count):
+    for d in range(g.each):
         if first + d < g.parameter.size:
             for i in range(n):
                 g.final[m, i, first + d] = g.dirs[(g.place.size * d + g.place.s + i) * width + lane]

@@ -24,8 +24,8 @@ class Tolerances:
         if not (1e-14 <= self.rtol <= 0.1 and 0.0 < self.atol_scale < float("inf") and self.max_steps >= 1):
             raise Refusal(
                 RefusalCode.INVALID,
-                f"tolerances rtol={self.rtol!r}, atol_scale={self.atol_scale!r}, max_steps={self.max_steps!r}: expected "
-                "1e-14 <= rtol <= 0.1, a positive finite atol_scale and at least one step",
+                f"tolerances rtol={self.rtol!r}, atol_scale={self.atol_scale!r}, max_steps={self.max_steps!r}: "
+                "expected 1e-14 <= rtol <= 0.1, a positive finite atol_scale and at least one step",
                 field="tolerances",
                 reason="TOLERANCES_INVALID",
             )

@@ -64,9 +64,7 @@ class Writer:
         return self.intrinsic("fma", a, b, c)
 
     def intrinsic(self, name: str, *args: str) -> str:
-        self.declared.add(
-            f"declare {self.real} @llvm.{name}.{self.suffix}({', '.join([self.real] * len(args))})"
-        )
+        self.declared.add(f"declare {self.real} @llvm.{name}.{self.suffix}({', '.join([self.real] * len(args))})")
         typed = ", ".join(f"{self.real} {a}" for a in args)
         return self.emit(f"call {self.real} @llvm.{name}.{self.suffix}({typed})")
 
@@ -145,7 +143,9 @@ class Writer:
     def carry(self, start: str) -> tuple[str, int]:
         """A value carried around the open loop, and the place of its still unfinished line."""
         value = self.name()
-        self.lines.append(f"  {value} = phi {self.real} [ {start}, %before{self._open[0][4:]} ], [ NEXT, %{self._open[0]} ]")
+        self.lines.append(
+            f"  {value} = phi {self.real} [ {start}, %before{self._open[0][4:]} ], [ NEXT, %{self._open[0]} ]"
+        )
         return value, len(self.lines) - 1
 
     def end_loop(self, carried: tuple[int, str] | None = None) -> None:
