@@ -108,6 +108,9 @@ def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, sn
     if kept.revision < row.belief_revision or kept.revision > row.timeline_revision:
         return False
     if kept.trouble:
+        if kept.revision < row.timeline_revision:
+            # events came while it was met: they may be what was missing, so the trouble is not theirs
+            return False
         save_twin(connection, row, replace(row, trouble=kept.trouble))
         return True
     save_twin(connection, row, replace(row, belief_revision=kept.revision, belief_digest=kept.digest, trouble=""))

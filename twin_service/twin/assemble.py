@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from twin_service.model.compose import compose
-from twin_service.model.pbpk import build_pbpk
+from twin_service.model.pbpk.body import build_body
 from twin_service.model.poppk import build_poppk
 from twin_service.model.qsp.build import build_block, wiring
 from twin_service.model.qsp.join import silent_block, unit_block
 from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import ModelChoice
+
+BODY = "body"
 
 
 @lru_cache(maxsize=256)
@@ -48,7 +50,7 @@ def _drug_blocks(choice: ModelChoice) -> dict[str, Block]:
                       "choose one of them")  # fmt: skip
     if choice.poppk:
         return {choice.poppk: build_poppk(choice.poppk)}
-    return build_pbpk(choice.drugs) if choice.drugs else {}
+    return {BODY: build_body(list(choice.drugs))} if choice.drugs else {}
 
 
 def _source(
@@ -66,7 +68,8 @@ def _source(
         raise _refuse(f"{effect}: its numbers belong to {drug}, which this twin does not have; it has "
                       f"{', '.join(carried)}. Add the drug or choose another block")  # fmt: skip
     alias = carried[drug] if drug else next(iter(carried.values()))
-    output = next((o for o in blocks[alias].outputs if o.name == said["wire"]), None)
+    names = (f"{drug}_{said['wire']}", said["wire"])
+    output = next((o for n in names for o in blocks[alias].outputs if o.name == n), None)
     if output is None:
         raise _refuse(f"{effect}: expects output {said['wire']!r} of {alias}, which has "
                       f"{', '.join(o.name for o in blocks[alias].outputs)}")  # fmt: skip

@@ -48,7 +48,8 @@ def _event(resource: Any, code: str, carrier: Any, part: str) -> event_pb2.Event
     if code in known.labs:
         value = carrier.valueQuantity
         flag = CENSORED.get(value.comparator, event_pb2.CENSORING_NONE) if value is not None else 0
-        return lab(identity, when, known.labs[code], measured(value), loinc=code, censoring=flag, source=SOURCE)
+        return lab(identity, when, known.labs[code], measured(value), loinc=code, censoring=flag, source=SOURCE,
+                   method="simulated" if is_simulated(resource) else "")  # fmt: skip
     raise HoldError(f"its code is not mapped: {said(carrier.code)}", "add the LOINC code to codes.toml")
 
 
