@@ -84,8 +84,8 @@ def plausible_cloud(
     """
     for m in measures:
         if m.output not in model.system.output_index:
-            raise Refusal(RefusalCode.INVALID, f"measure {m.name} reads {m.output!r}, which is no output of {model.id}; "
-                          f"outputs: {', '.join(model.system.output_index)}", field="measures")  # fmt: skip
+            raise Refusal(RefusalCode.INVALID, f"{m.name} reads {m.output!r}, no output of {model.id}; it has: "
+                          f"{', '.join(model.system.output_index)}", field="measures")  # fmt: skip
     run = simulate(model.system, model.members(covariates or {}, eta), schedule, times_h, threads=threads)
     values = np.column_stack([measured(m, times_h, run.outputs[:, :, model.system.output_index[m.output]])
                               for m in measures])  # fmt: skip

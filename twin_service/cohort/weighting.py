@@ -107,7 +107,8 @@ def accept_reject(cloud: Cloud, targets: Sequence[Target], rng: np.random.Genera
         # a little reward for yield breaks ties on the flat side
         return float(np.sum(_ks(x[keep], even, targets)) - 1e-3 * np.log(keep.sum()))
 
-    grid = np.linspace(*np.quantile(-log_ratio, (0.0, 0.5)), 25)
+    least, middle = (float(q) for q in np.quantile(-log_ratio, (0.0, 0.5)))
+    grid = np.linspace(least, middle, 25)
     start = grid[int(np.argmin([misfit(b) for b in grid]))]
     width = grid[1] - grid[0]
     best = minimize_scalar(misfit, bounds=(start - width, start + width), method="bounded").x
@@ -121,7 +122,7 @@ def sample(population: VirtualPopulation, count: int, rng: np.random.Generator) 
     """Effects (count, nx) of patients drawn by weight (systematic resampling)."""
     edges = np.cumsum(population.weights)
     picks = np.searchsorted(edges, (rng.random() + np.arange(count)) / count * edges[-1])
-    return population.cloud.eta[np.minimum(picks, len(edges) - 1)]
+    return np.asarray(population.cloud.eta[np.minimum(picks, len(edges) - 1)])
 
 
 def _columns(cloud: Cloud, targets: Sequence[Target]) -> Floats:
@@ -136,7 +137,7 @@ def _columns(cloud: Cloud, targets: Sequence[Target]) -> Floats:
 
 def _refuse_collinear(cloud: Cloud, x: Floats) -> None:
     if x.shape[1] > 1:
-        r = np.corrcoef(x.T)
+        r: Floats = np.asarray(np.corrcoef(x.T))
         i, j = np.unravel_index(np.argmax(np.abs(r - np.eye(len(r)))), r.shape)
         if abs(r[i, j]) > COLLINEAR:
             raise _refuse(f"targets {i} and {j} are the same quantity (correlation {r[i, j]:.4f}); drop one of them")
@@ -191,8 +192,9 @@ def _population(cloud: Cloud, weights: Floats, targets: Sequence[Target], method
     few = f"effective sample size {ess:.0f} is below {ESS_MIN:.0f}" if ess < ESS_MIN else ""
     said = "; ".join(s for s in (few, note) if s)
     outcome = Outcome(Verdict.NOT_CONVERGED, said) if said else Outcome()
-    return VirtualPopulation(cloud, weights, tuple(targets), _ks(x, weights, targets), ess, cov / np.outer(scale, scale),
-                             method, outcome)  # fmt: skip
+    correlation = cov / np.outer(scale, scale)
+    distances = _ks(x, weights, targets)
+    return VirtualPopulation(cloud, weights, tuple(targets), distances, ess, correlation, method, outcome)
 
 
 def _refuse(message: str) -> Refusal:

@@ -117,7 +117,7 @@ def _profile(problem: Problem, best: Floats, i: int, level: float) -> Interval:
         near[i] = best[i] + step
         x, value = _local(problem, near, i)
         path[step] = x
-        return value - limit
+        return float(value - limit)
 
     ends = []
     for sign, edge in ((-1.0, box[i, 0]), (1.0, box[i, 1])):

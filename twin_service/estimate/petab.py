@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from twin_service.estimate.formula import parse_formula
@@ -60,7 +60,7 @@ def read_petab(path: Path, load: Callable[[Path], System]) -> Problem:
     names = {f.name for f in free}
     fixed = [(r["parameterId"], float(r["nominalValue"])) for r in parameters if r["parameterId"] not in names]
     rows = [_measured(i, r, tables) for i, r in enumerate(measurements)]
-    return Problem.create(path.stem, free, rows, _predictor(tables), fixed)
+    return Problem.create(path.stem, free, rows, predict=_predictor(tables), fixed=fixed)
 
 
 def _table(path: Path) -> list[dict[str, str]]:

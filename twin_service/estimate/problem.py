@@ -1,6 +1,6 @@
-"""What is fitted to what: parameters with bounds and scale, a table of measurements, and a way to predict them.
+"""What is fitted to what: parameters with bounds and scale, measurements, and a way to predict them.
 
-    minimize -ln L(theta) = sum over rows of 0.5 ((y - f)/s)^2 + ln s + 0.5 ln 2 pi  (+ ln of the transformation's slope)
+    -ln L(theta) = sum over rows of 0.5 ((y - f)/s)^2 + ln s + 0.5 ln 2 pi + ln |slope of the transformation|
 
 y, f and s on the scale of the observable (as it is, ln or log10).
 """
@@ -66,13 +66,15 @@ class Problem:
     fixed: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def create(cls, name: str, free: Sequence[Free], rows: Sequence[Measured], predict: Predict,
-               fixed: Sequence[tuple[str, float]] = ()) -> Problem:  # fmt: skip
+    def create(
+        cls, name: str, free: Sequence[Free], rows: Sequence[Measured], *, predict: Predict,
+        fixed: Sequence[tuple[str, float]] = (),
+    ) -> Problem:  # fmt: skip
         """A checked problem. Raises Refusal for bounds that are wrong or values a transformation cannot take."""
         for f in free:
             if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale != "lin" and f.low <= 0):
-                raise _refuse(f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g} on scale "
-                              f"{f.scale}: expected low < high, start between them, positive for a log scale")  # fmt: skip
+                raise _refuse(f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, scale {f.scale}: "
+                              "expected low < high, start between them, positive for a log scale")  # fmt: skip
         for i, r in enumerate(rows):
             if not np.isfinite(r.value) or (r.transformation != "lin" and r.value <= 0):
                 raise _refuse(f"{name}: row {i}, {r.observable} at {r.time:g} is {r.value:g}, which "

@@ -59,7 +59,7 @@ def grade(scale: Scale, value: Floats | float) -> NDArray[np.intp]:
 def grade_probabilities(scale: Scale, value: Floats, weights: Floats | None = None) -> Floats:
     """Probability of each grade 0 .. len(edges) over members `value` (N,)."""
     w = np.full(len(value), 1.0 / len(value)) if weights is None else np.asarray(weights) / np.sum(weights)
-    return np.bincount(grade(scale, value), weights=w, minlength=len(scale.edges) + 1)
+    return np.bincount(grade(scale, value), weights=w, minlength=len(scale.edges) + 1).astype(np.float64)
 
 
 def grade_log_likelihood(scale: Scale, observed: int, predicted: Floats, error: ErrorLaw) -> Floats:

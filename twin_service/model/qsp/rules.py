@@ -87,7 +87,7 @@ def apply_rule(rule: Rule, value: float) -> bool:
 
 
 def apply_rules(
-    plan: Plan, rules: Sequence[Rule], status: Status, seen: Mapping[str, tuple[float, float, float]], time_h: float
+    plan: Plan, rules: Sequence[Rule], status: Status, seen: Mapping[str, tuple[float, float, float]], *, time_h: float
 ) -> Decision:
     """Decide at a visit. `seen`: output -> (value now, lowest and highest since the last dose)."""
     due = not status.stopped and status.given < plan.cycles and time_h - status.last_h >= plan.interval_h - 1e-9
@@ -134,7 +134,8 @@ def run_course(
     _check(model, plan, rules)
     n, index = len(rows), model.system.output_index
     column = {r.output: index[r.output] for r in rules}
-    status, doses = [Status()] * n, [()] * n  # type: ignore[var-annotated]
+    status = [Status()] * n
+    doses: list[tuple[Dose, ...]] = [()] * n
     spoke = {r.id: 0 for r in rules}
     state: Floats | None = None
     low = np.full((n, len(index)), np.inf)
@@ -149,7 +150,7 @@ def run_course(
         low, high = np.minimum(low, now), np.maximum(high, now)
         for i in range(n):
             seen = {k: (now[i, j], low[i, j], high[i, j]) for k, j in column.items()}
-            decision = apply_rules(plan, rules, status[i], seen, float(start))
+            decision = apply_rules(plan, rules, status[i], seen, time_h=float(start))
             for name in decision.because:
                 spoke[name] += 1
             if decision.status.given > status[i].given:

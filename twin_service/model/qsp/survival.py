@@ -41,7 +41,7 @@ class LogNormalSurvival:
 
     def survival(self, time_d: Any, log_median: Any) -> Floats:
         """P(T > time)."""
-        return np.exp(log_ndtr(-self._z(time_d, log_median)))
+        return np.asarray(np.exp(log_ndtr(-self._z(time_d, log_median))))
 
     def log_likelihood(self, time_d: Any, log_median: Any, *, event: bool) -> Floats:
         """Of death at `time_d` (density per day), or of being alive then."""
@@ -59,7 +59,7 @@ def time_to_growth_h(growth_rate: Any, kill_rate: Any, resistance_rate: Any) -> 
     """Time at which a Claret tumor is smallest: ln(KD/KL)/lambda (h), 0 where it never shrinks. Rates in 1/h."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ttg = np.log(np.asarray(kill_rate) / np.asarray(growth_rate)) / np.asarray(resistance_rate)
-    return np.maximum(np.nan_to_num(ttg, nan=0.0, posinf=1e9, neginf=0.0), 0.0)
+    return np.asarray(np.maximum(np.nan_to_num(ttg, nan=0.0, posinf=1e9, neginf=0.0), 0.0))
 
 
 def current_value_hazard(baseline_per_h: float, association: float, marker: Floats, *, shape: float = 1.0,
@@ -81,7 +81,8 @@ def survival_curve(times_h: Floats, hazard_per_h: Floats) -> Floats:
     if np.any(h < 0) or not np.all(np.isfinite(h)):
         raise Refusal(RefusalCode.INVALID, "a hazard must be finite and not negative", reason="BAD_HAZARD")
     step = np.diff(times_h) * (h[..., 1:] + h[..., :-1]) / 2
-    return np.exp(-np.concatenate([np.zeros((*h.shape[:-1], 1)), np.cumsum(step, axis=-1)], axis=-1))
+    total = np.concatenate([np.zeros((*h.shape[:-1], 1)), np.cumsum(step, axis=-1)], axis=-1)
+    return np.asarray(np.exp(-total))
 
 
 def event_log_likelihood(

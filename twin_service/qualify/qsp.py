@@ -1,0 +1,111 @@
+"""How good the QSP library is: check values, forecasts of simulated and of real patients, and speed.
+
+Every figure is measured when asked for. Real patients are read from the reference folder; without it their figures
+are left out, and the log says so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from twin_service.model.qsp.checks import CheckFinding, check_block
+from twin_service.model.qsp.record import block_files
+from twin_service.outcome import Refusal
+from twin_service.qualify.qsp_patients import pca_figures, tumor_figures
+from twin_service.qualify.qsp_simulated import inr_figures, neutropenia_figures
+from twin_service.record.person import ModelChoice
+from twin_service.solver.schedule import Dose, Schedule
+from twin_service.solver.simulate import simulate
+from twin_service.twin.assemble import build
+
+Progress = Callable[[str], None]
+SEED: Final = 20260301
+DOSES_MG: Final = (90.0, 110.0, 135.0, 150.0, 180.0)
+CYCLES: Final = 6
+CYCLE_H: Final = 504.0
+MEMBERS: Final = 500
+
+
+def qualify_qsp(progress: Progress = lambda _: None, *, reference: Path | None = None) -> dict[str, float]:
+    """The figures `qsp.*`, flat, as numbers."""
+    folder = (reference or reference_folder()) / "mipd" / "real"
+    rng = np.random.default_rng(SEED)
+    figures = check_figures(progress)
+    progress("neutropenia: 200 simulated courses")
+    figures |= neutropenia_figures(rng)
+    progress("warfarin: 200 simulated patients")
+    figures |= inr_figures(rng)
+    if folder.exists():
+        progress("warfarin: prothrombin complex activity of 32 volunteers")
+        figures |= pca_figures(folder / "nlmixr2data_warfarin.csv")
+        progress("tumors: 68 patients of a control arm")
+        figures |= tumor_figures(folder / "tumgr_sampleData.csv")
+    else:
+        progress("real patients are left out: set TWIN_REFERENCE_DIR to the reference folder")
+    progress("speed: five regimens, 500 members, six cycles")
+    return figures | speed_figures(progress)
+
+
+def check_findings(progress: Progress = lambda _: None) -> list[CheckFinding]:
+    """Every check of every block of the library."""
+    found: list[CheckFinding] = []
+    for block, path in block_files().items():
+        progress(f"check {block}")
+        found += check_block(path)
+    return found
+
+
+def check_table(findings: list[CheckFinding]) -> list[tuple[str, int, float]]:
+    """Block, number of checks, worst error in units of its tolerance."""
+    by_block: dict[str, list[CheckFinding]] = defaultdict(list)
+    for f in findings:
+        by_block[f.block].append(f)
+    return [(b, len(fs), max(f.error / f.tolerance for f in fs)) for b, fs in by_block.items()]
+
+
+def check_figures(progress: Progress = lambda _: None) -> dict[str, float]:
+    """How many blocks and checks there are, and the share of checks that hold."""
+    findings = check_findings(progress)
+    return {
+        "qsp.blocks": float(len(block_files())),
+        "qsp.checks": float(len(findings)),
+        "qsp.checks_pass_share": float(np.mean([f.ok for f in findings])),
+    }
+
+
+def speed_figures(progress: Progress = lambda _: None) -> dict[str, float]:
+    """Wall-clock seconds for docetaxel PBPK with neutropenia and tumor: five regimens, 500 members, six cycles."""
+    try:
+        model = build(ModelChoice(drugs=("docetaxel",), effects=("neutropenia_friberg", "tumor_claret")))
+    except Refusal as refusal:
+        progress(f"speed was not measured: {refusal.message}")
+        return {}
+    rng = np.random.default_rng(SEED)
+    eta = rng.multivariate_normal(np.zeros(len(model.effects)), model.omega, MEMBERS)
+    person = {"age_y": 60.0, "sex_female": 0.0, "height_cm": 172.0, "weight_kg": 74.0}
+    rows = model.members(person, eta)
+    route = next(r for r in model.routes if r.route == "infusion" or "iv" in r.route)
+    grid = np.linspace(0.0, CYCLES * CYCLE_H, 253)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for mg in DOSES_MG:
+            doses = tuple(Dose(k * CYCLE_H, route.input, mg * route.units_per_mg, 1.0) for k in range(CYCLES))
+            simulate(model.system, rows, Schedule(doses), grid, threads=os.cpu_count() or 1)
+        return time.perf_counter() - start
+
+    run()
+    return {"qsp.whatif5_500_s": min(run() for _ in range(3))}
+
+
+def reference_folder() -> Path:
+    """Where the reference data are, from TWIN_REFERENCE_DIR or beside the checkout."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "reference"
+    return Path(os.environ.get("TWIN_REFERENCE_DIR", str(default)))
