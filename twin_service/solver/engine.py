@@ -105,7 +105,7 @@ def run_compiled(
         ws = workspace(model.layout.size, model.width)
         drive(functions, model.layout, ws, model.width, tol, jobs, course, result, make(share), limits, stop)
 
-    share_out(work, np.arange(len(members)), model.width, threads, deadline, stop)
+    share_out(work, np.arange(len(members)), model.width, threads=threads, deadline=deadline, stop=stop)
     outcomes = [OK] * len(result.code)
     for i in np.flatnonzero(result.code):
         outcomes[i] = _outcome(system, int(result.code[i]), float(result.at[i]), int(result.which[i]))
@@ -169,7 +169,7 @@ def workspace(vectors: int, width: int) -> Floats:
 
 
 def share_out(
-    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, threads: int,
+    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, *, threads: int,
     deadline: Deadline | None, stop: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Run `work` on shares of `members`; `stop[0]` turns 1 when the deadline passes."""

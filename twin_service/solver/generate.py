@@ -57,7 +57,7 @@ def collect(made: Made, texts: list[str], declared: set[str]) -> None:
 
 
 def reader(
-    form: Form, place: Layout, w: Writer, state: Callable[[int], str], time: Callable[[], str]
+    form: Form, place: Layout, w: Writer, *, state: Callable[[int], str], time: Callable[[], str]
 ) -> Callable[[str], str]:
     states = form.system.state_index
     constants = {name: place.q + i for i, name in enumerate(form.constant_names)}
@@ -91,7 +91,7 @@ def _initial(form: Form, place: Layout, w: Writer) -> Made:
 
 def _rates(form: Form, place: Layout, w: Writer) -> Made:
     """rates(ws, t, y, out): out += f(t, y) + infusions."""
-    read = reader(form, place, w, lambda i: w.load("%y", i), lambda: w.load("%t"))
+    read = reader(form, place, w, state=lambda i: w.load("%y", i), time=lambda: w.load("%t"))
     _add_rates(form, place, w, emit_roots(w, form.rates, read))
     return w, w.function("rates", ("ws", "t", "y", "out"))
 
@@ -108,7 +108,7 @@ def _factor(form: Form, place: Layout, w: Writer) -> Made:
 
     Each entry is finished in one go, all its updates together, so that few values are alive at once.
     """
-    read = reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    read = reader(form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     entries = list(form.jacobian.values())
     emitter = Emitter(w, [*form.rates, *entries, *form.drift.values()], read)
     fed = set(form.fed)
@@ -173,7 +173,7 @@ def emit_solve(form: Form, place: Layout, w: Writer) -> Made:
 
 
 def _seen_now(form: Form, place: Layout, w: Writer) -> Made:
-    read = reader(form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    read = reader(form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     _store_seen(form.outputs, place, w, read)
     return w, w.function("seen_now", ("ws",), internal=False)
 
@@ -190,7 +190,7 @@ def _observe(form: Form, place: Layout, w: Writer, method: Tableau) -> Made:
     def time() -> str:
         return w.fma(theta, w.load("%ws", place.h), w.load("%ws", place.t))
 
-    _store_seen(form.outputs, place, w, reader(form, place, w, known.__getitem__, time))
+    _store_seen(form.outputs, place, w, reader(form, place, w, state=known.__getitem__, time=time))
     return w, w.function("observe", ("ws",), internal=False)
 
 

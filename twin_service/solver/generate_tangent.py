@@ -107,7 +107,7 @@ def generate_tangent(t: Tangent, width: int) -> str:
 
 def _rates(t: Tangent, place: Layout, w: Writer) -> Made:
     """velocity(ws, out): out = f(t, y) + infusions."""
-    read = reader(t.form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    read = reader(t.form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     fed = set(t.form.fed)
     for i, v in enumerate(emit_roots(w, t.form.rates, read)):
         w.store(w.add(v, w.load("%ws", place.rate + i)) if i in fed else v, "%out", i)
@@ -116,7 +116,7 @@ def _rates(t: Tangent, place: Layout, w: Writer) -> Made:
 
 def _partials(t: Tangent, place: Layout, w: Writer) -> Made:
     """partials(ws, t, y, out): the entries of J and F_q."""
-    read = reader(t.form, place, w, lambda i: w.load("%y", i), lambda: w.load("%t"))
+    read = reader(t.form, place, w, state=lambda i: w.load("%y", i), time=lambda: w.load("%t"))
     for i, v in enumerate(emit_roots(w, t.entries, read)):
         w.store(v, "%out", i)
     return w, w.function("partials", ("ws", "t", "y", "out"))
@@ -124,7 +124,7 @@ def _partials(t: Tangent, place: Layout, w: Writer) -> Made:
 
 def _changes(t: Tangent, place: Layout, w: Writer) -> Made:
     """changes(ws, velocity, out): the derivatives of the entries along the solution."""
-    inner = reader(t.form, place, w, lambda i: w.load("%ws", place.y + i), lambda: w.load("%ws", place.t))
+    inner = reader(t.form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
 
     def read(name: str) -> str:
         return w.load("%velocity", int(name[1:])) if name.startswith(PREFIX) else inner(name)
@@ -172,7 +172,7 @@ def _linearize(t: Tangent, place: Layout, w: Writer) -> Made:
         states = w.slot("%ws", place.y if x == 0.0 else place.new)
         if 0.0 < x < 1.0:
             states = spare.states
-            at = interpolation(METHOD, n, place, w, w.number(x))
+            at = interpolation(METHOD, n, place, w, theta=w.number(x))
             i = w.begin_loop(n)
             w.store(at(i), states, i)
             w.end_loop()
@@ -285,7 +285,7 @@ def _seen_roots(t: Tangent) -> list[Expression]:
 
 def _seen(t: Tangent, place: Layout, w: Writer, state: Callable[[int], str], slope: Callable[[int], str],
           time: Callable[[], str]) -> None:  # fmt: skip
-    inner, n = reader(t.form, place, w, state, time), len(t.form.rates)
+    inner, n = reader(t.form, place, w, state=state, time=time), len(t.form.rates)
 
     def read(name: str) -> str:
         if not name.startswith(PREFIX):

@@ -28,7 +28,7 @@ def solve(
     """Solve every member by the best method that succeeds."""
     if not np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
         return _solve(system, run, (tolerances, keep_states, deadline, threads), None)
-    found = find_steady(system, run, tolerances, deadline)
+    found = find_steady(system, run, tolerances, deadline=deadline)
     done = _solve(system, run._replace(plan=found.plan), (tolerances, keep_states, deadline, threads), found.states)
     for i in sorted({int(i) for i in found.who[~found.converged]}):
         where = float(found.plan.time[found.plan.offset[i]])
@@ -38,7 +38,7 @@ def solve(
 
 
 def find_steady(
-    system: System, run: Run, tolerances: Tolerances, deadline: Deadline | None, method: str = "root"
+    system: System, run: Run, tolerances: Tolerances, *, deadline: Deadline | None, method: str = "root"
 ) -> Found:
     """Steady states of all steady doses, solved ten times tighter than the run that uses them."""
     tight = Tolerances(max(tolerances.rtol / 10, 1e-13), tolerances.atol_scale / 10, tolerances.max_steps)
@@ -56,7 +56,9 @@ def _solve(
     if not system.states:
         # outputs of time and parameters only: nothing to integrate, and nothing to generate code for
         everyone = range(run.parameters.shape[0])
-        states, outputs, final, outcomes = run_reference(system, run, everyone, tolerances, deadline, steady)
+        states, outputs, final, outcomes = run_reference(
+            system, run, everyone, tolerances, deadline=deadline, steady=steady
+        )
         return Computed(states, outputs, final, outcomes, np.zeros(len(everyone), np.int64))
     linear = linear_form(system)
     if linear is not None:
@@ -76,7 +78,7 @@ def _last_rung(
     steady: Floats | None,
 ) -> None:  # fmt: skip
     tolerances, deadline, keep_states = how
-    states, outputs, final, outcomes = run_reference(system, run, [i], tolerances, deadline, steady)
+    states, outputs, final, outcomes = run_reference(system, run, [i], tolerances, deadline=deadline, steady=steady)
     if not outcomes[0].ok:
         done.outcomes[i] = outcomes[0]
         return

@@ -24,12 +24,12 @@ Bools = NDArray[np.bool_]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def inner(function: Function) -> Function:
+def njit_part(function: Function) -> Function:
     """Compile a part of a kernel: without the interpreter's lock, with NumPy's rules for division by zero."""
     return cast(Function, njit(nogil=True, error_model="numpy")(function))
 
 
-def kernel(function: Function) -> Function:
+def njit_kernel(function: Function) -> Function:
     """Compile what Python calls, and keep it on disk; it contains the parts that it calls."""
     return cast(Function, njit(nogil=True, error_model="numpy", cache=True)(function))
 

@@ -82,7 +82,10 @@ def run_linear(
     states, final = np.full((n, nt, ns), np.nan), np.full((n, ns), np.nan)
     rows = np.zeros((n, nt), np.int64)
     stop = np.zeros(1, np.uint8)
-    share_out(lambda s: propagate(course, s, states, rows, final, stop), np.arange(n), 64, threads, deadline, stop)
+    share_out(
+        lambda s: propagate(course, s, states, rows, final, stop),
+        np.arange(n), 64, threads=threads, deadline=deadline, stop=stop,
+    )  # fmt: skip
     outputs = _outputs(system, linear, run, states, rows)
     return Computed(
         states, outputs, final, _outcomes(system, run, final, outputs, bool(stop[0])), np.zeros(n, np.int64)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twin_service.solver.lanes import Bools, Floats, Ints, inner, kernel
+from twin_service.solver.lanes import Bools, Floats, Ints, njit_kernel, njit_part
 from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 KEPT = 12
@@ -46,7 +46,7 @@ class Memory(NamedTuple):
     work: Floats
 
 
-@kernel
+@njit_kernel
 def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any, stop: Any) -> None:
     """States (N, nt, n), the parameter row in force at each output, and the final states of `members`."""
     n = c.matrix.shape[2]
@@ -63,7 +63,7 @@ def propagate(c: LinearCourse, members: Any, states: Any, rows: Any, final: Any,
         _course(c, m, y, rate, running, kept, states, rows, final)
 
 
-@inner
+@njit_part
 def _course(
     c: LinearCourse, m: int, y: Any, rate: Any, running: Any, kept: Memory, states: Any, rows: Any, final: Any
 ) -> None:
@@ -99,7 +99,7 @@ def _course(
         t = following
 
 
-@inner
+@njit_part
 def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: Any) -> None:
     kind, i = c.kind[a], c.target[a]
     if kind == BOLUS:
@@ -118,7 +118,7 @@ def _act(c: LinearCourse, m: int, a: int, row: int, y: Any, rate: Any, running: 
         y[:] += c.steady[i]
 
 
-@inner
+@njit_part
 def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: float, kept: Memory, y: Any) -> None:
     """y after `interval` h under the matrix of `row` and the infusions `rate`."""
     n = y.size
@@ -147,7 +147,7 @@ def _flow(c: LinearCourse, m: int, row: int, rate: Any, version: int, interval: 
         y[i] = moved[i]
 
 
-@inner
+@njit_part
 def _free(kept: Memory, version: int) -> int:
     """A slot of an outdated version, or else the next in turn."""
     for k in range(KEPT):
@@ -161,7 +161,7 @@ def _free(kept: Memory, version: int) -> int:
     return first
 
 
-@inner
+@njit_part
 def exponential(a: Any, work: Any, out: Any) -> None:
     """out = exp(a); `work` holds six matrices of the same size, of which `a` may be the first."""
     n = a.shape[0]
@@ -203,7 +203,7 @@ def exponential(a: Any, work: Any, out: Any) -> None:
     out[:] = p
 
 
-@inner
+@njit_part
 def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
     """out = 1/k! + x/(k+1)! + x2/(k+2)! with k = first."""
     c0 = 1.0
@@ -217,7 +217,7 @@ def _quadratic(x: Any, x2: Any, first: int, out: Any) -> None:
         out[i, i] += c0
 
 
-@inner
+@njit_part
 def _multiply(a: Any, b: Any, out: Any) -> None:
     n = a.shape[0]
     for i in range(n):

@@ -84,7 +84,8 @@ def run_reference(
     run: Run,
     members: Sequence[int],
     tolerances: Tolerances,
-    deadline: Deadline | None,
+    *,
+    deadline: Deadline | None = None,
     steady: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, list[Outcome]]:
     """States (m, nt, ns), outputs (m, nt, no), final (m, ns) and outcomes of the chosen members.

@@ -87,7 +87,7 @@ def simulate_sensitivities(
     slopes = _slopes(system, run, courses, moved)
     steady, steady_slopes, plan = None, np.zeros((0, len(wrt), len(system.states))), run.plan
     if np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
-        found = find_steady(system, run, tolerances, deadline)
+        found = find_steady(system, run, tolerances, deadline=deadline)
         steady_slopes = _steady_slopes(system, run, found, slopes, (moved, tolerances))
         steady, plan = found.states, found.plan
     nominal = solve(system, run, tolerances=tolerances, keep_states=keep_states, deadline=deadline, threads=threads)
@@ -173,9 +173,9 @@ def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArra
         mine = np.flatnonzero((doses.input == k)[np.maximum(plan.source, 0)] & (plan.source >= 0))
         if len(mine):
             j = plan.source[mine]
-            values, gradient = _input_values(system, [u.bioavailability, u.lag, u.duration or ZERO], run.parameters,
+            values, gradient = _input_values(system, [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration], run.parameters,
                                              (doses.who[j], row[j], doses.time[j]), moved)  # fmt: skip
-            _fill_slopes(zeros, mine, run, doses, values, gradient, u.duration is not None)
+            _fill_slopes(zeros, mine, run, doses, values=values, gradient=gradient, modelled=u.duration is not None)
     return zeros
 
 
@@ -195,7 +195,7 @@ def _input_values(
 
 
 def _fill_slopes(
-    into: Slopes, mine: NDArray[np.int64], run: Run, doses: Doses, values: Floats, gradient: Floats, modelled: bool
+    into: Slopes, mine: NDArray[np.int64], run: Run, doses: Doses, *, values: Floats, gradient: Floats, modelled: bool
 ) -> None:
     plan, j = run.plan, run.plan.source[mine]
     kind, start = plan.kind[mine], run.start_h[doses.who[j]]

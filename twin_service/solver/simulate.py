@@ -69,7 +69,7 @@ def simulate_reference(
     """The same as `simulate`, by SciPy's LSODA, one patient after another: slow, and an oracle."""
     run = _admitted(system, parameters, schedules, times_h, start_h=start_h, state=state, after_dose=after_dose)
     members = range(run.parameters.shape[0])
-    states, outputs, final, outcomes = run_reference(system, run, members, tolerances, deadline)
+    states, outputs, final, outcomes = run_reference(system, run, members, tolerances, deadline=deadline)
     return _solution(run, Computed(states, outputs, final, outcomes, np.zeros(len(members), np.int64)), keep_states)
 
 

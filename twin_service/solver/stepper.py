@@ -50,7 +50,7 @@ def step_function(m: Tableau, shape: tuple[int, bool], place: Layout, w: Writer)
     w.call("solve", "%ws", k[0])
     moment = w.slot("%ws", place.theta)
     for s in range(1, m.stages):
-        _combine(m, s, (n, drifts), (y, stage, k), (h, inverse), place, w)
+        _combine(m, s, (n, drifts), (y, stage, k), steps=(h, inverse), place=place, w=w)
         if drifts:
             w.store(w.fma(h, w.number(m.alpha[s]), w.load(t)), moment)
         w.call("rates", "%ws", moment if drifts else t, stage, k[s])
@@ -69,7 +69,7 @@ def _add_drift(factor: float, n: int, where: tuple[str, str], place: Layout, w: 
 
 
 def _combine(
-    m: Tableau, s: int, shape: tuple[int, bool], arrays: tuple[str, str, list[str]], steps: tuple[str, str],
+    m: Tableau, s: int, shape: tuple[int, bool], arrays: tuple[str, str, list[str]], *, steps: tuple[str, str],
     place: Layout, w: Writer,
 ) -> None:  # fmt: skip
     """stage = y + sum a_sj k_j and k_s = sum c_sj/h k_j + gamma_s h drift, in one pass over the increments."""
@@ -121,7 +121,7 @@ def _finish(m: Tableau, n: int, arrays: tuple[str, str, str], place: Layout, w: 
     w.store(w.mul(growth, w.number(SAFETY)), "%ws", place.growth)
 
 
-def interpolation(m: Tableau, n: int, place: Layout, w: Writer, theta: str = "") -> Callable[[int | str], str]:
+def interpolation(m: Tableau, n: int, place: Layout, w: Writer, *, theta: str = "") -> Callable[[int | str], str]:
     """A function giving state i at t + theta h, with theta from the workspace unless given."""
     theta = theta or w.load("%ws", place.theta)
     rest = w.sub(w.number(1.0), theta)
