@@ -33,6 +33,7 @@ COVARIATE_NAMES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 MISSING: Final = ("", ".", "NA", "NaN", "nan")
 ROWS_MAX: Final = 2_000_000
+JUST_AFTER_H: Final = 1e-7
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,8 @@ def _covariates(
     found, wanted = dict(before), {c.name for c in model.covariates}
     chosen = {k.upper(): v for k, v in how.covariates.items()}
     for column in row:
-        name = chosen.get(column) or COVARIATE_NAMES.get(column.lower()) or column.lower()
+        own = column.lower()
+        name = chosen.get(column) or (own if own in wanted else COVARIATE_NAMES.get(own, own))
         if name in wanted:
             value = _number(row, column, number)
             if value is not None:
@@ -197,7 +199,7 @@ def _segments(
         if rows[k] == segments[-1]:
             continue
         # backward: just after record k-1, so that a dose or reading at that very time still sees record k-1
-        time = math.nextafter(times[k - 1], math.inf) if carry == "backward" else times[k]
+        time = times[k - 1] + JUST_AFTER_H if carry == "backward" else times[k]
         if (changes and changes[-1] >= time) or (carry == "forward" and time <= times[0]):
             segments[-1] = rows[k]
         else:

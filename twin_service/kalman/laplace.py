@@ -32,6 +32,7 @@ SETTLED = 1e-7
 GAIN = 1e-11  # expected fall of the objective that is not worth another step
 NOISE = 1e-2
 ITERATIONS = 100
+PATIENCE = 12  # steps after which curvature is measured instead of expected
 LEAP = 4.0  # prior standard deviations: beyond, exp(eta) makes models that no solver can integrate
 
 
@@ -167,22 +168,46 @@ def _mode_with_tails(problem: _Problem, begin: _Point, gate: float | None, itera
 def _mode(problem: _Problem, begin: _Point, weight: FloatArray, iterations: int) -> _Found:
     point, damping = begin, 0.0
     for k in range(1, iterations + 1):
-        H = point.hessian + damping * np.diag(np.diag(point.hessian))
+        base = point.hessian if k <= PATIENCE else _curvature(problem, point, weight)
+        H = base + damping * np.diag(np.diag(base))
         step = -np.linalg.solve(H, point.gradient)
         step /= max(1.0, float(np.max(np.abs(step), initial=0.0)) / LEAP)
         gain = -float(point.gradient @ step)
-        if damping == 0.0 and (np.max(np.abs(step), initial=0.0) < SETTLED or gain < GAIN):
+        if np.max(np.abs(step), initial=0.0) * (1.0 + damping) < SETTLED or gain * (1.0 + damping) < GAIN:
             return _Found(point, weight, k, True)
+        expected = 2.0 * (gain - 0.5 * float(step @ base @ step))
         trial = problem.at(point.u + step, weight)
-        if trial is not None and trial.objective <= point.objective + 1e-10 * abs(point.objective):
+        got = -np.inf if trial is None else point.objective - trial.objective
+        if trial is not None and got >= -1e-10 * abs(point.objective):
+            # the share of the expected fall that came: far below 1, the quadratic is trusted too far
+            ratio = got / max(expected, 1e-300)
             point = trial
-            damping = 0.0 if damping < 1e-3 else damping / 10.0
+            if ratio > 0.6:
+                damping = 0.0 if damping < 1e-3 else damping / 8.0
+            elif ratio < 0.25 and expected > GAIN:
+                damping = max(3.0 * damping, 0.05)
             continue
         if damping > 1e10 or np.max(np.abs(step)) < 1e-11:
             # no step improves: at the mode as far as the model's own numerical noise lets one see
             return _Found(point, weight, k, bool(np.max(np.abs(point.gradient)) < NOISE))
         damping = max(4.0 * damping, 1e-2)
     return _Found(point, weight, iterations, False)
+
+
+def _curvature(problem: _Problem, point: _Point, weight: FloatArray) -> FloatArray:
+    """Half the true Hessian by differences of the gradient, where the expected information leads nowhere.
+
+    Eigenvalues are made positive, so that every step goes down.
+    """
+    nx = len(point.u)
+    H = point.hessian.copy()
+    for i in range(nx):
+        moved = problem.at(point.u + DIFFERENCE * np.eye(nx)[i], weight)
+        if moved is None:
+            return point.hessian
+        H[i] = (moved.gradient - point.gradient) / DIFFERENCE
+    values, vectors = np.linalg.eigh(0.5 * (H + H.T))
+    return np.asarray((vectors * np.maximum(np.abs(values), 1e-3)) @ vectors.T)
 
 
 def _report(
