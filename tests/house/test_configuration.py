@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tomllib
 import warnings
 from importlib import metadata
@@ -64,3 +65,21 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_both_packages_are_typed_and_shipped() -> None:
+    shipped = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert shipped == ["twin_service", "clients/twin_client"]
+    assert [p for p in shipped if not (ROOT / p / "py.typed").exists()] == []
+
+
+def test_nothing_shipped_is_ignored_by_git() -> None:
+    """The wheel is built from what git does not ignore: a library file that matches .gitignore would be missing."""
+    inside = [
+        p
+        for p in (ROOT / "twin_service").rglob("*")
+        if p.is_file() and p.suffix in (".toml", ".mako", ".html", ".typed")
+    ]
+    command = ["git", "check-ignore", "--stdin"]
+    run = subprocess.run(command, cwd=ROOT, input="\n".join(map(str, inside)), capture_output=True, text=True)
+    assert inside and run.stdout == ""
