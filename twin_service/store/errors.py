@@ -36,3 +36,9 @@ def unavailable(error: DBAPIError) -> StoreUnavailable | None:
     if error.connection_invalidated or lost:
         return StoreUnavailable("STORE_UNREACHABLE", "the store cannot be reached")
     return None
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether another writer was faster: a key taken meanwhile, a deadlock, a serialization failure."""
+    state = getattr(error.orig, "sqlstate", "") or ""
+    return state in ("23505", "40001", "40P01") or "UNIQUE constraint failed" in str(error.orig)

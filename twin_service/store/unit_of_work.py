@@ -29,7 +29,11 @@ class Store:
         self._trouble: StoreUnavailable | None = None
         self._state = threading.Lock()
         self._lock = lock_file(self._url)
-        check_schema(settings.database_url)
+        try:
+            check_schema(settings.database_url)
+        except BaseException:
+            self._unlock()
+            raise
         self._writing = writer_engine(self._url)
         self._writer = Writer(self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max,
                               watch=self._heard)  # fmt: skip
@@ -78,6 +82,9 @@ class Store:
         self._reading.dispose()
         self._writer.close()
         self._writing.dispose()
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
 

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.store.errors import Conflict, StoreUnavailable, unavailable
+from twin_service.store.errors import Conflict, StoreUnavailable, is_conflict, unavailable
 
 T = TypeVar("T")
-ATTEMPTS = 5
+ATTEMPTS = 20
 Watch = Callable[[int, StoreUnavailable | None], None]
 
 
@@ -115,16 +115,19 @@ class Writer:
                 job.promise.set_result(result)
 
     def _alone(self, job: _Job) -> Any:
-        trouble: BaseException = Conflict("another writer was faster each time")
+        """Try again while others are faster; anything else that failed is told after a second try."""
+        failures = 0
         for _ in range(ATTEMPTS):
             results = self._attempt([job])
             if results is not None:
                 return results[0]
-            trouble = self._trouble or trouble
-        if isinstance(trouble, Conflict):
+            failures += self._trouble is not None
+            if failures == 2:
+                break
+        if self._trouble is None:
             return Refusal(RefusalCode.CONFLICT, "others change this twin at the same time; try again",
                            reason="CONFLICT")  # fmt: skip
-        return trouble
+        return self._trouble
 
     def _attempt(self, jobs: list[_Job]) -> list[Any] | None:
         """Results (or exceptions to hand on) of one committed transaction; None when it was rolled back."""
@@ -136,6 +139,8 @@ class Writer:
         except Conflict:
             return None
         except DBAPIError as error:
+            if is_conflict(error):
+                return None
             self._trouble = unavailable(error) or error
             self._disconnect()
             self._watch(0, self._trouble if isinstance(self._trouble, StoreUnavailable) else None)
@@ -144,13 +149,18 @@ class Writer:
         return results
 
     def _in_savepoint(self, connection: Connection, job: _Job) -> Any:
+        """The job's result, or what it raised. An error of the database ends the transaction (a full SQLite has left
+        it already), so its savepoint is not gone back to."""
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                return job.work(connection)
+            result = job.work(connection)
         except (Conflict, DBAPIError):
             raise
         except Exception as error:  # a refusal or a bug of this job alone; it goes to whoever asked
+            savepoint.rollback()
             return error
+        savepoint.commit()
+        return result
 
     def _connected(self) -> Connection:
         if self._connection is None:
