@@ -40,7 +40,7 @@ def exp(w: Writer, x: str) -> str:
 
 def log(w: Writer, x: str) -> str:
     parts = _log_parts(w, x)
-    return _log_special(w, x, w.add(parts.high, parts.low))
+    return _log_special(w, x, parts.high)
 
 
 def power(w: Writer, x: str, y: str) -> str:
@@ -126,7 +126,8 @@ def _log_parts(w: Writer, x: str) -> Parts:
     high = w.add(large, twice)
     rounding = w.sub(twice, w.sub(high, large))
     low = w.add(w.fma(exponent, w.number(_LN2_LOW), small), rounding)
-    return Parts(high, low)
+    total = w.add(high, low)
+    return Parts(total, w.sub(low, w.sub(total, high)))
 
 
 def _log_special(w: Writer, x: str, value: str) -> str:

@@ -48,7 +48,7 @@ class Computed(NamedTuple):
 
 
 _FORMS: OrderedDict[str, Form] = OrderedDict()
-_MODELS: OrderedDict[tuple[str, int], Model] = OrderedDict()
+_MODELS: OrderedDict[tuple[str, int, bool], Model] = OrderedDict()
 _LOCK = threading.RLock()
 
 
@@ -64,14 +64,19 @@ def form_of(system: System) -> Form:
         return found
 
 
-def model_of(system: System, width: int = WIDTH) -> Model:
+def model_of(system: System, width: int = WIDTH, *, pivoted: bool = False) -> Model:
     """The compiled system: from memory, from the cache on disk, or compiled now."""
-    key = (system.digest, width)
+    key = (system.digest, width, pivoted)
     with _LOCK:
         found = _MODELS.get(key)
         if found is None:
             f = form_of(system)
-            found = _MODELS[key] = Model(system, f, width, layout(f), compile_module(generate(f, width), NAMES))
+            if pivoted:
+                from twin_service.solver.dense import register
+
+                register()
+            machine = compile_module(generate(f, width, pivoted=pivoted), NAMES)
+            found = _MODELS[key] = Model(system, f, width, layout(f, pivoted=pivoted), machine)
             while len(_MODELS) > KEPT_MODELS:
                 _MODELS.popitem(last=False)
         else:

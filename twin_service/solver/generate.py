@@ -30,10 +30,12 @@ METHOD = RODAS5P
 NAMES = ("prepare", "initial", "slope", "commit", "seen_now", "attempt", "observe", "states")
 
 
-def generate(form: Form, width: int) -> str:
-    """The text of the whole module."""
-    place = layout(form)
-    parts = [_prepare, _initial, _rates, _factor, emit_solve, _seen_now]
+def generate(form: Form, width: int, *, pivoted: bool = False) -> str:
+    """The text of the whole module; `pivoted` needs a width of one."""
+    assert width == 1 or not pivoted
+    place = layout(form, pivoted=pivoted)
+    factor, solve = (_dense_factor, _dense_solve) if pivoted else (_factor, emit_solve)
+    parts = [_prepare, _initial, _rates, factor, solve, _seen_now]
     texts: list[str] = []
     declared: set[str] = set()
     for part in parts:
@@ -108,16 +110,45 @@ def _factor(form: Form, place: Layout, w: Writer) -> Made:
 
     Each entry is finished in one go, all its updates together, so that few values are alive at once.
     """
+    _eliminate(form, place, w, _slopes(form, place, w))
+    return w, w.function("factor", ("ws", "diagonal", "out"))
+
+
+def _slopes(form: Form, place: Layout, w: Writer) -> Emitter:
+    """Store f and drift, and be ready for the entries of J."""
     read = reader(form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
-    entries = list(form.jacobian.values())
-    emitter = Emitter(w, [*form.rates, *entries, *form.drift.values()], read)
+    emitter = Emitter(w, [*form.rates, *form.jacobian.values(), *form.drift.values()], read)
     fed = set(form.fed)
     for i, v in enumerate(emitter.values(form.rates)):
         w.store(w.add(v, w.load("%ws", place.rate + i)) if i in fed else v, "%out", i)
     for i, v in zip(form.drift, emitter.values(list(form.drift.values())), strict=True):
         w.store(v, "%ws", place.drift + i)
-    _eliminate(form, place, w, emitter)
+    return emitter
+
+
+def _dense_factor(form: Form, place: Layout, w: Writer) -> Made:
+    """The same, with the whole matrix and exchanges of rows."""
+    n = len(form.rates)
+    emitter = _slopes(form, place, w)
+    matrix = w.slot("%ws", place.lu)
+    i = w.begin_loop(n * n)
+    w.store(w.number(0.0), matrix, i)
+    w.end_loop()
+    diagonal = w.load("%diagonal")
+    for k in range(n):
+        w.store(diagonal, matrix, k * n + k)
+    for (row, column), entry in form.jacobian.items():
+        slope = emitter.values([entry])[0]
+        value = w.sub(diagonal, slope) if row == column else w.neg(slope)
+        w.store(value, matrix, row * n + column)
+    w.foreign("twin_dense_factor", (matrix, w.slot("%ws", place.lu + n * n)), n)
     return w, w.function("factor", ("ws", "diagonal", "out"))
+
+
+def _dense_solve(form: Form, place: Layout, w: Writer) -> Made:
+    n = len(form.rates)
+    w.foreign("twin_dense_solve", (w.slot("%ws", place.lu), w.slot("%ws", place.lu + n * n), "%b"), n)
+    return w, w.function("solve", ("ws", "b"))
 
 
 def _eliminate(form: Form, place: Layout, w: Writer, emitter: Emitter) -> None:

@@ -67,10 +67,31 @@ def _solve(
     model = model_of(system, 1 if len(members) == 1 else 8)
     done = run_compiled(model, run, members, tolerances=tolerances, keep_states=keep_states, deadline=deadline,
                         threads=threads, steady=steady)  # fmt: skip
-    failed = [i for i, o in enumerate(done.outcomes) if not o.ok and o.verdict is not Verdict.CANCELLED]
-    for i in failed:
+    _retry_pivoted(system, run, done, (tolerances, keep_states, deadline), steady)
+    for i in _failed(done):
         _last_rung(system, run, i, done, (tolerances, deadline, keep_states), steady)
     return done
+
+
+def _failed(done: Computed) -> list[int]:
+    return [i for i, o in enumerate(done.outcomes) if not o.ok and o.verdict is not Verdict.CANCELLED]
+
+
+def _retry_pivoted(
+    system: System, run: Run, done: Computed, how: tuple[Tolerances, bool, Deadline | None], steady: Floats | None
+) -> None:
+    failed = _failed(done)
+    if not failed:
+        return
+    tolerances, keep_states, deadline = how
+    again = run_compiled(model_of(system, 1, pivoted=True), run, np.array(failed), tolerances=tolerances,
+                         keep_states=keep_states, deadline=deadline, steady=steady)  # fmt: skip
+    for i in failed:
+        first, second = done.outcomes[i], again.outcomes[i]
+        done.outcomes[i] = Outcome(Verdict.RETRIED, f"pivoted after: {first}") if second.ok else second
+        done.outputs[i], done.final[i] = again.outputs[i], again.final[i]
+        if keep_states:
+            done.states[i] = again.states[i]
 
 
 def _last_rung(

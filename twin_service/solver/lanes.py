@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from twin_service.solver.compiler import cache_directory
 
-SOURCES = ("lanes", "layout", "plan", "kernel", "tangents", "linear_kernel")
+SOURCES = ("lanes", "layout", "plan", "kernel", "tangents", "linear_kernel", "dense")
 FINISHED, NOT_FINITE, TOO_SMALL, TOO_MANY, CANCELLED = 0, 1, 2, 3, 4
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+CACHED: dict[str, Any] = {"error_model": "numpy", "cache": True}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

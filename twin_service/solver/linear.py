@@ -130,6 +130,7 @@ def _outcomes(system: System, run: Run, final: Floats, outputs: Floats, stopped:
             continue
         bad = ~np.isfinite(outputs[i])
         t = float(run.times_h[i][bad.any(axis=1)][0]) if bad.any() else float(run.start_h[i])
-        what = system.outputs[int(bad.any(axis=0).argmax())].name if bad.any() else system.states[0].name
+        state = system.states[int((~np.isfinite(final[i])).argmax())].name
+        what = f"output {system.outputs[int(bad.any(axis=0).argmax())].name}" if bad.any() else f"state {state}"
         outcomes[i] = Outcome(Verdict.NOT_FINITE, f"model {system.name}, t = {t:.6g} h, {what}")
     return outcomes

@@ -130,6 +130,11 @@ class Writer:
     def call(self, function: str, *pointers: str) -> None:
         self.lines.append(f"  call void @{function}({', '.join(f'ptr {p}' for p in pointers)})")
 
+    def foreign(self, function: str, pointers: tuple[str, ...], size: int) -> None:
+        """Call a function compiled elsewhere with pointers and a size."""
+        self.declared.add(f"declare void @{function}({', '.join(['ptr'] * len(pointers))}, i64)")
+        self.lines.append(f"  call void @{function}({', '.join(f'ptr {p}' for p in pointers)}, i64 {size})")
+
     def begin_loop(self, count: int) -> str:
         """Open a loop over 0..count-1 and give its counter; close it with `end_loop`."""
         number, counter = self._count, self.name()
