@@ -164,11 +164,20 @@ def _shared_covariates(name: str, blocks: Mapping[str, Block]) -> tuple[Covariat
                 raise _refuse(f"{name}: covariate {c.name} is in {old.unit} and in {c.unit} (R5)")
             merged[c.name] = c if old is None else replace(
                 old,
-                default=None if old.default is None or c.default is None else old.default,
+                default=_shared_default(old, c),
                 low=max(old.low, c.low), high=min(old.high, c.high),
                 caution_low=max(old.caution_low, c.caution_low), caution_high=min(old.caution_high, c.caution_high),
             )  # fmt: skip
     return tuple(merged.values())
+
+
+def _shared_default(a: Covariate, b: Covariate) -> float | None:
+    """Required if either requires it. A block may use a default outside another's domain to say "not measured"; the
+    default that both can use is then the one for all, so that no two blocks assume different patients."""
+    if a.default is None or b.default is None:
+        return None
+    low, high = max(a.low, b.low), min(a.high, b.high)
+    return next((d for d in (a.default, b.default) if low <= d <= high), a.default)
 
 
 def _joined_individualize(blocks: Mapping[str, Block]):  # type: ignore[no-untyped-def]

@@ -27,7 +27,7 @@ ESTIMATOR = {
     "unscented": common_pb2.ESTIMATOR_UNSCENTED,
     "ensemble": common_pb2.ESTIMATOR_ENSEMBLE,
     "laplace": common_pb2.ESTIMATOR_LAPLACE,
-    "policy": common_pb2.ESTIMATOR_POLICY,
+    "auto": common_pb2.ESTIMATOR_POLICY,
 }
 
 

@@ -13,11 +13,11 @@ from twin_service.twin import assemble
 from twin_service.v1 import common_pb2, twin_pb2
 
 ESTIMATORS = {
-    common_pb2.ESTIMATOR_UNSPECIFIED: "unscented",
+    common_pb2.ESTIMATOR_UNSPECIFIED: "auto",
     common_pb2.ESTIMATOR_UNSCENTED: "unscented",
     common_pb2.ESTIMATOR_ENSEMBLE: "ensemble",
     common_pb2.ESTIMATOR_LAPLACE: "laplace",
-    common_pb2.ESTIMATOR_POLICY: "policy",
+    common_pb2.ESTIMATOR_POLICY: "auto",
 }
 
 

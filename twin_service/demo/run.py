@@ -1,0 +1,89 @@
+"""`twin demo`: a server in a process of its own, real patients through the client, and a report of what was learned."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from twin_client import TwinClient
+from twin_service.demo import plots, report
+from twin_service.demo.cases import Case, phenobarb, quinidine, theoph
+from twin_service.demo.control_arm import FOLDS, ControlArm, run_control_arm
+from twin_service.demo.figures import set_figures
+from twin_service.demo.process import running_server
+from twin_service.demo.questions import ask_oncology, ask_quinidine, send_oncology
+from twin_service.demo.stream import Streamed, stream
+
+SETS: dict[str, Callable[[int], list[Case]]] = {"quinidine": quinidine, "theoph": theoph, "phenobarb": phenobarb}
+CALL_TIMEOUT_S = 120.0
+
+
+def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console: Console | None = None) -> int:
+    """Run everything and write plots and report to `out`; 0 when every path was walked to its end.
+
+    `patients` limits each data set (0: all), for a quick look.
+    """
+    console = console or Console()
+    started = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    with running_server(out / "server.log") as address, TwinClient(address, "demo", timeout_s=CALL_TIMEOUT_S) as client:
+        console.print(f"server at {address}; log in {out / 'server.log'}")
+        streamed, arm = _stream_all(client, patients, console)
+        reading, revision = send_oncology(client)
+        answers = [(ask_quinidine(client, streamed["quinidine"]), ()), (ask_oncology(client, revision), reading.held)]
+        images = {name: plots.patients(client, s, out / f"{name}.png") for name, s in streamed.items()}
+    images |= {"before_after": plots.before_after(streamed, out / "before_after.png"),
+               "control_arm": plots.control_arm(arm, out / "control_arm.png"),
+               **{a.patient: plots.question(a, out / f"{a.patient}.png") for a, _ in answers}}  # fmt: skip
+    figures = _figures(streamed, arm)
+    seconds = time.monotonic() - started
+    page = report.write(report.Page(figures, images, answers, arm, seconds), out / "report.html")
+    _tell(console, figures, page, seconds)
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps({"figures": figures, "seconds": seconds}, indent=1, sort_keys=True) + "\n")
+    return 0
+
+
+def _stream_all(client: TwinClient, patients: int, console: Console) -> tuple[dict[str, list[Streamed]], ControlArm]:
+    bar = Progress(TextColumn("{task.description:24s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+    streamed: dict[str, list[Streamed]] = {}
+    with bar:
+        for name, load in SETS.items():
+            cases = load(patients)
+            task = bar.add_task(f"{name}: levels", total=sum(c.levels for c in cases))
+            streamed[name] = stream(client, cases, lambda n, task=task: bar.advance(task, n))
+        task = bar.add_task("control arm: folds", total=FOLDS)
+        arm = run_control_arm(client, lambda n: bar.advance(task, n))
+    return streamed, arm
+
+
+def _figures(streamed: dict[str, list[Streamed]], arm: ControlArm) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for name, patients in streamed.items():
+        figures |= set_figures(name, len(patients), [f for s in patients for f in s.forecasts])
+    return figures | {"demo.control_arm.variance_reduction": arm.answer.variance_reduction,
+                      "demo.control_arm.patients": len(arm.rows)}  # fmt: skip
+
+
+def _tell(console: Console, figures: dict[str, float], page: Path, seconds: float) -> None:
+    table = Table(title="Forecast of the next level, before and after the first one was seen", title_justify="left")
+    for heading in ("data set", "patients", "levels", "rRMSE before", "after", "MAPE before", "after", "in 90 % band"):
+        table.add_column(heading, justify="left" if heading == "data set" else "right")
+    for name in SETS:
+        def f(key: str, name: str = name) -> float:
+            return figures[f"demo.{name}.{key}"]
+
+        table.add_row(name, f"{f('patients'):.0f}", f"{f('observations'):.0f}", f"{f('prior_rrmse'):.1%}",
+                      f"{f('posterior_rrmse'):.1%}", f"{f('prior_mape'):.1%}", f"{f('posterior_mape'):.1%}",
+                      f"{f('coverage90'):.1%}")  # fmt: skip
+    console.print(table)
+    console.print(f"control arm: the forecast removes {figures['demo.control_arm.variance_reduction']:.1%} of the variance "
+                  f"of the effect ({figures['demo.control_arm.patients']:.0f} patients)")  # fmt: skip
+    console.print(f"report: {page}   ({seconds:.0f} s)")
