@@ -23,7 +23,8 @@ from twin_service.cohort.plausible import Cloud
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 
 Floats = NDArray[np.float64]
-BINS = 10
+# deciles, with the outer ones split: a tail left to the plausible cloud keeps the cloud's spread
+QUANTILES = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 RIDGE = 1e-3
 ESS_MIN = 100.0
 BIN_MEMBERS_MIN = 5
@@ -130,7 +131,7 @@ def _columns(cloud: Cloud, targets: Sequence[Target]) -> Floats:
     unknown = [t.measure for t in targets if t.measure not in names]
     if unknown or not len(targets):
         raise _refuse(f"targets {', '.join(unknown) or '(none)'} match no measure; measures: {', '.join(names)}")
-    if len(cloud.eta) < 2 * BINS:
+    if len(cloud.eta) < 2 * len(QUANTILES):
         raise _refuse(f"only {len(cloud.eta)} plausible patients; draw more before weighting")
     return cloud.scaled[:, [names.index(t.measure) for t in targets]]
 
@@ -145,18 +146,19 @@ def _refuse_collinear(cloud: Cloud, x: Floats) -> None:
 
 def _features(x: Floats, targets: Sequence[Target], correlation: Floats | None) -> tuple[Floats, Floats, int]:
     """Indicator features (N, m), wanted means (m,), and how many bins hold too few patients."""
-    inner = ndtri(np.arange(1, BINS) / BINS)
+    inner = ndtri(np.array(QUANTILES))
+    shares = np.diff([0.0, *QUANTILES, 1.0])
     columns: list[Floats] = []
     wanted: list[float] = []
     thin = 0
     z = (x - [t.mean for t in targets]) / [t.sd for t in targets]
     for j in range(len(targets)):
         where = np.searchsorted(inner, z[:, j])
-        for b in range(BINS):
+        for b, share in enumerate(shares):
             hit = (where == b).astype(np.float64)
             thin += int(hit.sum() < BIN_MEMBERS_MIN)
             columns.append(hit)
-            wanted.append(1.0 / BINS)
+            wanted.append(float(share))
     if correlation is not None:
         for i in range(len(targets)):
             for j in range(i):

@@ -73,7 +73,7 @@ class Problem:
         """A checked problem. Raises Refusal for bounds that are wrong or values a transformation cannot take."""
         for f in free:
             if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale != "lin" and f.low <= 0):
-                raise _refuse(f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, scale {f.scale}: "
+                raise _refuse(f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale}: "
                               "expected low < high, start between them, positive for a log scale")  # fmt: skip
         for i, r in enumerate(rows):
             if not np.isfinite(r.value) or (r.transformation != "lin" and r.value <= 0):

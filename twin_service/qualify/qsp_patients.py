@@ -98,7 +98,9 @@ def _residuals(model: PatientModel, course: Course, belief: Belief) -> Floats:
     return np.asarray((observed - f[0]) ** 2 + np.einsum("ij,jk,ik->i", slope, belief.covariance, slope))
 
 
-def _next_scan(model: PatientModel, course: Course, learned: Learned) -> tuple[float, float, tuple[float, float, float]]:
+def _next_scan(
+    model: PatientModel, course: Course, learned: Learned
+) -> tuple[float, float, tuple[float, float, float]]:
     """Errors of ln size at the third scan before any and after two scans; and its band (low, high, truth)."""
     law = {"tumor_sld": ErrorLaw(proportional=learned.residual, kind="log")}
     target = course.readings[2:3]

@@ -14,7 +14,7 @@ from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.poppk import build_poppk
 from twin_service.model.qsp.build import build_block, wiring
-from twin_service.model.qsp.join import silent_block, unit_block
+from twin_service.model.qsp.join import constant_block, silent_block, unit_block
 from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import ModelChoice
@@ -60,6 +60,10 @@ def _source(
     """The output that feeds `effect.port`; may add a unit block or a silent one."""
     if "." in said["wire"]:
         return said["wire"]
+    if not said["wire"]:
+        # an exposure, a daily dose, an inhibition: no concentration feeds it, so it keeps the level its file gives
+        blocks[f"{effect}_{port}"] = constant_block(float(said["default"]), said["unit"])
+        return f"{effect}_{port}.level"
     drug = said["drug"]
     if not carried:
         blocks.setdefault(f"no_{port}", silent_block(said["unit"]))

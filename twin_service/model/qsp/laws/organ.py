@@ -64,7 +64,8 @@ _TISSUES = ("arterial", "gut", "lung", "venous", "rest", "liver", "kidney")
 def acetaminophen_pbpk(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Whole-body kinetics of oral acetaminophen with the equations of the source.
 
-    A tissue loses blood flow Q at Q A/V bp/(Kp fu); the liver metabolizes CL A/(Kp fu), the kidney filters GFR A/(V Kp)
+    A' = Q (arterial - A/V bp/(Kp fu)) in a tissue;   metabolism = CL A/(Kp fu) in the liver
+    filtration = GFR A/(V Kp) in the kidney
 
     A, V   amount, volume of a compartment   mmol, L
     Flows scale with weight^0.75, volumes with weight.

@@ -1,0 +1,97 @@
+"""RECIST 1.1: choice of targets, sums, response at each scan, forecasts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twin_service.model.qsp.recist import (
+    Lesion,
+    Response,
+    Scan,
+    best_response,
+    categories,
+    response_probabilities,
+    responses,
+    sum_of_diameters,
+    target_lesions,
+)
+from twin_service.outcome import Refusal
+
+
+def scan(day: float, *sizes: float | None, new: bool = False, nontarget: Response | None = None) -> Scan:
+    lesions = tuple(Lesion(f"L{i}", f"organ{i}", s) for i, s in enumerate(sizes))
+    return Scan(24.0 * day, lesions, new, nontarget)
+
+
+def test_targets_are_the_largest_measurable_five_and_two_per_organ() -> None:
+    baseline = [Lesion("a", "liver", 50.0), Lesion("b", "liver", 40.0), Lesion("c", "liver", 30.0),
+                Lesion("d", "lung", 9.0), Lesion("e", "node", 14.0, nodal=True), Lesion("f", "node", 16.0, nodal=True),
+                Lesion("g", "lung", 20.0), Lesion("h", "bone", 12.0), Lesion("i", "skin", 11.0)]  # fmt: skip
+    assert [x.id for x in target_lesions(baseline)] == ["a", "b", "g", "f", "h"]
+
+
+def test_a_lesion_that_was_not_measured_makes_the_sum_unknown() -> None:
+    first = scan(0, 50.0, 30.0)
+    targets = target_lesions(first.lesions)
+    assert sum_of_diameters(first, targets) == 80.0
+    assert np.isnan(sum_of_diameters(scan(56, 40.0, None), targets))
+    assert responses([first, scan(56, 40.0, None)]) == [Response.NE]
+
+
+@pytest.mark.parametrize(
+    ("sums", "found"),
+    [
+        ((100, 71, 70), (Response.SD, Response.PR)),
+        ((100, 50, 59, 60), (Response.PR, Response.PR, Response.PD)),  # 20 % over the nadir, though below baseline
+        ((20, 12, 15), (Response.PR, Response.SD)),  # 25 % over the nadir but only 3 mm
+        ((100, 119), (Response.SD,)),
+        ((100, 120), (Response.PD,)),
+        ((100, 0, 4), (Response.CR, Response.PR)),
+        ((100, 0, 5), (Response.CR, Response.PD)),
+    ],
+)
+def test_response_at_each_scan(sums: tuple[float, ...], found: tuple[Response, ...]) -> None:
+    assert responses([scan(56 * k, s) for k, s in enumerate(sums)]) == list(found)
+
+
+def test_the_same_rules_on_arrays() -> None:
+    sums = np.array([[71.0, 70.0, 60.0], [50.0, 59.0, 60.0], [119.0, 120.0, np.nan], [0.0, 4.0, 5.0]])
+    found = categories(sums, np.full(4, 100.0))
+    assert found.tolist() == [[2, 1, 1], [1, 1, 3], [2, 3, 4], [0, 1, 3]]
+
+
+def test_nodes_are_gone_below_10_mm() -> None:
+    def nodes(day: float, size: float) -> Scan:
+        return Scan(24 * day, (Lesion("n", "neck", size, nodal=True),))
+
+    assert responses([nodes(0, 20.0), nodes(56, 9.0)]) == [Response.CR]
+    assert responses([nodes(0, 20.0), nodes(56, 11.0)]) == [Response.PR]
+
+
+def test_new_lesions_and_other_lesions_count() -> None:
+    first = scan(0, 100.0)
+    assert responses([first, scan(56, 50.0, new=True)]) == [Response.PD]
+    assert responses([first, scan(56, 50.0, nontarget=Response.PD)]) == [Response.PD]
+    assert responses([first, scan(56, 0.0, nontarget=Response.SD)]) == [Response.PR]
+
+
+def test_best_response_with_and_without_confirmation() -> None:
+    found = [Response.SD, Response.PR, Response.SD, Response.PD, Response.CR]
+    assert best_response(found) is Response.PR
+    assert best_response(found, confirm=True) is Response.SD
+    assert best_response([Response.PR, Response.PR], confirm=True) is Response.PR
+
+
+def test_probabilities_sum_to_one_and_follow_the_weights() -> None:
+    sums = np.array([[60.0], [90.0], [130.0]])
+    found = response_probabilities(sums, np.full(3, 100.0), np.array([2.0, 1.0, 1.0]))
+    assert {k: float(v[0]) for k, v in found.items()} == {"CR": 0, "PR": 0.5, "SD": 0.25, "PD": 0.25, "NE": 0}
+
+
+def test_a_sum_without_baseline_is_refused() -> None:
+    one = np.ones((1, 1))
+    for call in (lambda: responses([]), lambda: responses([scan(0, 5.0), scan(56, 5.0)]),
+                 lambda: categories(one, None), lambda: categories(one, np.zeros(1))):  # fmt: skip
+        with pytest.raises(Refusal, match="baseline"):
+            call()
