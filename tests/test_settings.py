@@ -19,12 +19,15 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (found.listen, found.rpc_threads, found.page_size_max) == ("127.0.0.1:2", 7, 1000)
 
 
-@pytest.mark.parametrize(("text", "word"), [
-    ("rpc_thread = 7", "rpc_thread"),
-    ("rpc_threads = 0", "rpc_threads"),
-    ('log_level = "LOUD"', "log_level"),
-    ("rpc_threads = ", "settings file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("rpc_thread = 7", "rpc_thread"),
+        ("rpc_threads = 0", "rpc_threads"),
+        ('log_level = "LOUD"', "log_level"),
+        ("rpc_threads = ", "settings file"),
+    ],
+)
 def test_a_mistake_is_named(tmp_path: Path, text: str, word: str) -> None:
     file = tmp_path / "twin.toml"
     file.write_text(text)

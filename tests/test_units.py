@@ -122,6 +122,12 @@ def test_a_model_may_declare_further_covariates() -> None:
     assert units.canonical(found, 2, "g/L") == pytest.approx(2000)
 
 
+def test_a_power_of_ten_is_exact() -> None:
+    assert units.convert(1400, "g", "kg") == 1.4
+    assert units.convert(17.3, "ug/mL", "mg/L") == 17.3
+    assert units.convert(90, "min", "h") == 1.5
+
+
 def test_loinc_codes_resolve() -> None:
     assert units.by_loinc("2160-0").id == units.by_loinc("38483-4").id == "creatinine"
     assert units.by_loinc("29463-7").id == "weight_kg"

@@ -31,10 +31,14 @@ _PURE_NUMBERS = frozenset({"1", "%", "10*0"})
 
 
 class Line(NamedTuple):
-    """canonical = scale * given + offset"""
+    """canonical = scale * given / divisor + offset; the divisor keeps 1400 g from becoming 1.4000000000000001 kg."""
 
     scale: float
     offset: float
+    divisor: float = 1.0
+
+    def of(self, value: float) -> float:
+        return self.scale * value / self.divisor + self.offset
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def canonical(analyte: Analyte, value: float, unit: str, *, path: str = "value")
         line = analyte.also.get(unit) or _line(unit, analyte.unit, analyte.molar_mass)
     except ValueError as error:
         raise _refuse(f"{analyte.id}: {error}", f"{path}.unit", "BAD_UNIT") from None
-    result = line.scale * value + line.offset
+    result = line.of(value)
     if not analyte.low <= result <= analyte.high:
         raise _refuse(f"{analyte.id} {value:g} {unit} is implausible; expected {analyte.low:g} to {analyte.high:g} "
                       f"{analyte.unit}. Check the value and its unit", f"{path}.value", "IMPLAUSIBLE")  # fmt: skip
@@ -83,7 +87,7 @@ def convert(value: float, unit: str, to: str, *, molar_mass: float | None = None
         line = _line(unit, to, molar_mass)
     except ValueError as error:
         raise _refuse(str(error), f"{path}.unit", "BAD_UNIT") from None
-    return line.scale * value + line.offset
+    return line.of(value)
 
 
 def analyte(name: str, *, path: str = "analyte") -> Analyte:
@@ -221,7 +225,11 @@ def _line(unit: str, to: str, molar_mass: float | None) -> Line:
         given = given * molar**power
     zero, one = (type(given)(x * given.magnitude, given.units).to(wanted.units).magnitude / wanted.magnitude
                  for x in (0.0, 1.0))  # fmt: skip
-    return Line(float(one - zero), float(zero))
+    scale = float(one - zero)
+    inverse = round(1.0 / scale)
+    if inverse > 1 and abs(inverse * scale - 1.0) < 1e-12:
+        return Line(1.0, float(zero), float(inverse))
+    return Line(scale, float(zero))
 
 
 def _refuse_other_meanings(unit: str, to: str) -> None:

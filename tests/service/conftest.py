@@ -78,14 +78,16 @@ class Client:
 
     def new_twin(self, **more: Any) -> str:
         patient = f"p{next(_PATIENTS)}"
-        request = twin_pb2.CreateTwinRequest(parent="tenants/acme", patient_id=patient, spec=spec(**more),
-                                             request_id=rid())  # fmt: skip
+        request = twin_pb2.CreateTwinRequest(
+            parent="tenants/acme", patient_id=patient, spec=spec(**more), request_id=rid()
+        )
         name: str = self.twins.CreateTwin(request).twin.name
         return name
 
     def record(self, name: str, *events: event_pb2.Event, **more: Any) -> twin_pb2.RecordEventsResponse:
-        request = twin_pb2.RecordEventsRequest(name=name, events=events, request_id=more.pop("request_id", rid()),
-                                               **more)  # fmt: skip
+        request = twin_pb2.RecordEventsRequest(
+            name=name, events=events, request_id=more.pop("request_id", rid()), **more
+        )
         return self.twins.RecordEvents(request)  # type: ignore[no-any-return]
 
     def known_twin(self) -> str:
@@ -101,8 +103,11 @@ class Client:
 
 
 def server_settings(folder: Path, **more: Any) -> Settings:
-    return Settings(database_url=f"sqlite:///{folder / 'twin.db'}", listen="127.0.0.1:0",
-                    **{"metrics_port": -1, "log_level": "ERROR", **more})  # fmt: skip
+    return Settings(
+        database_url=f"sqlite:///{folder / 'twin.db'}",
+        listen="127.0.0.1:0",
+        **{"metrics_port": -1, "log_level": "ERROR", **more},
+    )
 
 
 def simulate_request(name: str, **more: Any) -> simulation_pb2.SimulateRequest:
@@ -110,8 +115,12 @@ def simulate_request(name: str, **more: Any) -> simulation_pb2.SimulateRequest:
     plan = request.what_ifs.add(name="five")
     plan.doses.add(drug="phenobarbital", route="iv", amount=quantity(5, "mg"), interval=quantity(12, "h"), count=6)
     request.what_ifs.add(name="stop")
-    request.targets.add(output="phenobarbital", metric=simulation_pb2.METRIC_TROUGH, low=quantity(15, "ug/mL"),
-                        high=quantity(40, "mg/L"))  # fmt: skip
+    request.targets.add(
+        output="phenobarbital",
+        metric=simulation_pb2.METRIC_TROUGH,
+        low=quantity(15, "ug/mL"),
+        high=quantity(40, "mg/L"),
+    )
     return request
 
 

@@ -24,8 +24,18 @@ YEAR_3000_H = 9e6
     ("bad", "code", "field", "reason"),
     [
         (event("x", 1, dose={**DOSE, "drug": "unobtainium"}), INVALID, "dose.drug", "UNKNOWN_DRUG"),
-        (event("x", 1, dose={**DOSE, "drug": "quinidine"}), grpc.StatusCode.FAILED_PRECONDITION, "dose.drug", "NO_SUCH_ROUTE"),
-        (event("x", 1, dose={**DOSE, "route": "rectal"}), grpc.StatusCode.FAILED_PRECONDITION, "dose.route", "NO_SUCH_ROUTE"),
+        (
+            event("x", 1, dose={**DOSE, "drug": "quinidine"}),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "dose.drug",
+            "NO_SUCH_ROUTE",
+        ),
+        (
+            event("x", 1, dose={**DOSE, "route": "rectal"}),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "dose.route",
+            "NO_SUCH_ROUTE",
+        ),
         (event("x", 1, dose={**DOSE, "amount": quantity(-1, "mg")}), INVALID, "dose.amount.value", "NEGATIVE"),
         (event("x", 1, dose={**DOSE, "amount": quantity(math.nan, "mg")}), INVALID, "dose.amount.value", "CONTRACT"),
         (event("x", 1, dose={**DOSE, "amount": quantity(math.inf, "mg")}), INVALID, "dose.amount.value", "CONTRACT"),
@@ -42,9 +52,24 @@ YEAR_3000_H = 9e6
         (event("x", 1, lab={**LAB, "value": quantity(1, "")}), INVALID, "lab.value.unit", "CONTRACT"),
         (event("x", 1, lab={**LAB, "value": quantity(math.nan, "mg/L")}), INVALID, "lab.value.value", "CONTRACT"),
         (event("x", 1, lab={**LAB, "value": quantity(-3, "mg/L")}), INVALID, "lab.value.value", "IMPLAUSIBLE"),
-        (event("x", 1, image={"analyte": "tumor_sld", "value": quantity(1, "kg")}), INVALID, "image.value.unit", "BAD_UNIT"),
-        (event("x", 1, covariate={"name": "shoe", "value": quantity(1, "1")}), INVALID, "covariate.name", "UNKNOWN_CHARACTERISTIC"),
-        (event("x", 1, covariate={"name": "weight", "value": quantity(0, "kg")}), INVALID, "covariate.value.value", "IMPLAUSIBLE"),
+        (
+            event("x", 1, image={"analyte": "tumor_sld", "value": quantity(1, "kg")}),
+            INVALID,
+            "image.value.unit",
+            "BAD_UNIT",
+        ),
+        (
+            event("x", 1, covariate={"name": "shoe", "value": quantity(1, "1")}),
+            INVALID,
+            "covariate.name",
+            "UNKNOWN_CHARACTERISTIC",
+        ),
+        (
+            event("x", 1, covariate={"name": "weight", "value": quantity(0, "kg")}),
+            INVALID,
+            "covariate.value.value",
+            "IMPLAUSIBLE",
+        ),
         (event("x", 1, genotype={"gene": "cyp", "activity": 1}), INVALID, "genotype.gene", "CONTRACT"),
         (event("x", 1, genotype={"gene": "CYP2D6", "activity": -1}), INVALID, "genotype.activity", "CONTRACT"),
         (event("x", YEAR_3000_H, lab=LAB), INVALID, "time", "FUTURE_TIME"),
@@ -54,18 +79,43 @@ YEAR_3000_H = 9e6
         (event("", 1, lab=LAB), INVALID, "id", "CONTRACT"),
         (event("x y", 1, lab=LAB), INVALID, "id", "CONTRACT"),
         (event("x", 1), INVALID, "payload", "CONTRACT"),
-        (event("x", 1, correction={"target_event_id": "l1", "replacement": {"lab": {**LAB, "value": quantity(1, "m")}},
-                                   "replacement_time": {"seconds": 1_700_000_000}}), INVALID,
-         "correction.replacement.lab.value.unit", "BAD_UNIT"),
-        (event("x", 1, correction={"target_event_id": "l1", "replacement": {"lab": LAB},
-                                   "replacement_time": {"seconds": 40_000_000_000}}), INVALID,
-         "correction.replacement_time", "FUTURE_TIME"),
-        (event("x", 1, correction={"target_event_id": "l1", "replacement": {},
-                                   "replacement_time": {"seconds": 1}}), INVALID,
-         "correction.replacement.finding", "CONTRACT"),
+        (
+            event(
+                "x",
+                1,
+                correction={
+                    "target_event_id": "l1",
+                    "replacement": {"lab": {**LAB, "value": quantity(1, "m")}},
+                    "replacement_time": {"seconds": 1_700_000_000},
+                },
+            ),
+            INVALID,
+            "correction.replacement.lab.value.unit",
+            "BAD_UNIT",
+        ),
+        (
+            event(
+                "x",
+                1,
+                correction={
+                    "target_event_id": "l1",
+                    "replacement": {"lab": LAB},
+                    "replacement_time": {"seconds": 40_000_000_000},
+                },
+            ),
+            INVALID,
+            "correction.replacement_time",
+            "FUTURE_TIME",
+        ),
+        (
+            event("x", 1, correction={"target_event_id": "l1", "replacement": {}, "replacement_time": {"seconds": 1}}),
+            INVALID,
+            "correction.replacement.finding",
+            "CONTRACT",
+        ),
         (event("x", 1, retraction={}), INVALID, "retraction.target_event_id", "CONTRACT"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_event_is_refused_with_its_path_and_nothing_is_written(
     client: Client, twin: str, bad: event_pb2.Event, code: grpc.StatusCode, field: str, reason: str
 ) -> None:
@@ -92,7 +142,9 @@ def test_an_unknown_patient_is_not_found(client: Client) -> None:
         assert (found.code, found.reason, found.fields) == (grpc.StatusCode.NOT_FOUND, "NO_SUCH_TWIN", ["name"])
 
 
-@pytest.mark.parametrize("name", ["", "x", "tenants/Acme/patients/p/twin", "tenants/a/patients/p", "tenants/a/patients/../twin"])
+@pytest.mark.parametrize(
+    "name", ["", "x", "tenants/Acme/patients/p/twin", "tenants/a/patients/p", "tenants/a/patients/../twin"]
+)
 def test_a_bad_name_is_invalid(client: Client, name: str) -> None:
     found = refused(lambda: client.get(name))
     assert (found.code, found.fields) == (INVALID, ["name"])
@@ -125,7 +177,11 @@ def test_a_bad_twin_is_invalid(client: Client, change: dict[str, Any], field: st
 @pytest.mark.parametrize(
     ("change", "field", "code"),
     [
-        (lambda r: r.targets[0].low.CopyFrom(simulation_pb2.Target(low=quantity(1, "kg")).low), "targets[0].low.unit", INVALID),
+        (
+            lambda r: r.targets[0].low.CopyFrom(simulation_pb2.Target(low=quantity(1, "kg")).low),
+            "targets[0].low.unit",
+            INVALID,
+        ),
         (lambda r: setattr(r.targets[0].low, "value", 99.0), "targets[0].low", INVALID),
         (lambda r: setattr(r.targets[0], "output", "nothing"), "targets[0].output", INVALID),
         (lambda r: setattr(r.targets[0], "metric", 0), "targets[0].metric", INVALID),
@@ -135,8 +191,11 @@ def test_a_bad_twin_is_invalid(client: Client, change: dict[str, Any], field: st
         (lambda r: setattr(r.what_ifs[0].doses[0].amount, "value", -1.0), "what_ifs[0].doses[0].amount.value", INVALID),
         (lambda r: setattr(r.what_ifs[0].doses[0], "count", 0), "what_ifs[0].doses[0].count", INVALID),
         (lambda r: r.what_ifs[0].doses[0].ClearField("interval"), "what_ifs[0].interval_h", INVALID),
-        (lambda r: r.horizon.CopyFrom(simulation_pb2.SimulateRequest(horizon=quantity(0, "h")).horizon), "horizon.value",
-         grpc.StatusCode.OUT_OF_RANGE),
+        (
+            lambda r: r.horizon.CopyFrom(simulation_pb2.SimulateRequest(horizon=quantity(0, "h")).horizon),
+            "horizon.value",
+            grpc.StatusCode.OUT_OF_RANGE,
+        ),
         (lambda r: setattr(r.horizon, "unit", "mg"), "horizon.unit", INVALID),
         (lambda r: r.ClearField("horizon"), "horizon", INVALID),
         (lambda r: r.ClearField("what_ifs"), "what_ifs", INVALID),
@@ -145,7 +204,7 @@ def test_a_bad_twin_is_invalid(client: Client, change: dict[str, Any], field: st
         (lambda r: setattr(r, "as_of_revision", 10**6), "as_of_revision", grpc.StatusCode.OUT_OF_RANGE),
         (lambda r: setattr(r.start_time, "seconds", 1000), "start_time", INVALID),
     ],
-)  # fmt: skip
+)
 def test_a_bad_question_is_refused(client: Client, twin: str, change: Any, field: str, code: grpc.StatusCode) -> None:
     request = simulate_request(twin)
     change(request)
@@ -202,7 +261,9 @@ def test_one_id_with_two_contents_is_refused(client: Client) -> None:
 
 
 def test_a_trial_table_with_mistakes_is_refused(client: Client) -> None:
-    rows = [trial_pb2.TrialRow(subject=f"s{i}", treated=i % 2 == 0, outcome=i, prognostic_score=i * 1.5) for i in range(8)]
+    rows = [
+        trial_pb2.TrialRow(subject=f"s{i}", treated=i % 2 == 0, outcome=i, prognostic_score=i * 1.5) for i in range(8)
+    ]
     rows[3].subject = "s1"
     request = trial_pb2.AnalyzeTrialRequest(parent="tenants/acme", rows=rows)
     assert refused(lambda: client.trial.AnalyzeTrial(request)).fields == ["rows[3].subject"]
