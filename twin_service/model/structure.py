@@ -49,11 +49,12 @@ class ErrorLaw:
     "normal": variance additive^2 + (proportional f)^2        (additive, proportional, combined)
     "log":    log y ~ N(log f, proportional^2)                (exponential)
     "power":  variance (proportional f^power)^2 + additive^2
+    "sum":    variance (additive + proportional f)^2
     """
 
     additive: float = 0.0
     proportional: float = 0.0
-    kind: Literal["normal", "log", "power"] = "normal"
+    kind: Literal["normal", "log", "power", "sum"] = "normal"
     power: float = 1.0
 
 

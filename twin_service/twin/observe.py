@@ -21,6 +21,8 @@ def noise_sd(f: FloatArray, law: ErrorLaw) -> FloatArray:
     if law.kind == "log":
         return np.full_like(f, law.proportional)
     scale = np.abs(f) ** law.power if law.kind == "power" else np.abs(f)
+    if law.kind == "sum":
+        return np.asarray(law.additive + law.proportional * scale)
     return np.sqrt(law.additive**2 + (law.proportional * scale) ** 2)
 
 

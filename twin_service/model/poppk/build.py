@@ -1,6 +1,6 @@
 """From a population PK file to a `Block`: typical values become individual ones, structures become states.
 
-    TV_i = value * prod law(x_i)
+    TV_i = value * law(x_i) [or + law(x_i)] in the order of the file
     P_i = TV_i exp(eta) | TV_i (1 + eta) | TV_i + eta | expit(logit(TV_i) + eta)
 
 Occasion effects are one effect per occasion, chosen by the covariate `occasion`; a forecast for an occasion that has
@@ -78,11 +78,8 @@ def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
 def _individual(q: ParameterRecord, covariates: Mapping[str, Any]) -> Any:
     typical: Any = symbol(q.name)
     for term in q.terms:
-        if not term.adds:
-            typical = typical * LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
-    for term in q.terms:
-        if term.adds:
-            typical = typical + LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
+        value = LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
+        typical = typical + value if term.adds else typical * value
     return typical if q.effect is None else _varied(typical, q.effect)
 
 

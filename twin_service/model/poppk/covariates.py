@@ -57,14 +57,33 @@ def maturation(x: Any, k: float, x0: float) -> Any:
     return 1.0 / (1.0 + (x0 / x) ** k)
 
 
+def power_below(x: Any, k: float, x0: float) -> Any:
+    """(x / x0)^k where x < x0, else 1"""
+    return fn.where(x < x0, (x / x0) ** k, 1.0)
+
+
+def power_above(x: Any, k: float, x0: float) -> Any:
+    """(x / x0)^k where x > x0, else 1"""
+    return fn.where(x > x0, (x / x0) ** k, 1.0)
+
+
+def offset(x: Any, k: float, x0: float) -> Any:
+    """k (x - x0), in the parameter's unit; to be added"""
+    return k * (x - x0)
+
+
 def proportional(x: Any, k: float, x0: float) -> Any:
     """k x, for models that state clearance per unit of a covariate"""
     return k * x
 
 
 LAWS: Final[Mapping[str, Law]] = {
-    f.__name__: f for f in (power, linear, exponential, fraction, factor, below, category, maturation, proportional)
-}
+    f.__name__: f
+    for f in (
+        power, linear, exponential, fraction, factor, below, category, maturation, proportional, power_below,
+        power_above, offset,
+    )
+}  # fmt: skip
 
 UMOL_L_PER_MG_DL: Final = 88.42
 
@@ -77,6 +96,21 @@ def creatinine_clearance(c: Mapping[str, Any]) -> Any:
     """
     scr = c["creatinine_umol_l"] / UMOL_L_PER_MG_DL
     return (140.0 - c["age_y"]) * c["weight_kg"] / (72.0 * scr) * (1.0 - 0.15 * c["sex_female"])
+
+
+def creatinine_clearance_bounded(c: Mapping[str, Any]) -> Any:
+    """Cockcroft-Gault with creatinine of at least 1 mg/dL above 65 years and a result of at most 150 mL/min.
+
+    Goti 2018, doi:10.1097/FTD.0000000000000490, with its erratum.
+    """
+    scr = c["creatinine_umol_l"]
+    raised = fn.where(c["age_y"] > 65.0, fn.maximum(scr, UMOL_L_PER_MG_DL), scr)
+    return fn.minimum(creatinine_clearance({**c, "creatinine_umol_l": raised}), 150.0)
+
+
+def creatinine_clearance_ideal(c: Mapping[str, Any]) -> Any:
+    """Cockcroft-Gault creatinine clearance with ideal body weight, mL/min."""
+    return creatinine_clearance({**c, "weight_kg": ideal_weight(c)})
 
 
 def glomerular_filtration(c: Mapping[str, Any]) -> Any:
@@ -123,11 +157,15 @@ def postmenstrual_age(c: Mapping[str, Any]) -> Any:
 
 DERIVED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], tuple[str, ...]]]] = {
     "creatinine_clearance_ml_min": (creatinine_clearance, ("age_y", "weight_kg", "sex_female", "creatinine_umol_l")),
+    "creatinine_clearance_bounded_ml_min": (
+        creatinine_clearance_bounded, ("age_y", "weight_kg", "sex_female", "creatinine_umol_l")),
+    "creatinine_clearance_ideal_ml_min": (
+        creatinine_clearance_ideal, ("age_y", "height_cm", "sex_female", "creatinine_umol_l")),
     "filtration_ml_min_173": (glomerular_filtration, ("age_y", "sex_female", "creatinine_umol_l")),
     "filtration_of_children_ml_min_173": (filtration_of_children, ("height_cm", "creatinine_umol_l")),
     "body_surface_m2": (body_surface, ("height_cm", "weight_kg")),
     "fat_free_mass_kg": (fat_free_mass, ("height_cm", "weight_kg", "sex_female")),
     "ideal_weight_kg": (ideal_weight, ("height_cm", "sex_female")),
     "postmenstrual_age_w": (postmenstrual_age, ("gestational_age_w", "age_y")),
-}
+}  # fmt: skip
 """derived covariate -> its function and the covariates it needs"""

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from twin_service.model.poppk.record import PopPkRecord, refuse
-from twin_service.solver.expression import Expression, expression, symbol
+from twin_service.solver import functions as fn
+from twin_service.solver.expression import TIME, Expression, expression, symbol
 from twin_service.solver.system import ONE, ZERO, Input, State
 
 ATOL_MG = 1e-8
@@ -48,9 +49,14 @@ def structure_of(record: PopPkRecord, p: Mapping[str, Any]) -> Structure:
     metabolite_states, more = _metabolite(s, p, flow)
     return Structure(
         (*depot_states, *disposition, *metabolite_states),
-        (Input("iv", "mg", "central", lag=ZERO), *depot_inputs),
+        (Input("iv", "mg", "central", lag=_lag_of_infusions(s, p)), *depot_inputs),
         {"central": concentration, **more},
     )
+
+
+def _lag_of_infusions(s: Mapping[str, Any], p: Mapping[str, Any]) -> Expression:
+    """LAG belongs to absorption where there is any, else to the infusion line."""
+    return expression(p["LAG"]) if "LAG" in p and s.get("absorption", "none") == "none" else ZERO
 
 
 def volume(p: Mapping[str, Any]) -> Any:
@@ -82,12 +88,20 @@ def _wanted(record: PopPkRecord, s: Mapping[str, Any]) -> list[str]:
 
 
 def _elimination(s: Mapping[str, Any], p: Mapping[str, Any], c: Expression) -> Expression:
-    """Rate at which drug leaves the body, mg/h."""
+    """Rate at which drug leaves the body, mg/h.
+
+    With VINH and VT50 the capacity falls from hour 1 on, to VMAX (1 - VINH), half of it after VT50 hours
+    (autoinhibition; Friberg 2012, doi:10.1128/AAC.05761-11).
+    """
     linear = p["K"] * symbol("central") if "K" in p else p["CL"] * c if "CL" in p else ZERO
     kind = s.get("elimination", "linear")
     if kind == "linear":
         return expression(linear)
-    saturable = p["VMAX"] * c / (p["KM"] + c)
+    capacity = p["VMAX"]
+    if "VINH" in p:
+        elapsed = fn.maximum(TIME - 1.0, 0.0)
+        capacity = capacity * (1.0 - p["VINH"] * elapsed / (elapsed + p["VT50"]))
+    saturable = capacity * c / (p["KM"] + c)
     return expression(saturable if kind == "michaelis_menten" else linear + saturable)
 
 
@@ -124,18 +138,18 @@ def _absorption(
             [Input(route, "mg", "depot", F, lag, duration)], p["KA"] * symbol("depot"),
         )  # fmt: skip
     if kind == "transit":
-        need(record, p, ["MTT"])
+        need(record, p, ["KTR"] if "KTR" in p else ["MTT"])
         return _transit(s, p, Input(route, "mg", "depot", F, lag, duration))
     raise refuse(record.where, f"absorption {kind!r} is unknown; known: none, first_order, zero_order, transit")
 
 
 def _transit(s: Mapping[str, Any], p: Mapping[str, Any], entry: Input) -> tuple[list[State], list[Input], Any]:
-    """depot -> n transit compartments, each emptied at (n + 1)/MTT; the last empties at KA where KA is given.
+    """depot -> n transit compartments, each emptied at KTR = (n + 1)/MTT; at last KA where KA is given.
 
     Savic 2007, doi:10.1007/s10928-007-9066-0.
     """
     n = int(s["transit_compartments"])
-    ktr = (n + 1) / p["MTT"]
+    ktr = p["KTR"] if "KTR" in p else (n + 1) / p["MTT"]
     names = ["depot", *(f"transit{k}" for k in range(1, n + 1))]
     rates = [ktr] * len(names)
     if "KA" in p:
