@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import DrugRecord, Formulation
+from twin_service.model.pbpk.record import Absorption, DrugRecord, Formulation
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression
@@ -100,13 +100,10 @@ def gut_values(drug: DrugRecord, body: Body, reference: Body, *, fed: bool, form
     """Rates of the chain and the wall for one person and dosage form."""
     a = drug.absorption
     size = body.volume["small_intestine"] / reference.volume["small_intestine"]
-    peff = a.peff if a.peff is not None else (a.ka or 1.0) * RADIUS_CM / 2.0
-    ka = a.ka if a.ka is not None else 2.0 * peff / RADIUS_CM
-    permeate = peff * SURFACE_CM2 * 1e-3 * size
-    villi = VILLOUS_SHARE * body.flow["small_intestine"]
+    ka = a.ka if a.ka is not None else 2.0 * permeability(a) / RADIUS_CM
     d = drug.id
     values = {
-        f"{d}_ka": ka, f"{d}_ka_colon": a.colon_factor * ka, f"{d}_q_gut": villi * permeate / (villi + permeate),
+        f"{d}_ka": ka, f"{d}_ka_colon": a.colon_factor * ka, f"{d}_q_gut": gut_flow(a, body, reference),
         f"{d}_cu_gut": a.fu_gut / (ENTEROCYTES_L * size), f"{d}_k_release": release_rate(drug, formulation),
     }  # fmt: skip
     if a.solubility is not None:
@@ -114,6 +111,19 @@ def gut_values(drug: DrugRecord, body: Body, reference: Body, *, fed: bool, form
         values |= {f"{d}_full_stomach": a.solubility * STOMACH_L * size,
                    f"{d}_full_segment": a.solubility * bile * LUMEN_L / SEGMENTS * size}  # fmt: skip
     return values
+
+
+def permeability(absorption: Absorption) -> float:
+    """Peff, cm/h; where only ka is known, the one that gives it."""
+    return absorption.peff if absorption.peff is not None else (absorption.ka or 1.0) * RADIUS_CM / 2.0
+
+
+def gut_flow(absorption: Absorption, body: Body, reference: Body) -> float:
+    """Qgut = Qv CLp/(Qv + CLp), L/h: villous blood flow and permeation in series."""
+    size = body.volume["small_intestine"] / reference.volume["small_intestine"]
+    permeate = permeability(absorption) * SURFACE_CM2 * 1e-3 * size
+    villi = VILLOUS_SHARE * body.flow["small_intestine"]
+    return villi * permeate / (villi + permeate)
 
 
 def transit_values(fed: bool) -> dict[str, float]:

@@ -20,7 +20,7 @@ _TOP: Final = (
 )  # fmt: skip
 _CLEARANCE: Final = (
     "organ", "law", "enzyme", "transporter", "vmax", "kcat", "km", "clint", "clearance", "basis", "fu_inc", "scalar", "forms",
-    "share", "name", "note",
+    "share", "name", "note", "fg",
 )  # fmt: skip
 _VMAX: Final = {"microsomes": "pmol/min/mg", "hepatocytes": "pmol/min/10^6cells", "liver": "umol/h"}
 _CLINT: Final = {
@@ -91,6 +91,8 @@ def _clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) 
             if gut.organ != "gut" or not like:
                 door.fault(f"clearance[{i}]", "from_liver is for organ = \"gut\" and an enzyme that a liver row names", "R4")
             found += [replace(found[k], organ="gut", basis="from_liver", scalar=gut.scalar, source=k) for k in like]
+        elif gut.law == "availability" and gut.organ != "gut":
+            door.fault(f"clearance[{i}].organ", "availability is for organ = \"gut\"", "R4")
     if not found and table.get("gfr_fraction", {}).get("value") == 0:
         door.fault("clearance", "the drug never leaves the body: no clearance and gfr_fraction 0", "R6")
     return tuple(found)
@@ -114,6 +116,10 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
     elif law == "linear":
         basis, unit = door.basis(row.get("clint"), f"{at}.clint", _CLINT)
         constant = door.quantity(row, "clint", unit, where=at, required=True, low=0)
+    elif law == "availability":
+        constant = door.quantity(row, "fg", "1", where=at, required=True, low=0.01, high=0.999)
+        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+        basis = "liver"
     elif law == "in_vivo":
         basis, unit = door.basis(row.get("clearance"), f"{at}.clearance", {"liver": "L/h", "body_weight": "L/h/kg"})
         constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0)

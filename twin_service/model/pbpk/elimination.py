@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twin_service.model.pbpk.absorption import gut_flow
 from twin_service.model.pbpk.conditions import CHILD_PUGH, enzyme_disease, liver_class
 from twin_service.model.pbpk.physiology import Body
 from twin_service.model.pbpk.record import Clearance, DrugRecord, Enzyme
@@ -14,6 +15,7 @@ PMOL_MIN_TO_UMOL_H = 60e-6
 UL_MIN_TO_L_H = 60e-6
 HPGL = 117.5
 MOST_EXTRACTION = 0.97
+PROTEIN_LIVER_RATIO = 13.3
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     """CLint,u (L/h) of the reference person: CLb Q/(Q - CLb) bp/fup for the liver (well stirred)."""
     plasma = _number(way) * (c.reference.weight_kg if way.basis == "body_weight" else 1.0)
     if way.organ == "kidney":
-        return max(plasma - filtered_fraction(drug, c.reference) * c.reference.gfr_l_h * drug.fup, 0.0) / drug.fup
+        secreted = max(plasma - filtered_fraction(drug, c.reference) * c.reference.gfr_l_h * drug.fup, 0.0)
+        return _through_flow(secreted, c.reference.flow["kidney"], drug)
     bp = drug.bp or 1.0
     share = plasma / max(_in_vivo_total(drug, c), 1e-300)
     flow = hepatic_flow(c.reference)
@@ -120,7 +123,14 @@ def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
         raise Refusal(RefusalCode.INVALID, f"drugs/{drug.id}.toml clearance: the hepatic clearance in blood, {blood:.3g} L/h, "
                       f"is not below liver blood flow, {flow:.3g} L/h; part of it is not hepatic, or bp is wrong",
                       field="clearance", reason="CLEARANCE_ABOVE_FLOW")  # fmt: skip
-    return share * blood * flow / (flow - blood) * bp / drug.fup
+    return share * _through_flow(blood * bp, flow, drug)
+
+
+def _through_flow(plasma: float, flow: float, drug: DrugRecord) -> float:
+    """CLint,u (L/h) behind a plasma clearance of a well-stirred organ, at most MOST_EXTRACTION of its flow."""
+    bp = drug.bp or 1.0
+    blood = min(plasma / bp, MOST_EXTRACTION * flow)
+    return blood * flow / (flow - blood) * bp / drug.fup
 
 
 def filtered_fraction(drug: DrugRecord, reference: Body) -> float:
@@ -156,17 +166,29 @@ def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     size = c.body.volume["small_intestine"] / c.reference.volume["small_intestine"]
     size *= activity(way.enzyme or way.transporter or "OTHER", "gut", c)
     per = PMOL_MIN_TO_UMOL_H if way.law == "michaelis_menten" else UL_MIN_TO_L_H
+    if way.law == "availability":
+        flow = gut_flow(drug.absorption, c.reference, c.reference)
+        return flow * (1.0 / _number(way) - 1.0) / drug.absorption.fu_gut * (way.km.value if way.km else 1.0) * size
     if way.basis == "from_liver":
         assert enzyme is not None
         healthy = Capacities(c.reference, c.reference, c.enzymes, {})
         nmol = enzyme.liver_pmol_mg * microsomal_protein(30.0) * c.reference.liver_kg
         like = drug.clearances[way.source]
-        return _liver(like, drug, healthy) * like.scalar * enzyme.gut_nmol / max(nmol, 1e-300) * size
+        facilitated = _facilitated(drug.fup) if like.law == "in_vivo" else 1.0
+        return _liver(like, drug, healthy) * like.scalar * facilitated * enzyme.gut_nmol / max(nmol, 1e-300) * size
     if way.basis in ("recombinant", "microsomes"):
         assert enzyme is not None
         per_pmol = _number(way) / (1.0 if way.basis == "recombinant" else max(enzyme.liver_pmol_mg, 1e-300))
         return per_pmol * enzyme.gut_nmol * 1000.0 * per * size
     return _number(way) * size
+
+
+def _facilitated(fup: float) -> float:
+    """fup/fup_liver: what a back-calculated CLint,u owes to protein-facilitated uptake, which the gut lacks.
+
+    fup_liver = PLR fup / (1 + (PLR - 1) fup), PLR = 13.3. Poulin 2012, doi:10.1002/jps.23288
+    """
+    return (1.0 + (PROTEIN_LIVER_RATIO - 1.0) * fup) / PROTEIN_LIVER_RATIO
 
 
 def _renal(c: Capacities) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver")
+CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver", "availability")
 PARTITION_METHODS: Final = ("rodgers_rowland", "poulin_theil", "berezhkovskiy", "schmitt", "pksim_standard")
 CHARGES: Final = ("acid", "base")
 Kind = Literal["competitive", "noncompetitive", "mechanism_based", "induction", "suppression"]
@@ -39,7 +39,8 @@ class Clearance:
     law        michaelis_menten (vmax or kcat, km) | linear (clint) | in_vivo (plasma clearance, back-calculated; with a
                km it saturates)
     basis      what the number refers to: recombinant | microsomes | hepatocytes | liver | body_weight, or from_liver:
-               the gut wall does what row `source` does in the liver, by its content of the enzyme
+               the gut wall does what row `source` does in the liver, by its content of the enzyme; with a known
+               `availability` (fraction escaping the gut wall) the gut's CLint is what gives it
     maximum    Vmax or kcat in the unit of its basis; `constant` CLint in the unit of its basis
     km         umol/L unbound
     share      fraction of this route that forms `forms` (a drug id)

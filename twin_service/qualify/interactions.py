@@ -1,0 +1,133 @@
+"""Drug interactions against a table of observed AUC ratios: the same victim dose with and without the perpetrator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twin_service.model.pbpk.library import Library
+from twin_service.model.pbpk.studies import Treatment, course, series
+from twin_service.outcome import Refusal
+from twin_service.qualify.observed import drug_id, rows
+from twin_service.qualify.regimens import shorthand_times
+
+# One tenth of the concentration is left after 3.3 half-lives; longer tails add little to an area.
+LONGEST_H, STEPS = 120.0, 500
+USUAL_MG = {"midazolam": 2.0, "digoxin": 0.5, "alprazolam": 1.0, "caffeine": 100.0, "felodipine": 5.0, "metformin": 500.0,
+            "dextromethorphan": 22.0, "quinidine": 166.0, "verapamil": 80.0, "sildenafil": 50.0, "metoprolol": 100.0,
+            "desipramine": 50.0, "atomoxetine": 20.0, "furosemide": 40.0, "tizanidine": 4.0, "s_mephenytoin": 50.0,
+            "carbamazepine": 200.0, "efavirenz": 400.0, "fluvoxamine": 50.0, "paroxetine": 20.0}  # fmt: skip
+LONG = {"desipramine": 96.0, "digoxin": 96.0, "carbamazepine": 96.0, "fluvoxamine": 72.0, "alprazolam": 72.0}
+# Pharmacogenetic groups change the ratio; rows of such groups say so at the end of their grouping.
+GENOTYPES = {"_PM": 0.0, "_IM": 0.25, "_NM": 1.0, "_fastNM": 1.5, "_AS0": 0.0, "_AS1.25": 0.625, "_AS2": 1.0}
+# Rows that compare genotypes, not treatments, stand in the same table.
+GENOTYPE_ROW = "DDGI Ratios"
+
+
+@dataclass(frozen=True)
+class InteractionResult:
+    """One row: observed and predicted AUC ratio (and Cmax ratio where given)."""
+
+    study: str
+    victim: str
+    perpetrator: str
+    mechanism: str
+    observed: float
+    predicted: float
+    observed_cmax: float
+    predicted_cmax: float
+
+    @property
+    def fold(self) -> float:
+        return self.predicted / self.observed
+
+
+def run_interactions(path: Path, library: Library, drugs: set[str] | None = None) -> list[InteractionResult]:
+    """Every row of the table whose drugs and regimen the library covers."""
+    found = []
+    for row in rows(path):
+        victim, perpetrator = drug_id(row["Victim"]), drug_id(row["Perpetrator"])
+        if victim == perpetrator or not {victim, perpetrator} <= set(library.drug_paths):
+            continue
+        if drugs and not drugs & {victim, perpetrator}:
+            continue
+        if GENOTYPE_ROW in row["Comment"] or not row["AUCR Avg"] or row["Compartment"].lower() not in ("plasma", "serum", ""):
+            continue
+        plan = _plan(row, victim, perpetrator, library)
+        if plan is None:
+            continue
+        try:
+            found.append(_result(row, plan, victim, perpetrator, library))
+        except Refusal:
+            continue
+    return found
+
+
+def _plan(
+    row: Mapping[str, str], victim: str, perpetrator: str, library: Library
+) -> tuple[Treatment, list[Treatment], float] | None:
+    """(victim dose, perpetrator doses, end of the window); None where the row does not say it all."""
+    times = shorthand_times(row["Times of Administration"])
+    try:
+        dose = float(row["Dose"]) * {"mg": 1.0, "g": 1000.0, "µg": 1e-3}.get(row["Dose Unit"], float("nan"))
+        start = float(row["t_treatment_0"])
+    except ValueError:
+        return None
+    if not times or not np.isfinite(dose) or dose <= 0 or row["t Unit"] not in ("h", ""):
+        return None
+    # "inf" (also misspelled) and 9999 mean: to infinity.
+    end = _number(row["t_treatment_end"])
+    span = end - start if np.isfinite(end) and end < 9000 else min(LONG.get(victim, 48.0), LONGEST_H)
+    route = {"IV": "iv", "PO": "oral"}.get(row["Route Victim"].upper()[:2])
+    route_p = {"IV": "iv", "PO": "oral"}.get((row["Route Perpetrator"] or row["Route"]).upper()[:2])
+    if route is None or route_p is None or span <= 0.5:
+        return None
+    own = Treatment(victim, route, USUAL_MG.get(victim, 10.0), 24.0, 1, start, 0.1 if route == "iv" else 0.0)
+    kept = [t for t in times if t < start + span]
+    others = [Treatment(perpetrator, route_p, dose, 24.0, 1, t, 0.5 if route_p == "iv" else 0.0) for t in kept]
+    return own, others, span
+
+
+def _result(
+    row: Mapping[str, str], plan: tuple[Treatment, list[Treatment], float], victim: str, perpetrator: str, library: Library
+) -> InteractionResult:  # fmt: skip
+    own, others, span = plan
+    person = _genotype(row)
+    forms = {d: "solution" for d in (victim,) if library.drug(victim).formulations}
+    t = own.start_h + np.unique(np.concatenate([np.geomspace(0.02, span, STEPS), np.linspace(0.0, span, STEPS)]))
+    together = course([own, *others], person, library, formulations=forms)
+    alone = course([own], person, library, formulations=forms)
+    with_c, without_c = (series(run, f"{victim}_level", t) for run in (together, alone))
+    return InteractionResult(
+        row["Study ID"], victim, perpetrator, row["Mechanism"], float(row["AUCR Avg"]) / _dose_correction(row),
+        float(np.trapezoid(with_c, t) / np.trapezoid(without_c, t)), _number(row["CmaxR Avg"]),
+        float(with_c.max() / without_c.max()),
+    )  # fmt: skip
+
+
+def _genotype(row: Mapping[str, str]) -> dict[str, float]:
+    """The activity of the group, where its name ends in a phenotype or activity score."""
+    return next(({"cyp2d6_activity": v} for k, v in GENOTYPES.items() if row["Grouping"].endswith(k)), {})
+
+
+def _dose_correction(row: Mapping[str, str]) -> float:
+    """Some tables multiply a ratio by the ratio of doses; the comment says so and the factor stands beside it."""
+    factor = _number(row["R Dose correction factor"])
+    return factor if "Different dose treatment vs control" in row["Comment"] and np.isfinite(factor) and factor > 0 else 1.0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def by_pair(results: Iterable[InteractionResult]) -> dict[tuple[str, str], list[InteractionResult]]:
+    found: dict[tuple[str, str], list[InteractionResult]] = {}
+    for r in results:
+        found.setdefault((r.perpetrator, r.victim), []).append(r)
+    return dict(sorted(found.items()))
