@@ -13,19 +13,19 @@ from twin_service.solver.expression import Expression, apply, symbol
 from twin_service.solver.simulate import simulate
 
 y, x, z = symbol("y"), symbol("x"), symbol("z")
-POINTS = np.array([[0.3, 0.8], [0.9, -1.7], [0.05, 2.5], [0.61, 0.61], [0.77, -0.2], [0.2, 3.0], [0.5, -4.0], [0.99, 0.0],
-                   [0.41, 7.3]])  # fmt: skip
+POINTS = np.array([[0.3, 0.8], [0.9, -1.7], [0.05, 2.5], [0.61, 0.61], [0.77, -0.2], [0.2, 3.0], [0.5, -4.0],
+                   [0.99, 0.0], [0.41, 7.3]])  # fmt: skip
 OPERATIONS: dict[str, Expression] = {
-    **{op: apply(op, y) for op in ("neg", "exp", "log", "sqrt", "abs", "tanh", "sin", "cos", "tan", "asin", "acos", "atan",
-                                   "sinh", "cosh", "asinh", "atanh", "floor", "ceil")},
+    **{op: apply(op, y) for op in ("neg", "exp", "log", "sqrt", "abs", "tanh", "sin", "cos", "tan", "asin", "acos",
+                                   "atan", "sinh", "cosh", "asinh", "atanh", "floor", "ceil")},
     "acosh": apply("acosh", y + 1.0),
-    **{op: apply(op, y, z) for op in ("add", "sub", "mul", "pow", "min", "max", "lt", "le", "gt", "ge", "eq", "ne", "mod")
-       if op != "mod"},
+    **{op: apply(op, y, z) for op in ("add", "sub", "mul", "pow", "min", "max", "lt", "le", "gt", "ge", "eq", "ne")},
     "div": y / (z * z + 1.0), "mod": apply("mod", z, y + 0.1),
     "and": fn.logical_and(y > 0.4, z > 0), "or": fn.logical_or(y > 0.4, z > 0), "not": apply("not", y > z),
-    "number as flag": fn.where(z, y, -y), "flag as number": (y > 0.4) * 3.0 + 1.0, "where": fn.where(y < z, fn.exp(y), fn.log(y)),
-    "cube": y**3, "inverse square": y**-2.0, "inverse root": y**-0.5, "seventh": z**7, "negative base": z ** (3.0 * (z - z + 1)),
-    "multiply-subtract": y * z - x, "subtract-multiply": x - y * z, "multiply-add": y * z + x * y, "time": symbol("time") + y,
+    "number as flag": fn.where(z, y, -y), "flag as number": (y > 0.4) * 3.0 + 1.0,
+    "where": fn.where(y < z, fn.exp(y), fn.log(y)), "cube": y**3, "inverse square": y**-2.0, "inverse root": y**-0.5,
+    "seventh": z**7, "multiply-subtract": y * z - x, "subtract-multiply": x - y * z, "multiply-add": y * z + x * y,
+    "time": symbol("time") + y,
 }  # fmt: skip
 
 

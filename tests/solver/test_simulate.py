@@ -56,7 +56,7 @@ def test_values_before_and_after_a_dose(system: System) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)
 def test_stopping_and_going_on_is_the_same_course(system: System) -> None:
-    """The state at 24 h before its dose, handed on with the whole schedule, continues the infusion and gives the dose."""
+    """The state at 24 h, handed on with the whole schedule, continues the infusion and takes the dose."""
     p = defaults(system, 3)
     p[:, system.parameter_index["lag"]] = 0.0
     whole = simulate(system, p, COURSE, [30.0, 40.0], tolerances=TIGHT)
@@ -68,8 +68,12 @@ def test_stopping_and_going_on_is_the_same_course(system: System) -> None:
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)
 def test_changes_and_resets_agree_with_the_oracle(system: System) -> None:
     p = defaults(system, 4)[:, None, :] * np.array([1.0, 1.4, 0.6])[None, :, None]
-    schedules = [Schedule(COURSE.doses, (6.0, 15.0), (10.0,)), Schedule(COURSE.doses, (12.0,)), Schedule((), (1.0, 2.0)),
-                 Schedule(COURSE.doses, (0.0, 24.0), (12.0, 24.0))]  # fmt: skip
+    schedules = [
+        Schedule(COURSE.doses, (6.0, 15.0), (10.0,)),
+        Schedule(COURSE.doses, (12.0,)),
+        Schedule((), (1.0, 2.0)),
+        Schedule(COURSE.doses, (0.0, 24.0), (12.0, 24.0)),
+    ]
     found = simulate(system, p, schedules, TIMES, after_dose=AFTER, tolerances=TIGHT)
     oracle = simulate_reference(system, p, schedules, TIMES, after_dose=AFTER, tolerances=TIGHT)
     assert np.allclose(found.outputs, oracle.outputs, rtol=3e-8, atol=3e-9)
