@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.qsp.alleles import allele_counts
 from twin_service.model.structure import PatientModel, Route
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import (
@@ -156,6 +157,7 @@ def _covariate_rows(
             settings.append((hour, p.name, p.value))
         elif isinstance(p, GenotypeFound):
             settings.append((0.0, f"{p.gene.lower()}_activity", p.activity))
+            settings += [(0.0, name, n) for name, n in allele_counts(p.gene, p.diplotype).items()]
         elif isinstance(p, LabMeasured) and p.analyte not in model.observables:
             name = _as_covariate(model, p.analyte)
             if name:
