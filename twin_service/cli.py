@@ -81,5 +81,55 @@ def demo(
     raise typer.Exit(run(out, json_file))
 
 
+@app.command("check-library")
+def check_library(
+    paths: Annotated[Optional[list[Path]], typer.Argument(help="Library files; none: the whole library.")] = None,
+) -> None:
+    """Explain every mistake in drug, physiology, population PK or QSP files; exit code 1 when there is an error."""
+    from twin_service.qualify.library_files import check_paths, shipped_files
+
+    errors = 0
+    for finding in check_paths(paths or shipped_files()):
+        errors += finding.is_error
+        typer.echo(str(finding), err=finding.is_error)
+    typer.echo(f"{errors} errors in {len(paths) if paths else len(shipped_files())} files")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command("fit-individual")
+def fit_individual(
+    model: Annotated[str, typer.Argument(help="Id of a population PK model of the library.")],
+    data: Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)],
+    estimator: Annotated[str, typer.Option(help="laplace, unscented, extended, ensemble or moments")] = "laplace",
+    json_file: Json = None,
+) -> None:
+    """Each patient's random effects, covariance, predictions and objective, from an event table."""
+    from twin_service.evaluate.commands import fit_table
+
+    figures, patients = fit_table(model, data, estimator)
+    _write(figures, json_file, patients=patients)
+
+
+@app.command()
+def qualify(
+    qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library: check values, simulated and real courses.")] = False,
+    json_file: Json = None,
+) -> None:
+    """Re-run the library against its published figures."""
+    from twin_service.qualify.qsp import qualify_qsp
+
+    if not qsp:
+        raise typer.BadParameter("say what to qualify: --qsp")
+    _write(qualify_qsp(lambda line: typer.echo(line, err=True)), json_file)
+
+
+@bench.command("engine")
+def bench_engine(json_file: Json = None) -> None:
+    """Patients per second of the engine and of its peers, accuracy, sensitivities, cold and warm start, memory."""
+    from twin_service.bench.engine import run
+
+    _write(run(lambda line: typer.echo(line, err=True)), json_file)
+
+
 if __name__ == "__main__":
     main()

@@ -63,9 +63,14 @@ def patients(client: TwinClient, streamed: Sequence[Streamed], path: Path) -> Pa
     return save(fig, path)
 
 
-def band(ax: Any, times: Any, series: common_pb2.Series, color: str, label: str = "") -> None:
+def band(ax: Any, times: Any, series: common_pb2.Series, color: str, label: str = "", *, wide: bool = True) -> None:
+    """Median, 50 % band and 90 % band; several futures in one panel show the 90 % band as thin lines (not `wide`)."""
     levels = {round(q.level, 3): np.array(q.values) for q in series.quantiles}
-    ax.fill_between(times, levels[0.05], levels[0.95], color=color, alpha=0.15, lw=0)
+    if wide:
+        ax.fill_between(times, levels[0.05], levels[0.95], color=color, alpha=0.15, lw=0)
+    else:
+        for q in (0.05, 0.95):
+            ax.plot(times, levels[q], color=color, lw=0.6, alpha=0.7)
     ax.fill_between(times, levels[0.25], levels[0.75], color=color, alpha=0.25, lw=0)
     ax.plot(times, np.array(series.median), color=color, lw=1.3, label=label or None)
 
@@ -100,7 +105,7 @@ def question(answer: Answered, path: Path) -> Path:
         series = answer.course.bands.series[row]
         band(ax, (past - now) / 24, series, INK)
         for color, w in zip(COLORS, answer.futures.what_ifs, strict=False):
-            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, w.name)
+            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, w.name, wide=False)
         seen = [o for o in answer.course.observations if o.analyte == answer.outputs[row]]
         for o in seen:
             ax.plot((o.time_h - now) / 24, o.value.value, "s" if o.simulated else "o", ms=4, color=INK,

@@ -71,8 +71,8 @@ def _question(answer: Answered, held: Sequence[Held], images: dict[str, Path]) -
     futures, ranking = answer.futures.what_ifs, answer.ranking
     return {
         "title": answer.title, "simulated": any(o.simulated for o in answer.course.observations), "target": answer.target,
-        "text": "Black: the course so far. From the decision on, each color is one named treatment; bands hold 50 % and "
-                "90 % of what this patient's twin thinks possible.",
+        "text": "Black: the course so far. From the decision on, each color is one named treatment: the line is the "
+                "median, the shade holds 50 % and the thin lines 90 % of what this patient's twin thinks possible.",
         "image": _embedded(images[answer.patient]), "endpoints": [e.title for e in futures[0].endpoints],
         "futures": [{"name": w.name, "target": percent(w.joint_probability),
                      "endpoints": [percent(e.probability) for e in w.endpoints]} for w in futures],

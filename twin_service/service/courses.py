@@ -20,6 +20,7 @@ from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.twins import TwinRow
 from twin_service.twin.fold import Folded, fold, prior_belief, without_future
+from twin_service.twin.regimen import forecast_grid
 from twin_service.twin.trajectory import Bands, Series, resolve_outputs, trajectory
 from twin_service.v1 import twin_pb2
 
@@ -109,6 +110,10 @@ def _grid(request: twin_pb2.GetTrajectoryRequest, view: View, settings: Settings
         raise Refusal(RefusalCode.INVALID, f"from hour {start:g} to hour {end:g} of this twin; expected a span that "
                       f"starts at hour 0 or later and is at most {settings.horizon_max_h:g} h long",
                       field="start_time", reason="BAD_TIME_GRID")  # fmt: skip
+    if not request.step_h:
+        fine = forecast_grid(course.doses, start, end - start, (end - start) / GRID_STEPS)
+        if len(fine) <= settings.grid_points_max:
+            return [start + float(t) for t in fine]
     step = request.step_h or (end - start) / GRID_STEPS
     count = int((end - start) / step + 1e-9) + 1
     if count > settings.grid_points_max:

@@ -1,0 +1,192 @@
+"""FHIR R4 into events: every reading rule, everything held with its remedy, and public bundles when present."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twin_client.ehr.codes import tables
+from twin_client.ehr.fhir import read_bundle
+from twin_client.ehr.reading import Reading
+from twin_service.demo.oncology import bundle
+from twin_service.v1 import event_pb2
+
+REFERENCE = Path(os.environ.get("TWIN_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
+WHEN = "2024-03-04T09:00:00+01:00"
+
+
+def ucum(value: float, code: str, **more: Any) -> dict[str, Any]:
+    return {"value": value, "system": "http://unitsofmeasure.org", "code": code, **more}
+
+
+def observation(loinc: str = "2160-0", **changes: Any) -> dict[str, Any]:
+    base = {"resourceType": "Observation", "id": "o1", "status": "final", "effectiveDateTime": WHEN,
+            "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]}, "valueQuantity": ucum(1.1, "mg/dL")}  # fmt: skip
+    return {k: v for k, v in (base | changes).items() if v is not None}
+
+
+def given(**changes: Any) -> dict[str, Any]:
+    base = {"resourceType": "MedicationAdministration", "id": "m1", "status": "completed", "effectiveDateTime": WHEN,
+            "subject": {"reference": "Patient/p"},
+            "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "10438"}]},
+            "dosage": {"dose": ucum(300, "mg"), "route": {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]}}}  # fmt: skip
+    return {k: v for k, v in (base | changes).items() if v is not None}
+
+
+def ordered(**changes: Any) -> dict[str, Any]:
+    base = {"resourceType": "MedicationRequest", "id": "r1", "status": "active", "intent": "order",
+            "subject": {"reference": "Patient/p"}, "medicationCodeableConcept": given()["medicationCodeableConcept"],
+            "dosageInstruction": [{
+                "timing": {"repeat": {"boundsPeriod": {"start": WHEN, "end": "2024-03-06T09:00:00+01:00"}, "frequency": 2,
+                                      "period": 1, "periodUnit": "d"}},
+                "route": given()["dosage"]["route"], "doseAndRate": [{"doseQuantity": ucum(200, "mg")}]}]}  # fmt: skip
+    return {k: v for k, v in (base | changes).items() if v is not None}
+
+
+def read(*resources: dict[str, Any], **options: Any) -> Reading:
+    return read_bundle({"resourceType": "Bundle", "type": "collection",
+                        "entry": [{"resource": r} for r in resources]}, **options)  # fmt: skip
+
+
+def one(*resources: dict[str, Any], **options: Any) -> event_pb2.Event:
+    reading = read(*resources, **options)
+    assert not reading.held, reading.held
+    (event,) = reading.events
+    return event
+
+
+def test_a_laboratory_result_keeps_value_unit_code_and_hour() -> None:
+    event = one(observation())
+    assert (event.lab.analyte, event.lab.loinc) == ("creatinine", "2160-0")
+    assert (event.lab.value.value, event.lab.value.unit) == (1.1, "mg/dL")
+    assert event.time.ToDatetime().isoformat() == "2024-03-04T08:00:00"
+    assert event.id == "Observation/o1"
+
+
+@pytest.mark.parametrize(("sign", "flag"), [("<", event_pb2.CENSORING_BELOW), (">", event_pb2.CENSORING_ABOVE)])
+def test_a_comparator_is_a_detection_limit(sign: str, flag: int) -> None:
+    assert one(observation(valueQuantity=ucum(0.5, "mg/dL", comparator=sign))).lab.censoring == flag
+
+
+def test_weight_is_a_characteristic_and_ejection_fraction_an_image() -> None:
+    assert one(observation("29463-7", valueQuantity=ucum(71, "kg"))).covariate.name == "weight_kg"
+    assert one(observation("10230-1", valueQuantity=ucum(55, "%"))).image.analyte == "lvef"
+
+
+def test_a_panel_is_read_component_by_component() -> None:
+    parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(v, "mm[Hg]")}
+             for c, v in (("8480-6", 128), ("8462-4", 76))]  # fmt: skip
+    reading = read(observation("85354-9", valueQuantity=None, component=parts))
+    assert [(e.lab.analyte, e.lab.value.value) for e in reading.events] == [("systolic_bp", 128), ("diastolic_bp", 76)]
+    assert len({e.id for e in reading.events}) == 2
+
+
+def test_an_infusion_has_the_length_of_its_period() -> None:
+    event = one(given(effectiveDateTime=None, effectivePeriod={"start": WHEN, "end": "2024-03-04T10:30:00+01:00"}))
+    assert (event.dose.drug, event.dose.amount.value, event.dose.route) == ("theophylline", 300, "oral")
+    assert event.dose.duration.value == 1.5
+
+
+def test_an_order_becomes_doses_only_when_trusted() -> None:
+    held = read(ordered()).held
+    assert [h.reason for h in held] == ["an order is not a dose"]
+    doses = read(ordered(), trust_requests=True).events
+    hours = [(e.time.ToSeconds() - doses[0].time.ToSeconds()) / 3600 for e in doses]
+    assert hours == [0.0, 12.0, 24.0, 36.0] and {e.dose.amount.value for e in doses} == {200.0}
+
+
+def test_an_entry_made_in_error_withdraws_what_it_was() -> None:
+    event = one(observation(status="entered-in-error", meta={"lastUpdated": "2024-03-05T00:00:00Z"}))
+    assert event.retraction.target_event_id == "Observation/o1"
+
+
+def test_a_dose_not_given_is_no_event() -> None:
+    reading = read(given(status="not-done"))
+    assert not reading.events and not reading.held
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        (observation(status="preliminary"), "preliminary"),
+        (observation("99999-9"), "not mapped"),
+        (observation(effectiveDateTime="2024-03-04"), "no time of day"),
+        (observation(effectiveDateTime=None), "effectiveDateTime is missing"),
+        (observation(valueQuantity=None), "no numeric value"),
+        (observation(valueQuantity={"value": 1.0, "unit": "mg/dL"}), "not a UCUM code"),
+        (observation(valueQuantity=None, dataAbsentReason={"coding": [{"code": "unknown"}]}), "absent"),
+        (observation("29463-7", valueQuantity=ucum(70, "kg", comparator="<")), "comparator"),
+        (given(dosage=None), "dosage.dose is empty"),
+        (given(status="in-progress"), "in-progress"),
+        (given(dosage={"dose": ucum(1, "mg")}), "route is not mapped"),
+        (given(medicationCodeableConcept={"text": "the white pill"}), "drug is not mapped"),
+        (given(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}), "not in the bundle"),
+        (given(effectiveDateTime=None, effectivePeriod={"start": WHEN, "end": "2024-03-04T07:00:00+01:00"}), "ends before"),
+        ({"resourceType": "Observation", "id": "broken", "status": 7}, "not valid FHIR"),
+    ],
+    ids=lambda v: v.replace(" ", "_") if isinstance(v, str) else "",
+)  # fmt: skip
+def test_what_cannot_be_interpreted_is_held_with_a_remedy(resource: dict[str, Any], words: str) -> None:
+    reading = read(resource)
+    assert not reading.events
+    (held,) = reading.held
+    assert words in held.reason and held.remedy
+
+
+def test_a_medication_in_the_bundle_names_the_drug() -> None:
+    medication = {"resourceType": "Medication", "id": "x", "code": given()["medicationCodeableConcept"]}
+    reading = read(medication, given(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}))
+    assert [e.dose.drug for e in reading.events] == ["theophylline"]
+
+
+def test_target_lesions_of_a_day_are_summed_and_an_incomplete_day_is_held() -> None:
+    whole = read_bundle(bundle())
+    sums = [e.image for e in whole.events if e.HasField("image")]
+    assert [i.value.value for i in sums] == [68.0, 56.0] and all(i.simulated for i in sums)
+    partial = bundle()
+    partial["entry"] = [e for e in partial["entry"] if e["resource"]["id"] != "lesion-2-38"]
+    reading = read_bundle(partial)
+    assert len([e for e in reading.events if e.HasField("image")]) == 1
+    assert any("no comparable sum" in h.reason for h in reading.held)
+
+
+def test_reading_twice_gives_the_same_events() -> None:
+    assert read_bundle(json.dumps(bundle())).events == read_bundle(copy.deepcopy(bundle())).events
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"resourceType": "Patient"}', "not json"])
+def test_what_is_no_bundle_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_bundle(text)
+
+
+def test_two_patients_in_a_bundle_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 patients"):
+        read({"resourceType": "Patient", "id": "a"}, {"resourceType": "Patient", "id": "b"})
+
+
+def test_every_drug_code_is_written_once() -> None:
+    drugs = tables().drugs
+    assert len(set(drugs.values())) == len(drugs)
+
+
+PUBLIC = sorted((REFERENCE / "ehr").glob("synthea_r4_*/*.json")) if REFERENCE.exists() else []
+
+
+@pytest.mark.skipif(not PUBLIC, reason="reference EHR bundles are absent (TWIN_REFERENCE_DIR)")
+def test_public_bundles_read_with_every_resource_accounted_for() -> None:
+    """Each Observation and medication resource is an event, part of one, held, or a dose that was not given."""
+    for path in PUBLIC[:3]:
+        raw = json.loads(path.read_text())
+        if raw.get("resourceType") != "Bundle":
+            continue
+        reading = read_bundle(raw)
+        kinds = ("Observation", "MedicationAdministration", "MedicationRequest")
+        total = sum(e["resource"]["resourceType"] in kinds for e in raw["entry"])
+        sources = {"/".join(e.id.split("/")[:2]) for e in reading.events}
+        assert len(sources) + len(reading.held) >= total and reading.events
