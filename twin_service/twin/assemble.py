@@ -72,7 +72,8 @@ def _source(
         raise _refuse(f"{effect}: its numbers belong to {drug}, which this twin does not have; it has "
                       f"{', '.join(carried)}. Add the drug or choose another block")  # fmt: skip
     alias = carried[drug] if drug else next(iter(carried.values()))
-    names = (f"{drug}_{said['wire']}", said["wire"])
+    # a population PK model knows one concentration, that of its central compartment: total drug in plasma
+    names = (f"{drug}_{said['wire']}", said["wire"], *(["central"] if said["wire"] == "plasma" else []))
     output = next((o for n in names for o in blocks[alias].outputs if o.name == n), None)
     if output is None:
         raise _refuse(f"{effect}: expects output {said['wire']!r} of {alias}, which has "
