@@ -79,7 +79,9 @@ def test_fast_binding_to_a_target() -> None:
         "tmdd",
         states=(State("L", "1", -0.3 * L - bind), State("R", "1", 0.5 - 0.05 * R - bind),
                 State("C", "1", bind - 0.02 * C), State("out", "1", 0.3 * L + 0.02 * C)),
-        parameters=parameters(unused=1.0), outputs=(Output("total", "1", L + C + out),), inputs=(Input("iv", "1", "L"),),
+        parameters=parameters(unused=1.0),
+        outputs=(Output("total", "1", L + C + out),),
+        inputs=(Input("iv", "1", "L"),),
     )  # fmt: skip
     schedule = Schedule((Dose(0.0, "iv", 100.0), Dose(200.0, "iv", 100.0)))
     times = np.linspace(1.0, 500.0, 60)

@@ -20,7 +20,8 @@ def test_equal_expressions_are_one_object() -> None:
     ("made", "expected"),
     [
         (x + 0, x), (0 + x, x), (x - 0, x), (0 - x, -x), (x - x, constant(0)), (x * 1, x), (1 * x, x),
-        (x * 0, constant(0)), (x / 1, x), (0 / x, constant(0)), (x**1, x), (x**0, constant(1)), (apply("neg", -x), x), (+x, x),
+        (x * 0, constant(0)), (x / 1, x), (0 / x, constant(0)), (x**1, x), (x**0, constant(1)),
+        (apply("neg", -x), x), (+x, x),
         (fn.where(constant(1), x, y), x), (fn.where(constant(0), x, y), y), (fn.exp(constant(0)), constant(1)),
     ],
 )  # fmt: skip

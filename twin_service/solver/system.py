@@ -67,7 +67,11 @@ class Input:
 
 @dataclass(frozen=True)
 class StateEvent:
-    """When `trigger` turns true, each named state or parameter takes its new value after `delay` (h)."""
+    """When `trigger` turns true, each named state or parameter takes its new value after `delay` (h).
+
+    A target in `factors` is multiplied by its factor, evaluated when the event executes and with the values the event
+    has just set: a concentration assigned together with its volume becomes the right amount.
+    """
 
     name: str
     trigger: Expression
@@ -77,6 +81,7 @@ class StateEvent:
     persistent: bool = True
     initially_true: bool = True
     values_at_trigger: bool = True
+    factors: Mapping[str, Expression] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class System:
             h.update(f"I{u.name}|{u.unit}|{u.state}|{number[id(u.bioavailability)]}|"
                      f"{number[id(u.lag)]}|{duration};".encode())  # fmt: skip
         for e in self.events:
-            targets = ",".join(f"{k}={number[id(v)]}" for k, v in e.assignments.items())
+            targets = ",".join(f"{k}={number[id(v)]}" for k, v in [*e.assignments.items(), *e.factors.items()])
             priority = "" if e.priority is None else number[id(e.priority)]
             h.update(f"E{e.name}|{number[id(e.trigger)]}|{targets}|{number[id(e.delay)]}|{priority}|"
                      f"{e.persistent}{e.initially_true}{e.values_at_trigger};".encode())  # fmt: skip
@@ -156,7 +161,8 @@ def _roots(system: System) -> list[Expression]:
     for u in system.inputs:
         roots += [u.bioavailability, u.lag] + ([u.duration] if u.duration is not None else [])
     for e in system.events:
-        roots += [e.trigger, e.delay, *e.assignments.values()] + ([e.priority] if e.priority is not None else [])
+        roots += [e.trigger, e.delay, *e.assignments.values(), *e.factors.values()]
+        roots += ([e.priority] if e.priority is not None else [])
     return roots
 
 
