@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin_service.evaluate.subject import Subject
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.expression import Expression, constant, substitute
 from twin_service.solver.schedule import Dose, Schedule
 
 COVARIATE_NAMES: Final[Mapping[str, str]] = {
@@ -80,35 +82,44 @@ class _Course:
 
     doses: list[Dose] = field(default_factory=list)
     resets: list[float] = field(default_factory=list)
-    readings: list[tuple[float, float, str, int, bool]] = field(default_factory=list)
+    readings: list[tuple[float, float, str, int]] = field(default_factory=list)
+    dosed: dict[float, int] = field(default_factory=dict)  # time of a dose record -> readings listed before it
 
 
 def _subject(name: str, rows: Sequence[tuple[int, Row]], model: PatientModel, how: Reading) -> Subject:
-    course, last, given = _Course(), -math.inf, -math.inf
+    course, last = _Course(), -math.inf
     times, covariates = [], []
     for number, row in rows:
         time = _number(row, "TIME", number)
         if time is None or time < last:
             raise _refuse(number, "TIME", f"{row['TIME']!r}: times must be given and must not go back within a subject")
         last = time
-        evid = _evid(row, number)
-        if evid in (3, 4):
-            course.resets.append(time)
-        if evid in (1, 4):
-            course.doses += _doses(row, number, time, model, how)
-            given = time
-        if evid == 0 and (_number(row, "MDV", number) or 0.0) == 0.0:
-            _read(course, row, number, (time, given == time), model, how)
         times.append(time)
         covariates.append(_covariates(row, number, model, how, covariates[-1] if covariates else {}))
+        evid = _evid(row, number)
+        if evid in (3, 4) and time > times[0]:
+            course.resets.append(time)
+        if evid in (1, 4):
+            course.doses += _doses(row, number, (time, times[0]), covariates[-1], model, how)
+            course.dosed[time] = len(course.readings)
+        if evid == 0 and (_number(row, "MDV", number) or 0.0) == 0.0:
+            _read(course, row, number, time, model, how)
     changes, segments = _segments(times, covariates, how.carry)
     _require(name, model, segments[0])
     r = course.readings
     return Subject(
         name, Schedule(tuple(sorted(course.doses, key=lambda d: d.time_h)), changes, tuple(course.resets)), segments,
         np.array([x[0] for x in r]), np.array([x[1] for x in r]), tuple(x[2] for x in r),
-        np.array([x[3] for x in r], dtype=np.int8), np.array([x[4] for x in r], dtype=bool),
+        np.array([x[3] for x in r], dtype=np.int8), _taken_after(course),
     )  # fmt: skip
+
+
+def _taken_after(course: _Course) -> NDArray[np.bool_]:
+    """Whether each reading sees the doses of its time: unless a dose record follows it, or the dose is an ADDL one."""
+    repeated = {d.time_h for d in course.doses} - set(course.dosed)
+    return np.array(
+        [k >= course.dosed.get(x[0], 0) and x[0] not in repeated for k, x in enumerate(course.readings)], dtype=bool
+    )
 
 
 def _evid(row: Row, number: int) -> int:
@@ -120,7 +131,10 @@ def _evid(row: Row, number: int) -> int:
     return int(given)
 
 
-def _doses(row: Row, number: int, time: float, model: PatientModel, how: Reading) -> list[Dose]:
+def _doses(
+    row: Row, number: int, when: tuple[float, float], covariates: Mapping[str, float], model: PatientModel, how: Reading
+) -> list[Dose]:
+    time, start = when
     amount, rate = _number(row, "AMT", number), _number(row, "RATE", number) or 0.0
     interval, steady = _number(row, "II", number) or 0.0, int(_number(row, "SS", number) or 0)
     more = int(_number(row, "ADDL", number) or 0)
@@ -132,11 +146,29 @@ def _doses(row: Row, number: int, time: float, model: PatientModel, how: Reading
         raise _refuse(number, "RATE", f"{rate:g}: expected 0, a positive rate, or -2 for a modelled duration")
     where = _input(row, number, model, how, rate)
     if amount == 0.0:
-        raise _refuse(number, "AMT", "a constant infusion from minus infinity (SS with AMT 0) is not supported; "
-                      "give a long infusion instead")  # fmt: skip
-    duration = amount / rate if rate > 0.0 else _number(row, "DUR", number) or 0.0
+        # a constant infusion since for ever, which stops here
+        return [Dose(time - 1.0, where, rate, 1.0, 1.0)]
+    duration = _number(row, "DUR", number) or 0.0
+    u = model.system.inputs[model.system.input_index[where]]
+    if rate > 0.0:
+        # NONMEM keeps the rate and shortens the infusion by the bioavailability
+        duration = _typical(model, u.bioavailability, covariates, 1.0) * amount / rate
+    if steady == 1 and time == start and _typical(model, u.lag, covariates, 0.0) > 0.0:
+        # with a lag, the steady state at the dose is that of doses still on their way
+        past = Dose(time - interval, where, amount, duration, interval)
+        return [past, *(Dose(time + k * interval, where, amount, duration) for k in range(more + 1))]
     first = Dose(time, where, amount, duration, interval if steady else 0.0, steady == 2)
     return [first, *(Dose(time + k * interval, where, amount, duration) for k in range(1, more + 1))]
+
+
+def _typical(model: PatientModel, expression: Expression, covariates: Mapping[str, float], otherwise: float) -> float:
+    """Value of `expression` for the typical patient; `otherwise` where it is not a number before the run."""
+    if expression.op == "const":
+        return expression.value
+    values = model.values(covariates)
+    known = {p.name: constant(float(v)) for p, v in zip(model.system.parameters, values, strict=True) if np.isfinite(v)}
+    found = substitute([expression], known)[0]
+    return found.value if found.op == "const" else otherwise
 
 
 def _input(row: Row, number: int, model: PatientModel, how: Reading, rate: float) -> str:
@@ -160,7 +192,7 @@ def _input(row: Row, number: int, model: PatientModel, how: Reading, rate: float
 
 
 def _read(
-    course: _Course, row: Row, number: int, when: tuple[float, bool], model: PatientModel, how: Reading
+    course: _Course, row: Row, number: int, time: float, model: PatientModel, how: Reading
 ) -> None:
     value = _number(row, "DV", number)
     if value is None:
@@ -171,7 +203,7 @@ def _read(
     if not analyte:
         raise _refuse(number, "DVID", f"{key!r} names none of the model's observables: {', '.join(known)}")
     censored = int(_number(row, "CENS", number) or 0)
-    course.readings.append((when[0], value, analyte, -censored, when[1]))
+    course.readings.append((time, value, analyte, -censored))
 
 
 def _covariates(
