@@ -1,16 +1,19 @@
 """Small blocks that stand between others: a constant, nothing at all, a change of unit, a sum.
 
-They let a port be wired to no drug, to one whose concentrations are in mg/L, or to several drugs at once.
+They let a port be wired to no drug, to one whose concentrations are in mg/L, or to several drugs at once; and they open
+a parameter of any block to what another block does to it (interleukin-6 to CYP3A4, albumin to binding).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from twin_service.model.qsp.dimension import conversion
 from twin_service.model.structure import Block
-from twin_service.solver.expression import TIME, constant, symbol
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.expression import TIME, Expression, constant, substitute, symbol
 from twin_service.solver.functions import exp, where
 from twin_service.solver.system import Input, Output, Parameter, State
 
@@ -60,3 +63,28 @@ def two_compartment_block(rates: Mapping[str, float], unit: str) -> Block:
     return Block(id="two_compartment", version="1", parameters=(),
                  states=(State("central", amount, -level * rates["cl"] - move), State("peripheral", amount, move)),
                  outputs=(Output("level", unit, level),), inputs=(Input("dose", amount, "central"),))  # fmt: skip
+
+
+def modulated(block: Block, parameter: str, port: str) -> Block:
+    """`block` with `parameter` multiplied by a new port `port` (unit 1), which another block's output then drives.
+
+    Disease acts back on the drug this way: a clearance follows an enzyme, a binding follows albumin, a filtration the
+    eGFR. Initial values keep the plain parameter. Raises Refusal for a parameter the block does not have.
+    """
+    if parameter not in {p.name for p in block.parameters}:
+        known = ", ".join(p.name for p in block.parameters)
+        raise Refusal(RefusalCode.INVALID, f"{block.id} has no parameter {parameter!r}; it has: {known}",
+                      field="parameter", reason="NO_PARAMETER")  # fmt: skip
+    factor = {parameter: symbol(parameter) * symbol(port)}
+
+    def sub(e: Expression) -> Expression:
+        return substitute([e], factor)[0]
+
+    return replace(
+        block,
+        ports={**block.ports, port: "1"},
+        states=tuple(replace(s, rate=sub(s.rate)) for s in block.states),
+        outputs=tuple(replace(o, expression=sub(o.expression)) for o in block.outputs),
+        events=tuple(replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
+                     for e in block.events),
+    )  # fmt: skip
