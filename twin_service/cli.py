@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digi
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
 app.add_typer(bench, name="bench")
 
-Json = Annotated[Optional[Path], typer.Option("--json", help="Write the figures to this file as JSON.")]
-Out = Annotated[Optional[Path], typer.Option("--out", help="Folder for plots and reports.")]
-Config = Annotated[Optional[Path], typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for plots and reports.")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def demo(
 
 @app.command("check-library")
 def check_library(
-    paths: Annotated[Optional[list[Path]], typer.Argument(help="Library files; none: the whole library.")] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Library files; none: the whole library.")] = None,
 ) -> None:
     """Explain every mistake in drug, physiology, population PK or QSP files; exit code 1 when there is an error."""
     from twin_service.qualify.library_files import check_paths, shipped_files
@@ -112,7 +112,9 @@ def fit_individual(
 
 @app.command()
 def qualify(
-    qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library: check values, simulated and real courses.")] = False,
+    qsp: Annotated[
+        bool, typer.Option("--qsp", help="The QSP library: check values, simulated and real courses.")
+    ] = False,
     json_file: Json = None,
 ) -> None:
     """Re-run the library against its published figures."""

@@ -38,9 +38,14 @@ class TwinClient:
     """
 
     def __init__(
-        self, address: str, tenant: str, *, token: str = "", tls: grpc.ChannelCredentials | None = None,
+        self,
+        address: str,
+        tenant: str,
+        *,
+        token: str = "",
+        tls: grpc.ChannelCredentials | None = None,
         timeout_s: float = 30.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         limits = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)]
         self._channel = (
             grpc.insecure_channel(address, limits) if tls is None else grpc.secure_channel(address, tls, limits)
@@ -71,19 +76,28 @@ class TwinClient:
         return f"tenants/{self._tenant}/patients/{patient}/twin"
 
     def create_twin(
-        self, patient: str, *, drugs: Sequence[str] = (), poppk: str = "", effects: Sequence[str] = (),
-        epoch: datetime | None = None, estimator: common_pb2.Estimator = common_pb2.ESTIMATOR_UNSPECIFIED,
-        covariates: dict[str, common_pb2.Quantity] | None = None, request_id: str = "",
-    ) -> twin_pb2.CreateTwinResponse:  # fmt: skip
+        self,
+        patient: str,
+        *,
+        drugs: Sequence[str] = (),
+        poppk: str = "",
+        effects: Sequence[str] = (),
+        epoch: datetime | None = None,
+        estimator: common_pb2.Estimator = common_pb2.ESTIMATOR_UNSPECIFIED,
+        covariates: dict[str, common_pb2.Quantity] | None = None,
+        request_id: str = "",
+    ) -> twin_pb2.CreateTwinResponse:
         """A new twin of `patient` made of the named library models."""
         spec = twin_pb2.TwinSpec(
-            model=common_pb2.ModelSpec(drugs=drugs, poppk=poppk, effects=effects), estimator=estimator,
+            model=common_pb2.ModelSpec(drugs=drugs, poppk=poppk, effects=effects),
+            estimator=estimator,
             covariates=[event_pb2.Covariate(name=n, value=v) for n, v in (covariates or {}).items()],
-        )  # fmt: skip
+        )
         if epoch is not None:
             spec.epoch_time.CopyFrom(timestamp(epoch))
-        request = twin_pb2.CreateTwinRequest(parent=f"tenants/{self._tenant}", patient_id=patient, spec=spec,
-                                             request_id=request_id or str(uuid.uuid4()))  # fmt: skip
+        request = twin_pb2.CreateTwinRequest(
+            parent=f"tenants/{self._tenant}", patient_id=patient, spec=spec, request_id=request_id or str(uuid.uuid4())
+        )
         return self._call(self._twins.CreateTwin, request)
 
     def record(
@@ -91,9 +105,11 @@ class TwinClient:
     ) -> twin_pb2.RecordEventsResponse:
         """Record `events`, all or none; returns when they are durable."""
         request = twin_pb2.RecordEventsRequest(
-            name=self.name_of(patient), events=list(events), request_id=request_id or str(uuid.uuid4()),
+            name=self.name_of(patient),
+            events=list(events),
+            request_id=request_id or str(uuid.uuid4()),
             validate_only=validate_only,
-        )  # fmt: skip
+        )
         return self._call(self._twins.RecordEvents, request)
 
     def twin(self, patient: str, *, min_revision: int = 0) -> twin_pb2.GetTwinResponse:
@@ -125,49 +141,93 @@ class TwinClient:
         found: list[twin_pb2.Forecast] = []
         token = ""
         while True:
-            page = self._call(self._twins.ListForecasts, twin_pb2.ListForecastsRequest(
-                name=self.name_of(patient), analytes=analytes, min_revision=min_revision, page_token=token))  # fmt: skip
+            page = self._call(
+                self._twins.ListForecasts,
+                twin_pb2.ListForecastsRequest(
+                    name=self.name_of(patient), analytes=analytes, min_revision=min_revision, page_token=token
+                ),
+            )
             found += page.forecasts
             token = page.next_page_token
             if not token:
                 return found
 
     def trajectory(
-        self, patient: str, start: datetime, end: datetime, *, step_h: float = 0.0, outputs: Sequence[str] = (),
-        smoothing: twin_pb2.Smoothing = twin_pb2.SMOOTHING_UNSPECIFIED, min_revision: int = 0,
-    ) -> twin_pb2.GetTrajectoryResponse:  # fmt: skip
+        self,
+        patient: str,
+        start: datetime,
+        end: datetime,
+        *,
+        step_h: float = 0.0,
+        outputs: Sequence[str] = (),
+        smoothing: twin_pb2.Smoothing = twin_pb2.SMOOTHING_UNSPECIFIED,
+        min_revision: int = 0,
+    ) -> twin_pb2.GetTrajectoryResponse:
         """Bands of `outputs` under the recorded doses, with the measurements beside them."""
-        return self._call(self._twins.GetTrajectory, twin_pb2.GetTrajectoryRequest(
-            name=self.name_of(patient), start_time=timestamp(start), end_time=timestamp(end), step_h=step_h,
-            outputs=outputs, smoothing=smoothing, min_revision=min_revision))  # fmt: skip
+        return self._call(
+            self._twins.GetTrajectory,
+            twin_pb2.GetTrajectoryRequest(
+                name=self.name_of(patient),
+                start_time=timestamp(start),
+                end_time=timestamp(end),
+                step_h=step_h,
+                outputs=outputs,
+                smoothing=smoothing,
+                min_revision=min_revision,
+            ),
+        )
 
     def simulate(
-        self, patient: str, regimens: Sequence[simulation_pb2.Regimen], *, horizon_h: float,
-        start: datetime | None = None, targets: Sequence[simulation_pb2.Target] = (), outputs: Sequence[str] = (),
+        self,
+        patient: str,
+        regimens: Sequence[simulation_pb2.Regimen],
+        *,
+        horizon_h: float,
+        start: datetime | None = None,
+        targets: Sequence[simulation_pb2.Target] = (),
+        outputs: Sequence[str] = (),
         min_revision: int = 0,
-    ) -> simulation_pb2.SimulateResponse:  # fmt: skip
+    ) -> simulation_pb2.SimulateResponse:
         """What if each of `regimens` were given from `start` (default: the last event)."""
-        request = simulation_pb2.SimulateRequest(name=self.name_of(patient), what_ifs=regimens, horizon=hours(horizon_h),
-                                                 targets=targets, outputs=outputs, min_revision=min_revision)  # fmt: skip
+        request = simulation_pb2.SimulateRequest(
+            name=self.name_of(patient),
+            what_ifs=regimens,
+            horizon=hours(horizon_h),
+            targets=targets,
+            outputs=outputs,
+            min_revision=min_revision,
+        )
         if start is not None:
             request.start_time.CopyFrom(timestamp(start))
         return self._call(self._simulations.Simulate, request)
 
     def recommend(
-        self, patient: str, options: Sequence[simulation_pb2.Dispensable], targets: Sequence[simulation_pb2.Target], *,
-        horizon_h: float, start: datetime | None = None, constraints: Sequence[simulation_pb2.Constraint] = (),
+        self,
+        patient: str,
+        options: Sequence[simulation_pb2.Dispensable],
+        targets: Sequence[simulation_pb2.Target],
+        *,
+        horizon_h: float,
+        start: datetime | None = None,
+        constraints: Sequence[simulation_pb2.Constraint] = (),
         min_revision: int = 0,
-    ) -> simulation_pb2.RecommendResponse:  # fmt: skip
+    ) -> simulation_pb2.RecommendResponse:
         """The dispensable regimens, best first, with reasons."""
         request = simulation_pb2.RecommendRequest(
-            name=self.name_of(patient), options=options, targets=targets, constraints=constraints,
-            horizon=hours(horizon_h), min_revision=min_revision,
-        )  # fmt: skip
+            name=self.name_of(patient),
+            options=options,
+            targets=targets,
+            constraints=constraints,
+            horizon=hours(horizon_h),
+            min_revision=min_revision,
+        )
         if start is not None:
             request.start_time.CopyFrom(timestamp(start))
         return self._call(self._simulations.Recommend, request)
 
-    def forecast_control_arm(self, request: trial_pb2.ForecastControlArmRequest) -> trial_pb2.ForecastControlArmResponse:
+    def forecast_control_arm(
+        self, request: trial_pb2.ForecastControlArmRequest
+    ) -> trial_pb2.ForecastControlArmResponse:
         request.parent = f"tenants/{self._tenant}"
         return self._call(self._trials.ForecastControlArm, request)
 
@@ -175,8 +235,12 @@ class TwinClient:
         self, rows: Sequence[trial_pb2.TrialRow], *, confidence: float = 0.95, unit: str = ""
     ) -> trial_pb2.AnalyzeTrialResponse:
         """The treatment effect unadjusted and adjusted for the prognostic score of each row."""
-        return self._call(self._trials.AnalyzeTrial, trial_pb2.AnalyzeTrialRequest(
-            parent=f"tenants/{self._tenant}", rows=rows, confidence=confidence, unit=unit))  # fmt: skip
+        return self._call(
+            self._trials.AnalyzeTrial,
+            trial_pb2.AnalyzeTrialRequest(
+                parent=f"tenants/{self._tenant}", rows=rows, confidence=confidence, unit=unit
+            ),
+        )
 
     def drugs(self) -> list[library_pb2.Drug]:
         """The PBPK drugs of the library."""

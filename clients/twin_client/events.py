@@ -31,9 +31,16 @@ def hours(value: float) -> common_pb2.Quantity:
 
 
 def dose(
-    id: str, when: datetime, drug: str, amount: common_pb2.Quantity, *, route: str,
-    duration_h: float = 0.0, steady_interval_h: float = 0.0, source: str = "",
-) -> event_pb2.Event:  # fmt: skip
+    id: str,
+    when: datetime,
+    drug: str,
+    amount: common_pb2.Quantity,
+    *,
+    route: str,
+    duration_h: float = 0.0,
+    steady_interval_h: float = 0.0,
+    source: str = "",
+) -> event_pb2.Event:
     """A dose given; `duration_h` of an infusion; `steady_interval_h` when it stands for long regular dosing."""
     body = event_pb2.Dose(drug=drug, amount=amount, route=route)
     if duration_h > 0:
@@ -44,19 +51,35 @@ def dose(
 
 
 def lab(
-    id: str, when: datetime, analyte: str, value: common_pb2.Quantity, *, loinc: str = "", after_dose: bool = False,
-    censoring: event_pb2.Censoring = event_pb2.CENSORING_NONE, method: str = "", source: str = "",
-) -> event_pb2.Event:  # fmt: skip
+    id: str,
+    when: datetime,
+    analyte: str,
+    value: common_pb2.Quantity,
+    *,
+    loinc: str = "",
+    after_dose: bool = False,
+    censoring: event_pb2.Censoring = event_pb2.CENSORING_NONE,
+    method: str = "",
+    source: str = "",
+) -> event_pb2.Event:
     """A laboratory result of `analyte` (or of the LOINC code when `analyte` is empty)."""
-    body = event_pb2.Lab(analyte=analyte, value=value, loinc=loinc, after_dose=after_dose, censoring=censoring,
-                         method=method)  # fmt: skip
+    body = event_pb2.Lab(
+        analyte=analyte, value=value, loinc=loinc, after_dose=after_dose, censoring=censoring, method=method
+    )
     return event_pb2.Event(id=id, time=timestamp(when), source=source, lab=body)
 
 
 def image(
-    id: str, when: datetime, analyte: str, value: common_pb2.Quantity, *, modality: str = "", lesion: str = "",
-    simulated: bool = False, source: str = "",
-) -> event_pb2.Event:  # fmt: skip
+    id: str,
+    when: datetime,
+    analyte: str,
+    value: common_pb2.Quantity,
+    *,
+    modality: str = "",
+    lesion: str = "",
+    simulated: bool = False,
+    source: str = "",
+) -> event_pb2.Event:
     """A number read from an image; `simulated` must be said when it is."""
     body = event_pb2.Image(analyte=analyte, value=value, modality=modality, lesion=lesion, simulated=simulated)
     return event_pb2.Event(id=id, time=timestamp(when), source=source, image=body)
@@ -69,7 +92,7 @@ def covariate(id: str, when: datetime, name: str, value: common_pb2.Quantity, *,
 
 
 def genotype(
-    id: str, when: datetime, gene: str, diplotype: str, activity: float, *, phenotype: str = "", source: str = ""
+    id: str, when: datetime, gene: str, diplotype: str, *, activity: float, phenotype: str = "", source: str = ""
 ) -> event_pb2.Event:
     """A diplotype with its activity relative to normal (1 = normal)."""
     body = event_pb2.Genotype(gene=gene, diplotype=diplotype, phenotype=phenotype, activity=activity)

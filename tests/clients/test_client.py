@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -17,7 +16,7 @@ from twin_client.calls import call
 from twin_client.errors import FieldFault
 from twin_service.v1 import simulation_pb2
 
-START = datetime(2024, 5, 1, 8, tzinfo=timezone.utc)
+START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 LEVELS = {2.0: 17.0, 26.0: 22.0}
 
 
@@ -33,7 +32,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinClient]:
 
 def admit(client: TwinClient, patient: str) -> int:
     """A neonate with a loading dose, two maintenance doses and two levels."""
-    client.create_twin(patient, poppk="phenobarbital_neonate", epoch=START, covariates={"weight_kg": quantity(1.4, "kg")})
+    client.create_twin(
+        patient, poppk="phenobarbital_neonate", epoch=START, covariates={"weight_kg": quantity(1.4, "kg")}
+    )
     events = [dose("load", START, "phenobarbital", mg(25.0), route="iv")]
     events += [dose(f"d{h}", after(h), "phenobarbital", mg(3.5), route="iv") for h in (12, 24)]
     events += [lab(f"l{h:g}", after(h), "phenobarbital", quantity(v, "mg/L")) for h, v in LEVELS.items()]
@@ -42,9 +43,20 @@ def admit(client: TwinClient, patient: str) -> int:
 
 def test_the_public_names_are_these() -> None:
     assert twin_client.__all__ == [
-        "ClientError", "FieldFault", "TwinClient", "correction", "covariate", "dose", "genotype", "hours", "image",
-        "lab", "mg", "quantity", "retraction",
-    ]  # fmt: skip
+        "ClientError",
+        "FieldFault",
+        "TwinClient",
+        "correction",
+        "covariate",
+        "dose",
+        "genotype",
+        "hours",
+        "image",
+        "lab",
+        "mg",
+        "quantity",
+        "retraction",
+    ]
 
 
 def test_a_patient_from_admission_to_recommendation(client: TwinClient) -> None:
@@ -57,14 +69,20 @@ def test_a_patient_from_admission_to_recommendation(client: TwinClient) -> None:
     assert forecasts[1].history == 1 and forecasts[1].forecast.sd < forecasts[1].prior.sd
     course = client.trajectory("whole", START, after(48.0), step_h=6.0)
     assert course.bands.times_h[0] == 0.0 and len(course.observations) == 2
-    target = simulation_pb2.Target(output="phenobarbital", metric=simulation_pb2.METRIC_TROUGH,
-                                   low=quantity(15, "mg/L"), high=quantity(30, "mg/L"))  # fmt: skip
-    plan = simulation_pb2.Regimen(name="as before", doses=[simulation_pb2.PlannedDoses(
-        drug="phenobarbital", route="iv", amount=mg(3.5), interval=hours(12), count=4)])  # fmt: skip
+    target = simulation_pb2.Target(
+        output="phenobarbital", metric=simulation_pb2.METRIC_TROUGH, low=quantity(15, "mg/L"), high=quantity(30, "mg/L")
+    )
+    plan = simulation_pb2.Regimen(
+        name="as before",
+        doses=[
+            simulation_pb2.PlannedDoses(drug="phenobarbital", route="iv", amount=mg(3.5), interval=hours(12), count=4)
+        ],
+    )
     (future,) = client.simulate("whole", [plan], horizon_h=48, targets=[target]).what_ifs
     assert 0.0 <= future.joint_probability <= 1.0 and future.verdict.usable
-    option = simulation_pb2.Dispensable(drug="phenobarbital", route="iv", amounts=[mg(v) for v in (1, 3.5, 30)],
-                                        intervals=[hours(12)])  # fmt: skip
+    option = simulation_pb2.Dispensable(
+        drug="phenobarbital", route="iv", amounts=[mg(v) for v in (1, 3.5, 30)], intervals=[hours(12)]
+    )
     ranking = client.recommend("whole", [option], [target], horizon_h=48)
     assert ranking.considered == 3 and ranking.recommended
     assert ranking.ranked[0].benefit_probability >= ranking.ranked[-1].benefit_probability
@@ -74,11 +92,15 @@ def test_a_patient_from_admission_to_recommendation(client: TwinClient) -> None:
 def test_corrections_and_retractions_lead_where_being_right_at_once_leads(client: TwinClient) -> None:
     admit(client, "right")
     admit(client, "mended")
-    wrong = [dose("extra", after(6.0), "phenobarbital", mg(99.0), route="iv"),
-             lab("typo", after(30.0), "phenobarbital", quantity(200.0, "mg/L"))]  # fmt: skip
+    wrong = [
+        dose("extra", after(6.0), "phenobarbital", mg(99.0), route="iv"),
+        lab("typo", after(30.0), "phenobarbital", quantity(200.0, "mg/L")),
+    ]
     client.record("mended", wrong)
     fix = correction("fix", after(50.0), "typo", lab("x", after(30.0), "phenobarbital", quantity(20.0, "mg/L")))
-    revision = client.record("mended", [retraction("undo", after(49.0), "extra", "other patient"), fix]).timeline_revision
+    revision = client.record(
+        "mended", [retraction("undo", after(49.0), "extra", "other patient"), fix]
+    ).timeline_revision
     last = client.record("right", [lab("typo", after(30.0), "phenobarbital", quantity(20.0, "mg/L"))]).timeline_revision
     mended = client.twin("mended", min_revision=revision).belief
     right = client.twin("right", min_revision=last).belief
@@ -180,5 +202,7 @@ def test_patience_ends_at_the_deadline() -> None:
 
 
 def test_an_error_reads_well() -> None:
-    error = ClientError("INVALID_ARGUMENT", "unit is unknown", faults=(FieldFault("events[0].lab.value", "write mg/L"),))
+    error = ClientError(
+        "INVALID_ARGUMENT", "unit is unknown", faults=(FieldFault("events[0].lab.value", "write mg/L"),)
+    )
     assert str(error) == "INVALID_ARGUMENT [events[0].lab.value]: unit is unknown"

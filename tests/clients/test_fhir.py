@@ -25,32 +25,65 @@ def ucum(value: float, code: str, **more: Any) -> dict[str, Any]:
 
 
 def observation(loinc: str = "2160-0", **changes: Any) -> dict[str, Any]:
-    base = {"resourceType": "Observation", "id": "o1", "status": "final", "effectiveDateTime": WHEN,
-            "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]}, "valueQuantity": ucum(1.1, "mg/dL")}  # fmt: skip
+    base = {
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "effectiveDateTime": WHEN,
+        "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
+        "valueQuantity": ucum(1.1, "mg/dL"),
+    }
     return {k: v for k, v in (base | changes).items() if v is not None}
 
 
 def given(**changes: Any) -> dict[str, Any]:
-    base = {"resourceType": "MedicationAdministration", "id": "m1", "status": "completed", "effectiveDateTime": WHEN,
-            "subject": {"reference": "Patient/p"},
-            "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "10438"}]},
-            "dosage": {"dose": ucum(300, "mg"), "route": {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]}}}  # fmt: skip
+    base = {
+        "resourceType": "MedicationAdministration",
+        "id": "m1",
+        "status": "completed",
+        "effectiveDateTime": WHEN,
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "10438"}]
+        },
+        "dosage": {
+            "dose": ucum(300, "mg"),
+            "route": {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]},
+        },
+    }
     return {k: v for k, v in (base | changes).items() if v is not None}
 
 
 def ordered(**changes: Any) -> dict[str, Any]:
-    base = {"resourceType": "MedicationRequest", "id": "r1", "status": "active", "intent": "order",
-            "subject": {"reference": "Patient/p"}, "medicationCodeableConcept": given()["medicationCodeableConcept"],
-            "dosageInstruction": [{
-                "timing": {"repeat": {"boundsPeriod": {"start": WHEN, "end": "2024-03-06T09:00:00+01:00"}, "frequency": 2,
-                                      "period": 1, "periodUnit": "d"}},
-                "route": given()["dosage"]["route"], "doseAndRate": [{"doseQuantity": ucum(200, "mg")}]}]}  # fmt: skip
+    base = {
+        "resourceType": "MedicationRequest",
+        "id": "r1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": given()["medicationCodeableConcept"],
+        "dosageInstruction": [
+            {
+                "timing": {
+                    "repeat": {
+                        "boundsPeriod": {"start": WHEN, "end": "2024-03-06T09:00:00+01:00"},
+                        "frequency": 2,
+                        "period": 1,
+                        "periodUnit": "d",
+                    }
+                },
+                "route": given()["dosage"]["route"],
+                "doseAndRate": [{"doseQuantity": ucum(200, "mg")}],
+            }
+        ],
+    }
     return {k: v for k, v in (base | changes).items() if v is not None}
 
 
 def read(*resources: dict[str, Any], **options: Any) -> Reading:
-    return read_bundle({"resourceType": "Bundle", "type": "collection",
-                        "entry": [{"resource": r} for r in resources]}, **options)  # fmt: skip
+    return read_bundle(
+        {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}, **options
+    )
 
 
 def one(*resources: dict[str, Any], **options: Any) -> event_pb2.Event:
@@ -79,8 +112,10 @@ def test_weight_is_a_characteristic_and_ejection_fraction_an_image() -> None:
 
 
 def test_a_panel_is_read_component_by_component() -> None:
-    parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(v, "mm[Hg]")}
-             for c, v in (("8480-6", 128), ("8462-4", 76))]  # fmt: skip
+    parts = [
+        {"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(v, "mm[Hg]")}
+        for c, v in (("8480-6", 128), ("8462-4", 76))
+    ]
     reading = read(observation("85354-9", valueQuantity=None, component=parts))
     assert [(e.lab.analyte, e.lab.value.value) for e in reading.events] == [("systolic_bp", 128), ("diastolic_bp", 76)]
     assert len({e.id for e in reading.events}) == 2
@@ -126,11 +161,14 @@ def test_a_dose_not_given_is_no_event() -> None:
         (given(dosage={"dose": ucum(1, "mg")}), "route is not mapped"),
         (given(medicationCodeableConcept={"text": "the white pill"}), "drug is not mapped"),
         (given(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}), "not in the bundle"),
-        (given(effectiveDateTime=None, effectivePeriod={"start": WHEN, "end": "2024-03-04T07:00:00+01:00"}), "ends before"),
+        (
+            given(effectiveDateTime=None, effectivePeriod={"start": WHEN, "end": "2024-03-04T07:00:00+01:00"}),
+            "ends before",
+        ),
         ({"resourceType": "Observation", "id": "broken", "status": 7}, "not valid FHIR"),
     ],
     ids=lambda v: v.replace(" ", "_") if isinstance(v, str) else "",
-)  # fmt: skip
+)
 def test_what_cannot_be_interpreted_is_held_with_a_remedy(resource: dict[str, Any], words: str) -> None:
     reading = read(resource)
     assert not reading.events

@@ -33,7 +33,8 @@ def one_compartment() -> PatientModel:
     a, cl, v, eta, wt = map(symbol, ("A", "cl", "v", "eta_cl", "weight_kg"))
     clearance = cl * exp(eta) * (wt / 70.0) ** 0.75
     block = Block(
-        id="one", version="1",
+        id="one",
+        version="1",
         states=(State("A", "mg", -clearance / v * a),),
         parameters=(Parameter("cl", "L/h", CL), Parameter("v", "L", V), Parameter("eta_cl", "1", 0.0)),
         outputs=(Output("plasma", "mg/L", a / v),),
@@ -43,7 +44,7 @@ def one_compartment() -> PatientModel:
         routes=(Route("drugx", "iv", "iv", 1.0),),
         covariates=(Covariate("weight_kg", "kg", None, 1.0, 300.0, 40.0, 120.0),),
         endpoints=(Endpoint("toxic_level", "plasma", "mg/L", "above", 12.0, "level above 12 mg/L"),),
-    )  # fmt: skip
+    )
     return compose("one", {"x": block})
 
 

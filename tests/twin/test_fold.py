@@ -28,8 +28,10 @@ def concentration(t: float, eta: float) -> float:
 
 def course() -> list[Event]:
     events = [weight(), dose(100.0, 0.0, "d0"), dose(100.0, 12.0, "d1")]
-    return events + [level(concentration(t, TRUE_ETA) * f, t, f"l{t:g}")
-                     for t, f in zip(TIMES, (1.05, 0.93, 1.02, 0.97), strict=True)]  # fmt: skip
+    return events + [
+        level(concentration(t, TRUE_ETA) * f, t, f"l{t:g}")
+        for t, f in zip(TIMES, (1.05, 0.93, 1.02, 0.97), strict=True)
+    ]
 
 
 def folded(events: list[Event], estimator: str = "auto") -> Folded:
@@ -114,7 +116,9 @@ def test_a_stored_anchor_continues_bit_for_bit() -> None:
 def test_a_forecast_is_made_before_looking_and_narrows() -> None:
     """The band of a reading does not depend on that reading, and later bands are tighter than the prior's."""
     plain = folded(course()).forecasts
-    moved = [replace(e, payload=replace(e.payload, value=e.payload.value * 1.3)) if e.id == "l26" else e for e in course()]
+    moved = [
+        replace(e, payload=replace(e.payload, value=e.payload.value * 1.3)) if e.id == "l26" else e for e in course()
+    ]
     assert folded(moved).forecasts[3].band == plain[3].band
     # two runs with different output grids: equal to the tolerance of the integrator
     assert plain[0].band == pytest.approx(plain[0].prior, rel=1e-4) and plain[0].history == 0

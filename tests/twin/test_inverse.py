@@ -25,16 +25,25 @@ def fresh() -> Folded:
 def test_the_dose_for_an_auc(fresh: Folded, quantile: float) -> None:
     """After washout AUC = dose / (CL exp(eta)); its p-quantile uses the (1-p)-quantile of eta. Bound: 256-member
     quantiles and the trapezoid, 2 %."""
-    found = dose_for(fresh, ONE_DOSE, Target("drugx", "auc"), 50.0, start_h=200.0, horizon_h=300.0,
-                     quantile=quantile, members=256)  # fmt: skip
+    found = dose_for(
+        fresh, ONE_DOSE, Target("drugx", "auc"), 50.0, start_h=200.0, horizon_h=300.0, quantile=quantile, members=256
+    )
     exact = 50.0 * CL * np.exp(np.sqrt(OMEGA2) * norm.ppf(1.0 - quantile))
     assert found.outcome.ok
     assert found.amount_mg == pytest.approx(exact, rel=0.02)
 
 
 def test_an_unreachable_goal_is_said_not_guessed(fresh: Folded) -> None:
-    found = dose_for(fresh, ONE_DOSE, Target("drugx", "peak"), 1e6, start_h=200.0, horizon_h=24.0,
-                     bounds_mg=(1.0, 1000.0), members=16)  # fmt: skip
+    found = dose_for(
+        fresh,
+        ONE_DOSE,
+        Target("drugx", "peak"),
+        1e6,
+        start_h=200.0,
+        horizon_h=24.0,
+        bounds_mg=(1.0, 1000.0),
+        members=16,
+    )
     assert found.outcome.verdict is Verdict.NOT_CONVERGED and "1000 mg gives" in found.outcome.detail
 
 

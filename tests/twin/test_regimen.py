@@ -41,17 +41,24 @@ def test_the_worst_trough_counts() -> None:
 def test_a_plan_becomes_doses_with_its_loading_dose_first() -> None:
     plan = Regimen("r", (PlannedDoses("drugx", "iv", 50.0, 12.0, 3, 1.0, 2.0, loading_mg=120.0),))
     doses = planned_doses(one_compartment(), plan, 100.0)
-    assert [(d.time_h, d.amount, d.duration_h) for d in doses] == [(102.0, 120.0, 1.0), (114.0, 50.0, 1.0), (126.0, 50.0, 1.0)]
+    assert [(d.time_h, d.amount, d.duration_h) for d in doses] == [
+        (102.0, 120.0, 1.0),
+        (114.0, 50.0, 1.0),
+        (126.0, 50.0, 1.0),
+    ]
 
 
 @pytest.mark.parametrize(
     "plan",
     [
-        PlannedDoses("drugx", "iv", -1.0, 12.0, 1), PlannedDoses("drugx", "iv", float("nan"), 12.0, 1),
-        PlannedDoses("drugx", "iv", 1.0, 0.0, 2), PlannedDoses("drugx", "iv", 1.0, 12.0, 0),
-        PlannedDoses("drugx", "iv", 1.0, 12.0, 1, duration_h=-1.0), PlannedDoses("drugx", "rectal", 1.0, 12.0, 1),
+        PlannedDoses("drugx", "iv", -1.0, 12.0, 1),
+        PlannedDoses("drugx", "iv", float("nan"), 12.0, 1),
+        PlannedDoses("drugx", "iv", 1.0, 0.0, 2),
+        PlannedDoses("drugx", "iv", 1.0, 12.0, 0),
+        PlannedDoses("drugx", "iv", 1.0, 12.0, 1, duration_h=-1.0),
+        PlannedDoses("drugx", "rectal", 1.0, 12.0, 1),
     ],
-)  # fmt: skip
+)
 def test_an_impossible_plan_is_refused(plan: PlannedDoses) -> None:
     with pytest.raises(Refusal):
         planned_doses(one_compartment(), Regimen("r", (plan,)), 0.0)

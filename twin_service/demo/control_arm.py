@@ -67,8 +67,10 @@ def run_control_arm(client: TwinClient, advance: Any) -> ControlArm:
         taught = [p for p in patients if not p.treated and p.id not in {a.id for a in asked}]
         scores |= _forecast(client, asked, taught)
         advance(1)
-    rows = [trial_pb2.TrialRow(subject=p.id, treated=p.treated, outcome=p.outcome, prognostic_score=scores[p.id])
-            for p in usable]  # fmt: skip
+    rows = [
+        trial_pb2.TrialRow(subject=p.id, treated=p.treated, outcome=p.outcome, prognostic_score=scores[p.id])
+        for p in usable
+    ]
     return ControlArm(rows, client.analyze_trial(rows, unit="log mg/dL"), len(patients) - len(usable))
 
 
@@ -80,12 +82,15 @@ def _fold(patient: Randomized, patients: list[Randomized]) -> int:
 
 def _forecast(client: TwinClient, asked: list[Randomized], taught: list[Randomized]) -> dict[str, float]:
     request = trial_pb2.ForecastControlArmRequest(
-        endpoint=trial_pb2.EndpointSpec(name="bilirubin", unit="mg/dL", times_h=[YEAR_H],
-                                        transform=trial_pb2.TRANSFORM_LOG),
+        endpoint=trial_pb2.EndpointSpec(
+            name="bilirubin", unit="mg/dL", times_h=[YEAR_H], transform=trial_pb2.TRANSFORM_LOG
+        ),
         subjects=[_subject(p, until_h=0.0) for p in asked],
-        historical_controls=[_subject(p, until_h=math.inf) for p in taught if all(map(math.isfinite, p.baseline.values()))],
+        historical_controls=[
+            _subject(p, until_h=math.inf) for p in taught if all(map(math.isfinite, p.baseline.values()))
+        ],
         covariates=list(CHARACTERISTICS),
-    )  # fmt: skip
+    )
     return {f.subject: f.mean[0] for f in client.forecast_control_arm(request).forecasts}
 
 

@@ -1,17 +1,17 @@
 """One cancer patient as an EHR would send her: a FHIR R4 bundle with docetaxel, neutrophils and tumor diameters.
 
-She does not exist. Her laboratory values and images are SIMULATED (written by hand to resemble the published course of
-docetaxel 100 mg/m2: nadir about day 7 to 9, recovery by day 21; Kloft 2006, doi:10.1158/1078-0432.CCR-06-0815) and every
-such resource carries the security label HTEST, which the reader passes on. Two resources are unusable on purpose, to show
-that they are held.
+She does not exist. Her laboratory values and images are SIMULATED: written by hand to resemble the published course of
+docetaxel 100 mg/m2 (nadir about day 7 to 9, recovery by day 21; Kloft 2006, doi:10.1158/1078-0432.CCR-06-0815). Every
+such resource carries the security label HTEST, which the reader passes on. Two resources are unusable on purpose, to
+show that they are held.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-START = datetime(2024, 3, 4, 9, 0, tzinfo=timezone.utc)
+START = datetime(2024, 3, 4, 9, 0, tzinfo=UTC)
 PATIENT = "oncology-1"
 NEUTROPHILS = {-2: 5.4, 7: 0.62, 10: 0.95, 14: 2.9, 20: 5.1, 28: 0.55, 31: 0.9, 35: 2.6, 41: 4.9}
 LESIONS_MM = {"lesion-1": {-5: 41.0, 38: 33.0}, "lesion-2": {-5: 27.0, 38: 23.0}}
@@ -46,8 +46,15 @@ def _patient() -> dict[str, Any]:
 
 
 def _observation(id: str, code: dict[str, Any], day: float, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Observation", "id": id, "status": "final", "code": code,
-            "subject": {"reference": f"Patient/{PATIENT}"}, "effectiveDateTime": _at(day), **more}  # fmt: skip
+    return {
+        "resourceType": "Observation",
+        "id": id,
+        "status": "final",
+        "code": code,
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": _at(day),
+        **more,
+    }
 
 
 def _vital(id: str, loinc: str, value: float, unit: str) -> dict[str, Any]:
@@ -55,26 +62,41 @@ def _vital(id: str, loinc: str, value: float, unit: str) -> dict[str, Any]:
 
 
 def _neutrophils(day: int, value: float) -> dict[str, Any]:
-    return _observation(f"anc-{day}", _loinc("751-8", "Neutrophils"), day, valueQuantity=_ucum(value, "10*9/L"), meta=HTEST)
+    return _observation(
+        f"anc-{day}", _loinc("751-8", "Neutrophils"), day, valueQuantity=_ucum(value, "10*9/L"), meta=HTEST
+    )
 
 
 def _lesion(name: str, day: int, mm: float) -> dict[str, Any]:
-    return _observation(f"{name}-{day}", _loinc("21889-1", "Size Tumor"), day, valueQuantity=_ucum(mm, "mm"), meta=HTEST,
-                        focus=[{"reference": f"BodyStructure/{name}"}],
-                        method={"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}]})  # fmt: skip
+    return _observation(
+        f"{name}-{day}",
+        _loinc("21889-1", "Size Tumor"),
+        day,
+        valueQuantity=_ucum(mm, "mm"),
+        meta=HTEST,
+        focus=[{"reference": f"BodyStructure/{name}"}],
+        method={"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}]},
+    )
 
 
 def _infusion(cycle: int) -> dict[str, Any]:
     day = cycle * CYCLE_DAYS
     return {
-        "resourceType": "MedicationAdministration", "id": f"docetaxel-{cycle + 1}", "status": "completed",
+        "resourceType": "MedicationAdministration",
+        "id": f"docetaxel-{cycle + 1}",
+        "status": "completed",
         "subject": {"reference": f"Patient/{PATIENT}"},
-        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm",
-                                                  "code": "72962", "display": "docetaxel"}]},
+        "medicationCodeableConcept": {
+            "coding": [
+                {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "72962", "display": "docetaxel"}
+            ]
+        },
         "effectivePeriod": {"start": _at(day), "end": _at(day + INFUSION_H / 24.0)},
-        "dosage": {"dose": _ucum(DOSE_MG, "mg"),
-                   "route": {"coding": [{"system": "http://snomed.info/sct", "code": "47625008"}]}},
-    }  # fmt: skip
+        "dosage": {
+            "dose": _ucum(DOSE_MG, "mg"),
+            "route": {"coding": [{"system": "http://snomed.info/sct", "code": "47625008"}]},
+        },
+    }
 
 
 def _unusable() -> list[dict[str, Any]]:

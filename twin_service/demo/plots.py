@@ -26,8 +26,17 @@ def figure(rows: int, columns: int, width: float, height: float) -> tuple[Any, A
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": GRAY,
-                         "axes.labelcolor": INK, "figure.dpi": 130, "axes.titlesize": 9})  # fmt: skip
+    plt.rcParams.update(
+        {
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GRAY,
+            "axes.labelcolor": INK,
+            "figure.dpi": 130,
+            "axes.titlesize": 9,
+        }
+    )
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, constrained_layout=True)
 
 
@@ -58,12 +67,16 @@ def patients(client: TwinClient, streamed: Sequence[Streamed], path: Path) -> Pa
         ax.set_xlabel("hours")
     for row in axes:
         row[0].set_ylabel(f"{chosen[0].case.analyte} [mg/L]")
-    fig.suptitle("blue: twin after all levels (50 % and 90 %)   orange: forecast before the level was seen (90 %)   "
-                 "dots: measured", fontsize=8.5, color=INK)  # fmt: skip
+    fig.suptitle(
+        "blue: twin after all levels (50 % and 90 %)   orange: forecast before the level was seen (90 %)   "
+        "dots: measured",
+        fontsize=8.5,
+        color=INK,
+    )
     return save(fig, path)
 
 
-def band(ax: Any, times: Any, series: common_pb2.Series, color: str, label: str = "", *, wide: bool = True) -> None:
+def band(ax: Any, times: Any, series: common_pb2.Series, color: str, *, label: str = "", wide: bool = True) -> None:
     """Median, 50 % band and 90 % band; several futures in one panel show the 90 % band as thin lines (not `wide`)."""
     levels = {round(q.level, 3): np.array(q.values) for q in series.quantiles}
     if wide:
@@ -88,7 +101,9 @@ def before_after(sets: dict[str, Sequence[Streamed]], path: Path) -> Path:
             ax.plot(ends, ends, color=INK, lw=0.8)
             for factor in (0.5, 2.0):
                 ax.plot(ends, [e * factor for e in ends], color=GRAY, lw=0.6, ls=":")
-            ax.set(xlim=ends, ylim=ends, title=f"{name}: {'before any level' if row == 0 else 'knowing earlier levels'}")
+            ax.set(
+                xlim=ends, ylim=ends, title=f"{name}: {'before any level' if row == 0 else 'knowing earlier levels'}"
+            )
             ax.set_xlabel("forecast [mg/L]")
         axes[0][0].set_ylabel("measured [mg/L]")
         axes[1][0].set_ylabel("measured [mg/L]")
@@ -105,11 +120,17 @@ def question(answer: Answered, path: Path) -> Path:
         series = answer.course.bands.series[row]
         band(ax, (past - now) / 24, series, INK)
         for color, w in zip(COLORS, answer.futures.what_ifs, strict=False):
-            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, w.name, wide=False)
+            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, label=w.name, wide=False)
         seen = [o for o in answer.course.observations if o.analyte == answer.outputs[row]]
         for o in seen:
-            ax.plot((o.time_h - now) / 24, o.value.value, "s" if o.simulated else "o", ms=4, color=INK,
-                    mfc="white" if o.simulated else INK)  # fmt: skip
+            ax.plot(
+                (o.time_h - now) / 24,
+                o.value.value,
+                "s" if o.simulated else "o",
+                ms=4,
+                color=INK,
+                mfc="white" if o.simulated else INK,
+            )
         ax.axvline(0, color=GRAY, lw=0.8)
         ax.set_ylabel(f"{answer.outputs[row]} [{series.unit}]")
         if answer.outputs[row] in ("neutrophils",):
@@ -124,13 +145,23 @@ def control_arm(arm: ControlArm, path: Path) -> Path:
     fig, axes = figure(1, 2, 9.5, 3.8)
     for treated, color, label in ((False, GRAY, "placebo"), (True, BLUE, "D-penicillamine")):
         rows = [r for r in arm.rows if r.treated is treated]
-        axes[0][0].plot([r.prognostic_score for r in rows], [r.outcome for r in rows], "o", ms=3.5, color=color,
-                        alpha=0.7, mew=0, label=label)  # fmt: skip
+        axes[0][0].plot(
+            [r.prognostic_score for r in rows],
+            [r.outcome for r in rows],
+            "o",
+            ms=3.5,
+            color=color,
+            alpha=0.7,
+            mew=0,
+            label=label,
+        )
     ends = axes[0][0].get_xlim()
     axes[0][0].plot(ends, ends, color=INK, lw=0.8)
     axes[0][0].set(xlabel="forecast under control [log mg/dL]", ylabel="observed at one year [log mg/dL]")
     axes[0][0].legend(frameon=False, fontsize=8)
-    for y, (name, e) in enumerate((("adjusted by the twin's forecast", arm.answer.adjusted), ("unadjusted", arm.answer.unadjusted))):
+    for y, (name, e) in enumerate(
+        (("adjusted by the twin's forecast", arm.answer.adjusted), ("unadjusted", arm.answer.unadjusted))
+    ):
         axes[0][1].plot([e.ci_low, e.ci_high], [y, y], color=BLUE if y == 0 else GRAY, lw=3)
         axes[0][1].plot(e.estimate, y, "o", color=INK, ms=5)
         axes[0][1].text(e.ci_high, y + 0.12, name, ha="right", fontsize=8.5)

@@ -31,10 +31,17 @@ def running_server(log: Path) -> Iterator[str]:
     """Yield the address of a fresh server; it is stopped gracefully at the end, and its log kept in `log`."""
     address = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="twin-demo-") as folder, log.open("w") as lines:
-        settings = {"TWIN_LISTEN": address, "TWIN_METRICS_PORT": "0",
-                    "TWIN_DATABASE_URL": f"sqlite:///{folder}/twin.db"}  # fmt: skip
-        process = subprocess.Popen([sys.executable, "-m", "twin_service", "serve"], env={**os.environ, **settings},
-                                   stdout=lines, stderr=subprocess.STDOUT)  # fmt: skip
+        settings = {
+            "TWIN_LISTEN": address,
+            "TWIN_METRICS_PORT": "0",
+            "TWIN_DATABASE_URL": f"sqlite:///{folder}/twin.db",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twin_service", "serve"],
+            env={**os.environ, **settings},
+            stdout=lines,
+            stderr=subprocess.STDOUT,
+        )
         try:
             _wait(address, process, log)
             yield address

@@ -34,21 +34,40 @@ def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
     """The patient with most levels: which oral dose keeps the trough between 2 and 5 mg/L (Verme 1992)?"""
     best = max(streamed, key=lambda s: s.case.levels)
     start = max(f.time.ToDatetime(HOUR_ZERO.tzinfo) for f in best.forecasts) + timedelta(hours=6)
-    target = simulation_pb2.Target(name="trough 2 to 5 mg/L", output="quinidine", metric=simulation_pb2.METRIC_TROUGH,
-                                   low=quantity(2, "mg/L"), high=quantity(5, "mg/L"), window_start=hours(24))  # fmt: skip
+    target = simulation_pb2.Target(
+        name="trough 2 to 5 mg/L",
+        output="quinidine",
+        metric=simulation_pb2.METRIC_TROUGH,
+        low=quantity(2, "mg/L"),
+        high=quantity(5, "mg/L"),
+        window_start=hours(24),
+    )
     plans = [simulation_pb2.Regimen(name="stop")] + [
-        simulation_pb2.Regimen(name=f"{d} mg every {tau} h", doses=[_planned("quinidine", "oral", d, tau, int(72 / tau))])
+        simulation_pb2.Regimen(
+            name=f"{d} mg every {tau} h", doses=[_planned("quinidine", "oral", d, tau, int(72 / tau))]
+        )
         for d, tau in ((201, 8), (201, 6), (402, 8))
     ]
-    options = [simulation_pb2.Dispensable(drug="quinidine", route="oral", amounts=[mg(v) for v in (83, 166, 201, 249, 332, 402)],
-                                          intervals=[hours(v) for v in (6, 8, 12)])]  # fmt: skip
+    options = [
+        simulation_pb2.Dispensable(
+            drug="quinidine",
+            route="oral",
+            amounts=[mg(v) for v in (83, 166, 201, 249, 332, 402)],
+            intervals=[hours(v) for v in (6, 8, 12)],
+        )
+    ]
     patient = best.case.patient
     return Answered(
-        "Quinidine: which dose keeps this patient's trough in range?", patient, HOUR_ZERO, start, ("quinidine",),
+        "Quinidine: which dose keeps this patient's trough in range?",
+        patient,
+        HOUR_ZERO,
+        start,
+        ("quinidine",),
         client.trajectory(patient, HOUR_ZERO, start, outputs=["quinidine"], min_revision=best.revision),
         client.simulate(patient, plans, horizon_h=72, start=start, targets=[target], outputs=["quinidine"]),
-        client.recommend(patient, options, [target], horizon_h=72, start=start), "quinidine trough 2 to 5 mg/L",
-    )  # fmt: skip
+        client.recommend(patient, options, [target], horizon_h=72, start=start),
+        "quinidine trough 2 to 5 mg/L",
+    )
 
 
 def send_oncology(client: TwinClient) -> tuple[Reading, int]:
@@ -57,9 +76,12 @@ def send_oncology(client: TwinClient) -> tuple[Reading, int]:
     assert reading.patient is not None and reading.patient.birth_date is not None
     age = (START.date() - reading.patient.birth_date).days / 365.25
     client.create_twin(
-        PATIENT, drugs=["docetaxel"], effects=["neutropenia_friberg", "tumor_claret"], epoch=START - timedelta(days=7),
+        PATIENT,
+        drugs=["docetaxel"],
+        effects=["neutropenia_friberg", "tumor_claret"],
+        epoch=START - timedelta(days=7),
         covariates={"age_y": quantity(age, "a"), "sex_female": quantity(float(bool(reading.patient.female)), "1")},
-    )  # fmt: skip
+    )
     return reading, client.record(PATIENT, reading.events).timeline_revision
 
 
@@ -67,23 +89,37 @@ def ask_oncology(client: TwinClient, revision: int) -> Answered:
     """After two cycles: which dose for the next two, if grade 4 neutropenia may come with at most 60 %?"""
     start = START + timedelta(days=CYCLES * CYCLE_DAYS)
     tau = 24.0 * CYCLE_DAYS
-    target = simulation_pb2.Target(name="tumor below 50 mm", output="tumor_sld", metric=simulation_pb2.METRIC_FINAL,
-                                   high=quantity(50, "mm"))  # fmt: skip
+    target = simulation_pb2.Target(
+        name="tumor below 50 mm", output="tumor_sld", metric=simulation_pb2.METRIC_FINAL, high=quantity(50, "mm")
+    )
     plans = [simulation_pb2.Regimen(name="stop")] + [
-        simulation_pb2.Regimen(name=f"{share:.0%} of the dose", doses=[
-            _planned("docetaxel", "iv", DOSE_MG * share, tau, 2, INFUSION_H)]) for share in (1.0, 0.75, 0.6)
-    ]  # fmt: skip
-    options = [simulation_pb2.Dispensable(drug="docetaxel", route="iv", amounts=[mg(DOSE_MG * s) for s in (1, 0.9, 0.75, 0.6, 0.45)],
-                                          intervals=[hours(tau), hours(tau * 4 / 3)], durations=[hours(INFUSION_H)])]  # fmt: skip
+        simulation_pb2.Regimen(
+            name=f"{share:.0%} of the dose", doses=[_planned("docetaxel", "iv", DOSE_MG * share, tau, 2, INFUSION_H)]
+        )
+        for share in (1.0, 0.75, 0.6)
+    ]
+    options = [
+        simulation_pb2.Dispensable(
+            drug="docetaxel",
+            route="iv",
+            amounts=[mg(DOSE_MG * s) for s in (1, 0.9, 0.75, 0.6, 0.45)],
+            intervals=[hours(tau), hours(tau * 4 / 3)],
+            durations=[hours(INFUSION_H)],
+        )
+    ]
     limits = [simulation_pb2.Constraint(endpoint="neutropenia_grade4", probability_max=0.6)]
     outputs = ("docetaxel", "neutrophils", "tumor_sld")
     return Answered(
-        "Docetaxel: what of the next two cycles?", PATIENT, START - timedelta(days=7), start, outputs,
+        "Docetaxel: what of the next two cycles?",
+        PATIENT,
+        START - timedelta(days=7),
+        start,
+        outputs,
         client.trajectory(PATIENT, START - timedelta(days=7), start, outputs=outputs, min_revision=revision),
         client.simulate(PATIENT, plans, horizon_h=2 * tau, start=start, targets=[target], outputs=outputs),
         client.recommend(PATIENT, options, [target], horizon_h=2 * tau, start=start, constraints=limits),
         "tumor below 50 mm, grade 4 neutropenia in at most 60 %",
-    )  # fmt: skip
+    )
 
 
 def _planned(

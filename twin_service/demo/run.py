@@ -38,9 +38,11 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
         reading, revision = send_oncology(client)
         answers = [(ask_quinidine(client, streamed["quinidine"]), ()), (ask_oncology(client, revision), reading.held)]
         images = {name: plots.patients(client, s, out / f"{name}.png") for name, s in streamed.items()}
-    images |= {"before_after": plots.before_after(streamed, out / "before_after.png"),
-               "control_arm": plots.control_arm(arm, out / "control_arm.png"),
-               **{a.patient: plots.question(a, out / f"{a.patient}.png") for a, _ in answers}}  # fmt: skip
+    images |= {
+        "before_after": plots.before_after(streamed, out / "before_after.png"),
+        "control_arm": plots.control_arm(arm, out / "control_arm.png"),
+        **{a.patient: plots.question(a, out / f"{a.patient}.png") for a, _ in answers},
+    }
     figures = _figures(streamed, arm)
     seconds = time.monotonic() - started
     page = report.write(report.Page(figures, images, answers, arm, seconds), out / "report.html")
@@ -52,7 +54,9 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
 
 
 def _stream_all(client: TwinClient, patients: int, console: Console) -> tuple[dict[str, list[Streamed]], ControlArm]:
-    bar = Progress(TextColumn("{task.description:24s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+    bar = Progress(
+        TextColumn("{task.description:24s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
     streamed: dict[str, list[Streamed]] = {}
     with bar:
         for name, load in SETS.items():
@@ -68,8 +72,10 @@ def _figures(streamed: dict[str, list[Streamed]], arm: ControlArm) -> dict[str, 
     figures: dict[str, float] = {}
     for name, patients in streamed.items():
         figures |= set_figures(name, len(patients), [f for s in patients for f in s.forecasts])
-    return figures | {"demo.control_arm.variance_reduction": arm.answer.variance_reduction,
-                      "demo.control_arm.patients": len(arm.rows)}  # fmt: skip
+    return figures | {
+        "demo.control_arm.variance_reduction": arm.answer.variance_reduction,
+        "demo.control_arm.patients": len(arm.rows),
+    }
 
 
 def _tell(console: Console, figures: dict[str, float], page: Path, seconds: float) -> None:
@@ -77,13 +83,23 @@ def _tell(console: Console, figures: dict[str, float], page: Path, seconds: floa
     for heading in ("data set", "patients", "levels", "rRMSE before", "after", "MAPE before", "after", "in 90 % band"):
         table.add_column(heading, justify="left" if heading == "data set" else "right")
     for name in SETS:
+
         def f(key: str, name: str = name) -> float:
             return figures[f"demo.{name}.{key}"]
 
-        table.add_row(name, f"{f('patients'):.0f}", f"{f('observations'):.0f}", f"{f('prior_rrmse'):.1%}",
-                      f"{f('posterior_rrmse'):.1%}", f"{f('prior_mape'):.1%}", f"{f('posterior_mape'):.1%}",
-                      f"{f('coverage90'):.1%}")  # fmt: skip
+        table.add_row(
+            name,
+            f"{f('patients'):.0f}",
+            f"{f('observations'):.0f}",
+            f"{f('prior_rrmse'):.1%}",
+            f"{f('posterior_rrmse'):.1%}",
+            f"{f('prior_mape'):.1%}",
+            f"{f('posterior_mape'):.1%}",
+            f"{f('coverage90'):.1%}",
+        )
     console.print(table)
-    console.print(f"control arm: the forecast removes {figures['demo.control_arm.variance_reduction']:.1%} of the variance "
-                  f"of the effect ({figures['demo.control_arm.patients']:.0f} patients)")  # fmt: skip
+    console.print(
+        f"control arm: the forecast removes {figures['demo.control_arm.variance_reduction']:.1%} of the variance "
+        f"of the effect ({figures['demo.control_arm.patients']:.0f} patients)"
+    )
     console.print(f"report: {page}   ({seconds:.0f} s)")

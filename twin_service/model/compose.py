@@ -72,21 +72,32 @@ def _prefixed(alias: str, block: Block) -> Block:
         parameters=tuple(replace(p, name=local(p.name)) for p in block.parameters),
         outputs=tuple(replace(o, name=f"{alias}.{o.name}", expression=sub(o.expression)) for o in block.outputs),
         inputs=tuple(
-            replace(u, name=f"{alias}.{u.name}", state=local(u.state), bioavailability=sub(u.bioavailability),
-                    lag=sub(u.lag), duration=None if u.duration is None else sub(u.duration))
+            replace(
+                u,
+                name=f"{alias}.{u.name}",
+                state=local(u.state),
+                bioavailability=sub(u.bioavailability),
+                lag=sub(u.lag),
+                duration=None if u.duration is None else sub(u.duration),
+            )
             for u in block.inputs
         ),
         events=tuple(
-            replace(e, name=f"{alias}.{e.name}", trigger=sub(e.trigger), delay=sub(e.delay),
-                    priority=None if e.priority is None else sub(e.priority),
-                    assignments={local(k): sub(v) for k, v in e.assignments.items()})
+            replace(
+                e,
+                name=f"{alias}.{e.name}",
+                trigger=sub(e.trigger),
+                delay=sub(e.delay),
+                priority=None if e.priority is None else sub(e.priority),
+                assignments={local(k): sub(v) for k, v in e.assignments.items()},
+            )
             for e in block.events
         ),
         effects=tuple(replace(e, name=local(e.name)) for e in block.effects),
         observables=tuple(replace(o, output=f"{alias}.{o.output}") for o in block.observables),
         routes=tuple(replace(r, input=f"{alias}.{r.input}") for r in block.routes),
         endpoints=tuple(replace(p, output=f"{alias}.{p.output}") for p in block.endpoints),
-    )  # fmt: skip
+    )
 
 
 def _resolve(name: str, blocks: Mapping[str, Block], wires: Mapping[str, str]) -> dict[str, Block]:
@@ -94,15 +105,18 @@ def _resolve(name: str, blocks: Mapping[str, Block], wires: Mapping[str, str]) -
     ports = {f"{alias}.{port}": unit for alias, b in blocks.items() for port, unit in b.ports.items()}
     for port in wires:
         if port not in ports:
-            raise _refuse(f"{name}: wire to {port!r}, which is no port (R4); ports: {', '.join(sorted(ports)) or 'none'}")
+            raise _refuse(
+                f"{name}: wire to {port!r}, which is no port (R4); ports: {', '.join(sorted(ports)) or 'none'}"
+            )
     table: dict[str, Expression] = {}
     for port, unit in ports.items():
         source = wires.get(port)
         if source is None:
             raise _refuse(f"{name}: port {port!r} [{unit}] is open (R4); wire it to one of: {', '.join(outputs)}")
         if source not in outputs:
-            raise _refuse(f"{name}: port {port!r} is wired to {source!r}, which is no output (R4); "
-                          f"outputs: {', '.join(outputs)}")  # fmt: skip
+            raise _refuse(
+                f"{name}: port {port!r} is wired to {source!r}, which is no output (R4); outputs: {', '.join(outputs)}"
+            )
         if outputs[source].unit != unit:
             raise _refuse(f"{name}: port {port!r} expects {unit}, output {source!r} is in {outputs[source].unit} (R5)")
         table[port] = outputs[source].expression
@@ -117,11 +131,13 @@ def _resolve(name: str, blocks: Mapping[str, Block], wires: Mapping[str, str]) -
             states=tuple(replace(s, rate=sub(s.rate), initial=sub(s.initial)) for s in b.states),
             outputs=tuple(replace(o, expression=sub(o.expression)) for o in b.outputs),
             inputs=tuple(replace(u, bioavailability=sub(u.bioavailability), lag=sub(u.lag)) for u in b.inputs),
-            events=tuple(replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
-                         for e in b.events),
+            events=tuple(
+                replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
+                for e in b.events
+            ),
         )
         for alias, b in blocks.items()
-    }  # fmt: skip
+    }
 
 
 def _closed(name: str, table: dict[str, Expression]) -> dict[str, Expression]:
@@ -131,8 +147,10 @@ def _closed(name: str, table: dict[str, Expression]) -> dict[str, Expression]:
         if not open_ports:
             return table
         table = {port: substitute([e], table)[0] for port, e in table.items()}
-    raise _refuse(f"{name}: algebraic loop through the ports {', '.join(sorted(open_ports))}; "
-                  "break it with a state (an effect compartment, an enzyme pool)")  # fmt: skip
+    raise _refuse(
+        f"{name}: algebraic loop through the ports {', '.join(sorted(open_ports))}; "
+        "break it with a state (an effect compartment, an enzyme pool)"
+    )
 
 
 def _omega(blocks: Mapping[str, Block]) -> np.ndarray:
@@ -162,12 +180,18 @@ def _shared_covariates(name: str, blocks: Mapping[str, Block]) -> tuple[Covariat
             old = merged.get(c.name)
             if old is not None and old.unit != c.unit:
                 raise _refuse(f"{name}: covariate {c.name} is in {old.unit} and in {c.unit} (R5)")
-            merged[c.name] = c if old is None else replace(
-                old,
-                default=_shared_default(old, c),
-                low=max(old.low, c.low), high=min(old.high, c.high),
-                caution_low=max(old.caution_low, c.caution_low), caution_high=min(old.caution_high, c.caution_high),
-            )  # fmt: skip
+            merged[c.name] = (
+                c
+                if old is None
+                else replace(
+                    old,
+                    default=_shared_default(old, c),
+                    low=max(old.low, c.low),
+                    high=min(old.high, c.high),
+                    caution_low=max(old.caution_low, c.caution_low),
+                    caution_high=min(old.caution_high, c.caution_high),
+                )
+            )
     return tuple(merged.values())
 
 

@@ -29,8 +29,11 @@ class FileFinding(NamedTuple):
 def shipped_files() -> list[Path]:
     """The library that comes with the service, without the check files and the analyte table."""
     root = Path(str(files("twin_service").joinpath("library")))
-    return [p for p in sorted(root.rglob("*.toml"))
-            if not p.name.endswith(".check.toml") and p.name not in ("analytes.toml", "grades.toml")]  # fmt: skip
+    return [
+        p
+        for p in sorted(root.rglob("*.toml"))
+        if not p.name.endswith(".check.toml") and p.name not in ("analytes.toml", "grades.toml")
+    ]
 
 
 def check_paths(paths: Iterable[Path]) -> Iterator[FileFinding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
 
@@ -110,13 +110,12 @@ class Retraction:
     reason: str = ""
 
 
-Finding = Union[DoseGiven, LabMeasured, ImageMeasured, CovariateMeasured, GenotypeFound]
-Payload = Union[Finding, Correction, Retraction]
+Finding = DoseGiven | LabMeasured | ImageMeasured | CovariateMeasured | GenotypeFound
+Payload = Finding | Correction | Retraction
 Measured = (LabMeasured, ImageMeasured)
 
 _KINDS: dict[str, type[Any]] = {
-    c.kind: c
-    for c in (DoseGiven, LabMeasured, ImageMeasured, CovariateMeasured, GenotypeFound, Correction, Retraction)
+    c.kind: c for c in (DoseGiven, LabMeasured, ImageMeasured, CovariateMeasured, GenotypeFound, Correction, Retraction)
 }
 
 
@@ -144,8 +143,10 @@ def to_json(event: Event) -> str:
     """Canonical text of an event without its arrival time: equal events give equal bytes."""
     return json.dumps(
         {"id": event.id, "time_us": event.time_us, "source": event.source, "payload": _plain(event.payload)},
-        sort_keys=True, separators=(",", ":"), allow_nan=False,
-    )  # fmt: skip
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
 
 
 def from_json(text: str, arrival_us: int = 0) -> Event:

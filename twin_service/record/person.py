@@ -20,8 +20,10 @@ class TwinName:
         """Raises ValueError for anything that is not a twin's resource name."""
         match = _NAME.match(text)
         if match is None:
-            raise ValueError("expected tenants/{tenant}/patients/{patient}/twin, lower-case tenant, at most 63 "
-                             "letters, digits, '.', '_' or '-' each")  # fmt: skip
+            raise ValueError(
+                "expected tenants/{tenant}/patients/{patient}/twin, lower-case tenant, at most 63 "
+                "letters, digits, '.', '_' or '-' each"
+            )
         return cls(match[1], match[2])
 
     def __str__(self) -> str:

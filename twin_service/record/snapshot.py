@@ -34,9 +34,16 @@ class Snapshot:
 def to_bytes(snapshot: Snapshot) -> bytes:
     """Arrays only (no pickle), preceded by a SHA-256 so that a damaged row is found when it is read."""
     buffer = io.BytesIO()
-    np.savez(buffer, time_us=np.int64(snapshot.time_us), prefix=np.array(snapshot.prefix_digest),
-             model=np.array(snapshot.model_digest), mean=snapshot.mean, chol=snapshot.chol,
-             members=snapshot.members, states=snapshot.states)  # fmt: skip
+    np.savez(
+        buffer,
+        time_us=np.int64(snapshot.time_us),
+        prefix=np.array(snapshot.prefix_digest),
+        model=np.array(snapshot.model_digest),
+        mean=snapshot.mean,
+        chol=snapshot.chol,
+        members=snapshot.members,
+        states=snapshot.states,
+    )
     body = buffer.getvalue()
     return hashlib.sha256(body).digest() + body
 
@@ -47,5 +54,6 @@ def from_bytes(data: bytes) -> Snapshot:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("snapshot: checksum mismatch; the stored row was damaged or altered")
     with np.load(io.BytesIO(body), allow_pickle=False) as z:
-        return Snapshot(int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"],
-                        z["members"], z["states"])  # fmt: skip
+        return Snapshot(
+            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], z["members"], z["states"]
+        )

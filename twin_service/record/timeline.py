@@ -87,8 +87,9 @@ class Timeline:
     def waiting(self) -> tuple[Event, ...]:
         """Corrections and retractions whose target has not arrived."""
         known = {e.id for e in self.events}
-        return tuple(e for e in self.events
-                     if isinstance(e.payload, Correction | Retraction) and e.payload.target not in known)  # fmt: skip
+        return tuple(
+            e for e in self.events if isinstance(e.payload, Correction | Retraction) and e.payload.target not in known
+        )
 
 
 def earliest_touched_us(before: Timeline, after: Timeline) -> int | None:
@@ -100,8 +101,11 @@ def earliest_touched_us(before: Timeline, after: Timeline) -> int | None:
 def _last_amendments(events: Iterable[Event]) -> dict[str, Event]:
     """For each target the correction or retraction in force. An amendment that was itself retracted does not count;
     amendments are considered latest first, so that each is judged by what was said after it."""
-    amendments = sorted((e for e in events if isinstance(e.payload, Correction | Retraction)),
-                        key=lambda e: (e.time_us, e.id), reverse=True)  # fmt: skip
+    amendments = sorted(
+        (e for e in events if isinstance(e.payload, Correction | Retraction)),
+        key=lambda e: (e.time_us, e.id),
+        reverse=True,
+    )
     last: dict[str, Event] = {}
     withdrawn: set[str] = set()
     for event in amendments:

@@ -46,17 +46,23 @@ def build(choice: ModelChoice) -> PatientModel:
 
 def _drug_blocks(choice: ModelChoice) -> dict[str, Block]:
     if choice.drugs and choice.poppk:
-        raise _refuse(f"drugs {', '.join(choice.drugs)} by PBPK and {choice.poppk} by population PK in one twin: "
-                      "choose one of them")  # fmt: skip
+        raise _refuse(
+            f"drugs {', '.join(choice.drugs)} by PBPK and {choice.poppk} by population PK in one twin: "
+            "choose one of them"
+        )
     if choice.poppk:
         return {choice.poppk: build_poppk(choice.poppk)}
     return {BODY: build_body(list(choice.drugs))} if choice.drugs else {}
 
 
 def _source(
-    effect: str, port: str, said: Mapping[str, str], blocks: dict[str, Block], carried: Mapping[str, str],
+    effect: str,
+    port: str,
+    said: Mapping[str, str],
+    blocks: dict[str, Block],
+    carried: Mapping[str, str],
     wires: dict[str, str],
-) -> str:  # fmt: skip
+) -> str:
     """The output that feeds `effect.port`; may add a unit block or a silent one."""
     if "." in said["wire"]:
         return said["wire"]
@@ -69,15 +75,19 @@ def _source(
         blocks.setdefault(f"no_{port}", silent_block(said["unit"]))
         return f"no_{port}.level"
     if drug and drug not in carried:
-        raise _refuse(f"{effect}: its numbers belong to {drug}, which this twin does not have; it has "
-                      f"{', '.join(carried)}. Add the drug or choose another block")  # fmt: skip
+        raise _refuse(
+            f"{effect}: its numbers belong to {drug}, which this twin does not have; it has "
+            f"{', '.join(carried)}. Add the drug or choose another block"
+        )
     alias = carried[drug] if drug else next(iter(carried.values()))
     # a population PK model knows one concentration, that of its central compartment: total drug in plasma
     names = (f"{drug}_{said['wire']}", said["wire"], *(["central"] if said["wire"] == "plasma" else []))
     output = next((o for n in names for o in blocks[alias].outputs if o.name == n), None)
     if output is None:
-        raise _refuse(f"{effect}: expects output {said['wire']!r} of {alias}, which has "
-                      f"{', '.join(o.name for o in blocks[alias].outputs)}")  # fmt: skip
+        raise _refuse(
+            f"{effect}: expects output {said['wire']!r} of {alias}, which has "
+            f"{', '.join(o.name for o in blocks[alias].outputs)}"
+        )
     if output.unit == said["unit"]:
         return f"{alias}.{output.name}"
     bridge = f"{effect}_{port}"

@@ -106,17 +106,26 @@ def route_for(model: PatientModel, drug: str, route: str) -> Route:
         if (r.drug, r.route) == (drug, route):
             return r
     known = ", ".join(sorted(f"{r.drug} {r.route}" for r in model.routes)) or "none"
-    raise Refusal(RefusalCode.PRECONDITION, f"dose of {drug} by {route}: this twin's model has no such route; "
-                  f"it knows: {known}. Create the twin with a model that includes the drug.",
-                  field="dose.route", reason="NO_SUCH_ROUTE")  # fmt: skip
+    raise Refusal(
+        RefusalCode.PRECONDITION,
+        f"dose of {drug} by {route}: this twin's model has no such route; "
+        f"it knows: {known}. Create the twin with a model that includes the drug.",
+        field="dose.route",
+        reason="NO_SUCH_ROUTE",
+    )
 
 
 def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:
     given = event.payload
     assert isinstance(given, DoseGiven)
     route = route_for(model, given.drug, given.route)
-    return Dose((event.time_us - start_us) / MICROSECONDS_PER_HOUR, route.input,
-                given.amount_mg * route.units_per_mg, given.duration_h, given.steady_interval_h)  # fmt: skip
+    return Dose(
+        (event.time_us - start_us) / MICROSECONDS_PER_HOUR,
+        route.input,
+        given.amount_mg * route.units_per_mg,
+        given.duration_h,
+        given.steady_interval_h,
+    )
 
 
 def _samples(
@@ -134,9 +143,15 @@ def _samples(
             continue
         lab = isinstance(p, LabMeasured)
         samples.append(
-            Sample(event.id, (event.time_us - start_us) / MICROSECONDS_PER_HOUR, p.analyte, p.value,
-                   p.censoring if lab else Censoring.NONE, p.after_dose if lab else False)
-        )  # fmt: skip
+            Sample(
+                event.id,
+                (event.time_us - start_us) / MICROSECONDS_PER_HOUR,
+                p.analyte,
+                p.value,
+                p.censoring if lab else Censoring.NONE,
+                p.after_dose if lab else False,
+            )
+        )
     return tuple(samples), tuple(unused)
 
 
@@ -184,10 +199,18 @@ def _require(model: PatientModel, values: Mapping[str, float]) -> None:
     """Required characteristics are present and inside the model's domain."""
     for c in model.covariates:
         if c.default is None and c.name not in values:
-            raise Refusal(RefusalCode.PRECONDITION, f"{model.id} needs {c.name} [{c.unit}]; record it as a covariate",
-                          field=f"covariates.{c.name}", reason="COVARIATE_MISSING")  # fmt: skip
+            raise Refusal(
+                RefusalCode.PRECONDITION,
+                f"{model.id} needs {c.name} [{c.unit}]; record it as a covariate",
+                field=f"covariates.{c.name}",
+                reason="COVARIATE_MISSING",
+            )
         value = values.get(c.name, c.default)
         if value is not None and not c.low <= value <= c.high:
-            raise Refusal(RefusalCode.OUT_OF_RANGE, f"{model.id} was built for {c.name} from {c.low:g} to {c.high:g} "
-                          f"{c.unit}, not {value:g}; choose a model whose domain includes this patient",
-                          field=f"covariates.{c.name}", reason="OUTSIDE_DOMAIN")  # fmt: skip
+            raise Refusal(
+                RefusalCode.OUT_OF_RANGE,
+                f"{model.id} was built for {c.name} from {c.low:g} to {c.high:g} "
+                f"{c.unit}, not {value:g}; choose a model whose domain includes this patient",
+                field=f"covariates.{c.name}",
+                reason="OUTSIDE_DOMAIN",
+            )

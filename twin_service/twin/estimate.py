@@ -40,9 +40,7 @@ class Estimated:
     outcome: Outcome
 
 
-def predictor(
-    model: PatientModel, course: Course, samples: list[Sample], deadline: Deadline | None = None
-) -> Predict:
+def predictor(model: PatientModel, course: Course, samples: list[Sample], deadline: Deadline | None = None) -> Predict:
     """eta (N, nx) -> predicted measurements (N, ny), all members as one batch."""
     column = columns(model, [s.analyte for s in samples])
     times = [s.time_h for s in samples]
@@ -56,9 +54,15 @@ def predictor(
 
 
 def update(
-    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, *,
-    prior: Belief, estimator: str = "auto", deadline: Deadline | None = None,
-) -> Estimated:  # fmt: skip
+    model: PatientModel,
+    course: Course,
+    samples: list[Sample],
+    belief: Belief,
+    *,
+    prior: Belief,
+    estimator: str = "auto",
+    deadline: Deadline | None = None,
+) -> Estimated:
     """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given.
 
     The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
@@ -67,33 +71,37 @@ def update(
     filtered = unscented_update(belief, predictor(model, course, samples, deadline), observed(model, samples))
     report = filtered.report
     result, used, outcome = filtered.belief, report.estimator, report.outcome
-    reason = reanchor_reason(model, course, samples, belief, filtered, estimator)
+    past = [s for s in course.samples if s.time_h <= samples[0].time_h]
+    drifts = any(e.drift_per_h > 0 for e in model.effects)
+    reason = "" if drifts else reanchor_reason(filtered, belief, len(past), estimator)
     if reason:
-        anchored = _laplace(model, course, samples[0].time_h, filtered.belief, prior, deadline)
+        fit = laplace_update(
+            prior, predictor(model, course, past, deadline), observed(model, past), start=filtered.belief.mean
+        )
+        anchored = fit.belief if _is_usable(fit.report.outcome) else None
         if anchored is not None:
             result, used = anchored, f"laplace ({reason})"
-            outcome = outcome if outcome.ok or outcome.verdict is Verdict.SURPRISING else Outcome(Verdict.RETRIED)
+            outcome = outcome if _is_usable(outcome) else Outcome(Verdict.RETRIED)
     return Estimated(
-        result, tuple(map(float, report.nis)), tuple(map(bool, report.surprising)),
-        tuple(map(float, report.weight)), used, outcome,
-    )  # fmt: skip
+        result,
+        tuple(map(float, report.nis)),
+        tuple(map(bool, report.surprising)),
+        tuple(map(float, report.weight)),
+        used,
+        outcome,
+    )
 
 
-def reanchor_reason(
-    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, filtered: Update, estimator: str
-) -> str:
-    """Why the whole record should be fitted again; "" when the filter's answer stands.
+def reanchor_reason(filtered: Update, belief: Belief, seen: int, estimator: str) -> str:
+    """Why all `seen` measurements should be fitted again; "" when the filter's answer stands.
 
     A filter linearizes over the belief it starts from: it is poorest on the first readings, after a surprise, and
-    where it moved far. Models whose parameters drift are left to the filter, which knows about drift.
+    where it moved far. (Models whose parameters drift are left to the filter, which knows about drift.)
     """
-    if estimator == "unscented" or any(e.drift_per_h > 0 for e in model.effects):
+    if estimator == "unscented" or seen > LAPLACE_SAMPLES_MAX:
         return ""
     if estimator == "laplace":
         return "asked for"
-    seen = sum(s.time_h <= samples[0].time_h for s in course.samples)
-    if seen > LAPLACE_SAMPLES_MAX:
-        return ""
     if filtered.report.surprising.any():
         return "surprise"
     if not filtered.report.outcome.ok:
@@ -104,14 +112,8 @@ def reanchor_reason(
     return "moved far" if float(np.max(np.abs(moved), initial=0.0)) > FAR else ""
 
 
-def _laplace(
-    model: PatientModel, course: Course, until_h: float, start: Belief, prior: Belief, deadline: Deadline | None
-) -> Belief | None:
-    """The Laplace posterior of all samples up to `until_h`; None where the fit did not converge."""
-    past = [s for s in course.samples if s.time_h <= until_h]
-    fit = laplace_update(prior, predictor(model, course, past, deadline), observed(model, past), start=start.mean)
-    usable = fit.report.outcome.ok or fit.report.outcome.verdict is Verdict.SURPRISING
-    return fit.belief if usable else None
+def _is_usable(outcome: Outcome) -> bool:
+    return outcome.ok or outcome.verdict is Verdict.SURPRISING
 
 
 def observed(model: PatientModel, samples: list[Sample]) -> Observed:

@@ -125,15 +125,22 @@ def fold(
         belief = belief.drifted(_drift(model), time_h - clock_h)
         clock_h = time_h
         bands = _bands(model, course, samples, belief, draws, deadline)
-        estimated = update(model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator,
-                           deadline=deadline)  # fmt: skip
+        estimated = update(
+            model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline
+        )
         new_forecasts += _forecasts(samples, priors, bands, estimated, new_forecasts)
         belief = estimated.belief
         new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief))
     return Folded(
-        person, model, course, timeline.digest, belief, tuple(new_anchors), tuple(new_forecasts),
+        person,
+        model,
+        course,
+        timeline.digest,
+        belief,
+        tuple(new_anchors),
+        tuple(new_forecasts),
         tuple(_warnings(model, course, timeline, new_forecasts)),
-    )  # fmt: skip
+    )
 
 
 def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot:
@@ -179,13 +186,18 @@ def _prior_bands(
 
 
 def _bands(
-    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, draws: FloatArray,
+    model: PatientModel,
+    course: Course,
+    samples: list[Sample],
+    belief: Belief,
+    draws: FloatArray,
     deadline: Deadline | None,
-) -> list[Band]:  # fmt: skip
+) -> list[Band]:
     """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
     eta = belief.mean + draws[:, : len(belief.mean)] @ belief.chol.T
-    run = propagate(model, course, eta, [s.time_h for s in samples],
-                    after_dose=[s.after_dose for s in samples], deadline=deadline)  # fmt: skip
+    run = propagate(
+        model, course, eta, [s.time_h for s in samples], after_dose=[s.after_dose for s in samples], deadline=deadline
+    )
     column = columns(model, [s.analyte for s in samples])
     bands: list[Band] = []
     for j, sample in enumerate(samples):
@@ -204,10 +216,19 @@ def _forecasts(
 ) -> list[Forecast]:
     seen = [f.sample.analyte for f in earlier if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING]
     return [
-        Forecast(s, priors[s.event_id], band, seen.count(s.analyte), estimated.nis[j], estimated.surprising[j],
-                 estimated.weights[j], estimated.estimator, estimated.outcome)
+        Forecast(
+            s,
+            priors[s.event_id],
+            band,
+            seen.count(s.analyte),
+            estimated.nis[j],
+            estimated.surprising[j],
+            estimated.weights[j],
+            estimated.estimator,
+            estimated.outcome,
+        )
         for j, (s, band) in enumerate(zip(samples, bands, strict=True))
-    ]  # fmt: skip
+    ]
 
 
 def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts: list[Forecast]) -> list[str]:
@@ -227,5 +248,9 @@ def without_future(folded: Folded, time_h: float) -> Folded:
     """`folded` as it was believed at `time_h`: an as-of view."""
     anchors = tuple(a for a in folded.anchors if a.time_h <= time_h)
     belief = anchors[-1].belief if anchors else prior_belief(folded.model)
-    return replace(folded, anchors=anchors, belief=belief,
-                   forecasts=tuple(f for f in folded.forecasts if f.sample.time_h <= time_h))  # fmt: skip
+    return replace(
+        folded,
+        anchors=anchors,
+        belief=belief,
+        forecasts=tuple(f for f in folded.forecasts if f.sample.time_h <= time_h),
+    )

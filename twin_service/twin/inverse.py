@@ -65,17 +65,31 @@ def dose_for(
     if not at_low * at_high <= 0:
         nearest = bounds_mg[0] if abs(at_low) < abs(at_high) else bounds_mg[1]
         reached = goal + min(at_low, at_high, key=abs)
-        return DoseFound(nearest, goal, quantile, Outcome(
-            Verdict.NOT_CONVERGED, f"no dose from {bounds_mg[0]:g} to {bounds_mg[1]:g} mg reaches {goal:g}; "
-            f"{nearest:g} mg gives {reached:.4g}"))  # fmt: skip
+        return DoseFound(
+            nearest,
+            goal,
+            quantile,
+            Outcome(
+                Verdict.NOT_CONVERGED,
+                f"no dose from {bounds_mg[0]:g} to {bounds_mg[1]:g} mg reaches {goal:g}; "
+                f"{nearest:g} mg gives {reached:.4g}",
+            ),
+        )
     found = brentq(excess, low, high, xtol=RELATIVE_TOLERANCE)
     return DoseFound(float(np.exp(found)), goal, quantile, Outcome())
 
 
 def hours_until_below(
-    folded: Folded, output: str, level: float, *, start_h: float, within_h: float, quantile: float = 0.5,
-    members: int = 128, deadline: Deadline | None = None,
-) -> float:  # fmt: skip
+    folded: Folded,
+    output: str,
+    level: float,
+    *,
+    start_h: float,
+    within_h: float,
+    quantile: float = 0.5,
+    members: int = 128,
+    deadline: Deadline | None = None,
+) -> float:
     """Hours from `start_h`, without further doses, until the `quantile` of `output` has fallen below `level` for good;
     infinity when that does not happen within `within_h`."""
     start = start_from(folded, start_h, members, deadline=deadline)
@@ -109,13 +123,23 @@ def _values(
     """`output` of all members that could be solved, (N, nt)."""
     model = folded.model
     name = resolve_outputs(folded, [output])[0]
-    solution = simulate(model.system, start.rows, Schedule(start.history + doses), start.time_h + grid,
-                        start_h=start.time_h, state=start.states, deadline=deadline)  # fmt: skip
+    solution = simulate(
+        model.system,
+        start.rows,
+        Schedule(start.history + doses),
+        start.time_h + grid,
+        start_h=start.time_h,
+        state=start.states,
+        deadline=deadline,
+    )
     values = solution.outputs[:, :, model.system.output_index[name]]
     solved = np.all(np.isfinite(values), axis=1)
     if not solved.any():
-        raise Refusal(RefusalCode.PRECONDITION, f"no member of the belief could be simulated: {solution.outcomes[0]}",
-                      reason="NOT_SIMULATED")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"no member of the belief could be simulated: {solution.outcomes[0]}",
+            reason="NOT_SIMULATED",
+        )
     return np.asarray(values[solved])
 
 
@@ -123,6 +147,8 @@ def _check(goal: float, quantile: float, bounds: tuple[float, float]) -> None:
     if not (np.isfinite(goal) and goal > 0):
         raise Refusal(RefusalCode.INVALID, f"goal is {goal}; expected a positive number", field="goal")
     if not 0 < quantile < 1:
-        raise Refusal(RefusalCode.INVALID, f"quantile is {quantile}; expected a share between 0 and 1", field="quantile")
+        raise Refusal(
+            RefusalCode.INVALID, f"quantile is {quantile}; expected a share between 0 and 1", field="quantile"
+        )
     if not 0 < bounds[0] < bounds[1] < np.inf:
         raise Refusal(RefusalCode.INVALID, f"bounds are {bounds} mg; expected 0 < low < high", field="bounds")

@@ -42,10 +42,14 @@ def propagate(
     times = np.asarray(times_h, dtype=np.float64)
     until = float(times[-1])
     solution = simulate(
-        model.system, course.parameters(model, eta, until), course.schedule(until), times,
+        model.system,
+        course.parameters(model, eta, until),
+        course.schedule(until),
+        times,
         after_dose=None if after_dose is None else np.asarray(after_dose, dtype=bool),
-        deadline=deadline, threads=threads,
-    )  # fmt: skip
+        deadline=deadline,
+        threads=threads,
+    )
     failed = next((o for o in solution.outcomes if not o.ok), None)
     return Trajectories(solution.outputs, solution.final, failed or Outcome())
 

@@ -66,8 +66,13 @@ def candidates(options: Sequence[Dispensable], horizon_h: float) -> list[Regimen
             name += f", loading {loading:g} mg" if loading else ""
             found.append(Regimen(name, (PlannedDoses(o.drug, o.route, mg, tau, count, duration, 0.0, loading),)))
     if not 1 <= len(found) <= CANDIDATES_MAX:
-        raise Refusal(RefusalCode.INVALID, f"{len(found)} candidate regimens; expected 1 to {CANDIDATES_MAX}: list "
-                      "fewer amounts, intervals or durations", field="options", reason="TOO_MANY_CANDIDATES")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{len(found)} candidate regimens; expected 1 to {CANDIDATES_MAX}: list "
+            "fewer amounts, intervals or durations",
+            field="options",
+            reason="TOO_MANY_CANDIDATES",
+        )
     return found
 
 
@@ -89,8 +94,11 @@ def recommend(
     known = {e.id for e in folded.model.endpoints}
     for i, c in enumerate(constraints):
         if c.endpoint not in known:
-            raise Refusal(RefusalCode.INVALID, f"no endpoint {c.endpoint!r} in this twin's model; it has: "
-                          f"{', '.join(sorted(known)) or 'none'}", field=f"constraints[{i}].endpoint")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"no endpoint {c.endpoint!r} in this twin's model; it has: {', '.join(sorted(known)) or 'none'}",
+                field=f"constraints[{i}].endpoint",
+            )
     plans = candidates(options, horizon_h)
     start = start_from(folded, start_h, members, deadline=deadline)
     names = resolve_outputs(folded, [t.output for t in targets])
@@ -105,8 +113,11 @@ def recommend(
 def _judge(w: WhatIf, constraints: Sequence[Constraint]) -> Ranked:
     benefit = w.joint_probability
     harms = {r.endpoint.id: r.probability for r in w.endpoints if r.endpoint.harmful}
-    broken = [f"{c.endpoint} {harms.get(c.endpoint, 0.0):.0%} > {c.probability_max:.0%}" for c in constraints
-              if not harms.get(c.endpoint, 0.0) <= c.probability_max]  # fmt: skip
+    broken = [
+        f"{c.endpoint} {harms.get(c.endpoint, 0.0):.0%} > {c.probability_max:.0%}"
+        for c in constraints
+        if not harms.get(c.endpoint, 0.0) <= c.probability_max
+    ]
     admissible = not broken and w.outcome.ok and benefit == benefit
     worst = max(harms.values(), default=0.0)
     if not w.outcome.ok:
@@ -116,8 +127,9 @@ def _judge(w: WhatIf, constraints: Sequence[Constraint]) -> Ranked:
     else:
         reason = "; ".join(
             f"{a.target.name or a.target.metric} median {a.q50:.3g} (90 % {a.q05:.3g} to {a.q95:.3g}), "
-            f"in range {a.probability:.0%}" for a in w.targets
-        )  # fmt: skip
+            f"in range {a.probability:.0%}"
+            for a in w.targets
+        )
     return Ranked(w, benefit, worst, admissible, reason)
 
 

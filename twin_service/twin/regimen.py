@@ -66,8 +66,11 @@ def planned_doses(model: PatientModel, regimen: Regimen, start_h: float) -> tupl
         route = route_for(model, plan.drug, plan.route)
         for k in range(plan.count):
             mg = plan.loading_mg if k == 0 and plan.loading_mg > 0 else plan.amount_mg
-            found.append(Dose(start_h + plan.delay_h + k * plan.interval_h, route.input,
-                              mg * route.units_per_mg, plan.duration_h))  # fmt: skip
+            found.append(
+                Dose(
+                    start_h + plan.delay_h + k * plan.interval_h, route.input, mg * route.units_per_mg, plan.duration_h
+                )
+            )
     return tuple(sorted(found))
 
 
@@ -76,8 +79,13 @@ def measure(target: Target, times_h: FloatArray, values: FloatArray, dose_times_
     inside = (times_h >= target.from_h) & (times_h <= target.to_h)
     t, v = times_h[inside], values[:, inside]
     if len(t) < 2:
-        raise Refusal(RefusalCode.INVALID, f"target {target.name or target.metric}: its window holds fewer than two "
-                      "time points; widen it or lengthen the horizon", field="targets", reason="EMPTY_WINDOW")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"target {target.name or target.metric}: its window holds fewer than two "
+            "time points; widen it or lengthen the horizon",
+            field="targets",
+            reason="EMPTY_WINDOW",
+        )
     if target.metric == "trough":
         before = dose_times_h[(dose_times_h > t[0]) & (dose_times_h <= t[-1])]
         at = np.append(np.searchsorted(t, before), len(t) - 1)
@@ -108,11 +116,24 @@ def forecast_grid(doses: tuple[Dose, ...], start_h: float, horizon_h: float, ste
 
 
 def _check_plan(plan: PlannedDoses, where: str) -> None:
-    for name, value, low in (("amount_mg", plan.amount_mg, 0.0), ("duration_h", plan.duration_h, 0.0),
-                             ("delay_h", plan.delay_h, 0.0), ("loading_mg", plan.loading_mg, 0.0)):  # fmt: skip
+    for name, value, low in (
+        ("amount_mg", plan.amount_mg, 0.0),
+        ("duration_h", plan.duration_h, 0.0),
+        ("delay_h", plan.delay_h, 0.0),
+        ("loading_mg", plan.loading_mg, 0.0),
+    ):
         if not np.isfinite(value) or value < low:
-            raise Refusal(RefusalCode.INVALID, f"{where}.{name} is {value}; expected a finite number >= {low:g}",
-                          field=f"{where}.{name}", reason="BAD_NUMBER")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{where}.{name} is {value}; expected a finite number >= {low:g}",
+                field=f"{where}.{name}",
+                reason="BAD_NUMBER",
+            )
     if plan.count < 1 or (plan.count > 1 and not plan.interval_h > 0):
-        raise Refusal(RefusalCode.INVALID, f"{where}: {plan.count} doses every {plan.interval_h} h; expected at least "
-                      "one dose and a positive interval", field=f"{where}.interval_h", reason="BAD_NUMBER")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{where}: {plan.count} doses every {plan.interval_h} h; expected at least "
+            "one dose and a positive interval",
+            field=f"{where}.interval_h",
+            reason="BAD_NUMBER",
+        )

@@ -68,8 +68,12 @@ class Start:
 def start_from(folded: Folded, start_h: float, members: int, *, deadline: Deadline | None = None) -> Start:
     """Solve the shared history once. `start_h` counts from the start of the course."""
     if not np.isfinite(start_h) or start_h < 0:
-        raise Refusal(RefusalCode.INVALID, "the forecast must start at or after the twin's first event",
-                      field="start", reason="BAD_START")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "the forecast must start at or after the twin's first event",
+            field="start",
+            reason="BAD_START",
+        )
     eta = belief_members(folded, members, forecast=True)
     past = belief_members(folded, members)
     history = tuple(d for d in folded.course.doses if d.time_h < start_h)
@@ -92,8 +96,12 @@ def what_if(
 ) -> list[WhatIf]:
     """Bands, target attainment and endpoint probabilities of each regimen over `horizon_h` hours from `start_h`."""
     if not np.isfinite(horizon_h) or horizon_h <= 0:
-        raise Refusal(RefusalCode.INVALID, f"horizon is {horizon_h} h; expected a positive number of hours",
-                      field="horizon", reason="BAD_HORIZON")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"horizon is {horizon_h} h; expected a positive number of hours",
+            field="horizon",
+            reason="BAD_HORIZON",
+        )
     start = start_from(folded, start_h, members, deadline=deadline)
     names = resolve_outputs(folded, outputs)
     return [
@@ -103,18 +111,36 @@ def what_if(
 
 
 def future(
-    folded: Folded, start: Start, regimen: Regimen, *, horizon_h: float, targets: Sequence[Target],
-    names: Sequence[str], step_h: float = 0.0, deadline: Deadline | None = None,
-) -> WhatIf:  # fmt: skip
+    folded: Folded,
+    start: Start,
+    regimen: Regimen,
+    *,
+    horizon_h: float,
+    targets: Sequence[Target],
+    names: Sequence[str],
+    step_h: float = 0.0,
+    deadline: Deadline | None = None,
+) -> WhatIf:
     """One regimen from `start`; doses still being infused or absorbed at the start go on."""
     model = folded.model
     doses = planned_doses(model, regimen, start.time_h)
     grid = forecast_grid(doses, start.time_h, horizon_h, step_h or max(horizon_h / 200, 0.1))
     if len(grid) > GRID_POINTS_MAX:
-        raise Refusal(RefusalCode.TOO_MUCH, f"regimen {regimen.name!r} needs {len(grid)} time points; at most "
-                      f"{GRID_POINTS_MAX}: shorten the horizon or lengthen the step", field="horizon")  # fmt: skip
-    solution = simulate(model.system, start.rows, Schedule(start.history + doses), start.time_h + grid,
-                        start_h=start.time_h, state=start.states, deadline=deadline)  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"regimen {regimen.name!r} needs {len(grid)} time points; at most "
+            f"{GRID_POINTS_MAX}: shorten the horizon or lengthen the step",
+            field="horizon",
+        )
+    solution = simulate(
+        model.system,
+        start.rows,
+        Schedule(start.history + doses),
+        start.time_h + grid,
+        start_h=start.time_h,
+        state=start.states,
+        deadline=deadline,
+    )
     failed = next((o for o in solution.outcomes if not o.ok), Outcome())
     index = model.system.output_index
     dose_hours = np.array([d.time_h - start.time_h for d in doses])
@@ -123,8 +149,13 @@ def future(
         Reached(e, endpoint_probability(e, solution.outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]))
         for e in model.endpoints
     )
-    bands = Bands(grid, tuple(summarize(folded, n, solution.outputs[:, :, index[n]]) for n in names), QUANTILES,
-                  failed, len(start.rows))  # fmt: skip
+    bands = Bands(
+        grid,
+        tuple(summarize(folded, n, solution.outputs[:, :, index[n]]) for n in names),
+        QUANTILES,
+        failed,
+        len(start.rows),
+    )
     attained = tuple(_attained(t, m) for t, m in zip(targets, metrics, strict=True))
     return WhatIf(regimen, bands, attained, _joint(targets, metrics), reached, failed)
 

@@ -54,13 +54,18 @@ def trajectory(
     names = resolve_outputs(folded, outputs)
     times = np.asarray(times_h, dtype=np.float64)
     if not len(times) or np.any(np.diff(times) < 0) or not np.all(np.isfinite(times)) or times[0] < 0:
-        raise Refusal(RefusalCode.INVALID, "times must be finite, nondecreasing and not before the twin's start",
-                      field="times", reason="BAD_TIME_GRID")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "times must be finite, nondecreasing and not before the twin's start",
+            field="times",
+            reason="BAD_TIME_GRID",
+        )
     eta = belief_members(folded, members)
     run = propagate(folded.model, folded.course, eta, times, deadline=deadline)
     index = folded.model.system.output_index
-    return Bands(times, tuple(summarize(folded, n, run.outputs[:, :, index[n]]) for n in names), QUANTILES,
-                 run.outcome, members)  # fmt: skip
+    return Bands(
+        times, tuple(summarize(folded, n, run.outputs[:, :, index[n]]) for n in names), QUANTILES, run.outcome, members
+    )
 
 
 def belief_members(folded: Folded, count: int, *, forecast: bool = False) -> FloatArray:
@@ -88,8 +93,12 @@ def resolve_outputs(folded: Folded, names: Sequence[str]) -> list[str]:
         resolved = model.observables[name].output if name in model.observables else name
         if resolved not in model.system.output_index:
             known = ", ".join(sorted({*model.observables, *model.system.output_index}))
-            raise Refusal(RefusalCode.INVALID, f"no output {name!r} in this twin's model; it has: {known}",
-                          field=f"outputs[{i}]", reason="NO_SUCH_OUTPUT")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"no output {name!r} in this twin's model; it has: {known}",
+                field=f"outputs[{i}]",
+                reason="NO_SUCH_OUTPUT",
+            )
         found.append(resolved)
     return found
 

@@ -39,8 +39,13 @@ def read_bundle(bundle: str | bytes | dict[str, Any], *, trust_requests: bool = 
             events += _events(r, medications, trust_requests)
         except HoldError as hold:
             held.append(Held(f"{r.get_resource_type()}/{r.id}", hold.reason, hold.remedy))
-    sums, unread = read_lesions([r for r in resources if r.get_resource_type() == "Observation" and is_lesion(r)
-                                 and r.status != "entered-in-error"])  # fmt: skip
+    sums, unread = read_lesions(
+        [
+            r
+            for r in resources
+            if r.get_resource_type() == "Observation" and is_lesion(r) and r.status != "entered-in-error"
+        ]
+    )
     ignored = Counter(str(e.get("resource", {}).get("resourceType", "none")) for e in raw.get("entry") or [])
     return Reading(
         _patient(patients[0]) if patients else None,

@@ -33,8 +33,10 @@ def moment(value: Any, what: str) -> datetime:
     if value is None:
         raise HoldError(f"{what} is missing", "send the time at which it happened")
     if not isinstance(value, datetime):
-        raise HoldError(f"{what} {value} has no time of day" if isinstance(value, date) else f"{what} is unreadable",
-                        "send date, time and zone")  # fmt: skip
+        raise HoldError(
+            f"{what} {value} has no time of day" if isinstance(value, date) else f"{what} is unreadable",
+            "send date, time and zone",
+        )
     if value.tzinfo is None:
         raise HoldError(f"{what} has no time zone", "send the zone with the time")
     return value

@@ -36,9 +36,15 @@ def read_lesions(resources: list[Any]) -> tuple[list[event_pb2.Event], list[Held
     for day in sorted(days):
         missing = wanted - set(days[day])
         if missing:
-            held += [Held(f"Observation/{r.id}", f"{len(missing)} of the first day's {len(wanted)} target lesions were "
-                          "not measured on this day, so there is no comparable sum",
-                          "send every target lesion of the visit") for r, _ in days[day].values()]  # fmt: skip
+            held += [
+                Held(
+                    f"Observation/{r.id}",
+                    f"{len(missing)} of the first day's {len(wanted)} target lesions were "
+                    "not measured on this day, so there is no comparable sum",
+                    "send every target lesion of the visit",
+                )
+                for r, _ in days[day].values()
+            ]
             continue
         events.append(_sum(days[day], wanted))
     return events, held
@@ -49,9 +55,15 @@ def _sum(lesions: dict[str, Any], wanted: set[str]) -> event_pb2.Event:
     first = chosen[0][0]
     ids = "|".join(event_id(r) for r, _ in chosen)
     identity = f"fhir/sld/{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
-    return image(identity, moment(first.effectiveDateTime, "effectiveDateTime"), "tumor_sld",
-                 common_pb2.Quantity(value=sum(mm for _, mm in chosen), unit="mm"), modality=modality(first),
-                 simulated=any(is_simulated(r) for r, _ in chosen), source=SOURCE)  # fmt: skip
+    return image(
+        identity,
+        moment(first.effectiveDateTime, "effectiveDateTime"),
+        "tumor_sld",
+        common_pb2.Quantity(value=sum(mm for _, mm in chosen), unit="mm"),
+        modality=modality(first),
+        simulated=any(is_simulated(r) for r, _ in chosen),
+        source=SOURCE,
+    )
 
 
 def _lesion(resource: Any) -> str:

@@ -30,7 +30,10 @@ def read_administration(resource: Any, medications: dict[str, Any]) -> list[even
         raise HoldError("dosage.dose is empty", "send the dose that was given")
     route = _route(given.route)
     if resource.effectivePeriod is not None:
-        start, length = moment(resource.effectivePeriod.start, "effectivePeriod.start"), duration_h(resource.effectivePeriod)
+        start, length = (
+            moment(resource.effectivePeriod.start, "effectivePeriod.start"),
+            duration_h(resource.effectivePeriod),
+        )
     else:
         start, length = moment(resource.effectiveDateTime, "effectiveDateTime"), 0.0
     return [dose(event_id(resource), start, drug, measured(given.dose), route=route, duration_h=length, source=SOURCE)]
@@ -83,7 +86,9 @@ def _drug(resource: Any, medications: dict[str, Any]) -> str:
         concept = medication.code
     code = code_of(concept, RXNORM)
     if code not in tables().drugs:
-        raise HoldError(f"its drug is not mapped: {said(concept)}", "code the RxNorm ingredient, or add it to codes.toml")
+        raise HoldError(
+            f"its drug is not mapped: {said(concept)}", "code the RxNorm ingredient, or add it to codes.toml"
+        )
     return tables().drugs[code]
 
 

@@ -11,8 +11,12 @@ from twin_client.events import covariate, image, lab
 from twin_service.v1 import event_pb2
 
 USABLE = {"final", "amended", "corrected"}
-CENSORED = {"<": event_pb2.CENSORING_BELOW, "<=": event_pb2.CENSORING_BELOW,
-            ">": event_pb2.CENSORING_ABOVE, ">=": event_pb2.CENSORING_ABOVE}  # fmt: skip
+CENSORED = {
+    "<": event_pb2.CENSORING_BELOW,
+    "<=": event_pb2.CENSORING_BELOW,
+    ">": event_pb2.CENSORING_ABOVE,
+    ">=": event_pb2.CENSORING_ABOVE,
+}
 MODALITIES = {"CT", "MR", "US", "PT"}
 
 
@@ -43,13 +47,28 @@ def _event(resource: Any, code: str, carrier: Any, part: str) -> event_pb2.Event
     if code in known.characteristics:
         return covariate(identity, when, known.characteristics[code], _exact(carrier), source=SOURCE)
     if code in known.images:
-        return image(identity, when, known.images[code], _exact(carrier), modality=modality(resource), source=SOURCE,
-                     simulated=is_simulated(resource))  # fmt: skip
+        return image(
+            identity,
+            when,
+            known.images[code],
+            _exact(carrier),
+            modality=modality(resource),
+            source=SOURCE,
+            simulated=is_simulated(resource),
+        )
     if code in known.labs:
         value = carrier.valueQuantity
         flag = CENSORED.get(value.comparator, event_pb2.CENSORING_NONE) if value is not None else 0
-        return lab(identity, when, known.labs[code], measured(value), loinc=code, censoring=flag, source=SOURCE,
-                   method="simulated" if is_simulated(resource) else "")  # fmt: skip
+        return lab(
+            identity,
+            when,
+            known.labs[code],
+            measured(value),
+            loinc=code,
+            censoring=flag,
+            source=SOURCE,
+            method="simulated" if is_simulated(resource) else "",
+        )
     raise HoldError(f"its code is not mapped: {said(carrier.code)}", "add the LOINC code to codes.toml")
 
 
