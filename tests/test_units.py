@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -126,6 +128,18 @@ def test_a_power_of_ten_is_exact() -> None:
     assert units.convert(1400, "g", "kg") == 1.4
     assert units.convert(17.3, "ug/mL", "mg/L") == 17.3
     assert units.convert(90, "min", "h") == 1.5
+
+
+def test_threads_may_ask_for_the_first_unit_at_once() -> None:
+    """In a fresh process, where the registry is not built yet."""
+    ask = (
+        "from concurrent.futures import ThreadPoolExecutor as P\n"
+        "from twin_service.units import convert\n"
+        "pairs = [('g', 'kg'), ('mg', 'g'), ('d', 'h'), ('cm', 'm')] * 8\n"
+        "print(sum(P(16).map(lambda p: convert(1.0, *p), pairs)))"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(8 * (0.001 + 0.001 + 24 + 0.01))
 
 
 def test_loinc_codes_resolve() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _BRACKET = re.compile(r"\[[^\]]*\]")
 _EQUIVALENT = re.compile(r"(?<![a-zA-Z])[munkp]?eq(?![a-zA-Z])")
 _PHYSICAL_BRACKETS = frozenset({"[Hg]", "[in_i]", "[ft_i]", "[lb_av]", "[oz_av]", "[degF]", "[in_us]", "[ft_us]"})
 _PURE_NUMBERS = frozenset({"1", "%", "10*0"})
+# The unit registry is built once and is not safe to use by two threads; what it finds is cached and is.
+_PARSING = threading.Lock()
 
 
 class Line(NamedTuple):
@@ -168,6 +171,13 @@ def analytes() -> Mapping[str, Analyte]:
     return MappingProxyType(found)
 
 
+def warm() -> None:
+    """Read the tables and build the unit registry (about a second) before the first call needs them."""
+    analytes()
+    _loinc()
+    convert(1.0, "mg", "g")
+
+
 def _analyte(raw: Mapping[str, Any]) -> Analyte:
     low, high = raw["limits"]
     also = {a["unit"]: Line(float(a["scale"]), float(a["offset"])) for a in raw.get("also", ())}
@@ -211,6 +221,11 @@ def _line(unit: str, to: str, molar_mass: float | None) -> Line:
     """The line from `unit` to `to`. Raises ValueError with a sentence that says what is wrong."""
     if unit == to:
         return Line(1.0, 0.0)
+    with _PARSING:
+        return _new_line(unit, to, molar_mass)
+
+
+def _new_line(unit: str, to: str, molar_mass: float | None) -> Line:
     if bool(_INDEXED.search(unit)) != bool(_INDEXED.search(to)):
         raise ValueError(f"{unit!r} and {to!r} differ by body surface area, which is not a unit; expected {to}")
     _refuse_other_meanings(unit, to)

@@ -185,7 +185,8 @@ class Engine:
             previous: Folded = view.folded
         else:
             forecasts, anchors = self._store.read(lambda c: (read_forecasts(c, name), read_snapshots(c, name)))
-            previous = keeping.remembered(person, model, timeline, forecasts, [body for _, body in anchors])
+            previous = keeping.remembered(person, model, timeline, forecasts=forecasts,
+                                          anchors=[body for _, body in anchors])  # fmt: skip
         folded = fold(model, person, timeline, previous=previous,
                       deadline=Deadline(self._settings.assimilation_budget_s))  # fmt: skip
         for forecast in folded.forecasts[len(previous.forecasts) :]:

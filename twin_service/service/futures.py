@@ -170,37 +170,44 @@ def _dispensable(o: simulation_pb2.Dispensable, path: str) -> ranking.Dispensabl
 def _targets(given: Any, view: View) -> tuple[list[Target], dict[str, str]]:
     """Targets in the outputs' units, and the unit of each one's metric by name."""
     targets: list[Target] = []
-    names: dict[str, str] = {}
+    metric_units: dict[str, str] = {}
     for i, t in enumerate(given):
-        path = f"targets[{i}]"
-        try:
-            output = resolve_outputs(view.folded, [t.output])[0]
-        except Refusal as refusal:
-            raise Refusal(refusal.code, refusal.message, field=f"{path}.output", reason=refusal.reason) from None
-        model: PatientModel = view.folded.model
-        unit = model.system.outputs[model.system.output_index[output]].unit
-        metric = METRICS[t.metric]
-        metric_unit = {"auc": f"{unit}.h", "fraction_above": "1"}.get(metric, unit)
-        known = units.analytes().get(t.output)
-        mass = known.molar_mass if known is not None else None
+        target, unit = _target(t, view, f"targets[{i}]")
+        if target.name in metric_units:
+            raise Refusal(RefusalCode.INVALID, "two targets have one name", field=f"targets[{i}].name",
+                          reason="NAME_TWICE")  # fmt: skip
+        metric_units[target.name] = unit
+        targets.append(target)
+    return targets, metric_units
 
-        def read(field: str, to: str, absent: float, t: Any = t, mass: float | None = mass, path: str = path) -> float:
-            q = getattr(t, field)
-            return units.convert(q.value, q.unit, to, molar_mass=mass, path=f"{path}.{field}") \
-                if t.HasField(field) else absent  # fmt: skip
 
-        name = t.name or f"{metric} of {t.output}"
-        if name in names:
-            raise Refusal(RefusalCode.INVALID, "two targets have one name", field=f"{path}.name", reason="NAME_TWICE")
-        names[name] = metric_unit
-        low, high = read("low", metric_unit, -math.inf), read("high", metric_unit, math.inf)
-        if not low < high:
-            raise Refusal(RefusalCode.INVALID, f"low {low:g} is not below high {high:g}", field=f"{path}.low",
-                          reason="EMPTY_RANGE")  # fmt: skip
-        targets.append(Target(t.output, metric, low, high, _hours(t, "window_start", path),
-                              _hours(t, "window_end", path) if t.HasField("window_end") else math.inf,
-                              read("threshold", unit, 0.0), name))  # fmt: skip
-    return targets, names
+def _target(t: simulation_pb2.Target, view: View, path: str) -> tuple[Target, str]:
+    """One target and the unit of its metric."""
+    try:
+        output = resolve_outputs(view.folded, [t.output])[0]
+    except Refusal as refusal:
+        raise Refusal(refusal.code, refusal.message, field=f"{path}.output", reason=refusal.reason) from None
+    model: PatientModel = view.folded.model
+    unit = model.system.outputs[model.system.output_index[output]].unit
+    metric = METRICS[t.metric]
+    metric_unit = {"auc": f"{unit}.h", "fraction_above": "1"}.get(metric, unit)
+    known = units.analytes().get(t.output)
+
+    def read(field: str, to: str, absent: float) -> float:
+        if not t.HasField(field):
+            return absent
+        q = getattr(t, field)
+        return units.convert(q.value, q.unit, to, molar_mass=known.molar_mass if known else None,
+                             path=f"{path}.{field}")  # fmt: skip
+
+    low, high = read("low", metric_unit, -math.inf), read("high", metric_unit, math.inf)
+    if not low < high:
+        raise Refusal(RefusalCode.INVALID, f"low {low:g} is not below high {high:g}", field=f"{path}.low",
+                      reason="EMPTY_RANGE")  # fmt: skip
+    end = _hours(t, "window_end", path) if t.HasField("window_end") else math.inf
+    threshold = read("threshold", unit, 0.0)
+    name = t.name or f"{metric} of {t.output}"
+    return Target(t.output, metric, low, high, _hours(t, "window_start", path), end, threshold, name), metric_unit
 
 
 def _comparison(found: simulation_pb2.WhatIf, base: simulation_pb2.WhatIf) -> simulation_pb2.Comparison:

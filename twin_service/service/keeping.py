@@ -29,7 +29,7 @@ def to_store(folded: Folded, revision: int) -> Assimilated:
 
 
 def remembered(
-    person: Person, model: PatientModel, timeline: Timeline, forecasts: dict[str, bytes], anchors: list[bytes]
+    person: Person, model: PatientModel, timeline: Timeline, *, forecasts: dict[str, bytes], anchors: list[bytes]
 ) -> Folded:
     """What a fold can go on from: only `anchors` and `forecasts` of the result mean anything."""
     course = read_course(model, person, timeline)

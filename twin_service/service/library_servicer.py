@@ -57,7 +57,7 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
         name = str(table.get("id", "drug"))
         _, door = inspect_drug(table, f"{name[:64]}.toml", sorted(library.enzymes),
                                library.species["human"].organ_ids)  # fmt: skip
-        mistakes = [library_pb2.LibraryMistake(rule=f.rule, path=f.where, message=f.message)
+        mistakes = [library_pb2.LibraryMistake(rule=f.rule, path=f.field, message=f.message)
                     for f in door.findings if f.severity == "error"]  # fmt: skip
         return library_pb2.ValidateDrugResponse(mistakes=mistakes, id=name)
 

@@ -41,7 +41,9 @@ def record(rooms: Rooms, request: twin_pb2.RecordEventsRequest) -> twin_pb2.Reco
 
     if request.validate_only:
         return _dry(rooms, name, prepare())
-    response = apply_once(rooms, request, (name.tenant, name.patient), twin_pb2.RecordEventsResponse, prepare)
+    response = apply_once(
+        rooms, request, (name.tenant, name.patient), kind=twin_pb2.RecordEventsResponse, prepare=prepare
+    )
     for event, duplicate in appended:
         (rooms.metrics.duplicates if duplicate else rooms.metrics.events.labels(event.payload.kind)).inc()
     rooms.engine.recorded(name)

@@ -47,38 +47,50 @@ def window(rooms: Rooms) -> Window:
 def apply_once(
     rooms: Rooms,
     request: Any,
-    patient: tuple[str, str],
+    owner: tuple[str, str],
+    *,
     kind: type[M],
     prepare: Callable[[], Callable[[Connection], M]],
 ) -> M:
     """The response to a write that is applied at most once under its request_id.
 
-    `prepare` checks the request and returns the transaction; neither runs when the request was answered before.
+    `owner` is tenant and patient. `prepare` checks the request and returns the transaction; neither runs when the
+    request was answered before.
     """
     call = calls.current()
     content = request.SerializeToString(deterministic=True)
     digest = hashlib.sha256(call.method.encode() + b"\0" + content).hexdigest()
-    key = RequestKey(*patient, request.request_id.lower(), digest)
+    key = RequestKey(*owner, request.request_id.lower(), digest)
     earlier = rooms.store.read(lambda c: find_response(c, key))
     if earlier is not None:
-        return kind.FromString(earlier)
+        return _read(kind, earlier)
     work = prepare()
 
     def job(connection: Connection) -> bytes:
         answered = find_response(connection, key)
         if answered is not None:
             return answered
-        response = work(connection).SerializeToString(deterministic=True)
+        response: bytes = work(connection).SerializeToString(deterministic=True)
         keep_response(connection, key, response, call.now_us)
         return response
 
-    return kind.FromString(rooms.store.write(job))
+    return _read(kind, rooms.store.write(job))
 
 
-def remember(rooms: Rooms, request: Message, response: Any, tenant: str, patient: str) -> None:
-    """Keep the question and the digest of its answer, and name it in the answer's basis."""
+def _read(kind: type[M], data: bytes) -> M:
+    message = kind()
+    message.ParseFromString(data)
+    return message
+
+
+def remember(rooms: Rooms, request: Message, response: Any, owner: tuple[str, str]) -> None:
+    """Keep the question and the digest of its answer, and name it in the answer's basis.
+
+    `owner` is tenant and patient; the patient is "" for questions about several.
+    """
     call = calls.current()
     response.basis.answer_id = str(uuid.uuid4())
+    tenant, patient = owner
     row = AnswerRow(tenant, response.basis.answer_id, patient, call.method,
                     request.SerializeToString(deterministic=True), response.basis.SerializeToString(deterministic=True),
                     response_digest(response), response.basis.belief_revision, call.now_us)  # fmt: skip

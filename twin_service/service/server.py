@@ -12,6 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service import call as calls
 from twin_service.service import logs
@@ -80,6 +81,7 @@ class Server:
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         self._grpc.start()
+        threading.Thread(target=units.warm, name="warm", daemon=True).start()
         logs.log().info("started", port=self.port, metrics_port=self.metrics_port)
 
     def stop(self, grace_s: float | None = None) -> None:

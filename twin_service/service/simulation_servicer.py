@@ -20,7 +20,7 @@ class SimulationServicer(simulation_pb2_grpc.SimulationServiceServicer):
     def Simulate(self, request: Any, context: Any) -> simulation_pb2.SimulateResponse:
         row, view = futures.view_for(self._rooms, request)
         response = futures.simulate(self._rooms, request, row, view)
-        remember(self._rooms, request, response, row.tenant, row.patient)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
         return response
 
     def StreamSimulate(self, request: Any, context: Any) -> Iterator[simulation_pb2.StreamSimulateResponse]:
@@ -32,17 +32,17 @@ class SimulationServicer(simulation_pb2_grpc.SimulationServiceServicer):
             if len(whole.what_ifs) < len(question.what_ifs):
                 yield simulation_pb2.StreamSimulateResponse(what_if=found)
         with calls.as_method("/twin_service.v1.SimulationService/Simulate"):
-            remember(self._rooms, question, whole, row.tenant, row.patient)
+            remember(self._rooms, question, whole, (row.tenant, row.patient))
         yield simulation_pb2.StreamSimulateResponse(what_if=whole.what_ifs[-1], basis=whole.basis)
 
     def Compare(self, request: Any, context: Any) -> simulation_pb2.CompareResponse:
         row, view = futures.view_for(self._rooms, request.simulate)
         response = futures.compare(self._rooms, request, row, view)
-        remember(self._rooms, request, response, row.tenant, row.patient)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
         return response
 
     def Recommend(self, request: Any, context: Any) -> simulation_pb2.RecommendResponse:
         row, view = futures.view_for(self._rooms, request)
         response = futures.recommend(self._rooms, request, row, view)
-        remember(self._rooms, request, response, row.tenant, row.patient)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
         return response

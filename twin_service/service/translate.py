@@ -49,7 +49,8 @@ def time_us(stamp: Timestamp, path: str) -> int:
     """Microseconds since 1970; finer digits are cut off."""
     if not 0 <= stamp.nanos < 1_000_000_000 or not -62_135_596_800 <= stamp.seconds <= 253_402_300_799:
         raise Refusal(RefusalCode.INVALID, "not a valid time", field=path, reason="BAD_TIME")
-    return stamp.seconds * 1_000_000 + stamp.nanos // 1000
+    us: int = stamp.seconds * 1_000_000 + stamp.nanos // 1000
+    return us
 
 
 def stamp(us: int) -> Timestamp:
@@ -60,11 +61,12 @@ def event(wire: event_pb2.Event, model: PatientModel, window: Window, path: str)
     """The record of a wire event, its values canonical. Raises Refusal with the path of the field to blame."""
     kind = wire.WhichOneof("payload")
     body = getattr(wire, kind)
-    return Event(wire.id, window.check(time_us(wire.time, f"{path}.time"), f"{path}.time"),
-                 payload(kind, body, model, window, f"{path}.{kind}"), wire.source, window.now_us)  # fmt: skip
+    when = window.check(time_us(wire.time, f"{path}.time"), f"{path}.time")
+    what = payload(kind, body, model, window=window, path=f"{path}.{kind}")
+    return Event(wire.id, when, what, wire.source, window.now_us)
 
 
-def payload(kind: str, body: Any, model: PatientModel, window: Window, path: str) -> Payload:
+def payload(kind: str, body: Any, model: PatientModel, *, window: Window, path: str) -> Payload:
     """Any payload; corrections carry a finding that is checked like any other."""
     if kind == "correction":
         inner = body.replacement.WhichOneof("finding")
@@ -210,5 +212,5 @@ _OUT: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-def censoring_out(censoring: Censoring) -> int:
+def censoring_out(censoring: Censoring) -> event_pb2.Censoring:
     return _CENSORING_OUT[censoring]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from twin_service.service import call as calls
 from twin_service.service import tenancy, trials
 from twin_service.service.rooms import Rooms, remember
 from twin_service.v1 import trial_pb2, trial_pb2_grpc
+
+R = TypeVar("R")
 
 
 class TrialServicer(trial_pb2_grpc.TrialServiceServicer):
@@ -22,9 +25,9 @@ class TrialServicer(trial_pb2_grpc.TrialServiceServicer):
     def AnalyzeTrial(self, request: Any, context: Any) -> trial_pb2.AnalyzeTrialResponse:
         return self._answer(request, trials.analyze)
 
-    def _answer(self, request: Any, compute: Any) -> Any:
+    def _answer(self, request: Any, compute: Callable[[Rooms, Any], R]) -> R:
         tenant = tenancy.tenant_of(request.parent)
         calls.current().allow(tenant)
         response = compute(self._rooms, request)
-        remember(self._rooms, request, response, tenant, "")
+        remember(self._rooms, request, response, (tenant, ""))
         return response

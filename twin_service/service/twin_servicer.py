@@ -68,7 +68,7 @@ class TwinServicer(twin_pb2_grpc.TwinServiceServicer):
     def GetTrajectory(self, request: Any, context: Any) -> twin_pb2.GetTrajectoryResponse:
         row, view = courses.view_for(self._rooms, request)
         response = courses.get_trajectory(self._rooms, request, row, view)
-        remember(self._rooms, request, response, row.tenant, row.patient)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
         return response
 
     def ListForecasts(self, request: Any, context: Any) -> twin_pb2.ListForecastsResponse:

@@ -51,7 +51,9 @@ def create(rooms: Rooms, request: twin_pb2.CreateTwinRequest) -> twin_pb2.Create
 
         return work
 
-    response = apply_once(rooms, request, (tenant, request.patient_id), twin_pb2.CreateTwinResponse, prepare)
+    response = apply_once(
+        rooms, request, (tenant, request.patient_id), kind=twin_pb2.CreateTwinResponse, prepare=prepare
+    )
     rooms.engine.recorded(name)
     return response
 
@@ -113,7 +115,9 @@ def update(rooms: Rooms, request: twin_pb2.UpdateTwinRequest) -> twin_pb2.Update
 
         return work
 
-    response = apply_once(rooms, request, (name.tenant, name.patient), twin_pb2.UpdateTwinResponse, prepare)
+    response = apply_once(
+        rooms, request, (name.tenant, name.patient), kind=twin_pb2.UpdateTwinResponse, prepare=prepare
+    )
     rooms.engine.recorded(name)
     return response
 
@@ -131,7 +135,9 @@ def delete(rooms: Rooms, request: twin_pb2.DeleteTwinRequest) -> twin_pb2.Delete
 
         return work
 
-    response = apply_once(rooms, request, (name.tenant, name.patient), twin_pb2.DeleteTwinResponse, prepare)
+    response = apply_once(
+        rooms, request, (name.tenant, name.patient), kind=twin_pb2.DeleteTwinResponse, prepare=prepare
+    )
     rooms.store.checkpoint()
     rooms.engine.forget(name)
     return response
@@ -206,15 +212,16 @@ def _masked(mask: FieldMask, known: tuple[str, ...], field: str) -> tuple[str, .
 
 def _changed(name: TwinName, stored: bytes, given: twin_pb2.TwinSpec, paths: tuple[str, ...]) -> twin_pb2.TwinSpec:
     """The stored spec with the named parts replaced, checked as a whole."""
-    spec = twin_pb2.TwinSpec.FromString(stored)
+    spec = twin_pb2.TwinSpec()
+    spec.ParseFromString(stored)
     for path in paths:
         field = path.removeprefix("spec.")
         only = twin_pb2.TwinSpec()
         only.CopyFrom(given)
         for other in only.DESCRIPTOR.fields:
             if other.name != field:
-                only.ClearField(other.name)  # type: ignore[arg-type]
-        spec.ClearField(field)  # type: ignore[arg-type]
+                only.ClearField(other.name)
+        spec.ClearField(field)
         spec.MergeFrom(only)
     persons.person(name, spec, persons.build(spec.model, "twin.spec.model"), "twin.spec")
     return spec
