@@ -1,0 +1,203 @@
+"""Trajectories, forecasts, what-ifs and rankings, checked against the belief they are drawn from."""
+
+from __future__ import annotations
+
+import math
+
+import grpc
+import pytest
+
+from tests.service.conftest import COURSE, EPOCH_S, Client, level, quantity, refused, simulate_request
+from twin_service.v1 import simulation_pb2, twin_pb2
+
+
+def trajectory(client: Client, name: str, **more: object) -> twin_pb2.GetTrajectoryResponse:
+    return client.twins.GetTrajectory(twin_pb2.GetTrajectoryRequest(name=name, **{"members": 128, **more}))  # type: ignore[no-any-return]
+
+
+def test_bands_are_ordered_and_named(client: Client, twin: str) -> None:
+    found = trajectory(client, twin)
+    (series,) = found.bands.series
+    n = len(found.bands.times_h)
+    assert series.unit == "mg/L" and series.output.endswith("central") and n >= 200
+    assert found.bands.origin_time.seconds == EPOCH_S and found.bands.times_h[-1] == pytest.approx(54)
+    assert [q.level for q in series.quantiles] == [0.05, 0.25, 0.5, 0.75, 0.95]
+    assert len(series.mean) == len(series.median) == n
+    for i in range(n):
+        column = [q.values[i] for q in series.quantiles]
+        assert column == sorted(column) and column[2] == series.median[i]
+    assert found.bands.verdict.usable and found.basis.verdict.code == "OK"
+    assert [(o.event_id, o.time_h) for o in found.observations] == [("l1", 2.0), ("l2", 30.0)]
+    assert found.observations[1].forecast.history == 1
+
+
+def test_times_can_be_chosen(client: Client, twin: str) -> None:
+    chosen = [{"seconds": EPOCH_S + h * 3600} for h in (1, 5, 50)]
+    assert list(trajectory(client, twin, times=chosen).bands.times_h) == [1, 5, 50]
+    stepped = trajectory(client, twin, start_time=chosen[0], end_time=chosen[1], step_h=1.5)
+    assert list(stepped.bands.times_h) == [1.0, 2.5, 4.0, 5.0]
+    backwards = {"start_time": chosen[1], "end_time": chosen[0]}
+    assert refused(lambda: trajectory(client, twin, **backwards)).reason == "BAD_TIME_GRID"
+    early = refused(lambda: trajectory(client, twin, times=[{"seconds": EPOCH_S - 3600}]))
+    assert (early.code, early.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["times"])
+    assert refused(lambda: trajectory(client, twin, outputs=["nothing"])).fields == ["outputs[0]"]
+
+
+def test_smoothing_says_which_data_a_value_may_use(client: Client, twin: str) -> None:
+    """Before the first level filtered is prior; after the last one it is smoothed."""
+    at = {"times": [{"seconds": EPOCH_S + int(3600 * h)} for h in (1, 20, 50)]}
+    prior, filtered, smoothed = (
+        trajectory(client, twin, smoothing=s, **at).bands.series[0].median
+        for s in (twin_pb2.SMOOTHING_PRIOR, twin_pb2.SMOOTHING_FILTERED, twin_pb2.SMOOTHING_SMOOTHED)
+    )
+    assert filtered[0] == prior[0] and filtered[2] == smoothed[2]
+    assert smoothed[0] != prior[0] and filtered[1] not in (prior[1], smoothed[1])
+
+
+def test_as_of_a_time_is_what_was_believed_then(client: Client, twin: str) -> None:
+    past = {"as_of_time": {"seconds": EPOCH_S + 3 * 3600}}
+    found = trajectory(client, twin, **past)
+    assert list(found.basis.used_event_ids) == ["l1"] and found.basis.belief_revision == 4
+    only = client.new_twin()
+    client.record(only, *COURSE[:2])
+    same = trajectory(client, only, min_revision=2)
+    assert found.bands.series[0].median == pytest.approx(list(same.bands.series[0].median), rel=0.05)
+
+
+def test_every_measurement_keeps_its_forecast(client: Client, twin: str) -> None:
+    found = client.twins.ListForecasts(twin_pb2.ListForecastsRequest(name=twin))
+    first, second = found.forecasts
+    assert (first.event_id, first.analyte, first.unit, first.observed) == ("l1", "phenobarbital", "mg/L", 17.3)
+    assert first.history == 0 and first.prior == first.forecast
+    assert second.history == 1 and second.forecast.sd < second.prior.sd
+    for f in found.forecasts:
+        assert f.forecast.q05 < f.forecast.q50 < f.forecast.q95
+        assert f.nis == pytest.approx(((f.observed - f.forecast.mean) / f.forecast.sd) ** 2, rel=0.4, abs=0.2)
+        assert f.verdict.usable and not f.surprising and f.weight == 1.0 and f.estimator
+    assert found.basis.belief_revision == 4 and not found.next_page_token
+
+
+def test_forecasts_come_in_pages_and_by_analyte(client: Client, twin: str) -> None:
+    request = twin_pb2.ListForecastsRequest(name=twin, page_size=1, analytes=["phenobarbital"])
+    first = client.twins.ListForecasts(request)
+    request.page_token = first.next_page_token
+    second = client.twins.ListForecasts(request)
+    assert [f.event_id for f in (*first.forecasts, *second.forecasts)] == ["l1", "l2"] and not second.next_page_token
+    request.analytes[0] = "creatinine"
+    assert refused(lambda: client.twins.ListForecasts(request)).fields == ["analytes[0]"]
+
+
+def test_a_surprising_level_is_flagged_not_dropped(client: Client) -> None:
+    name = client.new_twin()
+    client.record(name, *COURSE, level("odd", 40, 90.0))
+    client.get(name, 5)
+    odd = client.twins.ListForecasts(twin_pb2.ListForecastsRequest(name=name)).forecasts[-1]
+    assert odd.surprising and odd.verdict.code == "SURPRISING" and 0 <= odd.weight < 1 and odd.nis > 9
+
+
+def test_what_ifs_differ_only_by_their_doses(client: Client, twin: str) -> None:
+    found = client.simulation.Simulate(simulate_request(twin))
+    five, stop = found.what_ifs
+    assert [w.name for w in found.what_ifs] == ["five", "stop"]
+    assert five.bands.series[0].median[0] == stop.bands.series[0].median[0]
+    assert five.bands.series[0].median[-1] > stop.bands.series[0].median[-1]
+    assert five.bands.origin_time.seconds == EPOCH_S + 30 * 3600 and five.bands.times_h[-1] == 72
+    assert five.joint_probability == five.targets[0].probability > stop.joint_probability
+    assert five.targets[0].unit == "mg/L" and five.targets[0].metric.q05 <= five.targets[0].metric.q95
+    assert {e.endpoint for e in five.endpoints} == {"subtherapeutic", "toxic"}
+    assert five.regimen.doses[0].amount.value == 5 and not stop.regimen.doses
+    assert found.basis.members == 64 and any("as planned" in a for a in found.basis.assumptions)
+
+
+def test_a_stream_sends_the_same_what_ifs_one_by_one(client: Client, twin: str) -> None:
+    whole = client.simulation.Simulate(simulate_request(twin))
+    request = simulation_pb2.StreamSimulateRequest(simulate=simulate_request(twin))
+    parts = list(client.simulation.StreamSimulate(request))
+    assert [p.what_if for p in parts] == list(whole.what_ifs)
+    assert not parts[0].HasField("basis") and parts[-1].basis.answer_id
+    kept = client.twins.GetAnswer(
+        twin_pb2.GetAnswerRequest(name=f"tenants/acme/answers/{parts[-1].basis.answer_id}", reproduce=True)
+    )
+    assert kept.identical and kept.method.endswith("/Simulate")
+
+
+def test_metrics_have_their_own_units(client: Client, twin: str) -> None:
+    request = simulate_request(twin)
+    del request.targets[:]
+    request.targets.add(name="auc", output="phenobarbital", metric=simulation_pb2.METRIC_AUC,
+                        low=quantity(0.9, "g.h/L"), high=quantity(9000, "mg.h/L"),
+                        window_end=quantity(3, "d"))  # fmt: skip
+    request.targets.add(name="share", output="phenobarbital", metric=simulation_pb2.METRIC_FRACTION_ABOVE,
+                        low=quantity(50, "%"), threshold=quantity(15, "ug/mL"))  # fmt: skip
+    request.targets.add(
+        name="mean", output="phenobarbital", metric=simulation_pb2.METRIC_AVERAGE, low=quantity(0, "g/L")
+    )
+    auc, share, mean = client.simulation.Simulate(request).what_ifs[0].targets
+    assert (auc.unit, share.unit, mean.unit) == ("mg/L.h", "1", "mg/L")
+    assert auc.metric.q50 == pytest.approx(72 * mean.metric.q50, rel=1e-6)
+    assert 0 <= share.metric.q05 <= share.metric.q95 <= 1 and mean.probability == 1.0
+
+
+def test_compare_is_the_difference_of_two_what_ifs(client: Client, twin: str) -> None:
+    request = simulation_pb2.CompareRequest(simulate=simulate_request(twin), reference="stop")
+    found = client.simulation.Compare(request)
+    (one,) = found.comparisons
+    five, stop = found.what_ifs
+    assert one.name == "five"
+    assert one.joint_probability_difference == five.joint_probability - stop.joint_probability
+    assert one.endpoint_difference["toxic"] == five.endpoints[1].probability - stop.endpoints[1].probability
+    name = five.targets[0].target
+    assert one.metric_median_difference[name] == five.targets[0].metric.q50 - stop.targets[0].metric.q50 > 0
+    request.reference = "nothing"
+    assert refused(lambda: client.simulation.Compare(request)).fields == ["reference"]
+
+
+def recommend_request(name: str, **more: object) -> simulation_pb2.RecommendRequest:
+    request = simulation_pb2.RecommendRequest(name=name, horizon=quantity(3, "d"), members=64,
+                                              targets=simulate_request(name).targets, **more)  # fmt: skip
+    request.options.add(drug="phenobarbital", route="iv", amounts=[quantity(a, "mg") for a in (2, 4, 6, 12)],
+                        intervals=[quantity(12, "h"), quantity(1, "d")])  # fmt: skip
+    return request
+
+
+def test_a_recommendation_is_a_ranked_list_with_reasons(client: Client, twin: str) -> None:
+    request = recommend_request(twin)
+    request.constraints.add(endpoint="toxic", probability_max=0.2)
+    found = client.simulation.Recommend(request)
+    assert found.considered == 8 == len(found.ranked) and [r.rank for r in found.ranked] == list(range(1, 9))
+    best = found.ranked[0]
+    assert found.recommended == best.what_if.name and best.admissible and "in range" in best.reason
+    admissible = [r.admissible for r in found.ranked]
+    assert admissible == sorted(admissible, reverse=True)
+    benefits = [r.benefit_probability for r in found.ranked if r.admissible]
+    assert benefits == sorted(benefits, reverse=True)
+    toxic = [next(e.probability for e in r.what_if.endpoints if e.endpoint == "toxic") for r in found.ranked]
+    assert all((p <= 0.2) == a for p, a in zip(toxic, admissible, strict=True))
+
+
+def test_nothing_is_recommended_when_nothing_is_safe(client: Client, twin: str) -> None:
+    request = recommend_request(twin, max_results=2)
+    request.constraints.add(endpoint="subtherapeutic", probability_max=0.0)
+    request.constraints.add(endpoint="toxic", probability_max=0.0)
+    found = client.simulation.Recommend(request)
+    assert len(found.ranked) == 2
+    assert found.recommended == "" or found.ranked[0].admissible
+    request.constraints.add(endpoint="nothing", probability_max=0.5)
+    assert refused(lambda: client.simulation.Recommend(request)).fields == ["constraints[2].endpoint"]
+
+
+def test_nothing_that_is_not_finite_leaves(client: Client, twin: str) -> None:
+    answers = [trajectory(client, twin), client.simulation.Simulate(simulate_request(twin)), client.get(twin)]
+
+    def numbers(message: object) -> list[float]:
+        found: list[float] = []
+        for field, value in message.ListFields():  # type: ignore[attr-defined]
+            if field.type == field.TYPE_DOUBLE:
+                found += list(value) if field.is_repeated else [value]
+            elif field.type == field.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
+                for one in value if field.is_repeated else [value]:
+                    found += numbers(one)
+        return found
+
+    for answer in answers:
+        assert len(numbers(answer)) > 5 and all(map(math.isfinite, numbers(answer)))
