@@ -41,7 +41,10 @@ class Free:
 
 @dataclass(frozen=True)
 class Measured:
-    """One row: an observable under a condition at a time, its noise SD as a number or a parameter's name."""
+    """One row: an observable under a condition at a time, its noise SD as a number or a parameter's name.
+
+    proportional   a share of the prediction that adds to the SD (in quadrature), for untransformed values
+    """
 
     observable: str
     condition: str
@@ -49,6 +52,7 @@ class Measured:
     value: float
     sd: float | str
     transformation: Scale = "lin"
+    proportional: float = 0.0
 
 
 # names -> values, then (observable, condition, times) -> predictions
@@ -107,6 +111,8 @@ class Problem:
 
 def _row(r: Measured, f: float, values: dict[str, float]) -> float:
     sd = values[r.sd] if isinstance(r.sd, str) else r.sd
+    if r.proportional:
+        sd = float(np.hypot(sd, r.proportional * f))
     if sd <= 0 or (r.transformation != "lin" and f <= 0):
         return float("inf")
     if r.transformation == "lin":
