@@ -74,7 +74,7 @@ def test_the_export_is_valid_sbml() -> None:
     libsbml = pytest.importorskip("libsbml")
     document = libsbml.readSBMLFromString(to_sbml(reference_system()))
     assert document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) == 0
-    assert document.getModel().getNumRateRules() == 40
+    assert document.getModel().getNumRules() == 40
 
 
 @pytest.mark.slow
