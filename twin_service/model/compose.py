@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import block_diag
 
-from twin_service.model.structure import Block, Covariate, PatientModel, Values
+from twin_service.model.structure import Block, Covariate, Observable, PatientModel, Values
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import Expression, substitute, symbol, symbols_of
 from twin_service.solver.system import Parameter, System
@@ -162,8 +162,8 @@ def _omega(blocks: Mapping[str, Block]) -> np.ndarray:
     return np.asarray(block_diag(*parts)) if parts else np.zeros((0, 0))
 
 
-def _observables(name: str, blocks: Mapping[str, Block]) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _observables(name: str, blocks: Mapping[str, Block]) -> dict[str, Observable]:
+    found: dict[str, Observable] = {}
     for b in blocks.values():
         for o in b.observables:
             if o.analyte in found:

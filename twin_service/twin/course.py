@@ -141,17 +141,9 @@ def _samples(
             if not (isinstance(p, LabMeasured) and _as_covariate(model, p.analyte)):
                 unused.append(event.id)
             continue
-        lab = isinstance(p, LabMeasured)
-        samples.append(
-            Sample(
-                event.id,
-                (event.time_us - start_us) / MICROSECONDS_PER_HOUR,
-                p.analyte,
-                p.value,
-                p.censoring if lab else Censoring.NONE,
-                p.after_dose if lab else False,
-            )
-        )
+        hour = (event.time_us - start_us) / MICROSECONDS_PER_HOUR
+        read = (p.censoring, p.after_dose) if isinstance(p, LabMeasured) else (Censoring.NONE, False)
+        samples.append(Sample(event.id, hour, p.analyte, p.value, *read))
     return tuple(samples), tuple(unused)
 
 
