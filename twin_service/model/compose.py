@@ -57,7 +57,8 @@ def compose(
 
 def _prefixed(alias: str, block: Block) -> Block:
     """`block` with its own names made unique; port symbols become `alias.port` until `_resolve` replaces them."""
-    mapping = {n.name: symbol(f"{alias}__{n.name}") for n in (*block.states, *block.parameters)}
+    names = [s.name for s in block.states] + [p.name for p in block.parameters]
+    mapping = {n: symbol(f"{alias}__{n}") for n in names}
     mapping |= {port: symbol(f"{alias}.{port}") for port in block.ports}
 
     def sub(e: Expression) -> Expression:
