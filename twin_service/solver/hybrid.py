@@ -66,9 +66,7 @@ def simulate_hybrid(
 
 
 class _Run:
-    def __init__(
-        self, system: System, times: Floats, how: tuple[float, ArrayLike, float, Deadline | None]
-    ) -> None:
+    def __init__(self, system: System, times: Floats, how: tuple[float, ArrayLike, float, Deadline | None]) -> None:
         self.system, self.times = system, times
         self.rtol, self.atol, self.max_step, self.deadline = how
         self.calendar = Calendar(system)

@@ -162,7 +162,7 @@ def _roots(system: System) -> list[Expression]:
         roots += [u.bioavailability, u.lag] + ([u.duration] if u.duration is not None else [])
     for e in system.events:
         roots += [e.trigger, e.delay, *e.assignments.values(), *e.factors.values()]
-        roots += ([e.priority] if e.priority is not None else [])
+        roots += [e.priority] if e.priority is not None else []
     return roots
 
 
