@@ -44,6 +44,11 @@ def test_covariates_change_the_baseline_as_published(covariates: dict[str, float
     assert baseline(neutropenia(), covariates, [0.0] * 3) == pytest.approx(5.21965 * factor)
 
 
+def test_a_protein_that_nobody_measured_is_the_reference() -> None:
+    """Another block may state 0 as its default for 'not measured'; that is no plasma without binding protein."""
+    assert baseline(neutropenia(), {"aag_g_l": 0.0}, [0.0] * 3) == pytest.approx(5.21965)
+
+
 def test_more_binding_protein_means_less_effect() -> None:
     model = neutropenia(0.01)
     rows = np.vstack([model.values({"aag_g_l": a}) for a in (1.0, 2.0)])

@@ -121,14 +121,21 @@ def covariate_factor(effect: CovariateEffect, x: Any) -> Any:
 
 def _symbols(record: QspRecord) -> tuple[Names, Names, Names]:
     law = record.law
-    p: dict[str, Any] = {name: symbol(name) for name in law.covariates}
+    known = {c["name"]: _known(c) for c in record.raw.get("covariate", ())}
+    p: dict[str, Any] = {name: known.get(name, symbol(name)) for name in law.covariates}
     for q in record.parameters:
         value: Any = symbol(q.name)
         for effect in record.covariate_effects:
             if effect.parameter == q.name:
-                value = value * covariate_factor(effect, symbol(effect.covariate))
+                value = value * covariate_factor(effect, known[effect.covariate])
         p[q.name] = value if q.transform == "fixed" else individual(q, value, symbol(f"eta_{q.name}"))
     return Names(**{n: symbol(n) for n in law.states}), Names(**p), Names(**{n: symbol(n) for n in law.ports})
+
+
+def _known(covariate: Mapping[str, Any]) -> Any:
+    """The covariate, or its default where another block's default of 0 says that nobody measured it."""
+    x, low = symbol(covariate["name"]), covariate.get("limits", (0.0,))[0]
+    return fn.where(x > 0.0, x, covariate["default"]) if low > 0 and "default" in covariate else x
 
 
 def _effects(record: QspRecord) -> tuple[tuple[Effect, ...], np.ndarray | None]:
