@@ -59,7 +59,12 @@ def table(
     records: dict[str, Any] = {}
     for name in order:
         value, unit, *more = parameters[name]
-        records[name] = {"value": value, "unit": unit, "origin": "model of the reference case", **(more[0] if more else {})}
+        records[name] = {
+            "value": value,
+            "unit": unit,
+            "origin": "model of the reference case",
+            **(more[0] if more else {}),
+        }
         if name in varied:
             k = varied.index(name)
             records[name]["effect"] = {"variance": omega[k][k], **records[name].get("effect", {})}
@@ -127,8 +132,8 @@ def standard_model(number: str, omega: Sequence[Sequence[float]]) -> PatientMode
 
 
 def _closed(
-    states: Mapping[str, Any], outputs: Mapping[str, Any], inputs: Sequence[Input], omega: Any, errors: Sequence[ErrorLaw],
-    covariates: Sequence[str] = (),
+    states: Mapping[str, Any], outputs: Mapping[str, Any], inputs: Sequence[Input], omega: Any,
+    errors: Sequence[ErrorLaw], covariates: Sequence[str] = (),
 ) -> PatientModel:  # fmt: skip
     """A model written directly as equations, for structures outside the file format."""
     omega = np.asarray(omega, dtype=float)
@@ -193,7 +198,7 @@ def sunitinib(omega: Any) -> PatientModel:
 
 
 def voriconazole(omega: Any) -> PatientModel:
-    """Friberg 2012, doi:10.1128/AAC.05761-11: mixed elimination whose capacity falls with time, logit bioavailability."""
+    """Friberg 2012, doi:10.1128/AAC.05761-11: elimination whose capacity falls with time, logit bioavailability."""
     size = symbol("wt") / 70.0
     s = size**0.75
     km, vmax0 = 1150.0 * _e(1), 114000.0 * fn.exp(0.584 * symbol("eta1")) * s

@@ -39,7 +39,10 @@ def dosing_model() -> PatientModel:
 
 def rows_of(scenario: dict[str, Any]) -> list[dict[str, Any]]:
     """The scenario's records in time order; at one time doses come before readings."""
-    rows = [{"ID": 1, **{k.upper(): v for k, v in e.items() if k != "cmt"}, "CMT": int(e["cmt"])} for e in scenario["events"]]
+    rows = [
+        {"ID": 1, **{k.upper(): v for k, v in e.items() if k != "cmt"}, "CMT": int(e["cmt"])}
+        for e in scenario["events"]
+    ]
     for row in rows:
         row["ROUTE"] = "modelled" if row["RATE"] == -2.0 else str(row["CMT"])
     last = rows[-1]
@@ -49,7 +52,8 @@ def rows_of(scenario: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 LATER_STEADY_STATE_WITH_LAG = pytest.mark.xfail(
-    strict=True, reason="a steady state with lag that begins amid a course starts when its dose arrives, not when it is given"
+    strict=True,
+    reason="a steady state with lag that begins amid a course starts when its dose arrives, not when it is given",
 )
 SCENARIOS = [pytest.param(n, marks=LATER_STEADY_STATE_WITH_LAG if n == 25 else ()) for n in range(1, 30)]
 

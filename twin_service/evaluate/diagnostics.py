@@ -1,8 +1,8 @@
 """How well a model describes a data set: CWRES, NPDE, and the percentiles of a visual predictive check.
 
-    CWRES  (y - f(eta^) + G eta^) whitened by G Omega G' + R                 Hooker 2007, doi:10.1007/s11095-007-9361-x
-    NPDE   Phi^-1 of the rank of the decorrelated reading among simulated    Brendel 2006, doi:10.1007/s11095-006-9067-5
-    VPC    5, 50, 95 % of readings and of simulated readings in bins of time
+CWRES  (y - f(eta^) + G eta^) whitened by G Omega G' + R                 Hooker 2007, doi:10.1007/s11095-007-9361-x
+NPDE   Phi^-1 of the rank of the decorrelated reading among simulated    Brendel 2006, doi:10.1007/s11095-006-9067-5
+VPC    5, 50, 95 % of readings and of simulated readings in bins of time
 """
 
 from __future__ import annotations

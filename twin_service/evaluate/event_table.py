@@ -88,7 +88,8 @@ class _Course:
 
 def _subject(name: str, rows: Sequence[tuple[int, Row]], model: PatientModel, how: Reading) -> Subject:
     course, last = _Course(), -math.inf
-    times, covariates = [], []
+    times: list[float] = []
+    covariates: list[dict[str, float]] = []
     for number, row in rows:
         time = _number(row, "TIME", number)
         if time is None or time < last:
@@ -191,9 +192,7 @@ def _input(row: Row, number: int, model: PatientModel, how: Reading, rate: float
     raise _refuse(number, "CMT", f"cannot tell which input the dose enters; inputs: {', '.join(inputs)}")
 
 
-def _read(
-    course: _Course, row: Row, number: int, time: float, model: PatientModel, how: Reading
-) -> None:
+def _read(course: _Course, row: Row, number: int, time: float, model: PatientModel, how: Reading) -> None:
     value = _number(row, "DV", number)
     if value is None:
         return

@@ -3,7 +3,7 @@
     rRMSE = sqrt(mean(((f - y)/y)^2))   MAPE = mean |f - y|/y   P20, P30: share of forecasts within 20, 30 % of y
     coverage: share of readings inside the 90 % predictive band
 
-f is the prediction at the mean of the belief, as a MAP forecast is judged.
+f is the median of the predictive distribution.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Forecast:
 class Score(NamedTuple):
     """Errors of a set of forecasts, as fractions."""
 
-    count: int
+    readings: int
     bias: float
     rrmse: float
     mape: float
@@ -91,14 +91,14 @@ def forecast_subject(
 
 
 def _bands(model: PatientModel, now: Subject, belief: Belief, seed: int) -> list[tuple[float, float, float]]:
-    """(prediction at the mean, 5 %, 95 %) of each reading."""
+    """(median, 5 %, 95 %) of each reading's predictive distribution."""
     nx = len(belief.mean)
     predict = predictor(model, now)
     sobol = qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng(seed))
     draws = ndtri(np.clip(sobol.random(DRAWS), 1e-12, 1.0 - 1e-12))
     band = forecast_quantiles(belief, predict, [noise_of(model, a) for a in now.analytes], draws)
-    center = predict(belief.mean[None])[0]
-    return [(float(center[j]), float(band.quantiles[0, j]), float(band.quantiles[2, j])) for j in range(len(now))]
+    q = band.quantiles
+    return [(float(q[1, j]), float(q[0, j]), float(q[2, j])) for j in range(len(now))]
 
 
 def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
@@ -119,7 +119,10 @@ def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
 def figures(forecasts: Sequence[Forecast], name: str) -> dict[str, float]:
     """Flat map of dotted names: all first readings, and all later ones a priori and a posteriori, and by history."""
     later = [f for f in forecasts if f.history >= 1]
-    found = {f"{name}.subjects": float(len({f.subject for f in forecasts})), f"{name}.observations": float(len(forecasts))}
+    found = {
+        f"{name}.subjects": float(len({f.subject for f in forecasts})),
+        f"{name}.observations": float(len(forecasts)),
+    }
     sets = {"first": score([f for f in forecasts if f.history == 0]), "prior": score(later, prior=True),
             "posterior": score(later)}  # fmt: skip
     for count in (1, 2, 3):

@@ -29,7 +29,7 @@ Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 DIFFERENCE = 1e-4
 SETTLED = 1e-7
-GAIN = 1e-11  # expected fall of the objective that is not worth another step
+GAIN = 3e-10  # expected fall of the objective that is not worth another step
 NOISE = 1e-2
 ITERATIONS = 100
 PATIENCE = 12  # steps after which curvature is measured instead of expected

@@ -51,7 +51,7 @@ class Update(NamedTuple):
     report: UpdateReport
 
 
-def kept_prior(belief: Belief, estimator: str, ny: int, outcome: Outcome, warnings: tuple[str, ...] = ()) -> Update:
+def kept_prior(belief: Belief, estimator: str, ny: int, outcome: Outcome, *, warnings: tuple[str, ...] = ()) -> Update:
     """The update that did not happen, and why."""
     nan = np.full(ny, np.nan)
     return Update(belief, UpdateReport(estimator, nan, nan, nan, nan, np.zeros(ny), np.zeros(ny, dtype=bool),

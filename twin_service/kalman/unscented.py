@@ -17,7 +17,6 @@ import numpy as np
 from filterpy.kalman import update as kalman_update
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
-from scipy.stats import multivariate_normal
 
 from twin_service.kalman.belief import Belief, factor
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Observed, usable
@@ -116,14 +115,14 @@ def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
     standard = innovation / sd
     seen = rows.censoring == SEEN
     side = np.where(rows.censoring == ABOVE, -1.0, 1.0)
-    log_tail = log_ndtr(side * standard)
+    log_tail = np.where(seen, 0.0, log_ndtr(side * standard))
     nis = np.where(seen, standard**2, ndtri(np.clip(0.5 * np.exp(log_tail), 1e-300, 0.5)) ** 2)
     surprising = nis > gate if gate is not None else np.zeros(len(nis), dtype=bool)
     evidence = float(np.sum(log_tail[~seen]))
     if seen.any():
-        pick = np.ix_(seen, seen)
-        evidence += float(multivariate_normal.logpdf(innovation[seen], np.zeros(int(seen.sum())), S[pick],
-                                                     allow_singular=True))  # fmt: skip
+        L = factor(S[np.ix_(seen, seen)]).lower
+        w = np.linalg.solve(L, innovation[seen])
+        evidence -= 0.5 * float(w @ w) + float(np.sum(np.log(np.diag(L)))) + 0.5 * len(w) * np.log(2.0 * np.pi)
     return _Score(z, sd, innovation, nis, tail_weight(nis, gate), surprising, evidence)
 
 
