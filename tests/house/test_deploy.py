@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 from tests.house.source import ROOT, service_modules
+from twin_service.demo.process import running_server
 from twin_service.settings import Settings
 
 DEPLOY = ROOT / "deploy"
@@ -152,3 +155,13 @@ def test_every_alert_says_what_it_means() -> None:
             if "alert" in rule:
                 assert {"summary", "description"} <= rule["annotations"].keys(), rule["alert"]
                 assert rule["labels"]["severity"] in ("page", "ticket"), rule["alert"]
+
+
+def test_the_health_check_of_the_image_tells_a_live_server_from_a_dead_one(tmp_path: Path) -> None:
+    command = [sys.executable, str(DEPLOY / "healthcheck.py")]
+    with running_server(tmp_path / "server.log") as address:
+        environment = {**os.environ, "TWIN_LISTEN": address.replace("127.0.0.1", "0.0.0.0")}
+        alive = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert alive.returncode == 0, alive.stderr
+    dead = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (dead.returncode, dead.stderr.strip()) == (1, "UNAVAILABLE")
