@@ -100,7 +100,10 @@ def _treatments(
     protocols: Mapping[tuple[str, str], dict[str, str]], library: Library,
 ) -> tuple[dict[str, float], list[Treatment], str] | None:  # fmt: skip
     """(person, treatments, formulation words); None where any drug given, or its route, is not in the library."""
-    individual = people.get((repo, parts[0]["individual"]), {})
+    individual = people.get((repo, parts[0]["individual"]))
+    # A simulation of a population (often of patients with organ disease) names no individual.
+    if individual is None:
+        return None
     if individual.get("species", "Human") not in ("Human", ""):
         return None
     person = _person(individual)
@@ -173,9 +176,10 @@ def _per_liter(unit: str, molar_mass: str) -> float | None:
     return MOLAR[unit] * float(molar_mass) if unit in MOLAR and molar_mass else None
 
 
-PHENOTYPES = {"PM": 0.0, "IM": 0.25, "NM": 1.0, "EM": 1.0, "UM": 1.5}
+PHENOTYPES = {r"\*6/\*6": 0.3, r"\*1/\*6": 0.65, "PM": 0.0, "IM": 0.25, "NM": 1.0, "EM": 1.0, "UM": 1.5}
 POLYMORPHIC = {"dextromethorphan": "cyp2d6_activity", "paroxetine": "cyp2d6_activity", "metoprolol": "cyp2d6_activity",
-               "s_mephenytoin": "cyp2c19_activity"}  # fmt: skip
+               "s_mephenytoin": "cyp2c19_activity", "efavirenz": "cyp2b6_activity",
+               "fluvoxamine": "cyp2d6_activity"}  # fmt: skip
 
 
 def genotype_of(name: str, individual: str, drug: str) -> dict[str, float]:

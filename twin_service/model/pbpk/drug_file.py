@@ -9,8 +9,20 @@ from typing import Any, Final
 from twin_service.model.pbpk.defaults import assume_peff
 from twin_service.model.pbpk.door import Door
 from twin_service.model.pbpk.record import (
-    CHARGES, INTERACTION_KINDS, CLEARANCE_LAWS, PARTITION_METHODS, RELEASE_LAWS, Absorption, Clearance, DrugRecord,
-    Formulation, Interaction, Pka, Quantity, Variability, Window,
+    CHARGES,
+    CLEARANCE_LAWS,
+    INTERACTION_KINDS,
+    PARTITION_METHODS,
+    RELEASE_LAWS,
+    Absorption,
+    Clearance,
+    DrugRecord,
+    Formulation,
+    Interaction,
+    Pka,
+    Quantity,
+    Variability,
+    Window,
 )  # fmt: skip
 
 _TOP: Final = (

@@ -9,7 +9,14 @@ from twin_service.model.pbpk.absorption import gut_values, transit_values
 from twin_service.model.pbpk.circulation import exchange_values, shared_values
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction
 from twin_service.model.pbpk.library import Library
-from twin_service.model.pbpk.partition import Chemistry, blood_plasma_ratio, partition, scale_to_vss, steady_volume, unbound_fraction
+from twin_service.model.pbpk.partition import (
+    Chemistry,
+    blood_plasma_ratio,
+    partition,
+    scale_to_vss,
+    steady_volume,
+    unbound_fraction,
+)
 from twin_service.model.pbpk.physiology import Body, create_body
 from twin_service.model.pbpk.record import DrugRecord, Formulation, Species
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin_service.model.pbpk.conditions import albumin_g_l, aag_g_l, glomerular_filtration, hematocrit_change
+from twin_service.model.pbpk.conditions import aag_g_l, albumin_g_l, glomerular_filtration, hematocrit_change
 from twin_service.model.pbpk.record import Organ, Species
 from twin_service.outcome import Refusal, RefusalCode
 

@@ -87,20 +87,23 @@ def check_studies(path: Path, library: Library | None = None) -> list[StudyFindi
 
 def _run(drug: str, check: Mapping[str, Any], library: Library) -> list[StudyFinding]:
     person = {k: float(v) for k, v in check.get("person", {}).items()}
-    own = Treatment(drug, **_treatment(check))
+    # A metabolite's file doses the parent and measures itself; a perpetrator's doses and measures the victim.
+    dosed, measured = check.get("dosed", drug), check.get("measured", drug)
+    own = Treatment(dosed, **_treatment(check))
     others = [Treatment(**o) for o in check.get("with", ())]
     window = [float(x) for x in check.get("window_h", (0.0, _span(own)))]
-    alone = observe(course([own], person, library, formulations=check.get("formulations")), drug, window, own)
+    forms = check.get("formulations")
+    alone = observe(course([own], person, library, formulations=forms), measured, window, own)
     together = alone
     if others:
-        together = observe(course([own, *others], person, library, formulations=check.get("formulations")), drug, window, own)
+        together = observe(course([own, *others], person, library, formulations=forms), measured, window, own)
     found = []
     for measure, want in check["expect"].items():
         got = together.get(measure, np.nan)
         if measure.endswith("_ratio"):
             base = measure.removesuffix("_ratio")
             got = together[base] / alone[base]
-        found.append(StudyFinding(drug, check["study"], measure, _in_unit(measure, want, drug, library), float(got),
+        found.append(StudyFinding(drug, check["study"], measure, _in_unit(measure, want, measured, library), float(got),
                                   float(want.get("fold", 2.0)), check["source"]))  # fmt: skip
     return found
 
@@ -178,9 +181,8 @@ def observe(run: Course, drug: str, window: Sequence[float], treatment: Treatmen
     t = study_grid(window, treatment)
     c = series(run, f"{drug}_level", t)
     area, peak = float(np.trapezoid(c, t)), int(np.argmax(c))
-    tail = t > t[-1] - 0.1 * (t[-1] - t[peak])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = -np.polyfit(t[tail], np.log(np.maximum(c[tail], 1e-300)), 1)[0]
+    tail = np.arange(len(t)) >= min(len(t) - 3, int(np.searchsorted(t, t[-1] - 0.1 * (t[-1] - t[peak]))))
+    slope = -np.polyfit(t[tail], np.log(np.maximum(c[tail], 1e-300)), 1)[0]
     rest = c[-1] / slope if slope > 0 and c[-1] > 1e-9 * c[peak] else 0.0
     return {"auc": area, "auc_tau": area, "auc_inf": area + rest, "cmax": float(c[peak]), "tmax": float(t[peak] - window[0]),
             "cmin": float(c[-1]), "cav": area / (t[-1] - t[0]), "thalf": _half_life(t, c, peak)}  # fmt: skip
