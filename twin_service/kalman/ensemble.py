@@ -80,7 +80,7 @@ def ensemble_update(
         kept = kept_prior(prior, "ensemble", len(observed), Outcome(Verdict.NOT_FINITE, "a member's prediction"))
         return EnsembleUpdate(ensemble, kept.report)
     seen = chosen.keep & (observed.censoring == SEEN)
-    report = kept_prior(prior, "ensemble", len(observed), OK, chosen.warnings).report
+    report = kept_prior(prior, "ensemble", len(observed), OK, warnings=chosen.warnings).report
     if seen.any():
         rows = observed.rows(seen)
         ensemble, report = _condition(ensemble, f[:, seen], rows, _How(rng, method, regularized, gate), seen, report)

@@ -82,7 +82,7 @@ def laplace_update(
     f0, g0 = jacobian(prior.mean)
     chosen = usable(observed, f0)
     if not chosen.keep.any():
-        return kept_prior(prior, "laplace", len(observed), OK, chosen.warnings)
+        return kept_prior(prior, "laplace", len(observed), OK, warnings=chosen.warnings)
     problem = _Problem(prior, jacobian, observed.rows(chosen.keep), chosen.keep)
     first = problem.at(np.zeros(len(prior.mean)), np.ones(len(problem.rows)))
     begin = first

@@ -60,7 +60,7 @@ def unscented_update(
     if not np.all(np.isfinite(f[:, chosen.keep])):
         return kept_prior(belief, "unscented", len(observed), Outcome(Verdict.NOT_FINITE, "a member's prediction"))
     if not chosen.keep.any():
-        return kept_prior(belief, "unscented", len(observed), OK, chosen.warnings)
+        return kept_prior(belief, "unscented", len(observed), OK, warnings=chosen.warnings)
     rows = observed.rows(chosen.keep)
     line = _line(belief, rows, f[:, chosen.keep])
     if line is None:
