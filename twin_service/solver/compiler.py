@@ -71,7 +71,13 @@ def _target_machine() -> Any:
 
 
 def _key(text: str) -> str:
-    parts = (text, str(OPTIMIZATION), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__)
+    parts = (
+        text,
+        str(OPTIMIZATION),
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        llvmlite.__version__,
+    )
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 

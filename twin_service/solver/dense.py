@@ -8,16 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba import carray, cfunc, types
+import numba
 
 from twin_service.solver.lanes import CACHED
 
+carray: Any = getattr(numba, "carray")  # noqa: B009
+types: Any = numba.types
+cfunc: Any = numba.cfunc
 SYMBOLS = ("twin_dense_factor", "twin_dense_solve")
 _NUMBERS = types.CPointer(types.float64)
 
 
 @cfunc(types.void(_NUMBERS, _NUMBERS, types.int64), **CACHED)
-def factor(address: Any, order: Any, n: int) -> None:  # type: ignore[no-untyped-def,unused-ignore]
+def factor(address: Any, order: Any, n: int) -> None:
     """LU of the n x n matrix in place; `order[k]` is the row exchanged with row k. A zero pivot leaves infinities."""
     a, exchanged = carray(address, (n, n)), carray(order, (2 * n,))
     for i in range(n):
@@ -45,7 +48,7 @@ def factor(address: Any, order: Any, n: int) -> None:  # type: ignore[no-untyped
 
 
 @cfunc(types.void(_NUMBERS, _NUMBERS, _NUMBERS, types.int64), **CACHED)
-def solve(address: Any, order: Any, right: Any, n: int) -> None:  # type: ignore[no-untyped-def,unused-ignore]
+def solve(address: Any, order: Any, right: Any, n: int) -> None:
     """Replace the right-hand side by the solution."""
     a, exchanged, b = carray(address, (n, n)), carray(order, (n,)), carray(right, (n,))
     for k in range(n):

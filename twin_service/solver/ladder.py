@@ -13,7 +13,6 @@ from twin_service.outcome import Outcome, Verdict
 from twin_service.solver.engine import Computed, model_of, run_compiled
 from twin_service.solver.intake import Run
 from twin_service.solver.linear import linear_form, run_linear
-from twin_service.solver.plan import STEADY, STEADY_ADD
 from twin_service.solver.reference import run_reference
 from twin_service.solver.steady import Found, steady_states
 from twin_service.solver.system import System
@@ -26,7 +25,7 @@ def solve(
     system: System, run: Run, *, tolerances: Tolerances, keep_states: bool, deadline: Deadline | None, threads: int
 ) -> Computed:
     """Solve every member by the best method that succeeds."""
-    if not np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
+    if not run.plan.steady.any():
         return _solve(system, run, (tolerances, keep_states, deadline, threads), None)
     found = find_steady(system, run, tolerances, deadline=deadline)
     done = _solve(system, run._replace(plan=found.plan), (tolerances, keep_states, deadline, threads), found.states)

@@ -52,6 +52,11 @@ class Plan(NamedTuple):
     interval: Floats
     source: Ints
 
+    @property
+    def steady(self) -> NDArray[np.bool_]:
+        """Which actions call for a steady state."""
+        return np.asarray((self.kind == STEADY) | (self.kind == STEADY_ADD))
+
 
 class Doses(NamedTuple):
     """Doses of all patients: patient, time (h), input, amount, duration and interval (h), whether it adds (SS=2)."""
@@ -80,13 +85,20 @@ def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule],
     shared = len(schedules) == 1
     changes, resets = change_matrix(schedules), _reset_matrix(schedules)
     doses = flatten_doses(system, schedules)
-    if shared:
+    if shared and n > 1:
         doses = repeat_doses(doses, n)
         changes, resets = np.repeat(changes, n, axis=0), np.repeat(resets, n, axis=0)
-    parts = [_change_rows(changes, start_h), _reset_rows(resets, start_h)]
+    parts: list[tuple[Any, ...]] = []
+    if changes.shape[1]:
+        parts.append(_change_rows(changes, start_h))
+    if resets.shape[1]:
+        parts.append(_reset_rows(resets, start_h))
     if len(doses.who):
-        parts.append(_dose_rows(system, parameters, doses, changes, resets, start_h))
-    return _sorted(n, [np.concatenate([np.asarray(p[c]) for p in parts]) for c in range(8)])
+        parts += _dose_rows(system, parameters, doses, changes=changes, resets=resets, start_h=start_h)
+    if not parts:
+        none, whole = np.zeros(0), np.zeros(0, np.int64)
+        return Plan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, whole)
+    return _sorted(n, [np.concatenate([p[c] for p in parts]) for c in range(8)])
 
 
 def _reset_matrix(schedules: Sequence[Schedule]) -> Floats:
@@ -149,8 +161,8 @@ def _reset_rows(resets: Floats, start_h: Floats) -> tuple[Any, ...]:
 
 
 def _dose_rows(
-    system: System, parameters: Floats, doses: Doses, changes: Floats, resets: Floats, start_h: Floats
-) -> tuple[Any, ...]:
+    system: System, parameters: Floats, doses: Doses, *, changes: Floats, resets: Floats, start_h: Floats
+) -> list[tuple[Any, ...]]:
     d, effective, stop = _effective(system, parameters, doses, changes)
     who, start = d.who, start_h[d.who]
     cancelled = _cancelling(d, effective, resets)
@@ -161,21 +173,21 @@ def _dose_rows(
     rate = d.amount / np.where(infused, d.duration, 1.0)
     now = keep & ~infused & (effective >= start)
     run = keep & infused & (stop > start)
-    parts = [
-        _rows(who[now], effective[now], BOLUS, state[now], d.amount[now], np.flatnonzero(now)),
-        _rows(who[run], np.maximum(effective, start)[run], START, state[run], rate[run], np.flatnonzero(run)),
-        _rows(who[run], stop[run], STOP, state[run], rate[run], np.flatnonzero(run)),
-    ]
+    parts = [_rows(who[now], effective[now], BOLUS, state[now], d.amount[now], np.flatnonzero(now))]
+    if run.any():
+        begin, source = np.maximum(effective, start)[run], np.flatnonzero(run)
+        parts.append(_rows(who[run], begin, START, state[run], rate[run], source))
+        parts.append(_rows(who[run], stop[run], STOP, state[run], rate[run], source))
     steady = keep & (d.interval > 0.0)
     if steady.any():
         parts += _steady_rows(d, effective, state, steady & (effective >= start))
         parts += _overlaps(d, effective, cancelled, state, start, steady & infused)
-    return tuple(np.concatenate([p[c] for p in parts]) for c in range(8))
+    return parts
 
 
 def _effective(system: System, parameters: Floats, doses: Doses, changes: Floats) -> tuple[Doses, Floats, Floats]:
     """Doses as they enter: amount times bioavailability, time of entry (h), end of infusion (h)."""
-    row = (changes[doses.who] <= doses.time[:, None]).sum(axis=1)
+    row = row_in_force(changes, doses.who, doses.time)
     amount, duration, lag = doses.amount.copy(), doses.duration.copy(), np.zeros(len(doses.who))
     for k, u in enumerate(system.inputs):
         mine = np.flatnonzero(doses.input == k)
@@ -199,17 +211,31 @@ def _effective(system: System, parameters: Floats, doses: Doses, changes: Floats
     return doses._replace(amount=amount, duration=duration), effective, effective + duration
 
 
+def row_in_force(changes: Floats, who: Ints, time: Floats) -> Ints:
+    """The parameter row of patient `who` at `time`, after a change at that time."""
+    if not changes.shape[1]:
+        return np.zeros(len(who), np.int64)
+    return np.asarray((changes[who] <= time[:, None]).sum(axis=1), np.int64)
+
+
 def _at(
     system: System, roots: list[Expression], parameters: Floats, who: Ints, row: Ints, time: Floats
 ) -> NDArray[np.float64]:
+    found = np.empty((len(roots), len(who)))
+    if all(r.op == "const" for r in roots):
+        found[:] = [[r.value] for r in roots]
+        return found
     names = sorted(symbols_of(roots))
     columns = [time if s == "time" else parameters[who, row, system.parameter_index[s]] for s in names]
-    values = array_function(roots, names)(*columns)
-    return np.array([np.broadcast_to(np.asarray(v, dtype=np.float64), (len(who),)) for v in values])
+    for k, value in enumerate(array_function(roots, names)(*columns)):
+        found[k] = value
+    return found
 
 
 def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
     """Time (h) of the first reset or replacing steady state after each dose was given; infinity without one."""
+    if not resets.shape[1] and not d.interval.any():
+        return np.full(len(d.who), np.inf)
     after: Floats = np.where(resets[d.who] > d.time[:, None], resets[d.who], np.inf).min(axis=1, initial=np.inf)
     replacing = np.flatnonzero((d.interval > 0.0) & ~d.adds)
     if not len(replacing):

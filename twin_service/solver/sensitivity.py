@@ -25,13 +25,12 @@ from twin_service.solver.ladder import find_steady, solve
 from twin_service.solver.plan import (
     BOLUS,
     START,
-    STEADY,
-    STEADY_ADD,
     STOP,
     Doses,
     change_matrix,
     flatten_doses,
     repeat_doses,
+    row_in_force,
 )
 from twin_service.solver.reference import accumulators
 from twin_service.solver.schedule import NOTHING, Schedule
@@ -86,7 +85,7 @@ def simulate_sensitivities(
     courses = [schedules] if isinstance(schedules, Schedule) else list(schedules)
     slopes = _slopes(system, run, courses, moved)
     steady, steady_slopes, plan = None, np.zeros((0, len(wrt), len(system.states))), run.plan
-    if np.isin(run.plan.kind, (STEADY, STEADY_ADD)).any():
+    if run.plan.steady.any():
         found = find_steady(system, run, tolerances, deadline=deadline)
         steady_slopes = _steady_slopes(system, run, found, slopes, (moved, tolerances))
         steady, plan = found.states, found.plan
@@ -168,20 +167,21 @@ def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArra
     if len(courses) == 1:
         doses = repeat_doses(doses, len(run.parameters))
     changes = np.broadcast_to(change_matrix(courses), (len(run.parameters), change_matrix(courses).shape[1]))
-    row = (changes[doses.who] <= doses.time[:, None]).sum(axis=1)
+    row = row_in_force(changes, doses.who, doses.time)
     for k, u in enumerate(system.inputs):
         mine = np.flatnonzero((doses.input == k)[np.maximum(plan.source, 0)] & (plan.source >= 0))
         if len(mine):
             j = plan.source[mine]
-            values, gradient = _input_values(system, [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration], run.parameters,
-                                             (doses.who[j], row[j], doses.time[j]), moved)  # fmt: skip
+            roots = [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration]
+            at = (doses.who[j], row[j], doses.time[j])
+            values, gradient = _input_values(system, roots, run.parameters, at, moved=moved)
             _fill_slopes(zeros, mine, run, doses, values=values, gradient=gradient, modelled=u.duration is not None)
     return zeros
 
 
 def _input_values(
     system: System, roots: list[Expression], p: Floats, at: tuple[NDArray[np.int64], NDArray[np.int64], Floats],
-    moved: NDArray[np.int64],
+    *, moved: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Values (3, m) and derivatives (3, m, nw) of bioavailability, lag and duration."""
     who, row, time = at
@@ -221,7 +221,7 @@ def _steady_slopes(
     """d y = (I - M)^-1 dF with M = dF/dy, both carried over one interval from the steady state."""
     moved, tolerances = how
     ns, nw = len(system.states), len(moved)
-    places = np.flatnonzero(np.isin(run.plan.kind, (STEADY, STEADY_ADD)))
+    places = np.flatnonzero(run.plan.steady)
     pulse = pulse_run(run, places, found.who, found.states)
     action = np.repeat(np.arange(len(places)), np.diff(pulse.plan.offset))
     value, kind = np.zeros((len(action), nw + ns)), pulse.plan.kind

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.solver.intake import Run
-from twin_service.solver.plan import BOLUS, CHANGE, START, STEADY, STEADY_ADD, STOP, Plan
+from twin_service.solver.plan import BOLUS, CHANGE, START, STOP, Plan
 from twin_service.solver.reference import accumulators, as_python
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Tolerances
@@ -57,7 +57,7 @@ Solver = Callable[[Run], Floats]
 def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: Solver, method: str = "root") -> Found:
     """Steady states for every steady action of the plan; `method` is "root" or "pulse"."""
     plan = run.plan
-    places = np.flatnonzero(np.isin(plan.kind, (STEADY, STEADY_ADD)))
+    places = np.flatnonzero(plan.steady)
     who = np.searchsorted(plan.offset, places, side="right") - 1
     problem = _Problem(system, _pulsed(run, places, who), tolerances, solver)
     states, converged = problem.by_pulses() if method == "pulse" else problem.by_root()

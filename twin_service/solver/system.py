@@ -69,8 +69,8 @@ class Input:
 class StateEvent:
     """When `trigger` turns true, each named state or parameter takes its new value after `delay` (h).
 
-    A target in `factors` is multiplied by its factor, evaluated when the event executes and with the values the event
-    has just set: a concentration assigned together with its volume becomes the right amount.
+    A target in `factors` is multiplied by its factor as it is when the event executes, before any of its assignments:
+    a concentration becomes an amount by the volume of that moment.
     """
 
     name: str
