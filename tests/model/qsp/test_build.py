@@ -11,7 +11,7 @@ from twin_service.model.qsp.join import constant_block, silent_block, sum_block,
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
 from twin_service.solver.schedule import Schedule
-from twin_service.solver.simulate import simulate
+from twin_service.solver.simulate import simulate, simulate_reference
 
 
 def neutropenia(level: float = 0.0) -> PatientModel:
@@ -105,5 +105,5 @@ def test_every_block_builds_composes_and_starts_finite(block_id: str) -> None:
     model = compose(block_id, {"b": block, **sources}, {f"b.{port}": f"in_{port}.level" for port in block.ports})
     eta = 0.3 * np.random.default_rng(1).standard_normal((3, len(model.effects))) * np.sqrt(np.diag(model.omega))
     covariates = {c.name: 1.0 for c in model.covariates if c.default is None}
-    run = simulate(model.system, model.members(covariates, eta), times_h=[0.0, 24.0])
+    run = simulate_reference(model.system, model.members(covariates, eta), times_h=[0.0, 24.0])
     assert run.ok and np.isfinite(run.outputs).all()
