@@ -6,11 +6,13 @@ An object file is trusted code: the directory belongs to this user alone (0700) 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,18 @@ def cache_directory() -> Path | None:
         return None
     private = status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o022
     return path if private else None
+
+
+@contextlib.contextmanager
+def one_process_at_a_time(name: str) -> Iterator[None]:
+    """Let others wait while this process compiles what they all need; they then find it in the cache."""
+    directory = cache_directory()
+    if directory is None:
+        yield
+        return
+    with open(directory / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def compile_module(text: str, names: tuple[str, ...]) -> Machine:

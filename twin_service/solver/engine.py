@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import OK, Outcome, Verdict
-from twin_service.solver.compiler import Machine, compile_module
+from twin_service.solver.compiler import Machine, compile_module, one_process_at_a_time
 from twin_service.solver.form import Form, form
 from twin_service.solver.generate import NAMES, generate
 from twin_service.solver.intake import Run
@@ -50,6 +50,7 @@ class Computed(NamedTuple):
 _FORMS: OrderedDict[str, Form] = OrderedDict()
 _MODELS: OrderedDict[tuple[str, int, bool], Model] = OrderedDict()
 _LOCK = threading.RLock()
+_LOADED: list[bool] = []
 
 
 def form_of(system: System) -> Form:
@@ -104,6 +105,12 @@ def run_compiled(
     limits = np.array([tolerances.max_steps], dtype=np.int64)
     stop = np.zeros(1, dtype=np.uint8)
     make = directions or (lambda _: _no_tangents())
+    if not _LOADED:
+        with one_process_at_a_time("kernel"), _LOCK:
+            share = members[:0]
+            drive(functions, model.layout, workspace(model.layout.size, model.width), model.width, tol, share, course,
+                  result, make(share), limits, stop)  # fmt: skip
+            _LOADED.append(True)
 
     def work(share: NDArray[np.int64]) -> None:
         jobs = members[share]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import OK, Outcome, Verdict
+from twin_service.solver.compiler import one_process_at_a_time
 from twin_service.solver.derivative import ZERO
 from twin_service.solver.engine import Computed, form_of, narrow, plain, share_out
 from twin_service.solver.evaluate import Function, array_function
@@ -22,6 +23,7 @@ from twin_service.solver.tolerances import Deadline
 
 Floats = NDArray[np.float64]
 LARGEST = 12
+_LOADED: list[bool] = []
 _KNOWN: dict[str, LinearForm | None] = {}
 
 
@@ -82,6 +84,10 @@ def run_linear(
     states, final = np.full((n, nt, ns), np.nan), np.full((n, ns), np.nan)
     rows = np.zeros((n, nt), np.int64)
     stop = np.zeros(1, np.uint8)
+    if not _LOADED:
+        with one_process_at_a_time("linear"):
+            propagate(course, np.zeros(0, np.int64), states, rows, final, stop)
+            _LOADED.append(True)
     share_out(
         lambda s: propagate(course, s, states, rows, final, stop),
         np.arange(n), 64, threads=threads, deadline=deadline, stop=stop,
