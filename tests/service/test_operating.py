@@ -226,6 +226,26 @@ def test_a_deadline_ends_the_work(client: Client, twin: str, server: Server) -> 
     assert found.code is grpc.StatusCode.OUT_OF_RANGE
 
 
+def test_an_assimilation_that_is_broken_off_is_not_a_belief(tmp_path: Path) -> None:
+    server = Server(server_settings(tmp_path, assimilation_budget_s=1e-6))
+    server.start()
+    client = Client(server.port)
+    name = client.new_twin()
+    client.record(name, *COURSE)
+    found = refused(lambda: client.get(name, 4))
+    assert (found.code, found.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ASSIMILATION_BUDGET")
+    assert client.get(name).twin.meta.belief_revision == 0
+    client.channel.close()
+    server.stop()
+    patient = Server(server_settings(tmp_path))
+    patient.start()
+    client = Client(patient.port)
+    client.record(name, level("l3", 40, 13.0))
+    assert client.get(name, 5).basis.belief_revision == 5
+    client.channel.close()
+    patient.stop()
+
+
 def test_watch_streams_end_when_the_server_stops(tmp_path: Path) -> None:
     server = Server(server_settings(tmp_path))
     server.start()

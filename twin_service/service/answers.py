@@ -25,7 +25,6 @@ from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
 ESTIMATOR = {
     "unscented": common_pb2.ESTIMATOR_UNSCENTED,
-    "ensemble": common_pb2.ESTIMATOR_ENSEMBLE,
     "laplace": common_pb2.ESTIMATOR_LAPLACE,
     "auto": common_pb2.ESTIMATOR_POLICY,
 }
@@ -44,6 +43,7 @@ def basis(
 ) -> common_pb2.Basis:
     """What an answer drawn from `view` rests on."""
     found = basis_of(view.folded, *assumptions)
+    last = view.folded.forecasts[-1].estimator if view.folded.forecasts else "no measurement yet"
     return common_pb2.Basis(
         twin=str(row.name),
         model_id=found.model_id,
@@ -55,7 +55,7 @@ def basis(
         timeline_revision=max(row.timeline_revision, view.revision),
         belief_revision=view.revision,
         estimator=ESTIMATOR.get(found.estimator, common_pb2.ESTIMATOR_UNSPECIFIED),
-        estimator_reason="chosen for this twin",
+        estimator_reason=f"last measurement: {last}",
         assumptions=found.assumptions,
         warnings=found.warnings,
         used_event_ids=[s.event_id for s in view.folded.course.samples],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,8 @@ class Engine:
         self._views: OrderedDict[TwinName, View] = OrderedDict()
         self._changed = threading.Condition()
         self._changes = 0
+        self._running: set[Deadline] = set()
+        self._stopping = False
         self._queue = TwinQueue(self._assimilate, settings.assimilation_workers, metrics.waiting)
 
     def start(self) -> None:
@@ -60,6 +63,10 @@ class Engine:
             self._queue.add(name)
 
     def stop(self) -> None:
+        """Break off what is being folded: it is recorded, and folded at the next start."""
+        self._stopping = True
+        for deadline in tuple(self._running):
+            deadline.cancel()
         self._queue.stop()
         self.tell()
 
@@ -126,6 +133,8 @@ class Engine:
         events = [s.event for s in stored if time_us is None or s.event.time_us <= time_us]
         timeline = Timeline.of(events)
         folded = fold(model, person, timeline, deadline=deadline)
+        if deadline.expired:
+            raise DeadlinePassed
         return row, View(row.spec_revision, len(stored), person, timeline, folded)
 
     def person(self, row: TwinRow) -> tuple[PatientModel, Person]:
@@ -166,6 +175,8 @@ class Engine:
                 view = self._folded(row, view)
             self._metrics.assimilated.labels("ok").inc()
         except Refusal as refusal:
+            if self._stopping:
+                return False
             self._metrics.assimilated.labels(refusal.reason).inc()
             return self._stuck(row, refusal.reason, refusal.message, refusal.field)
         except StoreUnavailable:
@@ -187,12 +198,25 @@ class Engine:
             forecasts, anchors = self._store.read(lambda c: (read_forecasts(c, name), read_snapshots(c, name)))
             previous = keeping.remembered(person, model, timeline, forecasts=forecasts,
                                           anchors=[body for _, body in anchors])  # fmt: skip
-        folded = fold(model, person, timeline, previous=previous,
-                      deadline=Deadline(self._settings.assimilation_budget_s))  # fmt: skip
+        folded = self._within_budget(lambda deadline: fold(model, person, timeline, previous=previous,
+                                                           deadline=deadline))  # fmt: skip
         for forecast in folded.forecasts[len(previous.forecasts) :]:
             self._metrics.nis.observe(forecast.nis if forecast.nis == forecast.nis else 0.0)
             self._metrics.verdicts.labels(forecast.outcome.verdict.name).inc()
         return View(row.spec_revision, len(stored), person, timeline, folded)
+
+    def _within_budget(self, work: Callable[[Deadline], Folded]) -> Folded:
+        """`work`, unless it takes too long or the server stops: what was broken off is not a belief."""
+        deadline = Deadline(self._settings.assimilation_budget_s)
+        self._running.add(deadline)
+        try:
+            folded = work(deadline)
+        finally:
+            self._running.discard(deadline)
+        if deadline.expired or self._stopping:
+            raise Refusal(RefusalCode.CANCELLED, f"took longer than {self._settings.assimilation_budget_s:g} s",
+                          reason="ASSIMILATION_BUDGET")  # fmt: skip
+        return folded
 
     def _store_belief(self, name: TwinName, kept: Assimilated) -> bool:
         keep = self._settings.snapshots_kept

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from twin_service.service import call as calls
 from twin_service.service.engine import Engine
+from twin_service.service.errors import DeadlinePassed
 from twin_service.service.metrics import Metrics
 from twin_service.service.window import Window
 from twin_service.settings import Settings
@@ -86,9 +87,12 @@ def _read(kind: type[M], data: bytes) -> M:
 def remember(rooms: Rooms, request: Message, response: Any, owner: tuple[str, str]) -> None:
     """Keep the question and the digest of its answer, and name it in the answer's basis.
 
-    `owner` is tenant and patient; the patient is "" for questions about several.
+    `owner` is tenant and patient; the patient is "" for questions about several. Raises DeadlinePassed for an answer
+    that was broken off.
     """
     call = calls.current()
+    if call.deadline.expired:
+        raise DeadlinePassed
     response.basis.answer_id = str(uuid.uuid4())
     tenant, patient = owner
     row = AnswerRow(tenant, response.basis.answer_id, patient, call.method,
