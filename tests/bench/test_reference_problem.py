@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from twin_service.bench.reference_problem import (
     reference_times,
 )
 from twin_service.bench.sbml_export import formula, to_sbml
+from twin_service.outcome import Refusal
 from twin_service.solver.engine import form_of
 from twin_service.solver.expression import symbol
 from twin_service.solver.simulate import Tolerances, simulate
@@ -89,3 +93,10 @@ def test_the_targets_are_met() -> None:
     assert figures["engine.sensitivity_error"] <= 6e-5
     assert figures["engine.new_model_s"] < 1.0
     assert figures["engine.peak_rss_100k_mb"] < 1000.0
+
+
+@pytest.mark.parametrize(("module", "peer"), [("roadrunner", roadrunner_peer), ("casadi", casadi_peer)])
+def test_a_missing_peer_is_named(monkeypatch: pytest.MonkeyPatch, module: str, peer: Callable[[], object]) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Refusal, match=r"twin-service\[bench\]"):
+        peer()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.solver.systems import one_compartment, saturable
+from tests.solver.systems import one_compartment, saturable, scalar
 from twin_service.outcome import Refusal
+from twin_service.solver.expression import symbol
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.sensitivity import simulate_sensitivities
 from twin_service.solver.simulate import Tolerances, simulate
@@ -107,3 +108,16 @@ def test_a_patient_in_several_lanes_is_the_patient_in_one() -> None:
 def test_unknown_names_are_refused(wrt: list[str]) -> None:
     with pytest.raises(Refusal, match="wrt"):
         simulate_sensitivities(saturable(), [list(POINT.values())[:8]], wrt=wrt)
+
+
+def test_derivatives_left_behind_are_no_success() -> None:
+    """y' = y^2 from 1/3 ends at t = 3: neither the solution nor its derivatives go on."""
+    y = symbol("y")
+    system = scalar(y * y, k=1.0)
+    solution, slopes, final = simulate_sensitivities(
+        system, [[1.0]] * 2, times_h=[1.0, 4.0], wrt=["y"], state=[[1 / 3], [0.1]]
+    )
+    assert [o.ok for o in solution.outcomes] == [False, True]
+    assert np.isnan(slopes[0]).all() and np.isnan(final[0]).all()
+    # y = 1/(1/y0 - t), so dy/dy0 = (y/y0)^2.
+    assert np.allclose(slopes[1, :, 0, 0], (1 / (10 - np.array([1.0, 4.0])) / 0.1) ** 2, rtol=1e-5)

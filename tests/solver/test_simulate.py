@@ -136,3 +136,9 @@ def test_a_stream_gives_what_one_call_gives() -> None:
 def test_warm_prepares_any_system() -> None:
     for system in SYSTEMS:
         warm(system)
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)
+def test_nobody_is_solved_too(system: System) -> None:
+    found = simulate(system, np.zeros((0, len(system.parameters))), COURSE, TIMES)
+    assert found.ok and found.outputs.shape == (0, len(TIMES), 1)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.bench.flops import flops_per_step
-from twin_service.bench.peers import Peer, PeerMissing, casadi_peer, roadrunner_peer
+from twin_service.bench.peers import Peer, casadi_peer, roadrunner_peer
 from twin_service.bench.reference_problem import (
     ATOL,
     DOSE_MG,
@@ -82,7 +82,7 @@ def tolerances(rtol: float) -> Tolerances:
 
 
 def run(report: Report) -> dict[str, float]:
-    """All figures. Raises PeerMissing where a simulator to compare with is not installed."""
+    """All figures. Raises Refusal where a simulator to compare with is not installed."""
     peers = {"libroadrunner": roadrunner_peer(), "CasADi": casadi_peer()}
     system, times = reference_system(), reference_times()
     truth = simulate_reference(system, reference_population(CHECKED), reference_schedule(), times,
@@ -258,6 +258,3 @@ def _dgemm(n: int = 768) -> float:
         a @ a
         best = min(best, time.process_time() - start)
     return float(2.0 * n**3 / best)
-
-
-__all__ = ["PeerMissing", "run"]

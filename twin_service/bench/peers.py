@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin_service.bench.reference_problem import DOSE_MG, DOSES, SAMPLES_H, reference_system
 from twin_service.bench.sbml_export import to_sbml
+from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import Expression, walk
 from twin_service.solver.reference import as_python
 
@@ -21,8 +22,10 @@ Peer = Callable[[Floats, float], Floats]
 """Outputs (N, nt, no) of parameters (N, np) at relative tolerance rtol; absolute tolerance 1e-3 * rtol."""
 
 
-class PeerMissing(Exception):
+def missing(name: str) -> Refusal:
     """A simulator to compare with is not installed."""
+    message = f"{name} is not installed; install the `bench` extra: pip install 'twin-service[bench]'"
+    return Refusal(RefusalCode.PRECONDITION, message, reason="PEER_MISSING")
 
 
 def roadrunner_peer() -> Peer:
@@ -30,7 +33,7 @@ def roadrunner_peer() -> Peer:
     try:
         import roadrunner
     except ImportError as error:
-        raise PeerMissing("libroadrunner is not installed; install the `bench` extra") from error
+        raise missing("libroadrunner") from error
     system = reference_system()
     runner = roadrunner.RoadRunner(to_sbml(system))
     seen = [o.name.removeprefix("out_") for o in system.outputs]
@@ -64,7 +67,7 @@ def casadi_peer() -> Peer:
     try:
         import casadi
     except ImportError as error:
-        raise PeerMissing("CasADi is not installed; install the `bench` extra") from error
+        raise missing("CasADi") from error
     system = reference_system()
     y = casadi.SX.sym("y", len(system.states))
     p = casadi.SX.sym("p", len(system.parameters))

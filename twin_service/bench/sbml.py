@@ -98,11 +98,12 @@ def _compare(folder: Path, name: str) -> Case:
                           concentrations=s.concentrations, variables=s.variables,
                           deadline=Deadline(_CASE_SECONDS))  # fmt: skip
     columns, expected = read_results(folder / f"{name}-results.csv")
-    for variable in s.variables:
-        fault = _fault(table[variable], expected[:, columns.index(variable)], s)
+    for i, variable in enumerate(s.variables):
+        ours, right = table.values[:, i + 1], expected[:, columns.index(variable, 1)]
+        fault = _fault(ours, right, s)
         if fault is not None:
-            return Case(name, "wrong", f"{variable} at t = {table['time'][fault]:g}: {table[variable][fault]:.8g}, "
-                        f"expected {expected[fault, columns.index(variable)]:.8g}")  # fmt: skip
+            return Case(name, "wrong", f"{variable} at t = {table['time'][fault]:g}: {ours[fault]:.8g}, "
+                        f"expected {right[fault]:.8g}")  # fmt: skip
     return Case(name, "passed")
 
 
@@ -132,8 +133,11 @@ def parse_settings(text: str) -> Settings:
     def names(key: str) -> tuple[str, ...]:
         return tuple(n for n in re.split(r"[,\s]+", raw.get(key, "")) if n)
 
-    return Settings(float(raw["start"]), float(raw["duration"]), int(raw["steps"]), names("variables"),
-                    float(raw["absolute"]), float(raw["relative"]), names("amount"), names("concentration"))  # fmt: skip
+    start, duration, absolute, relative = (float(raw[k]) for k in ("start", "duration", "absolute", "relative"))
+    return Settings(
+        start, duration, int(raw["steps"]), names("variables"), absolute, relative, names("amount"),
+        names("concentration"),
+    )  # fmt: skip
 
 
 def read_results(path: Path) -> tuple[list[str], NDArray[np.float64]]:

@@ -61,7 +61,7 @@ def admit(
     if state is not None:
         y = _shaped(system, "state", np.atleast_2d(_array(system, "state", state)), (n, len(system.states)))
         y = _finite(system, "state", y)
-    return Run(p, times, after, start, y, row, make_plan(system, p, courses, start))
+    return Run(p, times, after, start, y, row, make_plan(system, p, courses if n else [], start))
 
 
 def _refuse(system: System, field: str, message: str, reason: str = "ARGUMENT_INVALID") -> Refusal:

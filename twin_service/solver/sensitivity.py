@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twin_service.outcome import Refusal, RefusalCode
+from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.solver.compiler import Machine, compile_module
 from twin_service.solver.derivative import gradients
 from twin_service.solver.engine import WIDTH, Model, form_of, model_of, run_compiled, workspace
@@ -96,14 +96,16 @@ def simulate_sensitivities(
         tight = Tolerances(
             min(tolerances.rtol, TIGHTEST_LINEAR), min(tolerances.atol_scale, 1e-3), tolerances.max_steps
         )
-    d_outputs, d_final = _carry(
+    d_outputs, d_final, carried = _carry(
         system, run._replace(plan=plan), (moved, placed), slopes, (steady, steady_slopes), (tight, deadline, threads)
     )
-    failed = [not o.ok for o in nominal.outcomes]
+    # A solution that only a more robust method found may leave its derivatives behind: that is no success.
+    outcomes = tuple(c if o.ok and not c.ok else o for o, c in zip(nominal.outcomes, carried, strict=True))
+    failed = [not o.ok for o in outcomes]
     for array in (nominal.outputs, nominal.final, d_outputs, d_final):
         array[failed] = np.nan
     states = nominal.states if keep_states else None
-    return Solution(run.times_h, nominal.outputs, nominal.final, tuple(nominal.outcomes), states), d_outputs, d_final
+    return Solution(run.times_h, nominal.outputs, nominal.final, outcomes, states), d_outputs, d_final
 
 
 def _directions(system: System, wrt: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -130,7 +132,7 @@ def _code_of(system: System, width: int) -> _Code:
 def _carry(
     system: System, run: Run, directions: tuple[NDArray[np.int64], NDArray[np.int64]], slopes: Slopes,
     steady: tuple[Floats | None, Floats], how: tuple[Tolerances, Deadline | None, int],
-) -> tuple[Floats, Floats]:  # fmt: skip
+) -> tuple[Floats, Floats, list[Outcome]]:  # fmt: skip
     from twin_service.solver.lanes import Tangents
 
     code = _code_of(system, WIDTH)
@@ -151,9 +153,9 @@ def _carry(
         )  # fmt: skip
 
     tolerances, deadline, threads = how
-    run_compiled(code.model, run, members, tolerances=tolerances, deadline=deadline, threads=threads, steady=steady[0],
-                 directions=make)  # fmt: skip
-    return d_outputs, d_final
+    done = run_compiled(code.model, run, members, tolerances=tolerances, deadline=deadline, threads=threads,
+                        steady=steady[0], directions=make)  # fmt: skip
+    return d_outputs, d_final, done.outcomes
 
 
 def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArray[np.int64]) -> Slopes:
@@ -237,7 +239,7 @@ def _steady_slopes(
     state = np.concatenate([np.full(nw, -1), np.arange(ns)])
     tight = Tolerances(max(tolerances.rtol / 10, 1e-12), tolerances.atol_scale / 10, tolerances.max_steps)
     none = np.zeros((0, nw + ns, ns))
-    _, d_final = _carry(system, pulse, (parameter, state), Slopes(value, time, time), (None, none), (tight, None, 1))
+    _, d_final, _ = _carry(system, pulse, (parameter, state), Slopes(value, time, time), (None, none), (tight, None, 1))
     moving = ~accumulators(system)
     change = d_final[:, :, nw:] * moving[None, :, None] * moving[None, None, :]
     source = d_final[:, :, :nw] * moving[None, :, None]
