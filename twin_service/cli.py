@@ -125,6 +125,56 @@ def qualify(
     _write(qualify_qsp(lambda line: typer.echo(line, err=True)), json_file)
 
 
+@app.command()
+def simulate(
+    model: Annotated[Path, typer.Argument(help="SBML file, Level 2 or 3.")],
+    end: Annotated[float, typer.Option(help="Last time, in the model's own unit.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    start: Annotated[float, typer.Option(help="First time reported.")] = 0.0,
+    steps: Annotated[int, typer.Option(help="Intervals between first and last time.")] = 50,
+    rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-9,
+    atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 1e-12,
+    amounts: Annotated[str, typer.Option(help="Species to report as amounts, separated by commas.")] = "",
+    concentrations: Annotated[str, typer.Option(help="Species to report as concentrations.")] = "",
+) -> None:
+    """Run any SBML model: time plus every species, compartment and parameter that varies."""
+    from twin_service.model.sbml import load, simulate_sbml, write_csv
+
+    table = simulate_sbml(
+        load(model),
+        start,
+        end,
+        steps,
+        rtol=rtol,
+        atol=atol,
+        amounts=_names(amounts),
+        concentrations=_names(concentrations),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(table, out)
+    typer.echo(f"{steps + 1} times, {len(table.columns) - 1} quantities written to {out}")
+
+
+def _names(text: str) -> list[str]:
+    return [n.strip() for n in text.split(",") if n.strip()]
+
+
+@bench.command("sbml")
+def bench_sbml(
+    folder: Annotated[Path, typer.Argument(help="Folder laid out as the semantic suite's `semantic`.", exists=True)],
+    json_file: Json = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:
+    """Run every case of an SBML semantic test suite: passed, refused by name, wrong."""
+    from twin_service.bench.sbml import Case, run
+
+    def tell(case: Case) -> None:
+        if case.verdict != "passed":
+            typer.echo(f"{case.name} {case.verdict}: {case.detail}", err=True)
+
+    _write(run(folder, tell, workers), json_file)
+
+
 @bench.command("engine")
 def bench_engine(json_file: Json = None) -> None:
     """Patients per second of the engine and of its peers, accuracy, sensitivities, cold and warm start, memory."""
