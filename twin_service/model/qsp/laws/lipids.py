@@ -10,12 +10,13 @@ from twin_service.solver import functions as fn
 
 @law(
     "statin_ldl",
-    states={"ldl": "mmol/L"},
+    states={"ldl": "mmol/L", "statin": "mg", "ezetimibe": "mg"},
     parameters={"baseline": "mmol/L", "turnover": "1/h", "statin_maximum": "1", "half_dose": "mg/d", "dose_power": "1",
                 "ldl_gain": "1", "triglyceride_gain": "1", "chd_gain": "1", "acute_gain": "1", "heterozygous_gain": "1",
-                "ezetimibe_maximum": "1", "ezetimibe_half_dose": "mg/d", "overlap": "1"},
+                "ezetimibe_maximum": "1", "ezetimibe_half_dose": "mg/d", "overlap": "1", "memory": "1/h"},
     ports={"statin_dose": "mg/d", "ezetimibe_dose": "mg/d"},
-    outputs={"ldl": "mmol/L", "ldl_change": "%"},
+    outputs={"ldl": "mmol/L", "ldl_change": "%", "statin_daily": "mg/d"},
+    inputs={"statin": ("statin", "mg"), "ezetimibe": ("ezetimibe", "mg")},
     covariates={"ldl_baseline_mg_dl": "mg/dL", "triglycerides_mg_dl": "mg/dL", "chd_percent": "1",
                 "acute_coronary_syndrome": "1", "heterozygous_fh": "1"},
 )  # fmt: skip
@@ -26,9 +27,9 @@ def statin_ldl(y: Names, p: Names, u: Names, t: Any) -> Equations:
     Em = 0.758 + 0.14 ln(LDL/180) - 0.0506 ln(TG/180) + 0.000649 CHD + 0.117 ACS - 0.127 HeFH
 
     L, L0    LDL cholesterol, untreated        mmol/L
-    D, E     daily doses                       mg/d
+    D, E     daily doses: the port plus 24 q A, where A' = -q A holds the doses given lately   mg/d
     CHD      share of the arm with coronary disease, percent
-    The turnover k is not part of the source (steady arms of trials).
+    The turnover k and the memory q are not part of the source (steady arms of trials).
     Vargo 2014, model-based meta-analysis of 245 trials
     """
     maximum = (
@@ -36,15 +37,18 @@ def statin_ldl(y: Names, p: Names, u: Names, t: Any) -> Equations:
         + p.triglyceride_gain * fn.log(p.triglycerides_mg_dl / 180.0) + p.chd_gain * p.chd_percent
         + p.acute_gain * p.acute_coronary_syndrome + p.heterozygous_gain * p.heterozygous_fh
     )  # fmt: skip
-    dose = fn.maximum(u.statin_dose, 1e-9) ** p.dose_power
+    daily = u.statin_dose + 24 * p.memory * y.statin
+    ezetimibe_daily = u.ezetimibe_dose + 24 * p.memory * y.ezetimibe
+    dose = fn.maximum(daily, 1e-9) ** p.dose_power
     statin = maximum * dose / (dose + p.half_dose**p.dose_power)
-    ezetimibe = p.ezetimibe_maximum * u.ezetimibe_dose / (u.ezetimibe_dose + p.ezetimibe_half_dose)
+    ezetimibe = p.ezetimibe_maximum * ezetimibe_daily / (ezetimibe_daily + p.ezetimibe_half_dose)
     fall = statin + ezetimibe * (1 - p.overlap * statin)
     return Equations(
-        rates={"ldl": p.turnover * (p.baseline * (1 - fall) - y.ldl)},
-        initial={"ldl": p.baseline},
-        outputs={"ldl": y.ldl, "ldl_change": 100 * (y.ldl / p.baseline - 1)},
-    )
+        rates={"ldl": p.turnover * (p.baseline * (1 - fall) - y.ldl), "statin": -p.memory * y.statin,
+               "ezetimibe": -p.memory * y.ezetimibe},
+        initial={"ldl": p.baseline, "statin": 0.0, "ezetimibe": 0.0},
+        outputs={"ldl": y.ldl, "ldl_change": 100 * (y.ldl / p.baseline - 1), "statin_daily": daily},
+    )  # fmt: skip
 
 
 @law(
