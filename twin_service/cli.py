@@ -169,8 +169,8 @@ def bench_sbml(
     from twin_service.bench.sbml import Case, run
 
     def tell(case: Case) -> None:
-        if case.verdict != "passed":
-            typer.echo(f"{case.name} {case.verdict}: {case.detail}", err=True)
+        if case.result != "passed":
+            typer.echo(f"{case.id} {case.result}: {case.detail}", err=True)
 
     _write(run(folder, tell, workers), json_file)
 
