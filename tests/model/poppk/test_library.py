@@ -25,11 +25,15 @@ def model(model_id: str) -> PatientModel:
 
 def typical(m: PatientModel) -> dict[str, float]:
     """Some patient inside the model's domain: the middle of the caution range where there is no default."""
-    return {c.name: c.default if c.default is not None else 0.5 * (c.caution_low + c.caution_high) for c in m.covariates}
+    return {
+        c.name: c.default if c.default is not None else 0.5 * (c.caution_low + c.caution_high) for c in m.covariates
+    }
 
 
 def run(m: PatientModel, covariates: dict[str, float], doses: tuple[Dose, ...], times: list[float]) -> np.ndarray:
-    solution = simulate(m.system, m.members(covariates, np.zeros(len(m.effects))), Schedule(doses), times, tolerances=TIGHT)
+    solution = simulate(
+        m.system, m.members(covariates, np.zeros(len(m.effects))), Schedule(doses), times, tolerances=TIGHT
+    )
     assert solution.ok, solution.outcomes
     return solution.outputs[0]
 
@@ -87,7 +91,9 @@ def test_members_differ_and_stay_positive(model_id: str) -> None:
     rng = np.random.default_rng(1)
     eta = rng.multivariate_normal(np.zeros(len(m.effects)), m.omega, size=40)
     route = m.routes[0]
-    outputs = simulate(m.system, m.members(typical(m), eta), Schedule((Dose(0.0, route.input, 100.0, 1.0),)), [2.0, 24.0])
+    outputs = simulate(
+        m.system, m.members(typical(m), eta), Schedule((Dose(0.0, route.input, 100.0, 1.0),)), [2.0, 24.0]
+    )
     assert outputs.ok
     for o in m.observables.values():
         column = outputs.outputs[:, 1, m.system.output_index[o.output]]
