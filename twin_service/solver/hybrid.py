@@ -50,13 +50,16 @@ def simulate_hybrid(
     atol: ArrayLike = 1e-12,
     max_step: float = float("inf"),
     deadline: Deadline | None = None,
+    rng: np.random.Generator | None = None,
 ) -> HybridSolution:
     """Solve `system` for one parameter vector at nondecreasing `times`, none before `start`.
 
     rtol, atol   local error per step: rtol * |y| + atol, atol a number or one per state
     max_step     no step is longer, so that no pulse is stepped over
+    rng          decides between simultaneous events of equal priority; without it every run draws the same
     """
-    run = _Run(system, np.asarray(times, float), (rtol, atol, max_step, deadline))
+    run = _Run(system, np.asarray(times, float), (rtol, atol, max_step, deadline),
+               np.random.default_rng(0) if rng is None else rng)  # fmt: skip
     try:
         run.course(run.beginning(np.asarray(parameters, float), start))
         outcome = OK
@@ -66,10 +69,16 @@ def simulate_hybrid(
 
 
 class _Run:
-    def __init__(self, system: System, times: Floats, how: tuple[float, ArrayLike, float, Deadline | None]) -> None:
+    def __init__(
+        self,
+        system: System,
+        times: Floats,
+        how: tuple[float, ArrayLike, float, Deadline | None],
+        rng: np.random.Generator,
+    ) -> None:
         self.system, self.times = system, times
         self.rtol, self.atol, self.max_step, self.deadline = how
-        self.calendar = Calendar(system)
+        self.calendar = Calendar(system, rng)
         names = self.calendar.names
         rates = [s.rate for s in system.states]
         self._rates = scalar_function(rates, names)

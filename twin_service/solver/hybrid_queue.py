@@ -1,8 +1,9 @@
 """What happens at an instant: triggers turn, events wait, and those that are due execute one by one.
 
-An event fires when its trigger turns from false to true. It executes `delay` later; of several that are due the one
-with the highest priority goes first, ties in the order of the system. Each execution may turn other triggers at once.
-An event that is not persistent is withdrawn when its trigger turns false before it has executed.
+An event fires when its trigger turns from false to true and executes `delay` later. Of several that are due the one
+with the highest priority goes first, ties drawn at random; those without priority come last, in their order. Each
+execution may turn other triggers at once. An event that is not persistent is withdrawn when its trigger turns false
+before it has executed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Point:
 class Calendar:
     """The events of one run: which triggers hold, and what is waiting."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, rng: np.random.Generator) -> None:
+        self.rng = rng
         names = ["time", *(s.name for s in system.states), *(q.name for q in system.parameters)]
         self.system, self.names = system, names
         self.triggers = scalar_function([e.trigger for e in system.events], names)
@@ -62,12 +64,19 @@ class Calendar:
             due = [w for w in self.waiting if w.time <= point.t]
             if not due:
                 return point
-            chosen = max(due, key=lambda w: self.rules[w.event].priority(point))
+            chosen = self._choose(due, point)
             self.waiting.remove(chosen)
             point = self._execute(chosen, point)
         name = self.system.events[chosen.event].name
         raise Stop(Verdict.TOO_MANY_STEPS, f"model {self.system.name}, t = {point.t:.6g}: event {name} and others "
                    f"trigger each other without end ({_MOST_AT_ONCE} executions at one instant)")  # fmt: skip
+
+    def _choose(self, due: list[Pending], point: Point) -> Pending:
+        """The one of highest priority; among equals at random, among those without priority the first."""
+        priorities = [self.rules[w.event].priority(point) for w in due]
+        highest = max(priorities)
+        best = [w for w, priority in zip(due, priorities, strict=True) if priority == highest]
+        return best[0] if len(best) == 1 or highest == -np.inf else best[int(self.rng.integers(len(best)))]
 
     def _turn(self, point: Point) -> None:
         for i, (value, event) in enumerate(zip(self.triggers(*point.values), self.system.events, strict=True)):
@@ -88,11 +97,8 @@ class Calendar:
     def _execute(self, pending: Pending, point: Point) -> Point:
         rules, event = self.rules[pending.event], self.system.events[pending.event]
         values = dict(zip(event.assignments, pending.values or rules.values(point), strict=True))
-        plain = self._assign(point, {k: v for k, v in values.items() if k not in event.factors})
-        if not event.factors:
-            return plain
-        factors = dict(zip(event.factors, rules.factors(plain), strict=True))
-        return self._assign(plain, {k: values[k] * factors[k] for k in factors})
+        factors = dict(zip(event.factors, rules.factors(point), strict=True))
+        return self._assign(point, {k: v * factors[k] if k in factors else v for k, v in values.items()})
 
     def _assign(self, point: Point, values: dict[str, float]) -> Point:
         y, p = point.y.copy(), point.p.copy()

@@ -105,8 +105,8 @@ def _check(document: Any, file: str, strict_units: bool) -> tuple[str, ...]:
         document.setConsistencyChecks(category, False)
     document.checkConsistency()
     _refuse_errors(document, file)
-    units = [e for e in _errors(document, libsbml.LIBSBML_SEV_WARNING)
-             if e.getCategory() == libsbml.LIBSBML_CAT_UNITS_CONSISTENCY and 10500 < e.getErrorId() < 10600]  # fmt: skip
+    found = _errors(document, libsbml.LIBSBML_SEV_WARNING)
+    units = [e for e in found if 10500 < e.getErrorId() < 10600]
     warnings = tuple(f"{file}, line {e.getLine()}: {_sentence(e)}" for e in units)
     if units and strict_units:
         raise refuse(file, f"line {units[0].getLine()}", _sentence(units[0]).rstrip(". ;"),

@@ -165,8 +165,6 @@ def _of_inverse(op: str) -> Callable[[list[Expression]], Expression]:
 
 def _log(a: list[Expression]) -> Expression:
     base, x = (constant(10.0), a[0]) if len(a) == 1 else a
-    if base.op == "const" and base.value == 10.0:
-        return apply("log", x) / math.log(10.0)
     return apply("log", x) / apply("log", base)
 
 
@@ -180,7 +178,7 @@ def _minus(a: list[Expression]) -> Expression:
 
 
 def _truncated(x: Expression) -> Expression:
-    return where(apply("lt", x, _ZERO), apply("ceil", x), apply("floor", x))
+    return apply("where", apply("lt", x, _ZERO), apply("ceil", x), apply("floor", x))
 
 
 def _factorial(a: list[Expression]) -> Expression:
@@ -188,15 +186,15 @@ def _factorial(a: list[Expression]) -> Expression:
     (n,) = a
     if n.op == "const":
         return constant(math.gamma(n.value + 1.0))
-    result = constant(math.nan)
-    for k in range(20, -1, -1):
+    result = _ZERO / _ZERO
+    for k in range(170, -1, -1):
         result = where(apply("eq", n, constant(float(k))), constant(float(math.factorial(k))), result)
     return result
 
 
 def _xor(a: list[Expression]) -> Expression:
     def two(x: Expression, y: Expression) -> Expression:
-        return logical_or(logical_and(x, apply("not", y)), logical_and(apply("not", x), y))
+        return apply("or", apply("and", x, apply("not", y)), apply("and", apply("not", x), y))
 
     return reduce(two, a, apply("ne", _ZERO, _ZERO))
 

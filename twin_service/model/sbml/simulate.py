@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.sbml.mathml import name_of
 from twin_service.model.sbml.record import SbmlModel
 from twin_service.model.sbml.refusal import refuse
 from twin_service.outcome import Refusal, RefusalCode
@@ -53,12 +54,13 @@ def simulate_sbml(
 
     The file's initial values hold at time 0; `start` is where the report begins. `variables` defaults to every species,
     compartment, parameter and stoichiometry that varies. A species is an amount when named in `amounts`, else a
-    concentration (or what its id stands for, where it has only substance units and is not named).
+    concentration (or what its id stands for, where it has only substance units and is not named). A quantity whose id
+    is `time` has the column `time_`.
     Raises Refusal for unknown ids, a bad grid, and a run that fails, naming the file, the element and the cause.
     """
     _check_grid(start, end, steps)
-    wanted = tuple(model.varying if variables is None else variables)
-    wanted += tuple(n for n in (*amounts, *concentrations) if n not in wanted)
+    wanted = tuple(model.varying if variables is None else map(name_of, variables))
+    wanted += tuple(n for n in map(name_of, (*amounts, *concentrations)) if n not in wanted)
     outputs = [_output(model, n, amounts, concentrations) for n in wanted]
     times = start + (end - start) * np.arange(steps + 1) / steps
     run = simulate_hybrid(model.system, [p.value for p in model.system.parameters], times, rtol=rtol,
@@ -96,9 +98,6 @@ def _output(model: SbmlModel, name: str, amounts: Sequence[str], concentrations:
             return f"amount {name}"
         if name in concentrations:
             return f"concentration {name}"
-    elif name in amounts or name in concentrations:
-        raise refuse(model.file, name, "is not a species", "name species only as amounts or concentrations",
-                     "SBML_UNKNOWN_ID")  # fmt: skip
     return name
 
 
