@@ -136,6 +136,8 @@ def signals(panel: Panel, *, probability: float = 0.1) -> list[str]:
 
 def mechanism_of(endpoint: Endpoint) -> str:
     """Why this endpoint is reached, by the first word of its id."""
+    if endpoint.id.endswith(("_high", "_low")):
+        return "exposure outside the therapeutic range"
     return next((said for start, said in MECHANISMS.items() if endpoint.id.startswith(start)), "not classified")
 
 
