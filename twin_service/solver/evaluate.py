@@ -79,16 +79,18 @@ def _define(roots: Sequence[Expression], names: Sequence[str], functions: dict[s
     argument = {name: f"a{i}" for i, name in enumerate(names)}
     term: dict[int, str] = {}
     lines = []
+    # Of two NumPy numbers 1/0 is inf; of two Python numbers it raises.
+    number = "np_float" if functions is _ARRAY else ""
     for i, node in enumerate(walk(roots)):
         if node.op == "const":
-            term[id(node)] = f"({node.value!r})" if math.isfinite(node.value) else f"float('{node.value}')"
+            term[id(node)] = f"{number}({node.value!r})" if math.isfinite(node.value) else f"float('{node.value}')"
         elif node.op == "symbol":
             term[id(node)] = argument[node.name]
         else:
             term[id(node)] = f"x{i}"
             lines.append(f"    x{i} = {_term(node, [term[id(a)] for a in node.args])}")
     body = "\n".join([*lines, f"    return [{', '.join(term[id(r)] for r in roots)}]"])
-    space: dict[str, Any] = {f"f_{k}": v for k, v in functions.items()}
+    space: dict[str, Any] = {f"f_{k}": v for k, v in functions.items()} | {"np_float": np.float64}
     exec(f"def f({', '.join(argument.values())}):\n{body}\n", space)
     return space["f"]  # type: ignore[no-any-return]
 

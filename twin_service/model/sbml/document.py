@@ -56,8 +56,10 @@ def _errors(document: Any, least: int) -> list[Any]:
 
 
 def _sentence(error: Any) -> str:
-    """What libSBML found, in one line."""
-    return f"{error.getShortMessage()}: {' '.join(error.getMessage().split())}"[:600]
+    """What libSBML found, in one line: the rule's short name and what it says of this element, after the citation."""
+    rule, _, here = error.getMessage().partition("Reference:")
+    said = " ".join((here.partition("\n")[2] or rule).split())
+    return f"{error.getShortMessage()}: {said}"[:600]
 
 
 def _refuse_errors(document: Any, file: str) -> None:
