@@ -6,11 +6,14 @@ R5 units have the dimension the law wants   R6 the drug leaves the body and reac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from twin_service.model.pbpk.door import Door, Finding
+from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
 from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
 from twin_service.model.pbpk.library import FOLDER, Library, inspect_drug, load_library, parse_toml
+from twin_service.model.pbpk.physiology import create_body
 from twin_service.model.pbpk.record import DrugRecord, Formulation
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal
@@ -91,14 +94,15 @@ def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
                    "drug has; if a Vss is known, set distribution.vss", "R6")  # fmt: skip
 
 
-def plasma_clearance(drug: DrugRecord, library: Library) -> float:
-    """Plasma clearance (L/h) of the reference person at low concentration: well-stirred liver, kidney and plasma."""
-    from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
+def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+    """Plasma clearance (L/h) at low concentration of a person (default: the reference): well-stirred organs.
 
-    species = library.species["human"]
-    body = reference_body(species)
-    at = disposition(drug, species, body, body)
-    scaling = Capacities(body, body, library.enzymes, {})
+    CL = bp [CLi fu Q/(CLi fu + Q)]_liver,kidney + CL_plasma + GFR fup, with CLi fu in blood
+    """
+    species, values = library.species["human"], person or {}
+    body, reference = create_body(species, values), reference_body(species)
+    at = disposition(drug, species, body, reference)
+    scaling = Capacities(body, reference, library.enzymes, values)
     liver = kidney = plasma = 0.0
     for way in drug.clearances:
         size = capacity(way, drug, scaling) / (way.km.value * way.fu_inc if way.km is not None else 1.0)
@@ -110,4 +114,4 @@ def plasma_clearance(drug: DrugRecord, library: Library) -> float:
             plasma += size
     flow, renal = hepatic_flow(body), body.flow["kidney"]
     blood = liver * flow / (liver + flow) + kidney * renal / (kidney + renal)
-    return blood * at.bp + plasma + body.gfr_l_h * filtered_fraction(drug, body) * at.fup
+    return blood * at.bp + plasma + body.gfr_l_h * filtered_fraction(drug, reference) * at.fup

@@ -68,8 +68,8 @@ def hematocrit_change(values: Mapping[str, float]) -> float:
 def glomerular_filtration(values: Mapping[str, float], body: Any, reference_kg: float, kidney_ratio: float) -> float:
     """GFR, L/h: measured, else from creatinine, else mature by age and kidney size.
 
-    mature  121.2 (w_ref/70)^0.75 PMA^3.4/(47.7^3.4 + PMA^3.4) mL/min, times kidney size relative to the reference;
-            after 40 years 1 % a year less (reference weight of the age; PMA in weeks, born at 40)
+    mature  121.2 (w/70)^0.75 PMA^3.4/(47.7^3.4 + PMA^3.4) mL/min; after 40 years 1 % a year less
+            (w own weight in children, else the reference weight times kidney size; PMA in weeks, born at 40)
     Rhodin 2009, doi:10.1007/s00467-008-0997-5; old age: Lindeman 1985, J Am Geriatr Soc 33:278
     """
     if values.get("egfr_ml_min"):
@@ -82,7 +82,8 @@ def glomerular_filtration(values: Mapping[str, float], body: Any, reference_kg: 
     mature = weeks**3.4 / (47.7**3.4 + weeks**3.4)
     ageing = max(1.0 - 0.01 * max(body.age_y - 40.0, 0.0), 0.4)
     pregnant = 1.0 + 0.5 * min(values.get("pregnancy_week", 0.0) / 16.0, 1.0)
-    return float(121.2 * 0.06 * (reference_kg / 70.0) ** 0.75 * mature * kidney_ratio * ageing * pregnant)
+    weight, size = (body.weight_kg, 1.0) if body.age_y < 18 else (reference_kg, kidney_ratio)
+    return float(121.2 * 0.06 * (weight / 70.0) ** 0.75 * mature * size * ageing * pregnant)
 
 
 def body_surface(weight_kg: float, height_cm: float) -> float:

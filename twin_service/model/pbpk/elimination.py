@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp
 
 from twin_service.model.pbpk.absorption import gut_flow
 from twin_service.model.pbpk.conditions import CHILD_PUGH, enzyme_disease, liver_class
@@ -16,6 +17,7 @@ UL_MIN_TO_L_H = 60e-6
 HPGL = 117.5
 MOST_EXTRACTION = 0.97
 PROTEIN_LIVER_RATIO = 13.3
+CHILDHOOD_Y = 8.0
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ def microsomal_protein(age_y: float) -> float:
 
 
 def maturation(curve: tuple[float, float, float, float], age_y: float) -> float:
-    """Activity per protein relative to 30 years: birth + (plateau - birth) a^n/(a50^n + a^n), normalized."""
+    """Activity per protein relative to 30 years: birth + (p(a) - birth) a^n/(a50^n + a^n), normalized.
+
+    A plateau above 1 is the childhood's: from two years on it wears off, p(a) = 1 + (p - 1) exp(-(a - 2)/8).
+    Form: Salem 2014, Clin Pharmacokinet 53:625
+    """
     birth, plateau, half, hill = curve
 
     def at(a: float) -> float:
         power = max(a, 0.0) ** hill
-        return birth + (plateau - birth) * power / (half**hill + power)
+        peak = 1.0 + (plateau - 1.0) * exp(-max(a - 2.0, 0.0) / CHILDHOOD_Y)
+        return birth + (peak - birth) * power / (half**hill + power)
 
     return at(age_y) / at(30.0)
 

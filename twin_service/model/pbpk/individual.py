@@ -72,8 +72,15 @@ def disposition(drug: DrugRecord, species: Species, body: Body, reference: Body)
 def _unscaled(drug: DrugRecord, species: Species, body: Body, reference: Body) -> Disposition:
     fup = unbound_fraction(drug, body, reference)
     bp = blood_plasma_ratio(drug, fup, body, species.composition["red_cell"])
-    kp = partition(drug, species, body, Chemistry(drug, fup, bp, body.hematocrit))
+    tissue = partition(drug, species, body, Chemistry(drug, fup, bp, body.hematocrit))
+    kp = {o: k if o in drug.kp else _with_blood(k, bp, body, o) for o, k in tissue.items()}
     return Disposition(fup, bp, kp, steady_volume(kp, body, bp))
+
+
+def _with_blood(kp: float, bp: float, body: Body, organ: str) -> float:
+    """Kp of the organ as it lies in the body: its tissue at Kp, the blood it holds at the blood:plasma ratio."""
+    share = body.blood[organ] / body.volume[organ]
+    return kp * (1.0 - share) + bp * share
 
 
 def _drug_values(

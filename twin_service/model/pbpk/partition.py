@@ -178,7 +178,8 @@ def blood_plasma_ratio(drug: DrugRecord, fup: float, body: Body, red: Compositio
     else:
         x, y = ionization(drug, PH_RED_CELL), ionization(drug, PH_PLASMA)
         kpu_red = x / y * red.intracellular_water + _lipid(10.0**drug.logp, red) / y
-        if _binds_phospholipid(drug):
+        # Strong bases are seldom below a ratio of 1: phospholipid of the red cell holds them.
+        if drug.charge == "base":
             kpu_red = max(kpu_red, 1.0 / fup)
     ratio = 1.0 + body.hematocrit * (max(kpu_red, 0.0) * fup - 1.0)
     return min(max(ratio, 1.0 - body.hematocrit), MOST_BP)

@@ -93,12 +93,12 @@ def _interpolate(species: Species, key: str, age: float) -> float:
 
 
 def _by_age(species: Species, series: tuple[float, ...], age: float) -> float:
-    """Linear over age, except the first year, in which growth follows the square root of age."""
+    """Linear over age, except the first year, in which growth follows age^0.7 (half of it by four and a half months)."""
     ages = np.asarray(species.ages_y)
     if len(series) != len(ages):
         return series[0]
     if len(ages) > 1 and age < ages[1]:
-        share = np.sqrt(max(age, 0.0) / ages[1])
+        share = (max(age, 0.0) / ages[1]) ** 0.7
         return float(series[0] + share * (series[1] - series[0]))
     return float(np.interp(age, ages, series))
 
