@@ -190,9 +190,12 @@ class Engine:
     def _folded(self, row: TwinRow, view: View | None) -> View:
         name = row.name
         model, person = self.person(row)
-        stored = self._store.read(lambda c: read_events(c, name))
-        timeline = Timeline.of(s.event for s in stored)
-        if view is not None and view.spec_revision == row.spec_revision:
+        same = view is not None and view.spec_revision == row.spec_revision
+        known = view.revision if view is not None else 0
+        stored = self._store.read(lambda c: read_events(c, name, after_revision=known))
+        events = [s.event for s in stored]
+        timeline = view.timeline.with_events(events) if view is not None else Timeline.of(events)
+        if view is not None and same:
             previous: Folded = view.folded
         else:
             forecasts, anchors = self._store.read(lambda c: (read_forecasts(c, name), read_snapshots(c, name)))
@@ -203,7 +206,7 @@ class Engine:
         for forecast in folded.forecasts[len(previous.forecasts) :]:
             self._metrics.nis.observe(forecast.nis if forecast.nis == forecast.nis else 0.0)
             self._metrics.verdicts.labels(forecast.outcome.verdict.name).inc()
-        return View(row.spec_revision, len(stored), person, timeline, folded)
+        return View(row.spec_revision, known + len(stored), person, timeline, folded)
 
     def _within_budget(self, work: Callable[[Deadline], Folded]) -> Folded:
         """`work`, unless it takes too long or the server stops: what was broken off is not a belief."""

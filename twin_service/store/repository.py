@@ -93,10 +93,14 @@ def append_events(
     return Appended(tuple(revisions), tuple(duplicates), row)
 
 
-def read_events(connection: Connection, name: TwinName, *, until_revision: int | None = None) -> list[Stored]:
-    """Events in order of revision, up to `until_revision` (None: all)."""
+def read_events(
+    connection: Connection, name: TwinName, *, after_revision: int = 0, until_revision: int | None = None
+) -> list[Stored]:
+    """Events in order of revision, those after `after_revision` up to `until_revision` (None: all)."""
     c = EVENTS.c
     query = select(c.body, c.arrival_us, c.revision, c.chain_digest).where(*_key(EVENTS, name), c.body.is_not(None))
+    if after_revision:
+        query = query.where(c.revision > after_revision)
     if until_revision is not None:
         query = query.where(c.revision <= until_revision)
     return [Stored(from_json(r[0].decode(), r[1]), r[2], r[3]) for r in connection.execute(query.order_by(c.revision))]
