@@ -29,6 +29,9 @@ FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
 
 
+STEPS = 4
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """Equally weighted members (N, nx) of one twin's effects."""
@@ -68,10 +71,14 @@ def ensemble_update(
     method: Literal["square_root", "perturbed"] = "square_root",
     regularized: bool = True,
     gate: float | None = GATE,
+    steps: int = STEPS,
 ) -> EnsembleUpdate:
     """The ensemble after `observed`, stacked; censored readings weigh the members by their likelihood.
 
     predict    eta (N, nx) -> natural-scale predictions (N, ny), all members in one batch
+    steps      the readings are assimilated this many times with as many times their variance: the same where the
+               model is linear, nearer to the posterior where it is not (Emerick & Reynolds 2013,
+               doi:10.1016/j.cageo.2012.03.011)
     """
     f = predict(ensemble.members)
     chosen = usable(observed, np.nanmedian(f, axis=0))
@@ -83,7 +90,12 @@ def ensemble_update(
     report = kept_prior(prior, "ensemble", len(observed), OK, warnings=chosen.warnings).report
     if seen.any():
         rows = observed.rows(seen)
-        ensemble, report = _condition(ensemble, f[:, seen], rows, _How(rng, method, regularized, gate), seen, report)
+        how = _How(rng, method, regularized, gate, steps)
+        ensemble, report = _condition(ensemble, f[:, seen], rows, how, seen, report)
+        for _ in range(steps - 1 if report.outcome.verdict is not Verdict.NOT_FINITE else 0):
+            again = predict(ensemble.members)[:, seen]
+            if np.all(np.isfinite(again)):
+                ensemble, _ = _condition(ensemble, again, rows, how, seen, report)
     censored = chosen.keep & (observed.censoring != SEEN)
     if censored.any():
         rows = observed.rows(censored)
@@ -97,6 +109,7 @@ class _How(NamedTuple):
     method: str
     regularized: bool
     gate: float | None
+    steps: int
 
 
 def _condition(
@@ -118,7 +131,7 @@ def _condition(
     variance = np.diag(Czz) + R
     nis = innovation**2 / variance
     weight = tail_weight(nis, how.gate)
-    R = R + variance * (1.0 / weight - 1.0)
+    R = how.steps * (R + variance * (1.0 / weight - 1.0))
     K = np.linalg.solve(Czz + np.diag(R), C.T).T
     if how.method == "perturbed":
         noise = how.rng.standard_normal(z.shape) * np.sqrt(R)
