@@ -41,7 +41,7 @@ def quantity(value: float, unit: str) -> dict[str, Any]:
 
 
 def spec(**more: Any) -> twin_pb2.TwinSpec:
-    made = twin_pb2.TwinSpec(model={"poppk": MODEL}, epoch_time={"seconds": EPOCH_S}, **more)
+    made = twin_pb2.TwinSpec(epoch_time={"seconds": EPOCH_S}, **{"model": {"poppk": MODEL}, **more})
     if not more.get("covariates"):
         made.covariates.add(name="weight_kg", value=quantity(1400, "g"))
     return made

@@ -7,7 +7,7 @@ import math
 import grpc
 import pytest
 
-from tests.service.conftest import COURSE, EPOCH_S, Client, level, quantity, refused, simulate_request
+from tests.service.conftest import COURSE, EPOCH_S, Client, event, level, quantity, refused, simulate_request
 from twin_service.v1 import simulation_pb2, twin_pb2
 
 
@@ -201,3 +201,34 @@ def test_nothing_that_is_not_finite_leaves(client: Client, twin: str) -> None:
 
     for answer in answers:
         assert len(numbers(answer)) > 5 and all(map(math.isfinite, numbers(answer)))
+
+
+def test_a_whole_body_twin_with_toxicity_and_tumor_walks_the_same_path(client: Client) -> None:
+    """Docetaxel by PBPK, neutrophils by LOINC in cells per microliter, a tumor diameter in centimeters."""
+    body = [
+        {"name": n, "value": quantity(v, u)}
+        for n, v, u in (("age", 60, "a"), ("weight", 70, "kg"), ("height", 165, "cm"), ("sex_female", 1, "1"))
+    ]
+    model = {"drugs": ["docetaxel"], "effects": ["neutropenia_friberg", "tumor_claret"]}
+    name = client.new_twin(covariates=body, model=model)
+    given = {"drug": "docetaxel", "amount": quantity(150, "mg"), "route": "iv", "duration": quantity(60, "min")}
+    client.record(
+        name,
+        event("d", 0, dose=given),
+        event("n", 170, lab={"loinc": "751-8", "value": quantity(900, "/uL")}),
+        event("t", 400, image={"analyte": "tumor_sld", "value": quantity(5.1, "cm"), "simulated": True}),
+    )
+    found = client.get(name, 3)
+    assert list(found.basis.used_event_ids) == ["n", "t"] and len(found.belief.effects) > 4
+    assert {"neutropenia_friberg", "tumor_claret"} <= set(found.basis.library_versions)
+    shown = trajectory(client, name, members=32)
+    assert {s.unit for s in shown.bands.series} == {"mg/L", "10*9/L", "mm"} and shown.bands.verdict.usable
+    neutrophils, tumor = shown.observations
+    assert neutrophils.value.value == pytest.approx(0.9) and tumor.value.value == pytest.approx(51) and tumor.simulated
+    request = simulation_pb2.SimulateRequest(name=name, horizon=quantity(21, "d"), members=32)
+    plan = request.what_ifs.add(name="next cycle")
+    plan.doses.add(drug="docetaxel", route="iv", amount=quantity(150, "mg"), count=1, duration=quantity(1, "h"))
+    request.what_ifs.add(name="stop")
+    cycle, stop = client.simulation.Simulate(request).what_ifs
+    harm = {e.endpoint: (e.probability, s.probability) for e, s in zip(cycle.endpoints, stop.endpoints, strict=True)}
+    assert any(given > none for given, none in harm.values()), harm
