@@ -106,7 +106,7 @@ def _number(draft: Draft, name: str, value: Expression) -> float:
     if value.op != "const" and not math.isfinite(number) and name in draft.starts and not has_literal_nonfinite(draft):
         raise refuse(draft.file, f"initial assignment of {name}", f"gives {number}: a division by zero or a function "
                      "outside its domain at the start", "correct the formula or the values it uses",
-                     "SBML_NOT_FINITE")  # fmt: skip
+                     reason="SBML_NOT_FINITE")  # fmt: skip
     return number
 
 

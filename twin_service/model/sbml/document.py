@@ -96,7 +96,7 @@ def _flatten(document: Any, file: str) -> None:
     if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
         errors = _errors(document, libsbml.LIBSBML_SEV_ERROR)
         cause = _sentence(errors[0]).rstrip(". ;") if errors else "libSBML could not flatten it"
-        raise refuse(file, "package comp", cause, "check the submodels and external files", "SBML_UNFLATTENED")
+        raise refuse(file, "package comp", cause, "check the submodels and external files", reason="SBML_UNFLATTENED")
 
 
 def _check(document: Any, file: str, strict_units: bool) -> tuple[str, ...]:
@@ -112,5 +112,5 @@ def _check(document: Any, file: str, strict_units: bool) -> tuple[str, ...]:
     warnings = tuple(f"{file}, line {e.getLine()}: {_sentence(e)}" for e in units)
     if units and strict_units:
         raise refuse(file, f"line {units[0].getLine()}", _sentence(units[0]).rstrip(". ;"),
-                     "correct the units, or load without strict units", "SBML_UNITS")  # fmt: skip
+                     "correct the units, or load without strict units", reason="SBML_UNITS")  # fmt: skip
     return warnings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin_service.outcome import Refusal, RefusalCode
 
 
-def refuse(file: str, element: str, cause: str, remedy: str, reason: str = "SBML_INVALID") -> Refusal:
+def refuse(file: str, element: str, cause: str, remedy: str, *, reason: str = "SBML_INVALID") -> Refusal:
     """A model that is wrong."""
     return Refusal(RefusalCode.INVALID, f"{file}, {element}: {cause}; {remedy}", field=element, reason=reason,
                    details={"file": file})  # fmt: skip

@@ -33,7 +33,7 @@ class Resolver:
         if name in self._open:
             loop = " -> ".join([*self._open[self._open.index(name):], name])
             raise refuse(self.draft.file, f"rule of {name}", f"depends on itself ({loop})",
-                         "break the loop or write it as an algebraic rule", "SBML_LOOP")  # fmt: skip
+                         "break the loop or write it as an algebraic rule", reason="SBML_LOOP")  # fmt: skip
         self._open.append(name)
         self.values[name] = self._value(name, owner)
         self._open.pop()
@@ -83,7 +83,7 @@ class Motion:
     def _rate_of(self, name: str) -> Expression:
         if name in self._open:
             raise refuse(self.resolver.draft.file, f"rate of {name}", "depends on itself", "break the loop",
-                         "SBML_LOOP")  # fmt: skip
+                         reason="SBML_LOOP")  # fmt: skip
         if name not in self._found:
             self._open.append(name)
             value = self.finish(self.resolver.value(name))

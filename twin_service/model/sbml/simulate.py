@@ -92,7 +92,7 @@ def _output(model: SbmlModel, name: str, amounts: Sequence[str], concentrations:
     quantity = model.quantities.get(name)
     if quantity is None and name not in model.reactions:
         raise refuse(model.file, name, "is not a species, compartment, parameter or reaction of the model",
-                     "correct the id", "SBML_UNKNOWN_ID")  # fmt: skip
+                     "correct the id", reason="SBML_UNKNOWN_ID")  # fmt: skip
     if quantity is not None and quantity.kind == "species":
         if name in amounts:
             return f"amount {name}"
@@ -118,7 +118,7 @@ def _check_finite(model: SbmlModel, names: Sequence[str], values: Floats) -> Non
         row, column = np.argwhere(wrong)[0]
         raise refuse(model.file, names[column - 1], f"is {values[row, column]} at t = {values[row, 0]:g}: a division "
                      "by zero or a function outside its domain", "correct the formula or the values it uses",
-                     "SBML_NOT_FINITE")  # fmt: skip
+                     reason="SBML_NOT_FINITE")  # fmt: skip
 
 
 __all__ = ["HybridSolution", "Table", "simulate_sbml", "write_csv"]
