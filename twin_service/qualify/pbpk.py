@@ -1,0 +1,180 @@
+"""`twin qualify`: every drug re-run against its check file and, with reference data, against every study it covers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twin_service.model.pbpk.library import FOLDER, Library, load_library
+from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
+from twin_service.qualify.courses import CourseResult, run_courses
+from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
+from twin_service.qualify.interactions import InteractionResult, run_interactions
+from twin_service.qualify.observed import observed_studies
+from twin_service.qualify.people import Ratio, genotype_effects, pediatric_clearances, volumes_from_structure
+from twin_service.qualify.scores import gmfe, median, within
+from twin_service.solver.simulate import simulate
+
+Progress = Callable[[str], None]
+THREE = ("midazolam", "itraconazole", "rifampicin")
+FIGURES_FILE = "pbpk_figures.json"
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """Everything measured, for the report."""
+
+    figures: dict[str, float]
+    checks: list[StudyFinding]
+    courses: list[CourseResult]
+    interactions: list[InteractionResult]
+    children: list[Ratio]
+    genotypes: list[Ratio]
+    previous: dict[str, float]
+
+
+def qualify(
+    drugs: Iterable[str] | None = None,
+    reference_dir: Path | str | None = None,
+    report_dir: Path | str | None = None,
+    progress: Progress = lambda _: None,
+) -> dict[str, float]:
+    """Figures by dotted name; with `report_dir`, an HTML report and the figures beside it.
+
+    drugs          ids to qualify (default: the whole library)
+    reference_dir  observed data (default: TWIN_REFERENCE_DIR, then ../shared/reference); figures that need it are
+                   left out where it is absent
+
+    Raises Refusal for an unknown drug.
+    """
+    library = load_library(FOLDER)
+    chosen = set(drugs) if drugs is not None else None
+    for drug in chosen or ():
+        library.drug(drug)
+    from twin_service.qualify.report import write_report
+
+    folder = Path(report_dir) if report_dir is not None else None
+    result = measure(library, chosen, _reference(reference_dir), progress, previous=_previous(folder))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(result, folder / "pbpk.html")
+        (folder / FIGURES_FILE).write_text(json.dumps(result.figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return result.figures
+
+
+def measure(
+    library: Library, drugs: set[str] | None, reference: Path | None, progress: Progress, *, previous: dict[str, float]
+) -> Qualification:
+    """Run everything that can be run."""
+    wanted = drugs or set(library.drug_paths)
+    progress(f"check files of {len(wanted)} drugs")
+    checks = [f for d, p in library.drug_paths.items() if d in wanted for f in check_studies(p, library)]
+    figures = {
+        "pbpk.drugs": float(len(wanted)), "pbpk.check_figures": float(len(checks)),
+        "pbpk.check_pass_share": float(np.mean([f.ok for f in checks])) if checks else float("nan"),
+    }  # fmt: skip
+    genotypes = genotype_effects(library.drug_paths[next(iter(wanted))].parents[1] / "genotypes.check.toml", library, drugs)
+    if genotypes:
+        figures["pbpk.genotype_within_2fold"] = within([g.fold for g in genotypes], 2.0)
+    courses: list[CourseResult] = []
+    interactions: list[InteractionResult] = []
+    children: list[Ratio] = []
+    if reference is not None:
+        courses, interactions, children = _against(reference, library, drugs, progress)
+        figures |= course_figures(courses) | interaction_figures(interactions)
+        if children:
+            figures |= {"pbpk.pediatric_n": float(len(children)), "pbpk.pediatric_cl_gmfe": gmfe([c.fold for c in children])}
+        figures |= _volume_figures(reference, library)
+    else:
+        progress("no reference data: only check files and genotypes were measured")
+    if drugs is None:
+        progress("three interacting drugs for 14 days")
+        figures["pbpk.three_drugs_14d_ms"] = three_drugs_ms(library)
+    return Qualification(figures, checks, courses, interactions, children, genotypes, previous)
+
+
+def _against(
+    reference: Path, library: Library, drugs: set[str] | None, progress: Progress
+) -> tuple[list[CourseResult], list[InteractionResult], list[Ratio]]:
+    osp = reference / "pbpk" / "osp"
+    studies = observed_studies(osp, library, drugs)
+    more = theophylline_volunteers(reference / "pbpk" / "popk" / "Theoph.csv")
+    more += caffeine_alone(osp / "caffeine_fluvoxamine_ddi_observed.csv")
+    studies += [s for s in more if drugs is None or s.drug in drugs]
+    progress(f"{len(studies)} observed courses")
+    courses = run_courses(studies, library)
+    progress("interaction table")
+    interactions = run_interactions(osp / "DDI.csv", library, drugs)
+    progress("clearance of children")
+    return courses, interactions, pediatric_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs)
+
+
+def course_figures(courses: list[CourseResult]) -> dict[str, float]:
+    """Verification only: studies that gave a parameter of the drug are kept apart as `build`."""
+    by_drug: dict[str, list[CourseResult]] = defaultdict(list)
+    for c in courses:
+        if not c.fitted:
+            by_drug[c.study.drug].append(c)
+    per_drug = {d: gmfe(np.concatenate([c.ratios for c in cs])) for d, cs in by_drug.items()}
+    checked = [c for cs in by_drug.values() for c in cs]
+    build = [c for c in courses if c.fitted]
+    figures = {f"pbpk.gmfe_concentration.{d}": v for d, v in sorted(per_drug.items())}
+    return figures | {
+        "pbpk.studies": float(len(courses)), "pbpk.studies_verification": float(len(checked)),
+        "pbpk.gmfe_concentration_median": median(list(per_drug.values())),
+        "pbpk.auc_within_2fold": within([c.auc_ratio for c in checked], 2.0),
+        "pbpk.cmax_within_2fold": within([c.cmax_ratio for c in checked], 2.0),
+        "pbpk.build_auc_within_2fold": within([c.auc_ratio for c in build], 2.0),
+    }  # fmt: skip
+
+
+def interaction_figures(results: list[InteractionResult]) -> dict[str, float]:
+    if not results:
+        return {}
+    folds = [r.fold for r in results]
+    return {"pbpk.ddi_n": float(len(results)), "pbpk.ddi_auc_gmfe": gmfe(folds), "pbpk.ddi_within_2fold": within(folds, 2.0)}
+
+
+def _volume_figures(reference: Path, library: Library) -> dict[str, float]:
+    baseline = reference / "pbpk" / "human_animal" / "rr_vss_quick_baseline.csv"
+    chemicals = reference / "pbpk" / "httk" / "chem.physical_and_invitro.data.csv.gz"
+    if not baseline.exists() or not chemicals.exists():
+        return {}
+    volumes = volumes_from_structure(baseline, chemicals, library)
+    return {
+        "pbpk.vss_n": float(len(volumes)), "pbpk.vss_rr_gmfe": gmfe([r.fold for r, _ in volumes]),
+        "pbpk.vss_rr_gmfe_logp_below_4": gmfe([r.fold for r, logp in volumes if logp < 4]),
+    }  # fmt: skip
+
+
+def three_drugs_ms(library: Library, repeats: int = 5) -> float:
+    """Best wall time of one patient with three interacting drugs for 14 days, once compiled."""
+    daily = [Treatment(d, "oral", mg, 24.0, 14) for d, mg in zip(THREE, (5.0, 200.0, 600.0), strict=True)]
+    run = course(daily, {"age_y": 45.0, "weight_kg": 70.0}, library)
+    times = np.linspace(0.0, 336.0, 337)
+    best = float("inf")
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        solution = simulate(run.model.system, run.parameters, run.schedule, times)
+        assert solution.ok, solution.outcomes
+        best = min(best, time.perf_counter() - start)
+    return best * 1000.0
+
+
+def _reference(folder: Path | str | None) -> Path | None:
+    path = Path(folder or os.environ.get("TWIN_REFERENCE_DIR") or FOLDER.parents[2] / "shared" / "reference")
+    return path if (path / "pbpk" / "osp" / "simulations.csv.gz").exists() else None
+
+
+def _previous(folder: Path | None) -> dict[str, float]:
+    path = folder / FIGURES_FILE if folder is not None else None
+    if path is None or not path.exists():
+        return {}
+    return {k: float(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
