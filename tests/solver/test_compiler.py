@@ -5,9 +5,11 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from twin_service.solver import compiler
 from twin_service.solver.compiler import cache_directory, compile_module
 
 TEXT = """
@@ -70,3 +72,46 @@ def test_importing_the_solver_loads_no_compiler() -> None:
         "assert 'scipy' not in sys.modules and 'numba' not in sys.modules, 'heavy imports'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_a_place_to_keep_code_the_kernel_is_still_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twin_service.solver import lanes
+
+    original = lanes.njit
+
+    def refusing(**how: Any) -> Any:
+        if how.get("cache"):
+            raise RuntimeError("no locator available")
+        return original(**how)
+
+    monkeypatch.setattr(lanes, "njit", refusing)
+    assert lanes.njit_kernel(lambda x: x + 1.0)(2.0) == 3.0
+
+
+def test_without_a_lock_the_work_is_done_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for directory in (None, tmp_path / "absent"):
+        monkeypatch.setattr(compiler, "cache_directory", lambda d=directory: d)
+        done = []
+        with compiler.one_process_at_a_time("kernel"):
+            done.append(True)
+        assert done
+
+
+def test_others_wait_while_one_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "cache_directory", lambda: tmp_path)
+    code = (
+        "import fcntl, sys\n"
+        "with open(sys.argv[1], 'w') as f:\n"
+        "    try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB); print('free')\n"
+        "    except BlockingIOError: print('held')"
+    )
+
+    def seen_from_outside() -> str:
+        lock = str(tmp_path / "kernel.lock")
+        return subprocess.run(
+            [sys.executable, "-c", code, lock], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    with compiler.one_process_at_a_time("kernel"):
+        assert seen_from_outside() == "held"
+    assert seen_from_outside() == "free"

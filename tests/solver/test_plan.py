@@ -5,7 +5,8 @@ import pytest
 
 from tests.solver.systems import one_compartment
 from twin_service.outcome import Refusal
-from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STEADY_ADD, STOP, Plan, make_plan
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STEADY_ADD, STOP
+from twin_service.solver.plan import Plan, make_plan
 from twin_service.solver.schedule import Dose, Schedule
 
 SYSTEM = one_compartment()

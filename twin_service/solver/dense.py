@@ -10,7 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 
-from twin_service.solver.lanes import CACHED
+import twin_service.solver.lanes  # noqa: F401 (says where Numba keeps compiled code)
 
 carray: Any = getattr(numba, "carray")  # noqa: B009
 types: Any = numba.types
@@ -19,7 +19,17 @@ SYMBOLS = ("twin_dense_factor", "twin_dense_solve")
 _NUMBERS = types.CPointer(types.float64)
 
 
-@cfunc(types.void(_NUMBERS, _NUMBERS, types.int64), **CACHED)
+def _njit_callback(signature: Any) -> Any:
+    def compiled(function: Any) -> Any:
+        try:
+            return cfunc(signature, error_model="numpy", cache=True)(function)
+        except RuntimeError:  # nowhere to keep it
+            return cfunc(signature, error_model="numpy")(function)
+
+    return compiled
+
+
+@_njit_callback(types.void(_NUMBERS, _NUMBERS, types.int64))
 def factor(address: Any, order: Any, n: int) -> None:
     """LU of the n x n matrix in place; `order[k]` is the row exchanged with row k. A zero pivot leaves infinities."""
     a, exchanged = carray(address, (n, n)), carray(order, (2 * n,))
@@ -47,7 +57,7 @@ def factor(address: Any, order: Any, n: int) -> None:
                     a[i, j] -= a[i, k] * a[k, j]
 
 
-@cfunc(types.void(_NUMBERS, _NUMBERS, _NUMBERS, types.int64), **CACHED)
+@_njit_callback(types.void(_NUMBERS, _NUMBERS, _NUMBERS, types.int64))
 def solve(address: Any, order: Any, right: Any, n: int) -> None:
     """Replace the right-hand side by the solution."""
     a, exchanged, b = carray(address, (n, n)), carray(order, (n,)), carray(right, (n,))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from twin_service.solver import tangents
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STOP
 from twin_service.solver.lanes import (
     CANCELLED,
     FINISHED,
@@ -28,7 +29,6 @@ from twin_service.solver.lanes import (
     njit_part,
 )
 from twin_service.solver.layout import Layout
-from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 MAX_REJECTED = 40
 GROWTH, SHRINKAGE = 6.0, 0.1

@@ -29,8 +29,8 @@ def solve(
         return _solve(system, run, (tolerances, keep_states, deadline, threads), None)
     found = find_steady(system, run, tolerances, deadline=deadline)
     done = _solve(system, run._replace(plan=found.plan), (tolerances, keep_states, deadline, threads), found.states)
-    for i in sorted({int(i) for i in found.who[~found.converged]}):
-        where = float(found.plan.time[found.plan.offset[i]])
+    missed = np.flatnonzero(found.plan.steady)[~found.converged]
+    for i, where in zip(found.who[~found.converged].tolist(), found.plan.time[missed].tolist(), strict=True):
         if done.outcomes[i].verdict is not Verdict.CANCELLED:
             done.outcomes[i] = Outcome(Verdict.NO_STEADY_STATE, f"model {system.name}, dose at t = {where:.6g} h")
     return done

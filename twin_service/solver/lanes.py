@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from twin_service.solver.compiler import cache_directory
 
-SOURCES = ("lanes", "layout", "plan", "kernel", "tangents", "linear_kernel", "dense")
+SOURCES = ("lanes", "layout", "action", "kernel", "tangents", "linear_kernel", "dense")
 FINISHED, NOT_FINITE, TOO_SMALL, TOO_MANY, CANCELLED = 0, 1, 2, 3, 4
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-CACHED: dict[str, Any] = {"error_model": "numpy", "cache": True}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -32,7 +31,10 @@ def njit_part(function: Function) -> Function:
 
 def njit_kernel(function: Function) -> Function:
     """Compile what Python calls, and keep it on disk; it contains the parts that it calls."""
-    return cast(Function, njit(nogil=True, error_model="numpy", cache=True)(function))
+    try:
+        return cast(Function, njit(nogil=True, error_model="numpy", cache=True)(function))
+    except RuntimeError:  # nowhere to keep it: each process compiles for itself
+        return njit_part(function)
 
 
 def _keep_compiled_code() -> None:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STOP
 from twin_service.solver.lanes import Bools, Floats, Ints, njit_kernel, njit_part
-from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 KEPT = 12
 LARGEST_SCALING = 1000

@@ -8,12 +8,13 @@ states. At one time the order is: parameters change, infusions end, resets, stea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STEADY_ADD, STOP
 from twin_service.solver.evaluate import array_function
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.schedule import Schedule
@@ -22,20 +23,12 @@ from twin_service.solver.system import ZERO, System
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHANGE: Final = 0
-STOP: Final = 1
-RESET: Final = 2
-STEADY: Final = 3
-STEADY_ADD: Final = 4
-BOLUS: Final = 5
-START: Final = 6
-
 
 class Plan(NamedTuple):
     """Actions of patient i are rows `offset[i]:offset[i+1]`.
 
     time      h
-    kind      one of the constants above
+    kind      one of the constants of `action`
     target    state concerned; for CHANGE the new parameter row
     value     amount (BOLUS, STEADY), or amount per hour (START, STOP)
     duration  h; of the repeated dose of a STEADY action

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import OK, Outcome, Verdict
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY_ADD, STOP
 from twin_service.solver.evaluate import Function, array_function, scalar_function
 from twin_service.solver.intake import Run
-from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY_ADD, STOP
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Deadline, Tolerances
 

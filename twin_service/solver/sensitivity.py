@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.solver.action import BOLUS, START, STOP
 from twin_service.solver.compiler import Machine, compile_module
 from twin_service.solver.derivative import gradients
 from twin_service.solver.engine import WIDTH, Model, form_of, model_of, run_compiled, workspace
@@ -23,9 +24,6 @@ from twin_service.solver.generate_tangent import NAMES, Tangent, generate_tangen
 from twin_service.solver.intake import Run, admit
 from twin_service.solver.ladder import find_steady, solve
 from twin_service.solver.plan import (
-    BOLUS,
-    START,
-    STOP,
     Doses,
     change_matrix,
     flatten_doses,

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.solver.action import BOLUS, CHANGE, START, STOP
 from twin_service.solver.intake import Run
-from twin_service.solver.plan import BOLUS, CHANGE, START, STOP, Plan
+from twin_service.solver.plan import Plan
 from twin_service.solver.reference import accumulators, as_python
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Tolerances

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STOP
 from twin_service.solver.lanes import Tangents, call1, call2, call3, njit_part
-from twin_service.solver.plan import BOLUS, CHANGE, RESET, START, STEADY, STOP
 
 
 @njit_part
