@@ -60,7 +60,7 @@ class PostgreSQL:
              "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "log_min_messages=fatal"],
             user=self.user, cwd="/", stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        for _ in range(200):
+        for _ in range(1200):  # a minute: recovery after a kill is slow on a loaded machine
             try:
                 psycopg.connect(self.dsn("postgres")).close()
                 return
