@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.estimation.nonmem_cases import reference, table
+from tests.estimation.nonmem_cases import reference
 from twin_service.evaluate.event_table import Reading, subjects_of
 from twin_service.evaluate.individual import fit_individual, prior_of
+from twin_service.evaluate.nonmem_models import table
 from twin_service.evaluate.subject import Subject, jacobian, predictor
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.errors import Noise, Observed

@@ -1,0 +1,170 @@
+"""The estimators against other programs, real patients and simulated truth: one flat map of figures.
+
+Reference answers are read from a folder that is not part of the project; figures that need it are left out where it
+is absent, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.evaluate.event_table import Reading, subjects_of
+from twin_service.evaluate.forecast import forecast_subject, score
+from twin_service.evaluate.individual import Estimator, fit_individual, prior_of
+from twin_service.evaluate.nonmem_models import dosing_model, dosing_rows, model_of, subject_of
+from twin_service.evaluate.subject import Subject, observed, predictor
+from twin_service.kalman.unscented import unscented_update
+from twin_service.model.compose import compose
+from twin_service.model.poppk import build_poppk
+from twin_service.model.structure import PatientModel
+from twin_service.solver.simulate import Tolerances
+
+FloatArray = NDArray[np.float64]
+TIGHT: Final = Tolerances(rtol=1e-10, atol_scale=1e-4)
+FOLDER: Final = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
+
+
+def estimation_figures(
+    reference: Path | None = None, *, patients: int = 500, say: Callable[[str], None] = lambda _: None
+) -> dict[str, float]:
+    """All figures `estimation.*`; `patients` is the size of the simulated cohort."""
+    folder = (reference or Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER))) / "mipd"
+    found: dict[str, float] = {}
+    if folder.is_dir():
+        found |= nonmem_figures(folder) | dosing_figures(folder) | neonate_figures(folder)
+    else:
+        say("no reference data: set TWIN_REFERENCE_DIR for the comparison with NONMEM")
+    model = compose("vancomycin_goti", {"d": build_poppk("vancomycin_goti")})
+    subjects = simulated_cohort(model, patients, np.random.default_rng(7))
+    found["estimation.coverage90_poppk"] = coverage(model, subjects, "moments")
+    return found | timing_figures(model, subjects[:60])
+
+
+def nonmem_figures(folder: Path) -> dict[str, float]:
+    """Share of the reference patients whose Laplace estimate is NONMEM's, or whose objective is lower."""
+    passed = [agrees_with_nonmem(case, p) == "" for case in _cases(folder) for p in case["patients"]]
+    return {"estimation.nonmem_patients": float(len(passed)), "estimation.nonmem_pass_share": float(np.mean(passed))}
+
+
+def _cases(folder: Path) -> Iterable[dict[str, Any]]:
+    for path in sorted((folder / "nonmem_map").glob("model_*.json")):
+        yield json.loads(path.read_text())
+
+
+def agrees_with_nonmem(case: dict[str, Any], patient: dict[str, Any]) -> str:
+    """Empty when eta is within 1e-4, the covariance within 1e-3 and predictions within 1e-5 of NONMEM's, or our
+    objective is at or below theirs at equal predictions; else what differs."""
+    model = model_of(case)
+    subject = subject_of(case, patient, model)
+    expected = patient["expected"]
+    eta, covariance = np.array(expected["eta"]), np.array(expected["eta_cov"])
+    f = predictor(model, subject, TIGHT)(eta[None])[0]
+    prediction = float(np.max(np.abs(f / _with_values(patient) - 1.0)))
+    fit = fit_individual(model, subject, tolerances=TIGHT)
+    readings = observed(model, subject)
+    scale = readings.scaled(f)
+    r = readings.targets() - scale.f
+    theirs = float(np.sum(np.log(scale.v) + r**2 / scale.v) + eta @ np.linalg.solve(model.omega, eta))
+    d_eta = float(np.max(np.abs(fit.eta - eta)))
+    d_cov = float(np.max(np.abs(fit.covariance - covariance)) / np.max(np.abs(covariance)))
+    if prediction < 1e-5 and ((d_eta < 1e-4 and d_cov < 1e-3) or fit.objective <= theirs + 1e-9):
+        return ""
+    return f"patient {patient['id']}: eta {d_eta:.1e}, covariance {d_cov:.1e}, ipred {prediction:.1e}, {fit.outcome}"
+
+
+def _with_values(patient: dict[str, Any]) -> FloatArray:
+    """NONMEM's IPRED at the rows with a value (its table may list rows without one)."""
+    rows = [r for r in patient["records"] if r["evid"] == 0.0]
+    found = patient["expected"]["ipred"]
+    if len(found) == len(rows):
+        found = [f for f, r in zip(found, rows, strict=True) if r["dv"] is not None]
+    return np.array(found)
+
+
+def dosing_figures(folder: Path) -> dict[str, float]:
+    """How many of NONMEM's dosing scenarios come out within 2e-3."""
+    scenarios = json.loads((folder / "nonmem_dosing_events.json").read_text())["scenarios"]
+    model, passed = dosing_model(), 0
+    how = Reading(inputs={"1": "d.depot", "2": "d.central", "modelled": "d.modelled"})
+    for scenario in scenarios:
+        subject = subjects_of(dosing_rows(scenario), model, how)[0]
+        got = predictor(model, subject, TIGHT)(np.zeros((1, 0)))[0]
+        passed += bool(np.allclose(got, [cp for _, cp in scenario["obs"]], rtol=2e-3, atol=2e-2))
+    return {"estimation.dosing_scenarios_pass": float(passed)}
+
+
+def neonates(folder: Path) -> tuple[PatientModel, list[Subject], list[dict[str, Any]]]:
+    """The 59 neonates of Grasela & Donn 1985 with NONMEM's answers."""
+    model = compose("phenobarbital_neonate", {"d": build_poppk("phenobarbital_neonate")})
+    patients = json.loads((folder / "pheno_nonmem_ebe_59_infants.json").read_text())["patients"]
+    rows: list[dict[str, Any]] = []
+    for p in patients:
+        who = {"ID": p["id"], "WT": p["wgt"], "APGR": p["apgr"]}
+        mine: list[dict[str, Any]] = [{**who, "TIME": t, "AMT": a} for t, a in p["doses"]]
+        mine += [{**who, "TIME": o["time"], "DV": o["dv"]} for o in p["obs"]]
+        rows += sorted(mine, key=lambda r: (r["TIME"], "DV" in r))
+    return model, subjects_of(rows, model), patients
+
+
+def neonate_figures(folder: Path) -> dict[str, float]:
+    """Distance of the sigma-point filter to NONMEM in units of omega, and one-step-ahead forecasts by Laplace."""
+    model, subjects, patients = neonates(folder)
+    omega = np.sqrt(np.diag(model.omega))
+    away = np.array([np.abs(fit_individual(model, s, "unscented").eta - p["eta"]) / omega
+                     for s, p in zip(subjects, patients, strict=True)])  # fmt: skip
+    after = score([f for s in subjects for f in forecast_subject(model, s, "laplace") if f.history])
+    return {
+        "estimation.ukf_eta_median": float(np.median(away)), "estimation.ukf_eta_p95": float(np.quantile(away, 0.95)),
+        "estimation.pheno_posterior_rrmse": after.rrmse, "estimation.pheno_coverage90": after.coverage90,
+    }  # fmt: skip
+
+
+def simulated_cohort(model: PatientModel, count: int, rng: np.random.Generator) -> list[Subject]:
+    """Adults on vancomycin every 12 h drawn from the model itself, with three levels each."""
+    subjects = []
+    for k in range(count):
+        who = {"ID": k, "WT": rng.uniform(50.0, 110.0), "AGE": rng.uniform(25.0, 85.0),
+               "sex_female": float(rng.integers(0, 2)), "creatinine_umol_l": rng.uniform(50.0, 200.0)}  # fmt: skip
+        rows: list[dict[str, Any]] = [
+            {**who, "TIME": 12.0 * j, "AMT": 15.0 * who["WT"], "RATE": 1000.0} for j in range(6)
+        ]
+        rows += [{**who, "TIME": t, "DV": 1.0} for t in (11.5, 35.5, 61.0)]
+        (subject,) = subjects_of(sorted(rows, key=lambda r: r["TIME"]), model)
+        eta = prior_of(model).draw(1, rng)
+        scale = observed(model, subject).scaled(predictor(model, subject)(eta)[0])
+        subject.values[:] = scale.f + np.sqrt(scale.v) * rng.standard_normal(len(subject))
+        subjects.append(subject)
+    return subjects
+
+
+def coverage(model: PatientModel, subjects: list[Subject], estimator: Estimator) -> float:
+    """Share of readings, first and later ones, inside their 90 % forecast band."""
+    found = [f for s in subjects for f in forecast_subject(model, s, estimator)]
+    return float(np.mean([f.low <= f.value <= f.high for f in found]))
+
+
+def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, float]:
+    """Median milliseconds of a Laplace fit of all readings and of a filter update by one reading."""
+    fit_individual(model, subjects[0])
+    laplace, update = [], []
+    for s in subjects:
+        start = time.perf_counter()
+        fit_individual(model, s)
+        laplace.append(time.perf_counter() - start)
+        first = s.first(1)
+        predict, readings, prior = predictor(model, first), observed(model, first), prior_of(model)
+        start = time.perf_counter()
+        unscented_update(prior, predict, readings)
+        update.append(time.perf_counter() - start)
+    return {
+        "estimation.laplace_ms_median": 1e3 * float(np.median(laplace)),
+        "estimation.filter_poppk_ms": 1e3 * float(np.median(update)),
+    }
