@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.solver.systems import one_compartment, saturable, scalar
-from twin_service.outcome import Refusal
+from twin_service.outcome import Refusal, Verdict
 from twin_service.solver.expression import symbol
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.sensitivity import simulate_sensitivities
@@ -121,3 +121,12 @@ def test_derivatives_left_behind_are_no_success() -> None:
     assert np.isnan(slopes[0]).all() and np.isnan(final[0]).all()
     # y = 1/(1/y0 - t), so dy/dy0 = (y/y0)^2.
     assert np.allclose(slopes[1, :, 0, 0], (1 / (10 - np.array([1.0, 4.0])) / 0.1) ** 2, rtol=1e-5)
+
+
+def test_without_a_steady_state_there_is_no_derivative_either() -> None:
+    system = saturable()
+    p = [[1.0, 50.0, 12.0, 2.0, 1.0, 0.0, 3.0, 0.0]]
+    schedule = Schedule((Dose(0.0, "oral", 160.0, 0.0, 12.0),))
+    solution, slopes, _ = simulate_sensitivities(system, p, schedule, [1.0], wrt=["Vm", "ka"])
+    assert solution.outcomes[0].verdict is Verdict.NO_STEADY_STATE
+    assert np.isnan(slopes).all()

@@ -241,4 +241,7 @@ def _steady_slopes(
     moving = ~accumulators(system)
     change = d_final[:, :, nw:] * moving[None, :, None] * moving[None, None, :]
     source = d_final[:, :, :nw] * moving[None, :, None]
-    return np.asarray(np.linalg.solve(np.eye(ns) - change, source).transpose(0, 2, 1).copy())
+    slopes_found = np.full((len(places), nw, ns), np.nan)
+    for k in np.flatnonzero(found.converged):
+        slopes_found[k] = np.linalg.solve(np.eye(ns) - change[k], source[k]).T
+    return slopes_found
