@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from twin_service.commands import science
+from twin_service.commands.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
 app.add_typer(bench, name="bench")
 
-Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for plots and reports.")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
 
 
 def main() -> None:
     """Run the command; a refusal is one clear line and exit code 2."""
+    science.register(app, bench)
     try:
         app()
     except Refusal as refusal:
         where = f" [{refusal.field}]" if refusal.field else ""
         typer.echo(f"refused{where}: {refusal.message}", err=True)
         sys.exit(2)
-
-
-def _write(figures: dict[str, float], path: Path | None, **more: object) -> None:
-    for name, value in figures.items():
-        typer.echo(f"{name:44s} {value:.6g}")
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"figures": figures, **more}, indent=1, sort_keys=True) + "\n")
-        typer.echo(f"figures written to {path}")
 
 
 @app.command()
@@ -96,35 +87,6 @@ def check_library(
     raise typer.Exit(1 if errors else 0)
 
 
-@app.command("fit-individual")
-def fit_individual(
-    model: Annotated[str, typer.Argument(help="Id of a population PK model of the library.")],
-    data: Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)],
-    estimator: Annotated[str, typer.Option(help="laplace, unscented, extended, ensemble or moments")] = "laplace",
-    json_file: Json = None,
-) -> None:
-    """Each patient's random effects, covariance, predictions and objective, from an event table."""
-    from twin_service.evaluate.commands import fit_table
-
-    figures, patients = fit_table(model, data, estimator)
-    _write(figures, json_file, patients=patients)
-
-
-@app.command()
-def qualify(
-    qsp: Annotated[
-        bool, typer.Option("--qsp", help="The QSP library: check values, simulated and real courses.")
-    ] = False,
-    json_file: Json = None,
-) -> None:
-    """Re-run the library against its published figures."""
-    from twin_service.qualify.qsp import qualify_qsp
-
-    if not qsp:
-        raise typer.BadParameter("say what to qualify: --qsp")
-    _write(qualify_qsp(lambda line: typer.echo(line, err=True)), json_file)
-
-
 @app.command()
 def simulate(
     model: Annotated[Path, typer.Argument(help="SBML file, Level 2 or 3.")],
@@ -172,7 +134,7 @@ def bench_sbml(
         if case.result != "passed":
             typer.echo(f"{case.id} {case.result}: {case.detail}", err=True)
 
-    _write(run(folder, tell, workers), json_file)
+    write_figures(run(folder, tell, workers), json_file)
 
 
 @bench.command("engine")
@@ -180,7 +142,7 @@ def bench_engine(json_file: Json = None) -> None:
     """Patients per second of the engine and of its peers, accuracy, sensitivities, cold and warm start, memory."""
     from twin_service.bench.engine import run
 
-    _write(run(lambda line: typer.echo(line, err=True)), json_file)
+    write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
 
 if __name__ == "__main__":

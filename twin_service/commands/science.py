@@ -1,0 +1,180 @@
+"""Commands of the pharmacologist and the modeler: predict, qualify, evaluate, fit, estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twin_service.commands.figures import Json, Out, write_figures
+
+Model = Annotated[str, typer.Argument(help="Id of a population PK model of the library.")]
+Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
+
+
+def register(app: typer.Typer, bench: typer.Typer) -> None:
+    """Add these commands to `twin` and `twin bench`."""
+    app.command()(predict)
+    app.command()(qualify)
+    app.command()(evaluate)
+    app.command("fit-individual")(fit_individual)
+    app.command()(estimate)
+    bench.command("estimation")(bench_estimation)
+
+
+def predict(
+    drug: Annotated[str, typer.Argument(help="A drug file (TOML) or the id of a library drug.")],
+    dose: Annotated[float, typer.Option(help="Each dose [mg].")],
+    route: Annotated[str, typer.Option(help="oral, iv, sc, im")] = "oral",
+    every: Annotated[float, typer.Option(help="Interval [h].")] = 24.0,
+    count: Annotated[int, typer.Option(help="Number of doses.")] = 1,
+    over: Annotated[float, typer.Option(help="Length of each infusion [h].")] = 0.0,
+    horizon: Annotated[float, typer.Option(help="How long to look [h]; 0: until it is gone.")] = 0.0,
+    population: Annotated[int, typer.Option(help="People to simulate; 0: the typical one.")] = 0,
+    person: Annotated[list[str] | None, typer.Option(help="Characteristics, name=value (age_y=70).")] = None,
+    json_file: Json = None,
+) -> None:
+    """Exposure of a drug, your own or the library's, in one person or a population."""
+    from twin_service.qualify.predict import Plan
+    from twin_service.qualify.predict import predict as run
+
+    plan = Plan(dose, route, every, count, over, horizon_h=horizon, population=population)
+    found = run(drug, plan, _pairs(person or []))
+    for line in (*found["assumptions"], *found["warnings"]):
+        typer.echo(f"note: {line}", err=True)
+    write_figures(found.pop("figures"), json_file, **found)
+
+
+def qualify(
+    drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
+    qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
+    estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
+    out: Out = None,
+    json_file: Json = None,
+) -> None:
+    """Re-run the library against its published figures; with --out, an HTML report with plots."""
+    if qsp:
+        from twin_service.qualify.qsp import qualify_qsp
+
+        figures = qualify_qsp(_say)
+    elif estimation:
+        from twin_service.evaluate.estimation import estimation_figures
+
+        figures = estimation_figures(say=_say)
+    else:
+        from twin_service.qualify.pbpk import qualify as qualify_pbpk
+
+        figures = qualify_pbpk(drug, report_dir=out, progress=_say)
+    write_figures(figures, json_file)
+
+
+def evaluate(model: Model, data: Data, out: Out = None, estimator: str = "moments", json_file: Json = None) -> None:
+    """One-step-ahead forecasts, NPDE, CWRES and a predictive check of a model on a data set."""
+    from twin_service.evaluate.event_table import read_event_table
+    from twin_service.evaluate.report import evaluate as run
+    from twin_service.evaluate.report import write_plots
+
+    closed = _closed(model)
+    found = run(closed, read_event_table(data, closed), _estimator(estimator))
+    if out is not None:
+        for path in write_plots(found, out, f"{model} on {data.name}"):
+            typer.echo(f"plot: {path}")
+    write_figures(found.figures, json_file)
+
+
+def fit_individual(
+    model: Model,
+    data: Data,
+    estimator: Annotated[str, typer.Option(help="laplace, moments, extended, unscented or ensemble")] = "laplace",
+    json_file: Json = None,
+) -> None:
+    """Each patient's random effects, covariance, predictions and objective."""
+    from twin_service.evaluate.event_table import read_event_table
+    from twin_service.evaluate.individual import fit_individual as fit
+
+    closed = _closed(model)
+    fits = [fit(closed, s, _estimator(estimator)) for s in read_event_table(data, closed)]
+    patients = [
+        {
+            "id": f.id,
+            "eta": dict(zip(f.effects, f.eta.tolist(), strict=True)),
+            "covariance": f.covariance.tolist(),
+            "pred": f.typical.tolist(),
+            "ipred": f.individual.tolist(),
+            "objective": f.objective if f.objective == f.objective else None,
+            "outcome": str(f.outcome),
+            "warnings": list(f.warnings),
+        }
+        for f in fits
+    ]
+    solved = sum(f.outcome.ok for f in fits)
+    figures = {"fit.patients": float(len(fits)), "fit.converged": float(solved)}
+    write_figures(figures, json_file, patients=patients)
+
+
+def estimate(
+    model: Annotated[str, typer.Argument(help="Id of a QSP block, or a PEtab problem (YAML).")],
+    data: Annotated[Path | None, typer.Argument(help="Table of doses and readings (CSV).")] = None,
+    free: Annotated[str, typer.Option(help="Parameters to estimate, separated by commas.")] = "",
+    starts: Annotated[int, typer.Option(help="Starting points.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the starting points.")] = 1,
+    json_file: Json = None,
+) -> None:
+    """Maximum likelihood from many starts with profile-likelihood intervals."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    if data is None:
+        from twin_service.estimate.fit import estimate as fit
+        from twin_service.estimate.petab import read_petab
+        from twin_service.model.sbml import load
+
+        fitted = fit(read_petab(Path(model), lambda path: load(path).system), starts=starts, rng=rng)
+        figures = {f"estimate.{k}": v for k, v in fitted.values.items()} | {"estimate.objective": fitted.objective}
+    else:
+        from twin_service.estimate.table import estimate_block
+
+        names = [n.strip() for n in free.split(",") if n.strip()]
+        fitted, figures = estimate_block(model, data, free=names, rng=rng, starts=starts)
+    typer.echo(str(fitted.outcome), err=True)
+    write_figures(figures, json_file)
+
+
+def bench_estimation(json_file: Json = None) -> None:
+    """Estimators against NONMEM, real neonates and simulated truth, with their speed."""
+    from twin_service.evaluate.estimation import estimation_figures
+
+    write_figures(estimation_figures(say=_say), json_file)
+
+
+def _closed(model_id: str):  # type: ignore[no-untyped-def]
+    """The population PK model of the library as a closed patient model."""
+    from twin_service.record.person import ModelChoice
+    from twin_service.twin.assemble import build
+
+    return build(ModelChoice(poppk=model_id))
+
+
+def _estimator(name: str):  # type: ignore[no-untyped-def]
+    known = ("laplace", "moments", "extended", "unscented", "ensemble")
+    if name not in known:
+        raise typer.BadParameter(f"{name!r}; known: {', '.join(known)}", param_hint="--estimator")
+    return name
+
+
+def _pairs(items: list[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for item in items:
+        name, sign, value = item.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"{item!r}; write name=value, e.g. age_y=70", param_hint="--person") from None
+        if not sign:
+            raise typer.BadParameter(f"{item!r}; write name=value", param_hint="--person")
+    return found
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
