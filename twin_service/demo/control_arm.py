@@ -38,10 +38,13 @@ class Randomized:
 
 @dataclass(frozen=True)
 class ControlArm:
-    """Forecast and observed log bilirubin of every analyzed patient, and the effect estimated both ways."""
+    """Forecast and observed log bilirubin of every analyzed patient, and the effect estimated without adjustment, with
+    the forecast, and (`by_baseline`) with nothing but the patient's own baseline bilirubin, which is what the forecast
+    has to beat."""
 
     rows: list[trial_pb2.TrialRow]
     answer: trial_pb2.AnalyzeTrialResponse
+    by_baseline: trial_pb2.AnalyzeTrialResponse
     left_out: int
 
 
@@ -67,11 +70,15 @@ def run_control_arm(client: TwinClient, advance: Any) -> ControlArm:
         taught = [p for p in patients if not p.treated and p.id not in {a.id for a in asked}]
         scores |= _forecast(client, asked, taught)
         advance(1)
-    rows = [
-        trial_pb2.TrialRow(subject=p.id, treated=p.treated, outcome=p.outcome, prognostic_score=scores[p.id])
-        for p in usable
-    ]
-    return ControlArm(rows, client.analyze_trial(rows, unit="log mg/dL"), len(patients) - len(usable))
+    rows = [_row(p, scores[p.id]) for p in usable]
+    plain = [_row(p, math.log(p.visits[0][1])) for p in usable]
+    unit = "log mg/dL"
+    answer, by_baseline = client.analyze_trial(rows, unit=unit), client.analyze_trial(plain, unit=unit)
+    return ControlArm(rows, answer, by_baseline, len(patients) - len(usable))
+
+
+def _row(p: Randomized, score: float) -> trial_pb2.TrialRow:
+    return trial_pb2.TrialRow(subject=p.id, treated=p.treated, outcome=p.outcome, prognostic_score=score)
 
 
 def _fold(patient: Randomized, patients: list[Randomized]) -> int:

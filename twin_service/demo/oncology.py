@@ -1,7 +1,7 @@
 """One cancer patient as an EHR would send her: a FHIR R4 bundle with docetaxel, neutrophils and tumor diameters.
 
 She does not exist. Her laboratory values and images are SIMULATED: written by hand to resemble the published course of
-docetaxel 100 mg/m2 (nadir about day 7 to 9, recovery by day 21; Kloft 2006, doi:10.1158/1078-0432.CCR-06-0815). Every
+docetaxel 100 mg/m2 (nadir about day 7 to 9, recovery by day 21; Kloft 2006, Clin Cancer Res 12:5481). Every
 such resource carries the security label HTEST, which the reader passes on. Two resources are unusable on purpose, to
 show that they are held.
 """

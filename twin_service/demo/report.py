@@ -123,10 +123,15 @@ def _question(answer: Answered, held: Sequence[Held], images: dict[str, Path]) -
 
 
 def _arm(arm: ControlArm) -> dict[str, Any]:
-    named = (("unadjusted", arm.answer.unadjusted), ("adjusted by the twin's forecast", arm.answer.adjusted))
+    named = (
+        ("unadjusted", arm.answer.unadjusted),
+        ("adjusted by baseline bilirubin alone", arm.by_baseline.adjusted),
+        ("adjusted by the twin's forecast", arm.answer.adjusted),
+    )
     return {
         "n": len(arm.rows),
         "variance": percent(arm.answer.variance_reduction),
+        "baseline": percent(arm.by_baseline.variance_reduction),
         "effects": [
             {
                 "name": n,

@@ -74,6 +74,7 @@ def _figures(streamed: dict[str, list[Streamed]], arm: ControlArm) -> dict[str, 
         figures |= set_figures(name, len(patients), [f for s in patients for f in s.forecasts])
     return figures | {
         "demo.control_arm.variance_reduction": arm.answer.variance_reduction,
+        "demo.control_arm.baseline_variance_reduction": arm.by_baseline.variance_reduction,
         "demo.control_arm.patients": len(arm.rows),
     }
 
