@@ -248,3 +248,25 @@ def substitute(roots: Iterable[Expression], values: dict[str, Expression]) -> li
         else:
             done[id(node)] = node
     return [done[id(r)] for r in roots]
+
+
+Packed = list[tuple[str, tuple[int, ...], float, str]]
+
+
+def pack(roots: Iterable[Expression]) -> tuple[Packed, list[int]]:
+    """The graph as a flat list, arguments before operations, and the places of `roots` in it."""
+    roots = list(roots)
+    place: dict[int, int] = {}
+    packed: Packed = []
+    for node in walk(roots):
+        place[id(node)] = len(packed)
+        packed.append((node.op, tuple(place[id(a)] for a in node.args), node.value, node.name))
+    return packed, [place[id(r)] for r in roots]
+
+
+def unpack(packed: Packed) -> list[Expression]:
+    """The nodes of a flat list, in its order."""
+    nodes: list[Expression] = []
+    for op, args, value, name in packed:
+        nodes.append(_intern(op, tuple(nodes[a] for a in args), value, name))
+    return nodes

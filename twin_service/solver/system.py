@@ -10,11 +10,11 @@ gives solutions and exact derivatives with respect to all of them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from twin_service.solver.expression import Expression, constant, symbols_of, walk
+from twin_service.solver.expression import Expression, Packed, constant, pack, symbols_of, unpack, walk
 
 ONE = constant(1.0)
 ZERO = constant(0.0)
@@ -111,6 +111,11 @@ class System:
         _check(system)
         return system
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Pickle follows a graph by recursion and gives up on long sums; a flat list of nodes has no depth.
+        packed, places = pack(_roots(self))
+        return (_restored, (packed, places, _mapped(self, lambda _: ZERO)))
+
     @cached_property
     def state_index(self) -> dict[str, int]:
         return {s.name: i for i, s in enumerate(self.states)}
@@ -164,6 +169,45 @@ def _roots(system: System) -> list[Expression]:
         roots += [e.trigger, e.delay, *e.assignments.values(), *e.factors.values()]
         roots += [e.priority] if e.priority is not None else []
     return roots
+
+
+Fields = tuple[
+    str, tuple[State, ...], tuple[Parameter, ...], tuple[Output, ...], tuple[Input, ...], tuple[StateEvent, ...]
+]
+
+
+def _mapped(system: System, f: Callable[[Expression], Expression]) -> Fields:
+    """The fields of `system` with `f` applied to every expression, in the order of `_roots`."""
+    rates = [f(s.rate) for s in system.states]
+    states = tuple(replace(s, rate=r, initial=f(s.initial)) for s, r in zip(system.states, rates, strict=True))
+    outputs = tuple(replace(o, expression=f(o.expression)) for o in system.outputs)
+    inputs = tuple(
+        replace(
+            u,
+            bioavailability=f(u.bioavailability),
+            lag=f(u.lag),
+            duration=f(u.duration) if u.duration is not None else None,
+        )
+        for u in system.inputs
+    )
+    events = tuple(
+        replace(
+            e,
+            trigger=f(e.trigger),
+            delay=f(e.delay),
+            assignments={k: f(v) for k, v in e.assignments.items()},
+            factors={k: f(v) for k, v in e.factors.items()},
+            priority=f(e.priority) if e.priority is not None else None,
+        )
+        for e in system.events
+    )
+    return system.name, states, system.parameters, outputs, inputs, events
+
+
+def _restored(packed: Packed, places: list[int], fields: Fields) -> System:
+    nodes = unpack(packed)
+    following = iter(places)
+    return System(*_mapped(System(*fields), lambda _: nodes[next(following)]))
 
 
 def _check(system: System) -> None:
