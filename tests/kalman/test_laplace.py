@@ -128,7 +128,8 @@ def test_a_start_elsewhere_ends_at_the_same_mode() -> None:
     )
     a = laplace_update(prior, bolus, observed, gate=None).belief.mean
     b = laplace_update(prior, bolus, observed, gate=None, start=[1.5, -1.0]).belief.mean
-    np.testing.assert_allclose(a, b, atol=1e-6)
+    # the search stops where another step would gain less than 3e-10 of the objective
+    np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_a_model_that_fails_at_the_prior_keeps_it() -> None:
