@@ -115,3 +115,12 @@ def test_others_wait_while_one_compiles(tmp_path: Path, monkeypatch: pytest.Monk
     with compiler.one_process_at_a_time("kernel"):
         assert seen_from_outside() == "held"
     assert seen_from_outside() == "free"
+
+
+def test_the_cache_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_CACHE_DIR", str(tmp_path))
+    os.chmod(tmp_path, 0o700)
+    monkeypatch.setattr(compiler, "KEPT_OBJECTS", 10)
+    for k in range(15):
+        assert stored(100.0 + k) == 100.0 + k
+    assert 9 <= len(list(tmp_path.glob("*.o"))) <= 11

@@ -21,6 +21,7 @@ import llvmlite.binding as llvm
 
 OPTIMIZATION = 1
 """Level 2 takes twice as long and gives straight-line code nothing."""
+KEPT_OBJECTS = 2000
 _LOCK = threading.Lock()
 _READY: list[Any] = []
 
@@ -82,7 +83,8 @@ def _target_machine() -> Any:
         llvm.initialize_native_asmprinter()
         target = llvm.Target.from_default_triple()
         _READY.append(target)
-        llvm.load_library_permanently("libm.so.6") if os.uname().sysname == "Linux" else None
+        with contextlib.suppress(RuntimeError):  # where the C library is one file, its functions are there already
+            llvm.load_library_permanently("libm.so.6")
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     return _READY[0].create_target_machine(cpu=cpu, features=features, opt=OPTIMIZATION, jit=True)
 
@@ -105,6 +107,15 @@ def _write(path: Path, code: bytes) -> None:
         with os.fdopen(handle, "wb") as f:
             f.write(hashlib.sha256(code).digest() + code)
         os.replace(name, path)
+        _prune(path.parent)
+
+
+def _prune(directory: Path) -> None:
+    """Forget the objects used least recently, a tenth at a time."""
+    kept = list(directory.glob("*.o"))
+    if len(kept) > KEPT_OBJECTS:
+        for old in sorted(kept, key=lambda f: f.stat().st_atime_ns)[: KEPT_OBJECTS // 10]:
+            old.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes | None:
