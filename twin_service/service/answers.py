@@ -25,6 +25,7 @@ from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
 ESTIMATOR = {
     "unscented": common_pb2.ESTIMATOR_UNSCENTED,
+    "ensemble": common_pb2.ESTIMATOR_ENSEMBLE,
     "laplace": common_pb2.ESTIMATOR_LAPLACE,
     "auto": common_pb2.ESTIMATOR_POLICY,
 }

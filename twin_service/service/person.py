@@ -15,6 +15,7 @@ from twin_service.v1 import common_pb2, twin_pb2
 ESTIMATORS = {
     common_pb2.ESTIMATOR_UNSPECIFIED: "auto",
     common_pb2.ESTIMATOR_UNSCENTED: "unscented",
+    common_pb2.ESTIMATOR_ENSEMBLE: "ensemble",
     common_pb2.ESTIMATOR_LAPLACE: "laplace",
     common_pb2.ESTIMATOR_POLICY: "auto",
 }
@@ -43,9 +44,6 @@ def person(name: TwinName, spec: twin_pb2.TwinSpec, model: PatientModel, path: s
         if covariates.setdefault(known.id, value) != value:
             raise Refusal(RefusalCode.INVALID, f"{known.id} is given twice with two values", reason="GIVEN_TWICE",
                           field=f"{path}.covariates[{i}]")  # fmt: skip
-    if spec.estimator not in ESTIMATORS:
-        raise Refusal(RefusalCode.UNSUPPORTED, "the ensemble filter is not part of this release; leave the choice to "
-                      "the policy", field=f"{path}.estimator", reason="NOT_IN_THIS_RELEASE")  # fmt: skip
     epoch_us = translate.time_us(spec.epoch_time, f"{path}.epoch_time")
     return Person(name, choice(spec.model), epoch_us, ESTIMATORS[spec.estimator], covariates)
 

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
+from twin_service.kalman.ensemble import Ensemble, ensemble_update
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
 from twin_service.kalman.laplace import laplace_update
-from twin_service.kalman.report import Update
+from twin_service.kalman.report import Update, UpdateReport
 from twin_service.kalman.unscented import unscented_update
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.course import Course, Sample
+from twin_service.twin.observe import seed_of
 from twin_service.twin.propagate import columns, propagate
 
 FloatArray = NDArray[np.float64]
@@ -26,6 +28,7 @@ Predict = Callable[[FloatArray], FloatArray]
 FIRST_SAMPLES = 6
 LAPLACE_SAMPLES_MAX = 200
 FAR = 1.5
+ENSEMBLE_MEMBERS = 200
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,10 @@ def update(
     The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
     asks for it, the belief is then re-anchored by a Laplace fit of everything measured so far.
     """
-    filtered = unscented_update(belief, predictor(model, course, samples, deadline), observed(model, samples))
+    predict, readings = predictor(model, course, samples, deadline), observed(model, samples)
+    if estimator == "ensemble":
+        return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
+    filtered = unscented_update(belief, predict, readings)
     report = filtered.report
     result, used, outcome = filtered.belief, report.estimator, report.outcome
     past = [s for s in course.samples if s.time_h <= samples[0].time_h]
@@ -82,12 +88,25 @@ def update(
         if anchored is not None:
             result, used = anchored, f"laplace ({reason})"
             outcome = outcome if _is_usable(outcome) else Outcome(Verdict.RETRIED)
+    return _estimated(result, report, used, outcome)
+
+
+def _by_ensemble(predict: Predict, readings: Observed, belief: Belief, seed: int) -> Estimated:
+    """The square-root ensemble filter on members drawn from `belief`; the seed is the course's own digest, so the same
+    course gives the same members on any machine."""
+    rng = np.random.default_rng(seed)
+    found = ensemble_update(Ensemble.of(belief, ENSEMBLE_MEMBERS, rng), predict, readings, rng=rng)
+    kept = found.ensemble.belief if _is_usable(found.report.outcome) else belief
+    return _estimated(kept, found.report, found.report.estimator, found.report.outcome)
+
+
+def _estimated(belief: Belief, report: UpdateReport, estimator: str, outcome: Outcome) -> Estimated:
     return Estimated(
-        result,
+        belief,
         tuple(map(float, report.nis)),
         tuple(map(bool, report.surprising)),
         tuple(map(float, report.weight)),
-        used,
+        estimator,
         outcome,
     )
 
