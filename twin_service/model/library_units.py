@@ -14,31 +14,81 @@ Dimension = dict[str, int]
 
 # term -> (factor to the bench unit, its dimension)
 _TERMS: Final[dict[str, tuple[float, Dimension]]] = {
-    "1": (1.0, {}), "%": (0.01, {}),
-    "s": (1 / 3600, {"time": 1}), "min": (1 / 60, {"time": 1}), "h": (1.0, {"time": 1}), "d": (24.0, {"time": 1}),
-    "a": (8766.0, {"time": 1}), "wk": (168.0, {"time": 1}),
-    "L": (1.0, {"volume": 1}), "dL": (0.1, {"volume": 1}), "mL": (1e-3, {"volume": 1}), "uL": (1e-6, {"volume": 1}),
-    "kg": (1.0, {"mass": 1}), "g": (1e-3, {"mass": 1}), "mg": (1e-6, {"mass": 1}), "ug": (1e-9, {"mass": 1}),
+    "1": (1.0, {}),
+    "%": (0.01, {}),
+    "s": (1 / 3600, {"time": 1}),
+    "min": (1 / 60, {"time": 1}),
+    "h": (1.0, {"time": 1}),
+    "d": (24.0, {"time": 1}),
+    "a": (8766.0, {"time": 1}),
+    "wk": (168.0, {"time": 1}),
+    "L": (1.0, {"volume": 1}),
+    "dL": (0.1, {"volume": 1}),
+    "mL": (1e-3, {"volume": 1}),
+    "uL": (1e-6, {"volume": 1}),
+    "kg": (1.0, {"mass": 1}),
+    "g": (1e-3, {"mass": 1}),
+    "mg": (1e-6, {"mass": 1}),
+    "ug": (1e-9, {"mass": 1}),
     "ng": (1e-12, {"mass": 1}),
-    "mol": (1e6, {"amount": 1}), "mmol": (1e3, {"amount": 1}), "umol": (1.0, {"amount": 1}),
-    "nmol": (1e-3, {"amount": 1}), "pmol": (1e-6, {"amount": 1}),
-    "M": (1e6, {"amount": 1, "volume": -1}), "mM": (1e3, {"amount": 1, "volume": -1}),
-    "uM": (1.0, {"amount": 1, "volume": -1}), "nM": (1e-3, {"amount": 1, "volume": -1}),
-    "cm": (1.0, {"length": 1}), "dm": (10.0, {"length": 1}), "mm": (0.1, {"length": 1}), "m": (100.0, {"length": 1}),
-    "um": (1e-4, {"length": 1}), "kDa": (1e-3, {"mass": 1, "amount": -1}), "Da": (1e-6, {"mass": 1, "amount": -1}),
-    "cells": (1.0, {"cells": 1}), "10^6cells": (1e6, {"cells": 1}), "Mcells": (1e6, {"cells": 1}),
+    "mol": (1e6, {"amount": 1}),
+    "mmol": (1e3, {"amount": 1}),
+    "umol": (1.0, {"amount": 1}),
+    "nmol": (1e-3, {"amount": 1}),
+    "pmol": (1e-6, {"amount": 1}),
+    "M": (1e6, {"amount": 1, "volume": -1}),
+    "mM": (1e3, {"amount": 1, "volume": -1}),
+    "uM": (1.0, {"amount": 1, "volume": -1}),
+    "nM": (1e-3, {"amount": 1, "volume": -1}),
+    "cm": (1.0, {"length": 1}),
+    "dm": (10.0, {"length": 1}),
+    "mm": (0.1, {"length": 1}),
+    "m": (100.0, {"length": 1}),
+    "um": (1e-4, {"length": 1}),
+    "kDa": (1e-6, {"mass": 1, "amount": -1}),
+    "Da": (1e-9, {"mass": 1, "amount": -1}),
+    "cells": (1.0, {"cells": 1}),
+    "10^6cells": (1e6, {"cells": 1}),
+    "Mcells": (1e6, {"cells": 1}),
     "A2": (1.0, {"area": 1}),
-}  # fmt: skip
+}
 _ALIASES: Final = {
-    "l": "L", "ml": "mL", "ul": "uL", "µL": "uL", "µl": "uL", "µM": "uM", "µmol": "umol", "hr": "h", "hours": "h",
-    "day": "d", "days": "d", "µg": "ug", "mcg": "ug", "week": "wk", "year": "a", "years": "a", "Å2": "A2", "A^2": "A2",
-    "10*6cells": "10^6cells", "1e6cells": "10^6cells", "millioncells": "10^6cells", "": "1", "fraction": "1",
-}  # fmt: skip
+    "l": "L",
+    "ml": "mL",
+    "ul": "uL",
+    "µL": "uL",
+    "µl": "uL",
+    "µM": "uM",
+    "µmol": "umol",
+    "hr": "h",
+    "hours": "h",
+    "day": "d",
+    "days": "d",
+    "µg": "ug",
+    "mcg": "ug",
+    "week": "wk",
+    "year": "a",
+    "years": "a",
+    "Å2": "A2",
+    "A^2": "A2",
+    "10*6cells": "10^6cells",
+    "1e6cells": "10^6cells",
+    "millioncells": "10^6cells",
+    "": "1",
+    "fraction": "1",
+}
 _FACTOR: Final = re.compile(r"([./]?)([^./]+)")
 _NAMES: Final = {
-    "umol/L": "concentration", "L/h": "volume per time", "1/h": "a rate (1/time)", "h": "time", "L": "volume",
-    "1": "a plain number", "g/mol": "mass per amount", "L/kg": "volume per body mass", "cm/h": "length per time",
-}  # fmt: skip
+    "umol/L": "concentration",
+    "L/h": "volume per time",
+    "1/h": "a rate (1/time)",
+    "h": "time",
+    "L": "volume",
+    "1": "a plain number",
+    "g/mol": "mass per amount",
+    "L/kg": "volume per body mass",
+    "cm/h": "length per time",
+}
 
 
 class UnitError(ValueError):
@@ -62,8 +112,9 @@ def conversion(source: str, target: str, molar_mass_g_mol: float | None = None) 
         if _clean(moved) == dimension_t:
             return float(factor * (1e9 / molar_mass_g_mol) ** power / factor_t)
     if dimension != dimension_t:
-        raise UnitError(f"unit {source!r} is {say(dimension)}, expected {_NAMES.get(target, say(dimension_t))}; "
-                        f"write {target}")  # fmt: skip
+        raise UnitError(
+            f"unit {source!r} is {say(dimension)}, expected {_NAMES.get(target, say(dimension_t))}; write {target}"
+        )
     return factor / factor_t
 
 

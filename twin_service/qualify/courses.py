@@ -52,7 +52,9 @@ class CourseResult:
 
 def run_courses(studies: Sequence[ObservedStudy], library: Library) -> list[CourseResult]:
     """Simulate each study; those that cannot be built (a route missing) are left out."""
-    fitted = {d: set(tomllib.loads(p.read_text(encoding="utf-8")).get("fitted", [])) for d, p in library.drug_paths.items()}
+    fitted = {
+        d: set(tomllib.loads(p.read_text(encoding="utf-8")).get("fitted", [])) for d, p in library.drug_paths.items()
+    }
     found = []
     for study in studies:
         try:
@@ -84,7 +86,9 @@ def chosen_formulations(study: ObservedStudy, library: Library) -> dict[str, str
         words = study.formulation
         if ("solution" in words or "dissolved" in words) and drug == study.drug:
             found[drug] = "solution"
-        elif "extended_release" in forms and any(w in words for w in (" er ", "extended", "_er", "retard", "er tablet", " xr", "\"er")):
+        elif "extended_release" in forms and any(
+            w in words for w in (" er ", "extended", "_er", "retard", "er tablet", " xr", '"er')
+        ):
             found[drug] = "extended_release"
         elif "capsule" in forms and "capsule" in words:
             found[drug] = "capsule"

@@ -23,8 +23,19 @@ def theophylline_volunteers(path: Path) -> list[ObservedStudy]:
         c = np.array([float(r["conc"]) for r in lines])
         keep = (c > 0) & (t > 0)
         dose = Treatment("theophylline", "oral", float(lines[0]["Dose"]) * weight)
-        found.append(ObservedStudy(f"Theoph subject {subject}", "Theoph", "theophylline", (dose,),
-                                   {"age_y": 30.0, "weight_kg": weight}, "", t[keep], c[keep], 1.0))  # fmt: skip
+        found.append(
+            ObservedStudy(
+                f"Theoph subject {subject}",
+                "Theoph",
+                "theophylline",
+                (dose,),
+                {"age_y": 30.0, "weight_kg": weight},
+                "",
+                t[keep],
+                c[keep],
+                1.0,
+            )
+        )
     return found
 
 
@@ -32,7 +43,11 @@ def caffeine_alone(path: Path) -> list[ObservedStudy]:
     """Caffeine 250 mg without fluvoxamine (Culm-Merdek 2005), from its first sample on."""
     t, c = [], []
     for row in rows(path):
-        if row["dataset"].startswith("CulmMerdek2005_250mgSD") and "Alone" in row["dataset"] and row["column"].strip() == "Conc":
+        if (
+            row["dataset"].startswith("CulmMerdek2005_250mgSD")
+            and "Alone" in row["dataset"]
+            and row["column"].strip() == "Conc"
+        ):
             t.append(float(row["time_h"]))
             c.append(float(row["value_mg_per_l"]))
     if len(t) < 4:
@@ -40,5 +55,16 @@ def caffeine_alone(path: Path) -> list[ObservedStudy]:
     hours, levels = np.array(t) - t[0], np.array(c)
     keep = hours > 0
     dose = Treatment("caffeine", "oral", 250.0)
-    return [ObservedStudy("Culm-Merdek 2005 caffeine alone", "Culm-Merdek 2005", "caffeine", (dose,), {"age_y": 26.0}, "",
-                          hours[keep], levels[keep], 7.0)]  # fmt: skip
+    return [
+        ObservedStudy(
+            "Culm-Merdek 2005 caffeine alone",
+            "Culm-Merdek 2005",
+            "caffeine",
+            (dose,),
+            {"age_y": 26.0},
+            "",
+            hours[keep],
+            levels[keep],
+            7.0,
+        )
+    ]

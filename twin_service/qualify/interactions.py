@@ -16,10 +16,28 @@ from twin_service.qualify.regimens import shorthand_times
 
 # One tenth of the concentration is left after 3.3 half-lives; longer tails add little to an area.
 LONGEST_H, STEPS = 120.0, 500
-USUAL_MG = {"midazolam": 2.0, "digoxin": 0.5, "alprazolam": 1.0, "caffeine": 100.0, "felodipine": 5.0, "metformin": 500.0,
-            "dextromethorphan": 22.0, "quinidine": 166.0, "verapamil": 80.0, "sildenafil": 50.0, "metoprolol": 100.0,
-            "desipramine": 50.0, "atomoxetine": 20.0, "furosemide": 40.0, "tizanidine": 4.0, "s_mephenytoin": 50.0,
-            "carbamazepine": 200.0, "efavirenz": 400.0, "fluvoxamine": 50.0, "paroxetine": 20.0}  # fmt: skip
+USUAL_MG = {
+    "midazolam": 2.0,
+    "digoxin": 0.5,
+    "alprazolam": 1.0,
+    "caffeine": 100.0,
+    "felodipine": 5.0,
+    "metformin": 500.0,
+    "dextromethorphan": 22.0,
+    "quinidine": 166.0,
+    "verapamil": 80.0,
+    "sildenafil": 50.0,
+    "metoprolol": 100.0,
+    "desipramine": 50.0,
+    "atomoxetine": 20.0,
+    "furosemide": 40.0,
+    "tizanidine": 4.0,
+    "s_mephenytoin": 50.0,
+    "carbamazepine": 200.0,
+    "efavirenz": 400.0,
+    "fluvoxamine": 50.0,
+    "paroxetine": 20.0,
+}
 LONG = {"desipramine": 96.0, "digoxin": 96.0, "carbamazepine": 96.0, "fluvoxamine": 72.0, "alprazolam": 72.0}
 # Pharmacogenetic groups change the ratio; rows of such groups say so at the end of their grouping.
 GENOTYPES = {"_PM": 0.0, "_IM": 0.25, "_NM": 1.0, "_fastNM": 1.5, "_AS0": 0.0, "_AS1.25": 0.625, "_AS2": 1.0}
@@ -54,7 +72,11 @@ def run_interactions(path: Path, library: Library, drugs: set[str] | None = None
             continue
         if drugs and not drugs & {victim, perpetrator}:
             continue
-        if GENOTYPE_ROW in row["Comment"] or not row["AUCR Avg"] or row["Compartment"].lower() not in ("plasma", "serum", ""):
+        if (
+            GENOTYPE_ROW in row["Comment"]
+            or not row["AUCR Avg"]
+            or row["Compartment"].lower() not in ("plasma", "serum", "")
+        ):
             continue
         plan = _plan(row, victim, perpetrator, library)
         if plan is None:
@@ -92,8 +114,12 @@ def _plan(
 
 
 def _result(
-    row: Mapping[str, str], plan: tuple[Treatment, list[Treatment], float], victim: str, perpetrator: str, library: Library
-) -> InteractionResult:  # fmt: skip
+    row: Mapping[str, str],
+    plan: tuple[Treatment, list[Treatment], float],
+    victim: str,
+    perpetrator: str,
+    library: Library,
+) -> InteractionResult:
     own, others, span = plan
     person = _genotype(row)
     forms = {d: "solution" for d in (victim,) if library.drug(victim).formulations}
@@ -102,10 +128,15 @@ def _result(
     alone = course([own], person, library, formulations=forms)
     with_c, without_c = (series(run, f"{victim}_level", t) for run in (together, alone))
     return InteractionResult(
-        row["Study ID"], victim, perpetrator, row["Mechanism"], float(row["AUCR Avg"]) / _dose_correction(row),
-        float(np.trapezoid(with_c, t) / np.trapezoid(without_c, t)), _number(row["CmaxR Avg"]),
+        row["Study ID"],
+        victim,
+        perpetrator,
+        row["Mechanism"],
+        float(row["AUCR Avg"]) / _dose_correction(row),
+        float(np.trapezoid(with_c, t) / np.trapezoid(without_c, t)),
+        _number(row["CmaxR Avg"]),
         float(with_c.max() / without_c.max()),
-    )  # fmt: skip
+    )
 
 
 def _genotype(row: Mapping[str, str]) -> dict[str, float]:
@@ -116,7 +147,11 @@ def _genotype(row: Mapping[str, str]) -> dict[str, float]:
 def _dose_correction(row: Mapping[str, str]) -> float:
     """Some tables multiply a ratio by the ratio of doses; the comment says so and the factor stands beside it."""
     factor = _number(row["R Dose correction factor"])
-    return factor if "Different dose treatment vs control" in row["Comment"] and np.isfinite(factor) and factor > 0 else 1.0
+    return (
+        factor
+        if "Different dose treatment vs control" in row["Comment"] and np.isfinite(factor) and factor > 0
+        else 1.0
+    )
 
 
 def _number(text: str) -> float:

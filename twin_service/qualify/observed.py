@@ -24,10 +24,19 @@ from twin_service.qualify.regimens import protocol_doses, treatments_of
 
 Floats = NDArray[np.float64]
 csv.field_size_limit(10_000_000)
-ALIASES = {"r_verapamil": "verapamil", "s_verapamil": "verapamil", "hydroxy_itraconazole": "hydroxyitraconazole",
-           "sum_verapamil": "verapamil", "propofol_2": "propofol", "clarithromycin_test_old": "clarithromycin", "clarithromycin2": "clarithromycin",
-           "fluvoxaminekjujhöjö": "fluvoxamine", "sum": "verapamil",
-           "r_norverapamil": "norverapamil", "s_norverapamil": "norverapamil"}  # fmt: skip
+ALIASES = {
+    "r_verapamil": "verapamil",
+    "s_verapamil": "verapamil",
+    "hydroxy_itraconazole": "hydroxyitraconazole",
+    "sum_verapamil": "verapamil",
+    "propofol_2": "propofol",
+    "clarithromycin_test_old": "clarithromycin",
+    "clarithromycin2": "clarithromycin",
+    "fluvoxaminekjujhöjö": "fluvoxamine",
+    "sum": "verapamil",
+    "r_norverapamil": "norverapamil",
+    "s_norverapamil": "norverapamil",
+}
 PER_LITER = {"mg/l": 1.0, "µg/ml": 1.0, "ng/ml": 1e-3, "µg/l": 1e-3, "ng/l": 1e-6, "pg/ml": 1e-6}
 MOLAR = {"µmol/l": 1e-3, "nmol/l": 1e-6, "mmol/l": 1.0}
 HOUR = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "day(s)": 24.0}
@@ -83,7 +92,9 @@ def observed_studies(folder: Path, library: Library, drugs: set[str] | None = No
         if given is None:
             continue
         person, treatments, formulation = given
-        for name in {d for p in parts for d in (json.loads(p["observed_data"]) if p["observed_data"].startswith("[") else [])}:
+        for name in {
+            d for p in parts for d in (json.loads(p["observed_data"]) if p["observed_data"].startswith("[") else [])
+        }:
             study = _study(name, sets.get((repo, name)), points[repo, name], parts)
             if study is None or study[0] not in wanted or study[0] not in library.drug_paths or name in found:
                 continue
@@ -96,9 +107,12 @@ def observed_studies(folder: Path, library: Library, drugs: set[str] | None = No
 
 
 def _treatments(
-    parts: list[dict[str, str]], repo: str, people: Mapping[tuple[str, str], dict[str, str]],
-    protocols: Mapping[tuple[str, str], dict[str, str]], library: Library,
-) -> tuple[dict[str, float], list[Treatment], str] | None:  # fmt: skip
+    parts: list[dict[str, str]],
+    repo: str,
+    people: Mapping[tuple[str, str], dict[str, str]],
+    protocols: Mapping[tuple[str, str], dict[str, str]],
+    library: Library,
+) -> tuple[dict[str, float], list[Treatment], str] | None:
     """(person, treatments, formulation words); None where any drug given, or its route, is not in the library."""
     individual = people.get((repo, parts[0]["individual"]))
     # A simulation of a population (often of patients with organ disease) names no individual.
@@ -123,7 +137,10 @@ def _treatments(
 
 
 def _person(row: Mapping[str, str]) -> dict[str, float]:
-    person = {"age_y": float(row["age"]) if row.get("age") else 30.0, "sex_female": float(row.get("gender") == "FEMALE")}
+    person = {
+        "age_y": float(row["age"]) if row.get("age") else 30.0,
+        "sex_female": float(row.get("gender") == "FEMALE"),
+    }
     if row.get("age_unit", "").startswith("month"):
         person["age_y"] /= 12.0
     if row.get("weight_kg"):
@@ -167,7 +184,11 @@ def _measured(name: str, meta: Mapping[str, str], parts: list[dict[str, str]]) -
             return drug_id(part["compound"])
     dosed = {drug_id(p["compound"]) for p in parts if p["protocol"] and p["protocol"] != '""'}
     others = {p["compound"].lower() for p in parts if drug_id(p["compound"]) not in dosed}
-    return next(iter(dosed)) if len(dosed) == 1 and not any(o in name.lower() for o in others) and end == name.lower() else None
+    return (
+        next(iter(dosed))
+        if len(dosed) == 1 and not any(o in name.lower() for o in others) and end == name.lower()
+        else None
+    )
 
 
 def _per_liter(unit: str, molar_mass: str) -> float | None:
@@ -177,9 +198,14 @@ def _per_liter(unit: str, molar_mass: str) -> float | None:
 
 
 PHENOTYPES = {r"\*6/\*6": 0.3, r"\*1/\*6": 0.65, "PM": 0.0, "IM": 0.25, "NM": 1.0, "EM": 1.0, "UM": 1.5}
-POLYMORPHIC = {"dextromethorphan": "cyp2d6_activity", "paroxetine": "cyp2d6_activity", "metoprolol": "cyp2d6_activity",
-               "s_mephenytoin": "cyp2c19_activity", "efavirenz": "cyp2b6_activity",
-               "fluvoxamine": "cyp2d6_activity"}  # fmt: skip
+POLYMORPHIC = {
+    "dextromethorphan": "cyp2d6_activity",
+    "paroxetine": "cyp2d6_activity",
+    "metoprolol": "cyp2d6_activity",
+    "s_mephenytoin": "cyp2c19_activity",
+    "efavirenz": "cyp2b6_activity",
+    "fluvoxamine": "cyp2d6_activity",
+}
 
 
 def genotype_of(name: str, individual: str, drug: str) -> dict[str, float]:

@@ -65,7 +65,9 @@ def qualify(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         write_report(result, folder / "pbpk.html")
-        (folder / FIGURES_FILE).write_text(json.dumps(result.figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / FIGURES_FILE).write_text(
+            json.dumps(result.figures, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
     return result.figures
 
 
@@ -77,10 +79,13 @@ def measure(
     progress(f"check files of {len(wanted)} drugs")
     checks = [f for d, p in library.drug_paths.items() if d in wanted for f in check_studies(p, library)]
     figures = {
-        "pbpk.drugs": float(len(wanted)), "pbpk.check_figures": float(len(checks)),
+        "pbpk.drugs": float(len(wanted)),
+        "pbpk.check_figures": float(len(checks)),
         "pbpk.check_pass_share": float(np.mean([f.ok for f in checks])) if checks else float("nan"),
-    }  # fmt: skip
-    genotypes = genotype_effects(library.drug_paths[next(iter(wanted))].parents[1] / "genotypes.check.toml", library, drugs)
+    }
+    genotypes = genotype_effects(
+        library.drug_paths[next(iter(wanted))].parents[1] / "genotypes.check.toml", library, drugs
+    )
     if genotypes:
         figures["pbpk.genotype_within_2fold"] = within([g.fold for g in genotypes], 2.0)
     courses: list[CourseResult] = []
@@ -90,7 +95,10 @@ def measure(
         courses, interactions, children = _against(reference, library, drugs, progress)
         figures |= course_figures(courses) | interaction_figures(interactions)
         if children:
-            figures |= {"pbpk.pediatric_n": float(len(children)), "pbpk.pediatric_cl_gmfe": gmfe([c.fold for c in children])}
+            figures |= {
+                "pbpk.pediatric_n": float(len(children)),
+                "pbpk.pediatric_cl_gmfe": gmfe([c.fold for c in children]),
+            }
         figures |= _volume_figures(reference, library)
     else:
         progress("no reference data: only check files and genotypes were measured")
@@ -113,7 +121,11 @@ def _against(
     progress("interaction table")
     interactions = run_interactions(osp / "DDI.csv", library, drugs)
     progress("clearance of children")
-    return courses, interactions, pediatric_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs)
+    return (
+        courses,
+        interactions,
+        pediatric_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs),
+    )
 
 
 def course_figures(courses: list[CourseResult]) -> dict[str, float]:
@@ -127,19 +139,24 @@ def course_figures(courses: list[CourseResult]) -> dict[str, float]:
     build = [c for c in courses if c.fitted]
     figures = {f"pbpk.gmfe_concentration.{d}": v for d, v in sorted(per_drug.items())}
     return figures | {
-        "pbpk.studies": float(len(courses)), "pbpk.studies_verification": float(len(checked)),
+        "pbpk.studies": float(len(courses)),
+        "pbpk.studies_verification": float(len(checked)),
         "pbpk.gmfe_concentration_median": median(list(per_drug.values())),
         "pbpk.auc_within_2fold": within([c.auc_ratio for c in checked], 2.0),
         "pbpk.cmax_within_2fold": within([c.cmax_ratio for c in checked], 2.0),
         "pbpk.build_auc_within_2fold": within([c.auc_ratio for c in build], 2.0),
-    }  # fmt: skip
+    }
 
 
 def interaction_figures(results: list[InteractionResult]) -> dict[str, float]:
     if not results:
         return {}
     folds = [r.fold for r in results]
-    return {"pbpk.ddi_n": float(len(results)), "pbpk.ddi_auc_gmfe": gmfe(folds), "pbpk.ddi_within_2fold": within(folds, 2.0)}
+    return {
+        "pbpk.ddi_n": float(len(results)),
+        "pbpk.ddi_auc_gmfe": gmfe(folds),
+        "pbpk.ddi_within_2fold": within(folds, 2.0),
+    }
 
 
 def _volume_figures(reference: Path, library: Library) -> dict[str, float]:
@@ -149,9 +166,10 @@ def _volume_figures(reference: Path, library: Library) -> dict[str, float]:
         return {}
     volumes = volumes_from_structure(baseline, chemicals, library)
     return {
-        "pbpk.vss_n": float(len(volumes)), "pbpk.vss_rr_gmfe": gmfe([r.fold for r, _ in volumes]),
+        "pbpk.vss_n": float(len(volumes)),
+        "pbpk.vss_rr_gmfe": gmfe([r.fold for r, _ in volumes]),
         "pbpk.vss_rr_gmfe_logp_below_4": gmfe([r.fold for r, logp in volumes if logp < 4]),
-    }  # fmt: skip
+    }
 
 
 def three_drugs_ms(library: Library, repeats: int = 5) -> float:

@@ -62,7 +62,9 @@ def pediatric_clearances(path: Path, library: Library, drugs: set[str] | None = 
         low, high = float(row["Age.min"]), float(row["Age.max"])
         child = plasma_clearance(record, library, {"age_y": 0.5 * (low + high), "weight_kg": weight}) / weight
         reference = plasma_clearance(record, library, {"age_y": 30.0, "weight_kg": 73.0}) / 73.0
-        found.append(Ratio(f"{drug} {low:.3g} to {high:.3g} y", float(row["Clearance.mean"]) / adult, child / reference))
+        found.append(
+            Ratio(f"{drug} {low:.3g} to {high:.3g} y", float(row["Clearance.mean"]) / adult, child / reference)
+        )
     return found
 
 
@@ -79,12 +81,18 @@ def genotype_effects(path: Path, library: Library, drugs: set[str] | None = None
         if drug not in library.drug_paths or (drugs and drug not in drugs):
             continue
         dose = Treatment(drug, check["route"], float(check["dose_mg"]))
-        t = np.unique(np.concatenate([np.linspace(0, float(check["window_h"]), 800), np.geomspace(0.02, float(check["window_h"]), 300)]))
+        t = np.unique(
+            np.concatenate(
+                [np.linspace(0, float(check["window_h"]), 800), np.geomspace(0.02, float(check["window_h"]), 300)]
+            )
+        )
         areas = [
             float(np.trapezoid(series(course([dose], {check["covariate"]: float(v)}, library), f"{drug}_level", t), t))
             for v in (check["activity"], check["reference_activity"])
         ]
-        found.append(Ratio(f"{drug} {check['covariate']} {check['activity']:g}", float(check["auc_ratio"]), areas[0] / areas[1]))
+        found.append(
+            Ratio(f"{drug} {check['covariate']} {check['activity']:g}", float(check["auc_ratio"]), areas[0] / areas[1])
+        )
     return found
 
 

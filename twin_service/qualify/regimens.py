@@ -11,8 +11,13 @@ from twin_service.model.pbpk.studies import Treatment
 
 HOURS = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "day(s)": 24.0, "days": 24.0, "d": 24.0, "week(s)": 168.0}
 MG = {"mg": 1.0, "g": 1000.0, "µg": 1e-3, "ug": 1e-3, "ng": 1e-6, "kg": 1e6}
-INTERVALS = {"DI_24": (24.0,), "DI_12_12": (12.0, 12.0), "DI_8_8_8": (8.0,) * 3, "DI_6_6_12": (6.0, 6.0, 12.0),
-             "DI_6_6_6_6": (6.0,) * 4}  # fmt: skip
+INTERVALS = {
+    "DI_24": (24.0,),
+    "DI_12_12": (12.0, 12.0),
+    "DI_8_8_8": (8.0,) * 3,
+    "DI_6_6_12": (6.0, 6.0, 12.0),
+    "DI_6_6_6_6": (6.0,) * 4,
+}
 _BLOCK = re.compile(r"S-?(?P<start>[\d.]+)\s*[,-]?\s*T-?(?P<step>[\d.]+)\s*[,-]?\s*R-?(?P<count>\d+)")
 
 
@@ -44,7 +49,11 @@ def protocol_doses(row: Mapping[str, str], weight_kg: float) -> list[tuple[str, 
                 if route is None or dose is None:
                     return None
                 for k in range(int(values.get("NumberOfRepetitions", 1.0))):
-                    at = values.get("Start time", 0.0) + inner.get("Start time", 0.0) + k * values.get("TimeBetweenRepetitions", 0.0)
+                    at = (
+                        values.get("Start time", 0.0)
+                        + inner.get("Start time", 0.0)
+                        + k * values.get("TimeBetweenRepetitions", 0.0)
+                    )
                     found.append((route, at, dose, inner.get("Infusion time", 0.0)))
         return found
     values = _values(_json(row["parameters_json"]) or [])

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PLOTS_PER_DRUG = 12
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}"
+    "table{border-collapse:collapse;margin:1em 0}"
+    "td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}"
     "td:first-child,th:first-child{text-align:left}h2{margin-top:2em}.plots{display:flex;flex-wrap:wrap;gap:10px}"
     "figure{margin:0;font-size:11px;width:250px}.bad{color:#b00}"
 )
@@ -28,13 +29,19 @@ STYLE = (
 def write_report(result: Qualification, path: Path) -> None:
     """Write the report of `result` to `path`."""
     parts = [
-        "<!doctype html><meta charset='utf-8'><title>PBPK qualification</title>", f"<style>{STYLE}</style>",
+        "<!doctype html><meta charset='utf-8'><title>PBPK qualification</title>",
+        f"<style>{STYLE}</style>",
         "<h1>PBPK qualification</h1><p>Verification studies gave no parameter of their drug; build studies did and are "
         "listed apart. Fold errors are predicted over observed.</p>",
-        _figures(result), _drugs(result.courses), _scatter_section(result), _checks(result), _pairs(result),
+        _figures(result),
+        _drugs(result.courses),
+        _scatter_section(result),
+        _checks(result),
+        _pairs(result),
         _ratios("Children: clearance per kg relative to adults", result.children),
-        _ratios("Genotypes: area relative to the reference genotype", result.genotypes), _time_courses(result.courses),
-    ]  # fmt: skip
+        _ratios("Genotypes: area relative to the reference genotype", result.genotypes),
+        _time_courses(result.courses),
+    ]
     path.write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -62,9 +69,17 @@ def _drugs(courses: Sequence[CourseResult]) -> str:
         for kind, fitted in (("verification", False), ("build", True)):
             some = [r for r in runs if r.fitted == fitted]
             if some:
-                body.append((drug, kind, len(some), f"{gmfe(np.concatenate([r.ratios for r in some])):.2f}",
-                             f"{gmfe([r.auc_ratio for r in some]):.2f}", f"{within([r.auc_ratio for r in some], 2):.0%}",
-                             f"{within([r.cmax_ratio for r in some], 2):.0%}"))  # fmt: skip
+                body.append(
+                    (
+                        drug,
+                        kind,
+                        len(some),
+                        f"{gmfe(np.concatenate([r.ratios for r in some])):.2f}",
+                        f"{gmfe([r.auc_ratio for r in some]):.2f}",
+                        f"{within([r.auc_ratio for r in some], 2):.0%}",
+                        f"{within([r.cmax_ratio for r in some], 2):.0%}",
+                    )
+                )
     head = ("drug", "studies are", "n", "GMFE concentration", "GMFE AUC", "AUC within 2-fold", "Cmax within 2-fold")
     return "<h2>Drugs</h2>" + _table(head, [[str(x) for x in row] for row in body])
 
@@ -73,7 +88,8 @@ def _scatter_section(result: Qualification) -> str:
     auc = [(float(np.trapezoid(c.study.levels, c.study.times_h)), c.auc_ratio) for c in result.courses if not c.fitted]
     ddi = [(r.observed, r.fold) for r in result.interactions]
     plots = [
-        f"<figure style='width:480px'>{_scatter([o for o, _ in pairs], [o * r for o, r in pairs])}<figcaption>{title}</figcaption></figure>"
+        f"<figure style='width:480px'>{_scatter([o for o, _ in pairs], [o * r for o, r in pairs])}"
+        f"<figcaption>{title}</figcaption></figure>"
         for title, pairs in (("AUC, mg h/L, verification", auc), ("AUC ratio of interactions", ddi))
         if pairs
     ]
@@ -92,23 +108,43 @@ def _scatter(observed: Sequence[float], predicted: Sequence[float], size: int = 
         f"stroke='{'#444' if s == 0 else '#bbb'}'/>"
         for s in (0.0, np.log10(2.0), -np.log10(2.0))
     )
-    dots = "".join(f"<circle cx='{at(a):.1f}' cy='{size - at(b):.1f}' r='2.5' fill='#1769aa' fill-opacity='.5'/>"
-                   for a, b in zip(x, y, strict=True))  # fmt: skip
-    return (f"<svg width='{size}' height='{size}' role='img'>{lines}{dots}<text x='40' y='{size - 4}' font-size='11'>observed, "
-            f"logarithmic; lines: identity and 2-fold</text></svg>")  # fmt: skip
+    dots = "".join(
+        f"<circle cx='{at(a):.1f}' cy='{size - at(b):.1f}' r='2.5' fill='#1769aa' fill-opacity='.5'/>"
+        for a, b in zip(x, y, strict=True)
+    )
+    return (
+        f"<svg width='{size}' height='{size}' role='img'>{lines}{dots}<text x='40' y='{size - 4}' "
+        f"font-size='11'>observed, "
+        f"logarithmic; lines: identity and 2-fold</text></svg>"
+    )
 
 
 def _checks(result: Qualification) -> str:
-    body = [(f.drug, f.study, f.measure, f"{f.expected:.4g}", f"{f.got:.4g}", f"{f.fold:.2f}", f"{f.allowed:g}",
-             "" if f.ok else "outside") for f in result.checks]  # fmt: skip
-    return "<h2>Check files</h2>" + _table(("drug", "study", "measure", "published", "predicted", "fold", "allowed", ""), body)
+    body = [
+        (
+            f.drug,
+            f.study,
+            f.measure,
+            f"{f.expected:.4g}",
+            f"{f.got:.4g}",
+            f"{f.fold:.2f}",
+            f"{f.allowed:g}",
+            "" if f.ok else "outside",
+        )
+        for f in result.checks
+    ]
+    return "<h2>Check files</h2>" + _table(
+        ("drug", "study", "measure", "published", "predicted", "fold", "allowed", ""), body
+    )
 
 
 def _pairs(result: Qualification) -> str:
     by_pair: dict[tuple[str, str], list[float]] = defaultdict(list)
     for r in result.interactions:
         by_pair[r.perpetrator, r.victim].append(r.fold)
-    body = [(f"{p} on {v}", str(len(f)), f"{gmfe(f):.2f}", f"{within(f, 2.0):.0%}") for (p, v), f in sorted(by_pair.items())]
+    body = [
+        (f"{p} on {v}", str(len(f)), f"{gmfe(f):.2f}", f"{within(f, 2.0):.0%}") for (p, v), f in sorted(by_pair.items())
+    ]
     return "<h2>Interactions</h2>" + _table(("pair", "n", "GMFE AUC ratio", "within 2-fold"), body)
 
 
@@ -121,7 +157,9 @@ def _time_courses(courses: Sequence[CourseResult]) -> str:
     by_drug: dict[str, list[CourseResult]] = defaultdict(list)
     for c in sorted(courses, key=lambda c: -c.study.subjects):
         by_drug[c.study.drug].append(c)
-    parts = ["<h2>Time courses</h2><p>Line: predicted for the typical person. Points: observed. Largest studies first.</p>"]
+    parts = [
+        "<h2>Time courses</h2><p>Line: predicted for the typical person. Points: observed. Largest studies first.</p>"
+    ]
     for drug, runs in sorted(by_drug.items()):
         plots = "".join(_time_plot(r) for r in runs[:PLOTS_PER_DRUG])
         parts.append(f"<h3>{html.escape(drug)}</h3><div class='plots'>{plots}</div>")
@@ -136,9 +174,16 @@ def _time_plot(run: CourseResult, width: int = 250, height: int = 150) -> str:
         return f"{(t - t0) / max(t1 - t0, 1e-9) * (width - 10) + 5:.1f},{height - 5 - c / top * (height - 10):.1f}"
 
     line = " ".join(point(float(t), float(c)) for t, c in zip(run.dense_t, run.dense_c, strict=True))
-    dots = "".join("<circle cx='{}' cy='{}' r='2' fill='#b5521b'/>".format(*point(float(t), float(c)).split(","))
-                   for t, c in zip(run.study.times_h, run.study.levels, strict=True))  # fmt: skip
-    caption = html.escape(f"{run.study.name[:80]} | {t0:.3g} to {t1:.3g} h, top {top:.3g} mg/L, GMFE {run.gmfe:.2f}"
-                          f"{', build' if run.fitted else ''}")  # fmt: skip
-    return (f"<figure><svg width='{width}' height='{height}' style='border:1px solid #eee'><polyline points='{line}' fill='none' "
-            f"stroke='#1769aa'/>{dots}</svg><figcaption>{caption}</figcaption></figure>")  # fmt: skip
+    dots = "".join(
+        "<circle cx='{}' cy='{}' r='2' fill='#b5521b'/>".format(*point(float(t), float(c)).split(","))
+        for t, c in zip(run.study.times_h, run.study.levels, strict=True)
+    )
+    caption = html.escape(
+        f"{run.study.name[:80]} | {t0:.3g} to {t1:.3g} h, top {top:.3g} mg/L, GMFE {run.gmfe:.2f}"
+        f"{', build' if run.fitted else ''}"
+    )
+    return (
+        f"<figure><svg width='{width}' height='{height}' style='border:1px solid #eee'><polyline "
+        f"points='{line}' fill='none' "
+        f"stroke='#1769aa'/>{dots}</svg><figcaption>{caption}</figcaption></figure>"
+    )

@@ -41,9 +41,14 @@ class Gut:
 
 
 def write_gut(
-    sheet: Sheet, drug: DrugRecord, formulation: Formulation, *, wall: bool, arterial_unbound: Expression,
+    sheet: Sheet,
+    drug: DrugRecord,
+    formulation: Formulation,
+    *,
+    wall: bool,
+    arterial_unbound: Expression,
     effects: tuple[Expression, Expression],
-) -> Gut:  # fmt: skip
+) -> Gut:
     """Write the gut of `drug`; `effects` multiply permeation and gastric emptying."""
     d = drug.id
     permeation, emptying = effects
@@ -96,20 +101,27 @@ def _dissolve(sheet: Sheet, drug: DrugRecord, places: list[str]) -> None:
         sheet.move(driving, solid, place)
 
 
-def gut_values(drug: DrugRecord, body: Body, reference: Body, *, fed: bool, formulation: Formulation) -> dict[str, float]:
+def gut_values(
+    drug: DrugRecord, body: Body, reference: Body, *, fed: bool, formulation: Formulation
+) -> dict[str, float]:
     """Rates of the chain and the wall for one person and dosage form."""
     a = drug.absorption
     size = body.volume["small_intestine"] / reference.volume["small_intestine"]
     ka = a.ka if a.ka is not None else 2.0 * permeability(a) / RADIUS_CM
     d = drug.id
     values = {
-        f"{d}_ka": ka, f"{d}_ka_colon": a.colon_factor * ka, f"{d}_q_gut": gut_flow(a, body, reference),
-        f"{d}_cu_gut": a.fu_gut / (ENTEROCYTES_L * size), f"{d}_k_release": release_rate(drug, formulation),
-    }  # fmt: skip
+        f"{d}_ka": ka,
+        f"{d}_ka_colon": a.colon_factor * ka,
+        f"{d}_q_gut": gut_flow(a, body, reference),
+        f"{d}_cu_gut": a.fu_gut / (ENTEROCYTES_L * size),
+        f"{d}_k_release": release_rate(drug, formulation),
+    }
     if a.solubility is not None:
         bile = a.bile_factor if fed else 1.0
-        values |= {f"{d}_full_stomach": a.solubility * STOMACH_L * size,
-                   f"{d}_full_segment": a.solubility * bile * LUMEN_L / SEGMENTS * size}  # fmt: skip
+        values |= {
+            f"{d}_full_stomach": a.solubility * STOMACH_L * size,
+            f"{d}_full_segment": a.solubility * bile * LUMEN_L / SEGMENTS * size,
+        }
     return values
 
 
@@ -127,8 +139,11 @@ def gut_flow(absorption: Absorption, body: Body, reference: Body) -> float:
 
 
 def transit_values(fed: bool) -> dict[str, float]:
-    return {"k_stomach_empties": EMPTYING_FED if fed else EMPTYING_FASTED, "k_transit": SEGMENTS / SMALL_INTESTINE_H,
-            "k_colon": 1.0 / COLON_H}  # fmt: skip
+    return {
+        "k_stomach_empties": EMPTYING_FED if fed else EMPTYING_FASTED,
+        "k_transit": SEGMENTS / SMALL_INTESTINE_H,
+        "k_colon": 1.0 / COLON_H,
+    }
 
 
 def release_rate(drug: DrugRecord, formulation: Formulation) -> float:

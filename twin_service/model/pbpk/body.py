@@ -118,9 +118,13 @@ def _write_drug(sheet: Sheet, drug: DrugRecord, plan: Plan) -> Site:
         return Site(drug, blood, None)
     arterial_unbound = blood.arterial * sheet.parameter(f"{drug.id}_cu_arterial", "1/L")
     gut = write_gut(
-        sheet, drug, plan.formulations[drug.id], wall=_has_wall(drug, plan.drugs), arterial_unbound=arterial_unbound,
+        sheet,
+        drug,
+        plan.formulations[drug.id],
+        wall=_has_wall(drug, plan.drugs),
+        arterial_unbound=arterial_unbound,
         effects=(factor(drug, "permeability"), factor(drug, "gastric_emptying")),
-    )  # fmt: skip
+    )
     return Site(drug, blood, gut)
 
 
@@ -130,7 +134,7 @@ def _is_dosed(drug: DrugRecord, plan: Plan) -> bool:
 
 
 def _has_wall(drug: DrugRecord, drugs: Sequence[DrugRecord]) -> bool:
-    """Enterocytes are needed where the drug is metabolized or carried there, or acts there on what another drug uses."""
+    """Enterocytes are needed for metabolism and transport there, and for acting there on what another drug uses."""
     used = {w.enzyme or w.transporter for d in drugs for w in d.clearances if w.organ == "gut"}
     return any(w.organ == "gut" for w in drug.clearances) or any(
         i.target in used and "gut" in i.organs for i in drug.interactions
@@ -152,7 +156,9 @@ def _write_elimination(sheet: Sheet, sites: Sequence[Site], plan: Plan) -> None:
         _send(sheet, site, way, rate)
     for site in sites:
         if site.drug.gfr_fraction > 0:
-            filtered = site.blood.arterial * (sheet.parameter(f"{site.drug.id}_filtration", "1/h") * factor(site.drug, "renal"))
+            filtered = site.blood.arterial * (
+                sheet.parameter(f"{site.drug.id}_filtration", "1/h") * factor(site.drug, "renal")
+            )
             sheet.move(filtered, f"{site.drug.id}_kidney", f"{site.drug.id}_urine")
 
 
@@ -166,9 +172,12 @@ def _place(organ: str) -> str:
 
 
 def _rate(
-    sheet: Sheet, way: tuple[Site, int, Clearance], plan: Plan, amounts: Mapping[tuple[str, str], Expression],
+    sheet: Sheet,
+    way: tuple[Site, int, Clearance],
+    plan: Plan,
+    amounts: Mapping[tuple[str, str], Expression],
     unbound: Mapping[tuple[str, str], Expression],
-) -> Expression:  # fmt: skip
+) -> Expression:
     site, i, c = way
     d = site.drug
     if c.organ == "plasma":
@@ -187,10 +196,15 @@ def _rate(
 
 
 def _send(sheet: Sheet, site: Site, way: Clearance, rate: Expression) -> None:
-    """Take `rate` from where it happens to where it goes: metabolite, metabolized, urine, feces or back to the lumen."""
+    """Take `rate` from where it happens to where it goes: a metabolite, a sink or back to the lumen."""
     d = site.drug.id
-    source = {"liver": f"{d}_liver", "bile": f"{d}_liver", "kidney": f"{d}_kidney", "gut": f"{d}_enterocyte",
-              "plasma": f"{d}_arterial"}[way.organ]  # fmt: skip
+    source = {
+        "liver": f"{d}_liver",
+        "bile": f"{d}_liver",
+        "kidney": f"{d}_kidney",
+        "gut": f"{d}_enterocyte",
+        "plasma": f"{d}_arterial",
+    }[way.organ]
     if source == f"{d}_liver" and "liver" in site.drug.permeability:
         source = f"{d}_liver_cell"
     if way.organ == "kidney":
@@ -201,7 +215,11 @@ def _send(sheet: Sheet, site: Site, way: Clearance, rate: Expression) -> None:
     elif way.organ == "gut" and way.transporter:
         sheet.move(rate, source, f"{d}_lumen_3")
     elif way.forms and f"{way.forms}_liver" in sheet.rates:
-        target = f"{way.forms}_enterocyte" if f"{way.forms}_enterocyte" in sheet.rates and way.organ == "gut" else f"{way.forms}_liver"
+        target = (
+            f"{way.forms}_enterocyte"
+            if f"{way.forms}_enterocyte" in sheet.rates and way.organ == "gut"
+            else f"{way.forms}_liver"
+        )
         formed = rate * way.share
         sheet.move(formed, source, target)
         if way.share < 1.0:
@@ -216,5 +234,9 @@ def with_values(record: DrugRecord, **values: object) -> DrugRecord:
 
 
 def _refuse(field: str, message: str) -> Refusal:
-    return Refusal(RefusalCode.NOT_FOUND if "unknown" in message else RefusalCode.INVALID, f"{field}: {message}",
-                   field=field, reason="BAD_BODY")  # fmt: skip
+    return Refusal(
+        RefusalCode.NOT_FOUND if "unknown" in message else RefusalCode.INVALID,
+        f"{field}: {message}",
+        field=field,
+        reason="BAD_BODY",
+    )

@@ -66,8 +66,11 @@ def check_drug(table: dict[str, object], path: Path, library: Library) -> list[F
 def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
     for i, way in enumerate(drug.clearances):
         if way.forms and way.forms not in library.drug_paths and way.forms != drug.id:
-            door.fault(f"clearance[{i}].forms", f"{way.forms!r} is no drug of the library; known: "
-                       f"{', '.join(library.drug_paths)}", "R4")  # fmt: skip
+            door.fault(
+                f"clearance[{i}].forms",
+                f"{way.forms!r} is no drug of the library; known: {', '.join(library.drug_paths)}",
+                "R4",
+            )
 
 
 def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
@@ -85,13 +88,29 @@ def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
     if clearance <= 0:
         door.fault("clearance", "the drug never leaves the body; add a [[clearance]] or a gfr_fraction above 0", "R6")
         return
+    if any(w.organ == "liver" and w.enzyme == "CYP3A4" for w in drug.clearances) and not any(
+        w.organ == "gut" for w in drug.clearances
+    ):
+        door.doubt(
+            "clearance",
+            "CYP3A4 in the liver but none in the gut wall: oral doses pass the gut unchanged; add [[clearance]] "
+            'organ = "gut", law = "from_liver", enzyme = "CYP3A4", or law = "availability" with a known fg',
+        )
     half_life = 0.693 * at.vss_l / clearance
     if half_life > LONGEST_HALF_LIFE_H or half_life < 1 / 60:
-        door.doubt("clearance", f"clearance {clearance:.3g} L/h and Vss {at.vss_l:.3g} L give a half-life near "
-                   f"{half_life:.3g} h; expected a minute to a year", "R6")  # fmt: skip
+        door.doubt(
+            "clearance",
+            f"clearance {clearance:.3g} L/h and Vss {at.vss_l:.3g} L give a half-life near "
+            f"{half_life:.3g} h; expected a minute to a year",
+            "R6",
+        )
     if at.vss_l / body.weight_kg > 50:
-        door.doubt("distribution", f"{drug.method} gives Vss {at.vss_l / body.weight_kg:.3g} L/kg, more than nearly every "
-                   "drug has; if a Vss is known, set distribution.vss", "R6")  # fmt: skip
+        door.doubt(
+            "distribution",
+            f"{drug.method} gives Vss {at.vss_l / body.weight_kg:.3g} L/kg, more than nearly every "
+            "drug has; if a Vss is known, set distribution.vss",
+            "R6",
+        )
 
 
 def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:

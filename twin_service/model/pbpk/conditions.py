@@ -14,14 +14,20 @@ MG_DL = 88.42
 # Functional liver, portal flow, albumin, AAG and hematocrit by Child-Pugh class, relative to healthy;
 # Johnson 2010, Clin Pharmacokinet 49:189; Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
 CHILD_PUGH = {
-    0: (1.0, 1.0, 1.0, 1.0, 1.0), 1: (0.69, 0.91, 0.81, 0.6, 0.91), 2: (0.55, 0.63, 0.68, 0.56, 0.88),
+    0: (1.0, 1.0, 1.0, 1.0, 1.0),
+    1: (0.69, 0.91, 0.81, 0.6, 0.91),
+    2: (0.55, 0.63, 0.68, 0.56, 0.88),
     3: (0.28, 0.55, 0.50, 0.30, 0.83),
-}  # fmt: skip
+}
 # Enzyme activity by Child-Pugh class, the same sources: CYP3A4, 1A2, 2C19, 2D6, 2C9, others as CYP3A4.
 CHILD_PUGH_ENZYME = {
-    "CYP3A4": (1.0, 0.59, 0.39, 0.25), "CYP1A2": (1.0, 0.63, 0.26, 0.12), "CYP2C19": (1.0, 0.32, 0.26, 0.12),
-    "CYP2D6": (1.0, 0.76, 0.33, 0.11), "CYP2C9": (1.0, 0.69, 0.51, 0.33), "CYP2E1": (1.0, 0.83, 0.83, 0.83),
-}  # fmt: skip
+    "CYP3A4": (1.0, 0.59, 0.39, 0.25),
+    "CYP1A2": (1.0, 0.63, 0.26, 0.12),
+    "CYP2C19": (1.0, 0.32, 0.26, 0.12),
+    "CYP2D6": (1.0, 0.76, 0.33, 0.11),
+    "CYP2C9": (1.0, 0.69, 0.51, 0.33),
+    "CYP2E1": (1.0, 0.83, 0.83, 0.83),
+}
 
 
 def liver_class(values: Mapping[str, float]) -> int:
@@ -30,7 +36,9 @@ def liver_class(values: Mapping[str, float]) -> int:
 
 def enzyme_disease(enzyme: str, values: Mapping[str, float]) -> float:
     """Activity per functional liver in liver disease and pregnancy, relative to healthy."""
-    disease = CHILD_PUGH_ENZYME.get(enzyme, CHILD_PUGH_ENZYME["CYP3A4"])[liver_class(values)] if liver_class(values) else 1.0
+    disease = (
+        CHILD_PUGH_ENZYME.get(enzyme, CHILD_PUGH_ENZYME["CYP3A4"])[liver_class(values)] if liver_class(values) else 1.0
+    )
     return disease * pregnancy_enzyme(enzyme, values.get("pregnancy_week", 0.0))
 
 
@@ -39,7 +47,9 @@ def pregnancy_enzyme(enzyme: str, week: float) -> float:
 
     Abduljalil 2012, Clin Pharmacokinet 51:365; Ke 2014, Br J Clin Pharmacol 77:554
     """
-    late = {"CYP3A4": 1.99, "CYP2D6": 2.0, "CYP1A2": 0.35, "CYP2C19": 0.5, "CYP2C9": 1.6, "UGT1A4": 2.0}.get(enzyme, 1.0)
+    late = {"CYP3A4": 1.99, "CYP2D6": 2.0, "CYP1A2": 0.35, "CYP2C19": 0.5, "CYP2C9": 1.6, "UGT1A4": 2.0}.get(
+        enzyme, 1.0
+    )
     return 1.0 + (late - 1.0) * min(max(week, 0.0) / 30.0, 1.0)
 
 
@@ -57,7 +67,7 @@ def albumin_g_l(age_y: float, values: Mapping[str, float]) -> float:
 def aag_g_l(age_y: float, values: Mapping[str, float]) -> float:
     """AAG = 0.887 d^0.38 / (8.89^0.38 + d^0.38) g/L, d the age in days. Johnson 2006, Clin Pharmacokinet 45:931"""
     days = max(age_y * 365.25, 0.5) ** 0.38
-    return 0.887 * days / (8.89**0.38 + days) * CHILD_PUGH[liver_class(values)][3]
+    return float(0.887 * days / (8.89**0.38 + days) * CHILD_PUGH[liver_class(values)][3])
 
 
 def hematocrit_change(values: Mapping[str, float]) -> float:
@@ -103,4 +113,4 @@ def _from_creatinine(creatinine: float, body: Any) -> float:
         kappa, alpha, sex = (0.7, -0.241, 1.012) if body.female else (0.9, -0.302, 1.0)
         low, high = min(mg_dl / kappa, 1.0), max(mg_dl / kappa, 1.0)
         indexed = 142.0 * low**alpha * high**-1.2 * 0.9938**body.age_y * sex
-    return indexed * body_surface(body.weight_kg, body.height_cm) / 1.73
+    return float(indexed * body_surface(body.weight_kg, body.height_cm) / 1.73)

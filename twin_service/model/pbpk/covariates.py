@@ -41,7 +41,9 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
         for name, (low, high) in drug.domain.items():
             value = values.get(name)
             if value is not None and not low <= value <= high:
-                said.append(f"{drug.title}: {name} {value:g} is outside what its file was built for ({low:g} to {high:g})")
+                said.append(
+                    f"{drug.title}: {name} {value:g} is outside what its file was built for ({low:g} to {high:g})"
+                )
     if plan.species == "human" and not values.get("height_cm"):
         said.append("height is not known; a height usual for the weight is assumed")
     return said

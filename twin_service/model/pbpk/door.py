@@ -10,7 +10,13 @@ from typing import Any
 from twin_service.model.library_units import UnitError, conversion
 from twin_service.model.pbpk.record import Quantity
 
-PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = "microsomes", "recombinant", "hepatocytes", "liver", "body_weight"
+PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = (
+    "microsomes",
+    "recombinant",
+    "hepatocytes",
+    "liver",
+    "body_weight",
+)
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,22 @@ class Door:
         return str(value)
 
     def quantity(
-        self, table: Mapping[str, Any], key: str, unit: str, *, where: str = "", low: float = -math.inf,
-        high: float = math.inf, required: bool = False, positive: bool = False,
-    ) -> Quantity | None:  # fmt: skip
+        self,
+        table: Mapping[str, Any],
+        key: str,
+        unit: str,
+        *,
+        where: str = "",
+        low: float = -math.inf,
+        high: float = math.inf,
+        required: bool = False,
+        positive: bool = False,
+    ) -> Quantity | None:
         """The quantity at `key` in `unit`; None with a finding where it is missing or wrong."""
         place = f"{where}.{key}" if where else key
         if key not in table:
             if required:
-                self.fault(place, f"is missing; write {key} = {{ value = ..., unit = \"{unit}\", origin = \"...\" }}")
+                self.fault(place, f'is missing; write {key} = {{ value = ..., unit = "{unit}", origin = "..." }}')
             return None
         return self.read(table[key], place, unit, low=low, high=high, positive=positive)
 
@@ -75,7 +89,7 @@ class Door:
         self, raw: Any, place: str, unit: str, *, low: float = -math.inf, high: float = math.inf, positive: bool = False
     ) -> Quantity | None:
         if not isinstance(raw, Mapping):
-            self.fault(place, f"is {raw!r}; expected {{ value = ..., unit = \"{unit}\", origin = \"...\" }}", "R7")
+            self.fault(place, f'is {raw!r}; expected {{ value = ..., unit = "{unit}", origin = "..." }}', "R7")
             return None
         self.known(raw, place, ("value", "unit", "origin", "method", "cv", "note"))
         value, said = raw.get("value"), raw.get("unit")
@@ -83,7 +97,7 @@ class Door:
             self.fault(f"{place}.value", f"is {value!r}; expected a finite number")
             return None
         if not isinstance(said, str):
-            self.fault(f"{place}.unit", f"unit is missing; write unit = \"{unit}\"", "R5")
+            self.fault(f"{place}.unit", f'unit is missing; write unit = "{unit}"', "R5")
             return None
         if not str(raw.get("origin", "")).strip():
             self.fault(f"{place}.origin", "origin is missing; name the publication, data set or assumption", "R7")
@@ -97,8 +111,9 @@ class Door:
             most = "" if math.isinf(high) else f" and at most {high:g}"
             self.fault(place, f"is {number:g} {unit}; expected {least}{most}")
             return None
-        return Quantity(number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")),
-                        float(raw.get("cv", 0.0)))  # fmt: skip
+        return Quantity(
+            number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")), float(raw.get("cv", 0.0))
+        )
 
     def basis(self, raw: Any, place: str, choices: Mapping[str, str]) -> tuple[str, str]:
         """(basis, unit) whose dimension the quantity's unit has; the first choice where none fits."""
@@ -110,8 +125,23 @@ class Door:
             except UnitError:
                 continue
         if isinstance(raw, Mapping):
-            self.fault(place, f"unit {said!r} fits none of: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5")
+            self.fault(
+                place, f"unit {said!r} fits none of: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5"
+            )
         return next(iter(choices.items()))
+
+
+def value_or(quantity: Quantity | None, default: float) -> float:
+    return default if quantity is None else quantity.value
+
+
+def table_rows(table: Mapping[str, Any], key: str, door: Door) -> list[Mapping[str, Any]]:
+    """The rows of `[[key]]`; a finding where it is no list of tables."""
+    rows = table.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
+        door.fault(key, f"expected a list of tables; write [[{key}]]")
+        return []
+    return rows
 
 
 def _closest(word: str, known: Iterable[str]) -> str | None:

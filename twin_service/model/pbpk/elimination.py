@@ -52,7 +52,7 @@ def maturation(curve: tuple[float, float, float, float], age_y: float) -> float:
         peak = 1.0 + (plateau - 1.0) * exp(-max(a - 2.0, 0.0) / CHILDHOOD_Y)
         return birth + (peak - birth) * power / (half**hill + power)
 
-    return at(age_y) / at(30.0)
+    return float(at(age_y) / at(30.0))
 
 
 def activity(enzyme_id: str, organ: str, c: Capacities) -> float:
@@ -62,7 +62,12 @@ def activity(enzyme_id: str, organ: str, c: Capacities) -> float:
         return 1.0
     curve = enzyme.gut_maturation if organ == "gut" else enzyme.maturation
     age = maturation(curve, c.body.age_y) if c.body.species == "human" else 1.0
-    return age * c.values.get(activity_covariate(enzyme_id), 1.0) * enzyme_disease(enzyme_id, c.values) * _smoking(enzyme_id, c)
+    return (
+        age
+        * c.values.get(activity_covariate(enzyme_id), 1.0)
+        * enzyme_disease(enzyme_id, c.values)
+        * _smoking(enzyme_id, c)
+    )
 
 
 def activity_covariate(enzyme_id: str) -> str:
@@ -83,7 +88,12 @@ def capacity(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     if way.organ == "kidney":
         return _whole(way, drug, c) * c.body.volume["kidney"] / c.reference.volume["kidney"] * _renal(c) * way.scalar
     if way.organ == "plasma":
-        return _number(way) * c.body.weight_kg / (1.0 if way.basis == "body_weight" else c.reference.weight_kg) * way.scalar
+        return (
+            _number(way)
+            * c.body.weight_kg
+            / (1.0 if way.basis == "body_weight" else c.reference.weight_kg)
+            * way.scalar
+        )
     liver = CHILD_PUGH[liver_class(c.values)][0]
     return _liver(way, drug, c) * liver * activity(enzyme or "OTHER", "liver", c) * way.scalar
 
@@ -127,9 +137,13 @@ def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     flow = hepatic_flow(c.reference)
     blood = _in_vivo_total(drug, c) / bp
     if blood >= MOST_EXTRACTION * flow:
-        raise Refusal(RefusalCode.INVALID, f"drugs/{drug.id}.toml clearance: the hepatic clearance in blood, {blood:.3g} L/h, "
-                      f"is not below liver blood flow, {flow:.3g} L/h; part of it is not hepatic, or bp is wrong",
-                      field="clearance", reason="CLEARANCE_ABOVE_FLOW")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"drugs/{drug.id}.toml clearance: hepatic clearance in blood, {blood:.3g} L/h, "
+            f"is not below liver blood flow, {flow:.3g} L/h; part of it is not hepatic, or bp is wrong",
+            field="clearance",
+            reason="CLEARANCE_ABOVE_FLOW",
+        )
     return share * _through_flow(blood * bp, flow, drug)
 
 
@@ -163,8 +177,11 @@ def _in_vivo_total(drug: DrugRecord, c: Capacities) -> float:
 
 def hepatic_flow(body: Body) -> float:
     """Blood flow through the liver, L/h: hepatic artery plus everything that drains through the portal vein."""
-    return sum(body.flow[o] for o in ("liver", "stomach", "small_intestine", "large_intestine", "pancreas", "spleen")
-               if o in body.flow)  # fmt: skip
+    return sum(
+        body.flow[o]
+        for o in ("liver", "stomach", "small_intestine", "large_intestine", "pancreas", "spleen")
+        if o in body.flow
+    )
 
 
 def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:

@@ -64,7 +64,7 @@ def disposition(drug: DrugRecord, species: Species, body: Body, reference: Body)
         return found
     at_reference = _unscaled(drug, species, reference, reference)
     wanted = drug.vss_l_kg * reference.weight_kg
-    scale = scale_to_vss(at_reference.kp, reference, at_reference.bp, wanted, drug.kp)
+    scale = scale_to_vss(at_reference.kp, reference, bp=at_reference.bp, vss_l=wanted, fixed=drug.kp)
     kp = {o: k if o in drug.kp else k * scale for o, k in found.kp.items()}
     return Disposition(found.fup, found.bp, kp, steady_volume(kp, body, found.bp))
 
@@ -95,10 +95,12 @@ def _drug_values(
         f"{d}_cu_arterial": at.fup / (at.bp * body.arterial_l),
         f"{d}_plasma_arterial": 1.0 / (at.bp * body.arterial_l),
         f"{d}_plasma_venous": 1.0 / (at.bp * body.venous_l),
-        f"{d}_fup": at.fup, f"{d}_bp": at.bp,
+        f"{d}_fup": at.fup,
+        f"{d}_bp": at.bp,
         f"{d}_filtration": body.gfr_l_h * filtered_fraction(drug, reference) * at.fup / (at.bp * body.arterial_l),
-        f"{d}_sc_ka": drug.absorption.sc_ka or 0.0, f"{d}_im_ka": drug.absorption.im_ka or 0.0,
-    }  # fmt: skip
+        f"{d}_sc_ka": drug.absorption.sc_ka or 0.0,
+        f"{d}_im_ka": drug.absorption.im_ka or 0.0,
+    }
     values |= {f"{d}_vol_{o}": 1.0 / v for o, v in body.volume.items()}
     scaling = Capacities(body, reference, plan.library.enzymes, covariates)
     for i, way in enumerate(drug.clearances):

@@ -1,7 +1,7 @@
 """One turnover equation for any number of perpetrators, and the inhibition of what an enzyme does.
 
     dE/dt = kdeg (1 + sum_i Emax_i I_i/(EC50_i + I_i) - sum_s ...) - (kdeg + sum_m kinact_m I_m/(K_m + I_m)) E     [1/h]
-    v     = E Vmax Cu / (Km (1 + sum_c I_c/Ki_c) + Cu) / (1 + sum_n I_n/Ki_n)                                    [umol/h]
+    v     = E Vmax Cu / (Km (1 + sum_c I_c/Ki_c) + Cu) / (1 + sum_n I_n/Ki_n)                    [umol/h]
 
 E relative amount (1 untouched), I unbound concentrations where the enzyme is (umol/L). A drug does not inhibit itself
 reversibly: that is what its Km says. Mechanism-based inactivation and induction act on the drug itself too.
@@ -60,9 +60,13 @@ def inhibition(
 
 
 def write_turnover(
-    sheet: Sheet, drugs: Sequence[DrugRecord], used: Iterable[Site], *, enzymes: Mapping[str, Enzyme],
+    sheet: Sheet,
+    drugs: Sequence[DrugRecord],
+    used: Iterable[Site],
+    *,
+    enzymes: Mapping[str, Enzyme],
     unbound: Mapping[tuple[str, str], Any],
-) -> dict[Site, Any]:  # fmt: skip
+) -> dict[Site, Any]:
     """The relative amount of every enzyme that is `used`; a state where any drug turns it over, else 1."""
     found: dict[Site, Any] = {}
     for target, organ in used:

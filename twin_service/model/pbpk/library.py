@@ -1,6 +1,6 @@
 """The PBPK library on disk: drugs, species, enzymes and genotypes, read once and checked whole.
 
-    library/drugs/<id>.toml (+ <id>.check.toml)   library/physiology/<species>.toml   library/{enzymes,genotypes}.toml
+library/drugs/<id>.toml (+ <id>.check.toml)   library/physiology/<species>.toml   library/{enzymes,genotypes}.toml
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ class Library:
         """The record of `drug_id`; Refusal where it is unknown or its file is wrong."""
         path = self.drug_paths.get(drug_id)
         if path is None:
-            raise Refusal(RefusalCode.NOT_FOUND, f"drug {drug_id!r} is unknown; known: {', '.join(self.drug_paths)}",
-                          field="drug", reason="UNKNOWN_DRUG")  # fmt: skip
+            raise Refusal(
+                RefusalCode.NOT_FOUND,
+                f"drug {drug_id!r} is unknown; known: {', '.join(self.drug_paths)}",
+                field="drug",
+                reason="UNKNOWN_DRUG",
+            )
         return load_drug(path, self)
 
 
@@ -68,8 +72,9 @@ def parse_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: no such file", field=path.name) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(RefusalCode.INVALID, f"{path.name}: is no TOML: {error}", field=path.name,
-                      reason="BAD_LIBRARY_FILE") from error  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID, f"{path.name}: is no TOML: {error}", field=path.name, reason="BAD_LIBRARY_FILE"
+        ) from error
 
 
 def load_drug(path: Path, library: Library) -> DrugRecord:
@@ -97,5 +102,10 @@ def inspect_drug(
 def _refuse_if_wrong(door: Door) -> None:
     wrong: list[Finding] = [f for f in door.findings if f.severity == "error"]
     if wrong:
-        raise Refusal(RefusalCode.INVALID, "\n".join(str(f) for f in wrong), field=wrong[0].field,
-                      reason="BAD_LIBRARY_FILE", details={"findings": str(len(wrong))})  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "\n".join(str(f) for f in wrong),
+            field=wrong[0].field,
+            reason="BAD_LIBRARY_FILE",
+            details={"findings": str(len(wrong))},
+        )

@@ -26,11 +26,18 @@ def outputs_of(sheet: Sheet, sites: list[Site], species: Species) -> tuple[Outpu
         if k == 0:
             found += [Output("plasma", "umol/L", plasma), Output("plasma_unbound", "umol/L", unbound)]
         found += [
-            Output(f"{d}_plasma", "umol/L", plasma), Output(f"{d}_plasma_unbound", "umol/L", unbound),
+            Output(f"{d}_plasma", "umol/L", plasma),
+            Output(f"{d}_plasma_unbound", "umol/L", unbound),
             Output(f"{d}_level", "mg/L", plasma * (site.drug.molar_mass / 1000.0)),
-            Output(f"{d}_arterial_plasma", "umol/L", symbol(f"{d}_arterial") * sheet.parameter(f"{d}_plasma_arterial", "1/L")),
-            Output(f"{d}_venous_plasma", "umol/L", symbol(f"{d}_venous") * sheet.parameter(f"{d}_plasma_venous", "1/L")),
-        ]  # fmt: skip
+            Output(
+                f"{d}_arterial_plasma",
+                "umol/L",
+                symbol(f"{d}_arterial") * sheet.parameter(f"{d}_plasma_arterial", "1/L"),
+            ),
+            Output(
+                f"{d}_venous_plasma", "umol/L", symbol(f"{d}_venous") * sheet.parameter(f"{d}_plasma_venous", "1/L")
+            ),
+        ]
         for organ in species.organ_ids:
             amount = symbol(f"{d}_{organ}")
             if f"{d}_{organ}_cell" in sheet.rates:
@@ -59,8 +66,16 @@ def inputs_of(sheet: Sheet, site: Site) -> tuple[Input, ...]:
     if gut is not None:
         fraction, form = constant(a.fraction_absorbed), gut.formulation
         duration = constant(2.0 * form.t50_h) if form.law == "zero_order" else None
-        found.append(Input(f"{d}_oral", "umol", gut.solid if form.law != "zero_order" else gut.dissolved,
-                           fraction * form.available, constant(form.lag_h), duration))  # fmt: skip
+        found.append(
+            Input(
+                f"{d}_oral",
+                "umol",
+                gut.solid if form.law != "zero_order" else gut.dissolved,
+                fraction * form.available,
+                constant(form.lag_h),
+                duration,
+            )
+        )
         if form.law != "solution":
             found.append(Input(f"{d}_oral_solution", "umol", gut.dissolved, fraction))
     for depot, rate, available in (("sc", a.sc_ka, a.sc_available), ("im", a.im_ka, a.im_available)):
@@ -87,11 +102,28 @@ def endpoints_of(drug: DrugRecord) -> tuple[Endpoint, ...]:
     for k, w in enumerate(drug.windows):
         number = "" if k == 0 else f"_{k + 1}"
         if w.high is not None:
-            found.append(Endpoint(f"{drug.id}_high{number}", f"{drug.id}_level", "mg/L", "above", w.high,
-                                  f"{drug.title} above {w.high:g} mg/L"))  # fmt: skip
+            found.append(
+                Endpoint(
+                    f"{drug.id}_high{number}",
+                    f"{drug.id}_level",
+                    "mg/L",
+                    "above",
+                    w.high,
+                    f"{drug.title} above {w.high:g} mg/L",
+                )
+            )
         if w.low is not None:
-            found.append(Endpoint(f"{drug.id}_low{number}", f"{drug.id}_level", "mg/L", "below", w.low,
-                                  f"{drug.title} below {w.low:g} mg/L", harmful=False))  # fmt: skip
+            found.append(
+                Endpoint(
+                    f"{drug.id}_low{number}",
+                    f"{drug.id}_level",
+                    "mg/L",
+                    "below",
+                    w.low,
+                    f"{drug.title} below {w.low:g} mg/L",
+                    harmful=False,
+                )
+            )
     return tuple(found)
 
 

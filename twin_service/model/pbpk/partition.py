@@ -35,7 +35,7 @@ class Chemistry:
 
 
 def ionization(drug: DrugRecord, ph: float) -> float:
-    """1 + ionized/neutral at `ph`: product over independent sites of 1 + 10^(pKa-pH) (base) or 1 + 10^(pH-pKa) (acid)."""
+    """1 + ionized/neutral at `ph`: product over sites of 1 + 10^(pKa-pH) (base), 1 + 10^(pH-pKa) (acid)."""
     factor = 1.0
     for site in drug.pka:
         factor *= 1.0 + 10.0 ** (site.value - ph if site.charge == "base" else ph - site.value)
@@ -49,7 +49,9 @@ def log_d(drug: DrugRecord, ph: float) -> float:
     return drug.logp - log10(ionization(drug, ph))
 
 
-def rodgers_rowland(chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool) -> float:
+def rodgers_rowland(
+    chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool
+) -> float:
     """Tissue water, neutral lipid, acidic phospholipid (bases) or extracellular protein (others).
 
     Kpu = fEW + (X/Y) fIW + [P fNL + (0.3 P + 0.7) fNP]/Y + Ka_AP [AP] (X - 1)/Y     strong base or zwitterion
@@ -98,7 +100,9 @@ def phospholipid_affinity(chemistry: Chemistry, red: Composition) -> float:
     return max((kpu_red - water_lipid) * _bases_only(drug, PH_PLASMA) / (red.acidic_phospholipid_mg_g * charged), 0.0)
 
 
-def poulin_theil(chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool) -> float:
+def poulin_theil(
+    chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool
+) -> float:
     """Kp = [P (NL + 0.3 PL) + (W + 0.7 PL)]_t / [...]_p * fup/fut, fut = 1/(1 + 0.5 (1-fup)/fup); fat: D_oil, fut 1.
 
     Poulin & Theil 2002, doi:10.1002/jps.10005
@@ -109,27 +113,36 @@ def poulin_theil(chemistry: Chemistry, tissue: Composition, plasma: Composition,
     return top / bottom * chemistry.fup / fut
 
 
-def berezhkovskiy(chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool) -> float:
+def berezhkovskiy(
+    chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool
+) -> float:
     """Kp = [P (NL + 0.3 PL) + W/fut + 0.7 PL]_t / [P (NL + 0.3 PL) + W/fup + 0.7 PL]_p.
 
     Berezhkovskiy 2004, doi:10.1002/jps.20073
     """
     p, fut = _fat_or_not(chemistry, fat)
-    top = p * (tissue.neutral_lipid_pt + 0.3 * tissue.phospholipid_pt) + tissue.water_pt / fut + 0.7 * tissue.phospholipid_pt
-    bottom = (p * (plasma.neutral_lipid_pt + 0.3 * plasma.phospholipid_pt) + plasma.water / chemistry.fup
-              + 0.7 * plasma.phospholipid_pt)  # fmt: skip
+    top = (
+        p * (tissue.neutral_lipid_pt + 0.3 * tissue.phospholipid_pt)
+        + tissue.water_pt / fut
+        + 0.7 * tissue.phospholipid_pt
+    )
+    bottom = (
+        p * (plasma.neutral_lipid_pt + 0.3 * plasma.phospholipid_pt)
+        + plasma.water / chemistry.fup
+        + 0.7 * plasma.phospholipid_pt
+    )
     return top / bottom
 
 
 def _fat_or_not(chemistry: Chemistry, fat: bool) -> tuple[float, float]:
-    """(partition ratio, unbound fraction in tissue): fat uses the distribution ratio of oil at pH 7.4 and binds nothing."""
+    """(partition ratio, unbound fraction in tissue): fat takes oil at pH 7.4 and binds nothing."""
     if fat:
         return chemistry.oil / ionization(chemistry.drug, PH_PLASMA), 1.0
     return chemistry.p, 1.0 / (1.0 + 0.5 * (1.0 - chemistry.fup) / chemistry.fup)
 
 
 def schmitt(chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool) -> float:
-    """Kp = fup [fW_int + (fW_cell + K_nPL f_nPL + K_aPL f_aPL + K_prot f_prot_cell) (X/Y) ...] in Schmitt's composition.
+    """Kp = fup [fW_int + (fW_cell + K_nPL f_nPL + K_aPL f_aPL + K_prot f_prot_cell) (X/Y) ...].
 
     K_nPL = P (no affinity for membranes given), lipid D = P/X, K_prot = 0.163 + 0.0221 K_nPL,
     K_aPL = K_nPL [1/X + 20 (X-1)/X] for cations, [1/X + 0.05 (X-1)/X] for anions.
@@ -144,26 +157,36 @@ def schmitt(chemistry: Chemistry, tissue: Composition, plasma: Composition, red:
     k_lipid = chemistry.p * (neutral + 1e-3 * (1.0 - neutral))
     k_protein = 0.163 + 0.0221 * k_npl
     acidic = tissue.acidic_phospholipid_mg_g * 1e-3
-    cell = (tissue.intracellular_water + k_npl * tissue.neutral_phospholipid + k_apl * acidic
-            + k_lipid * tissue.neutral_lipid + k_protein * tissue.protein)  # fmt: skip
+    cell = (
+        tissue.intracellular_water
+        + k_npl * tissue.neutral_phospholipid
+        + k_apl * acidic
+        + k_lipid * tissue.neutral_lipid
+        + k_protein * tissue.protein
+    )
     interstitial = tissue.extracellular_water * (0.935 / 1.0 + 0.37 * (1.0 / chemistry.fup - 1.0) * 0.945)
     return chemistry.fup * (interstitial + cell * x / y)
 
 
-def pksim_standard(chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool) -> float:
-    """Kp = fup (f_water + f_lipid P + f_protein (0.163 + 0.0221 P)). Willmann 2005, J Med Chem 48:2872, and Schmitt 2008."""
+def pksim_standard(
+    chemistry: Chemistry, tissue: Composition, plasma: Composition, red: Composition, *, fat: bool
+) -> float:
+    """Kp = fup (f_water + f_lipid P + f_protein (0.163 + 0.0221 P)). Willmann 2005; Schmitt 2008."""
     water = max(1.0 - tissue.lipid - tissue.protein, 0.0)
     return chemistry.fup * (water + tissue.lipid * chemistry.p + tissue.protein * (0.163 + 0.0221 * chemistry.p))
 
 
 METHODS: dict[str, Callable[..., float]] = {
-    "rodgers_rowland": rodgers_rowland, "poulin_theil": poulin_theil, "berezhkovskiy": berezhkovskiy,
-    "schmitt": schmitt, "pksim_standard": pksim_standard,
-}  # fmt: skip
+    "rodgers_rowland": rodgers_rowland,
+    "poulin_theil": poulin_theil,
+    "berezhkovskiy": berezhkovskiy,
+    "schmitt": schmitt,
+    "pksim_standard": pksim_standard,
+}
 
 
 def unbound_fraction(drug: DrugRecord, body: Body, reference: Body) -> float:
-    """fup at this person's protein level: 1/(1 + (P/P_ref) (1 - fup)/fup). McNamara & Alcorn 2002, AAPS PharmSci 4:E4."""
+    """fup at this protein level: 1/(1 + (P/P_ref) (1 - fup)/fup). McNamara & Alcorn 2002, AAPS PharmSci 4:E4."""
     ratio = body.aag_g_l / reference.aag_g_l if drug.binding == "aag" else body.albumin_g_l / reference.albumin_g_l
     return 1.0 / (1.0 + ratio * (1.0 - drug.fup) / drug.fup)
 
@@ -202,7 +225,7 @@ def steady_volume(kp: Mapping[str, float], body: Body, bp: float) -> float:
     return sum(kp[o] * v for o, v in body.volume.items()) + bp * (body.arterial_l + body.venous_l)
 
 
-def scale_to_vss(kp: Mapping[str, float], body: Body, bp: float, vss_l: float, fixed: Mapping[str, float]) -> float:
+def scale_to_vss(kp: Mapping[str, float], body: Body, *, bp: float, vss_l: float, fixed: Mapping[str, float]) -> float:
     """The scalar of all ratios but the fixed ones that gives Vss = `vss_l` (at least 1 % of what is asked stays)."""
     held = bp * (body.arterial_l + body.venous_l) + sum(kp[o] * body.volume[o] for o in fixed)
     free = sum(kp[o] * v for o, v in body.volume.items() if o not in fixed)

@@ -70,20 +70,30 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
     volume, blood = _with_blood(species, masses, blood_kg)
     flow = _flows(species, volume, age, female)
     body = Body(
-        species.id, age, female, weight, height, volume, flow, blood,
-        blood_kg * species.body["arterial_share"][0], blood_kg * species.body["venous_share"][0],
-        float(values.get("hematocrit") or _hematocrit(species, age, female) * hematocrit_change(values)), 0.0,
+        species.id,
+        age,
+        female,
+        weight,
+        height,
+        volume,
+        flow,
+        blood,
+        blood_kg * species.body["arterial_share"][0],
+        blood_kg * species.body["venous_share"][0],
+        float(values.get("hematocrit") or _hematocrit(species, age, female) * hematocrit_change(values)),
+        0.0,
         float(values.get("albumin_g_l") or albumin_g_l(age, values)),
-        float(values.get("aag_g_l") or aag_g_l(age, values)), masses["liver"],
-    )  # fmt: skip
+        float(values.get("aag_g_l") or aag_g_l(age, values)),
+        masses["liver"],
+    )
     kidney_ref = _masses(species, age, female, 1.0)[0]["kidney"]
     gfr = glomerular_filtration(values, body, w_ref, masses["kidney"] / kidney_ref)
     return Body(**{**body.__dict__, "gfr_l_h": gfr})
 
 
 def _usual_height(h_ref: float, w_ref: float, weight: float, age: float) -> float:
-    """Without a height: children keep the reference build, h ~ w^0.4; of adults' weight, height explains less, h ~ w^0.2
-    (assumption from r = 0.4 to 0.5 between them and CVs of 4 % and 17 %)."""
+    """Without a height: children keep the reference build, h ~ w^0.4; adults vary less, h ~ w^0.2 (assumption
+    from r = 0.4 to 0.5 between them and CVs of 4 % and 17 %)."""
     return float(h_ref * (weight / w_ref) ** (0.2 if age >= 18 else 0.4))
 
 
@@ -93,7 +103,7 @@ def _interpolate(species: Species, key: str, age: float) -> float:
 
 
 def _by_age(species: Species, series: tuple[float, ...], age: float) -> float:
-    """Linear over age, except the first year, in which growth follows age^0.7 (half of it by four and a half months)."""
+    """Linear over age, except the first year, in which growth follows age^0.7 (half by 4.5 months)."""
     ages = np.asarray(species.ages_y)
     if len(series) != len(ages):
         return series[0]
@@ -113,8 +123,9 @@ def _hematocrit(species: Species, age: float, female: bool) -> float:
 
 def _masses(species: Species, age: float, female: bool, stature: float) -> tuple[dict[str, float], float]:
     """Organ masses (kg, without blood) at this age and relative height, and the blood mass."""
+
     def at(o: Organ) -> float:
-        return _by_age(species, o.mass_female if female else o.mass_male, age) * stature**o.height_exponent
+        return float(_by_age(species, o.mass_female if female else o.mass_male, age) * stature**o.height_exponent)
 
     sex = "female" if female else "male"
     w_ref = _interpolate(species, f"weight_{sex}_kg", age)
@@ -139,12 +150,18 @@ def _fit(species: Species, masses: dict[str, float], blood: float, weight: float
     brain = masses.get("brain", 0.0)
     scale = (weight - blood - fat - brain) / (lean - brain)
     if scale < 0.4:
-        raise Refusal(RefusalCode.OUT_OF_RANGE, f"weight_kg {weight:g} leaves no room for the organs of this height and "
-                      "age; check weight, height and age", field="covariates.weight_kg", reason="SIZE_IMPLAUSIBLE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.OUT_OF_RANGE,
+            f"weight_kg {weight:g} leaves no room for the organs of this height and age; check weight, height and age",
+            field="covariates.weight_kg",
+            reason="SIZE_IMPLAUSIBLE",
+        )
     return {k: fat if k == "adipose" else v if k == "brain" else v * scale for k, v in masses.items()}
 
 
-def _with_blood(species: Species, masses: Mapping[str, float], blood: float) -> tuple[dict[str, float], dict[str, float]]:
+def _with_blood(
+    species: Species, masses: Mapping[str, float], blood: float
+) -> tuple[dict[str, float], dict[str, float]]:
     """(organ volumes with their blood, blood in each organ); the closing organ holds what is left of the blood."""
     shares = {o.id: o.blood_share for o in species.organs}
     closing = next(o.id for o in species.organs if o.closes)

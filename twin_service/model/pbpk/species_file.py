@@ -17,11 +17,14 @@ def read_species(table: Mapping[str, Any], door: Door) -> Species:
     """The species of a parsed file; sums that do not close are findings R1-R3."""
     body = {k: _series(v, f"body.{k}", door) for k, v in table.get("body", {}).items()}
     species = Species(
-        str(table.get("id", "")), str(table.get("version", "")), str(table.get("title", "")),
-        tuple(float(a) for a in table.get("ages_y", (30.0,))), body,
+        str(table.get("id", "")),
+        str(table.get("version", "")),
+        str(table.get("title", "")),
+        tuple(float(a) for a in table.get("ages_y", (30.0,))),
+        body,
         tuple(_organ(row, f"organ[{i}]", door) for i, row in enumerate(table.get("organ", ()))),
         {k: _composition(v, f"composition.{k}", door) for k, v in table.get("composition", {}).items()},
-    )  # fmt: skip
+    )
     check_closure(species, door)
     return species
 
@@ -40,12 +43,17 @@ def _organ(row: Mapping[str, Any], at: str, door: Door) -> Organ:
 
     zero = (0.0,)
     return Organ(
-        str(row.get("id", "")), str(row.get("drains_to", "")), str(row.get("composition", "")),
-        series("mass_male_kg", zero), series("mass_female_kg", series("mass_male_kg", zero)),
-        series("blood_share", zero)[0], series("flow_share_male", zero)[0],
-        series("flow_share_female", series("flow_share_male", zero))[0], series("height_exponent", (0.75,))[0],
+        str(row.get("id", "")),
+        str(row.get("drains_to", "")),
+        str(row.get("composition", "")),
+        series("mass_male_kg", zero),
+        series("mass_female_kg", series("mass_male_kg", zero)),
+        series("blood_share", zero)[0],
+        series("flow_share_male", zero)[0],
+        series("flow_share_female", series("flow_share_male", zero))[0],
+        series("height_exponent", (0.75,))[0],
         bool(row.get("closes", False)),
-    )  # fmt: skip
+    )
 
 
 def _composition(row: Mapping[str, Any], where: str, door: Door) -> Composition:
@@ -65,20 +73,30 @@ def check_closure(species: Species, door: Door) -> None:
         _check_mass(species, sex, door)
         flow = sum(o.flow_male if sex == "male" else o.flow_female for o in species.organs)
         if flow > 1 + CLOSE:
-            door.fault("organ.flow_share", f"sum to {flow:.6g} ({sex}); at most 1, the rest flows through "
-                       f"{closing[0].id if closing else 'the closing organ'}", "R2")  # fmt: skip
+            door.fault(
+                "organ.flow_share",
+                f"sum to {flow:.6g} ({sex}); at most 1, the rest flows through "
+                f"{closing[0].id if closing else 'the closing organ'}",
+                "R2",
+            )
     for organ in species.organs:
         seen, at = {organ.id}, organ
         while at.drains_to not in ("venous", "arterial"):
             if at.drains_to not in ids or at.drains_to in seen:
-                door.fault(f"organ {organ.id}.drains_to", f"{at.drains_to!r} leads nowhere; expected venous or one of: "
-                           f"{', '.join(sorted(ids))}", "R3")  # fmt: skip
+                door.fault(
+                    f"organ {organ.id}.drains_to",
+                    f"{at.drains_to!r} leads nowhere; expected venous or one of: {', '.join(sorted(ids))}",
+                    "R3",
+                )
                 break
             seen.add(at.drains_to)
             at = next(o for o in species.organs if o.id == at.drains_to)
         if organ.composition not in species.composition:
-            door.fault(f"organ {organ.id}.composition", f"{organ.composition!r} is unknown; known: "
-                       f"{', '.join(species.composition)}", "R4")  # fmt: skip
+            door.fault(
+                f"organ {organ.id}.composition",
+                f"{organ.composition!r} is unknown; known: {', '.join(species.composition)}",
+                "R4",
+            )
     if sum(o.drains_to == "arterial" for o in species.organs) != 1:
         door.fault("organ", "exactly one organ (the lung) drains to the arterial blood", "R3")
 
@@ -89,8 +107,11 @@ def _check_mass(species: Species, sex: str, door: Door) -> None:
         blood = _at(species.body.get(f"blood_{sex}_kg", (0.0,)), i)
         solid = sum(_at(o.mass_male if sex == "male" else o.mass_female, i) for o in species.organs)
         if solid + blood > weight * (1 + CLOSE):
-            door.fault("organ.mass", f"organs and blood weigh {solid + blood:.4g} kg of a {weight:.4g} kg body at "
-                       f"{age:g} years ({sex})", "R1")  # fmt: skip
+            door.fault(
+                "organ.mass",
+                f"organs and blood weigh {solid + blood:.4g} kg of a {weight:.4g} kg body at {age:g} years ({sex})",
+                "R1",
+            )
 
 
 def _at(series: tuple[float, ...], i: int) -> float:
@@ -109,11 +130,17 @@ def read_enzymes(table: Mapping[str, Any], door: Door) -> dict[str, Enzyme]:
         mature = _curve(row, "maturation", at, door)
         rate = kdeg.value if kdeg else 0.0193
         found[row["id"]] = Enzyme(
-            row["id"], row.get("kind", "enzyme"), liver.value if liver else 0.0, gut.value if gut else 0.0, rate,
-            kdeg_gut.value if kdeg_gut else max(rate, 0.0301), mature,
+            row["id"],
+            row.get("kind", "enzyme"),
+            liver.value if liver else 0.0,
+            gut.value if gut else 0.0,
+            rate,
+            kdeg_gut.value if kdeg_gut else max(rate, 0.0301),
+            mature,
             _curve(row, "gut_maturation", at, door) if "gut_maturation" in row else mature,
-            float(row.get("cv", {}).get("value", 0.4)), row.get("genotype", ""),
-        )  # fmt: skip
+            float(row.get("cv", {}).get("value", 0.4)),
+            row.get("genotype", ""),
+        )
     return found
 
 
@@ -134,6 +161,10 @@ def read_genotypes(table: Mapping[str, Any], door: Door) -> dict[str, Genotype]:
         if not row.get("origin"):
             door.fault(f"gene[{i}].origin", "origin is missing", "R7")
         words = {**row.get("activity", {}), **row.get("phenotype", {})}
-        found[row["gene"]] = Genotype(row["gene"], row["enzyme"], {k: float(v) for k, v in words.items()},
-                                      {k: float(v) for k, v in row.get("frequency", {}).items()})  # fmt: skip
+        found[row["gene"]] = Genotype(
+            row["gene"],
+            row["enzyme"],
+            {k: float(v) for k, v in words.items()},
+            {k: float(v) for k, v in row.get("frequency", {}).items()},
+        )
     return found

@@ -1,4 +1,4 @@
-"""Published studies beside a drug file: regimen and person in, AUC, Cmax, half-life out, with the fold error allowed."""
+"""Published studies beside a drug file: regimen and person in, AUC, Cmax, half-life out, and the fold error allowed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,19 @@ from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 
 Floats = NDArray[np.float64]
-UNITS = {"auc": "mg/L.h", "auc_inf": "mg/L.h", "auc_tau": "mg/L.h", "cmax": "mg/L", "cmin": "mg/L", "thalf": "h",
-         "tmax": "h", "auc_ratio": "1", "cmax_ratio": "1", "cav": "mg/L", "fe": "1"}  # fmt: skip
+UNITS = {
+    "auc": "mg/L.h",
+    "auc_inf": "mg/L.h",
+    "auc_tau": "mg/L.h",
+    "cmax": "mg/L",
+    "cmin": "mg/L",
+    "thalf": "h",
+    "tmax": "h",
+    "auc_ratio": "1",
+    "cmax_ratio": "1",
+    "cav": "mg/L",
+    "fe": "1",
+}
 POINTS = 400
 
 
@@ -103,8 +114,17 @@ def _run(drug: str, check: Mapping[str, Any], library: Library) -> list[StudyFin
         if measure.endswith("_ratio"):
             base = measure.removesuffix("_ratio")
             got = together[base] / alone[base]
-        found.append(StudyFinding(drug, check["study"], measure, _in_unit(measure, want, measured, library), float(got),
-                                  float(want.get("fold", 2.0)), check["source"]))  # fmt: skip
+        found.append(
+            StudyFinding(
+                drug,
+                check["study"],
+                measure,
+                _in_unit(measure, want, measured, library),
+                float(got),
+                float(want.get("fold", 2.0)),
+                check["source"],
+            )
+        )
     return found
 
 
@@ -140,9 +160,12 @@ class Course:
 
 
 def course(
-    treatments: Sequence[Treatment], person: Mapping[str, float], library: Library | None = None, *,
+    treatments: Sequence[Treatment],
+    person: Mapping[str, float],
+    library: Library | None = None,
+    *,
     formulations: Mapping[str, str] | None = None,
-) -> Course:  # fmt: skip
+) -> Course:
     """The typical person with these covariates under these treatments."""
     drugs = list(dict.fromkeys(t.drug for t in treatments))
     routes = {t.route.split("_")[0] for t in treatments} | {"iv"}
@@ -152,10 +175,17 @@ def course(
     doses = []
     for t in treatments:
         if (t.drug, t.route) not in entry:
-            raise Refusal(RefusalCode.INVALID, f"{t.drug} has no route {t.route!r}; it has: "
-                          f"{', '.join(r for d, r in entry if d == t.drug)}", field="route", reason="UNKNOWN_ROUTE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{t.drug} has no route {t.route!r}; it has: {', '.join(r for d, r in entry if d == t.drug)}",
+                field="route",
+                reason="UNKNOWN_ROUTE",
+            )
         r = entry[t.drug, t.route]
-        doses += [Dose(t.start_h + k * t.interval_h, r.input, t.dose_mg * r.units_per_mg, t.duration_h) for k in range(t.count)]
+        doses += [
+            Dose(t.start_h + k * t.interval_h, r.input, t.dose_mg * r.units_per_mg, t.duration_h)
+            for k in range(t.count)
+        ]
     return Course(model, model.values(person), Schedule(tuple(sorted(doses))))
 
 
@@ -163,7 +193,9 @@ def series(run: Course, output: str, times_h: Floats) -> Floats:
     """`output` of the body at `times_h`; Refusal where the solver gave up."""
     solution = simulate(run.model.system, run.parameters, run.schedule, times_h)
     if not solution.ok:
-        raise Refusal(RefusalCode.PRECONDITION, f"the study did not solve: {solution.outcomes[0]}", reason="DID_NOT_SOLVE")
+        raise Refusal(
+            RefusalCode.PRECONDITION, f"the study did not solve: {solution.outcomes[0]}", reason="DID_NOT_SOLVE"
+        )
     return np.asarray(solution.outputs[0, :, run.model.system.output_index[f"body.{output}"]])
 
 
@@ -171,8 +203,12 @@ def study_grid(window: Sequence[float], treatment: Treatment) -> Floats:
     """Times dense after every dose that falls into the window."""
     low, high = window
     starts = treatment.start_h + treatment.interval_h * np.arange(treatment.count)
-    after = np.concatenate([s + np.geomspace(0.02, max(high - s, 0.1), POINTS) for s in starts if low <= s < high] or [[low]])
-    grid = np.unique(np.concatenate([[low, high], np.linspace(low, high, POINTS), after, starts + treatment.duration_h]))
+    after = np.concatenate(
+        [s + np.geomspace(0.02, max(high - s, 0.1), POINTS) for s in starts if low <= s < high] or [[low]]
+    )
+    grid = np.unique(
+        np.concatenate([[low, high], np.linspace(low, high, POINTS), after, starts + treatment.duration_h])
+    )
     return grid[(grid >= low) & (grid <= high)]
 
 
@@ -184,8 +220,16 @@ def observe(run: Course, drug: str, window: Sequence[float], treatment: Treatmen
     tail = np.arange(len(t)) >= min(len(t) - 3, int(np.searchsorted(t, t[-1] - 0.1 * (t[-1] - t[peak]))))
     slope = -np.polyfit(t[tail], np.log(np.maximum(c[tail], 1e-300)), 1)[0]
     rest = c[-1] / slope if slope > 0 and c[-1] > 1e-9 * c[peak] else 0.0
-    return {"auc": area, "auc_tau": area, "auc_inf": area + rest, "cmax": float(c[peak]), "tmax": float(t[peak] - window[0]),
-            "cmin": float(c[-1]), "cav": area / (t[-1] - t[0]), "thalf": _half_life(t, c, peak)}  # fmt: skip
+    return {
+        "auc": area,
+        "auc_tau": area,
+        "auc_inf": area + rest,
+        "cmax": float(c[peak]),
+        "tmax": float(t[peak] - window[0]),
+        "cmin": float(c[-1]),
+        "cav": area / (t[-1] - t[0]),
+        "thalf": _half_life(t, c, peak),
+    }
 
 
 def _half_life(t: Floats, c: Floats, peak: int) -> float:

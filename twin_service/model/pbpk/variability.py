@@ -1,4 +1,4 @@
-"""Random effects of a drug: parameter times exp(eta), variance ln(1 + cv^2), so that cv is the spread people publish."""
+"""Random effects of a drug: parameter times exp(eta), variance ln(1 + cv^2), so that cv is what people publish."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, constant, symbol
 
 _TITLES = {
-    "clint": "metabolic capacity", "distribution": "tissue binding", "permeability": "absorption rate",
-    "gastric_emptying": "gastric emptying", "renal": "renal clearance", "gut": "gut wall metabolism",
-}  # fmt: skip
+    "clint": "metabolic capacity",
+    "distribution": "tissue binding",
+    "permeability": "absorption rate",
+    "gastric_emptying": "gastric emptying",
+    "renal": "renal clearance",
+    "gut": "gut wall metabolism",
+}
 
 
 def effects_of(drug: DrugRecord) -> tuple[Effect, ...]:

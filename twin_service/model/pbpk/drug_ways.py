@@ -1,0 +1,138 @@
+"""The ways out of the body and the interactions of a drug file, `[[clearance]]` and `[[interaction]]`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from twin_service.model.pbpk.door import Door, table_rows, value_or
+from twin_service.model.pbpk.record import CLEARANCE_LAWS, INTERACTION_KINDS, Clearance, Interaction
+
+_CLEARANCE: Final = (
+    "organ",
+    "law",
+    "enzyme",
+    "transporter",
+    "vmax",
+    "kcat",
+    "km",
+    "clint",
+    "clearance",
+    "basis",
+    "fu_inc",
+    "scalar",
+    "forms",
+    "share",
+    "name",
+    "note",
+    "fg",
+)
+_VMAX: Final = {"microsomes": "pmol/min/mg", "hepatocytes": "pmol/min/10^6cells", "liver": "umol/h"}
+_CLINT: Final = {
+    "microsomes": "uL/min/mg",
+    "recombinant": "uL/min/pmol",
+    "hepatocytes": "uL/min/10^6cells",
+    "liver": "L/h",
+}
+ORGANS: Final = ("liver", "gut", "kidney", "bile", "plasma")
+
+
+def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Clearance, ...]:
+    rows = [
+        _clearance(row, f"clearance[{i}]", door, enzymes) for i, row in enumerate(table_rows(table, "clearance", door))
+    ]
+    found = [w for w in rows if w.law != "from_liver"]
+    for i, gut in enumerate(rows):
+        if gut.law == "from_liver":
+            like = [k for k, w in enumerate(found) if w.organ == "liver" and w.enzyme == gut.enzyme]
+            if gut.organ != "gut" or not like:
+                door.fault(
+                    f"clearance[{i}]", 'from_liver is for organ = "gut" and an enzyme that a liver row names', "R4"
+                )
+            found += [replace(found[k], organ="gut", basis="from_liver", scalar=gut.scalar, source=k) for k in like]
+        elif gut.law == "availability" and gut.organ != "gut":
+            door.fault(f"clearance[{i}].organ", 'availability is for organ = "gut"', "R4")
+    if not found and table.get("gfr_fraction", {}).get("value") == 0:
+        door.fault("clearance", "the drug never leaves the body: no clearance and gfr_fraction 0", "R6")
+    return tuple(found)
+
+
+def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str]) -> Clearance:
+    door.known(row, at, _CLEARANCE)
+    organ = door.word(row.get("organ"), f"{at}.organ", ORGANS)
+    law = door.word(row.get("law"), f"{at}.law", CLEARANCE_LAWS)
+    enzyme = door.word(row["enzyme"], f"{at}.enzyme", enzymes) if "enzyme" in row else ""
+    carrier = door.word(row["transporter"], f"{at}.transporter", enzymes) if "transporter" in row else ""
+    maximum = constant = km = None
+    basis = "liver"
+    if law == "michaelis_menten":
+        km = door.quantity(row, "km", "umol/L", where=at, required=True, positive=True)
+        if "kcat" in row:
+            basis, maximum = "recombinant", door.quantity(row, "kcat", "1/min", where=at, positive=True)
+        else:
+            basis, unit = door.basis(row.get("vmax"), f"{at}.vmax", _VMAX)
+            maximum = door.quantity(row, "vmax", unit, where=at, required=True, positive=True)
+    elif law == "linear":
+        basis, unit = door.basis(row.get("clint"), f"{at}.clint", _CLINT)
+        constant = door.quantity(row, "clint", unit, where=at, required=True, low=0)
+    elif law == "availability":
+        constant = door.quantity(row, "fg", "1", where=at, required=True, low=0.01, high=0.999)
+        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+        basis = "liver"
+    elif law == "in_vivo":
+        basis, unit = door.basis(row.get("clearance"), f"{at}.clearance", {"liver": "L/h", "body_weight": "L/h/kg"})
+        constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0)
+        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+    basis = door.word(
+        row.get("basis", basis), f"{at}.basis", ("recombinant", "microsomes", "hepatocytes", "liver", "body_weight")
+    )
+    if basis == "recombinant" and not (enzyme or carrier):
+        door.fault(
+            f"{at}.enzyme", f"is missing: a value per enzyme needs its abundance; known: {', '.join(enzymes)}", "R4"
+        )
+    if organ == "gut" and law == "in_vivo":
+        door.fault(f"{at}.law", "in_vivo is for liver, kidney, bile and plasma; the gut wall wants clint or vmax", "R4")
+    share = door.quantity(row, "share", "1", where=at, low=0, high=1)
+    fu_inc = door.quantity(row, "fu_inc", "1", where=at, high=1, positive=True)
+    scalar = door.quantity(row, "scalar", "1", where=at, low=0)
+    return Clearance(
+        organ,
+        law,
+        enzyme,
+        carrier,
+        basis,
+        maximum,
+        constant,
+        km,
+        value_or(fu_inc, 1.0),
+        value_or(scalar, 1.0),
+        str(row.get("forms", "")),
+        value_or(share, 1.0),
+        str(row.get("name", enzyme or carrier or organ)),
+    )
+
+
+def read_interactions(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Interaction, ...]:
+    found = []
+    for i, row in enumerate(table_rows(table, "interaction", door)):
+        at = f"interaction[{i}]"
+        door.known(row, at, ("target", "kind", "ki", "kinact", "emax", "ec50", "organs", "note"))
+        target = door.word(row.get("target"), f"{at}.target", enzymes)
+        kind = door.word(row.get("kind"), f"{at}.kind", INTERACTION_KINDS)
+        needs = {
+            "competitive": ("ki",),
+            "noncompetitive": ("ki",),
+            "mechanism_based": ("ki", "kinact"),
+            "induction": ("emax", "ec50"),
+            "suppression": ("emax", "ec50"),
+        }.get(kind, ())
+        units = {"ki": "umol/L", "ec50": "umol/L", "kinact": "1/h", "emax": "1"}
+        given = {k: door.quantity(row, k, units[k], where=at, required=True, positive=True) for k in needs}
+        if kind == "suppression" and given.get("emax") and given["emax"].value > 1:  # type: ignore[union-attr]
+            door.fault(f"{at}.emax", "suppression cannot exceed 1 (the whole synthesis)")
+        for k in row:
+            if k in units and k not in needs:
+                door.fault(f"{at}.{k}", f"has no place in a {kind} interaction; it needs: {', '.join(needs)}")
+        found.append(Interaction(target, kind, organs=tuple(row.get("organs", ("liver", "gut", "kidney"))), **given))
+    return tuple(found)
