@@ -188,7 +188,9 @@ def share_out(
     if threads <= 1 and deadline is None:
         work(members)
         return
-    share = max(width, min(SHARE, -(-len(members) // max(1, threads))))
+    even = -(-len(members) // max(1, threads))
+    # Few go in one share a thread; of many each thread takes several, so that none waits long for another.
+    share = max(width, even if even <= SHARE // 2 else min(SHARE, -(-even // 4)))
     shares: Sequence[NDArray[np.int64]] = [members[k : k + share] for k in range(0, len(members), share)]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         left: set[Future[None]] = {pool.submit(work, s) for s in shares}
