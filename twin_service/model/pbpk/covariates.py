@@ -44,6 +44,10 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
                 said.append(
                     f"{drug.title}: {name} {value:g} is outside what its file was built for ({low:g} to {high:g})"
                 )
+    if plan.species != "human":
+        said.append(
+            f"{plan.species}: binding and clearance per liver are the human's; give the species' own values to predict"
+        )
     if plan.species == "human" and not values.get("height_cm"):
         said.append("height is not known; a height usual for the weight is assumed")
     return said

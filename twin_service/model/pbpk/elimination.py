@@ -50,9 +50,9 @@ def maturation(curve: tuple[float, float, float, float], age_y: float) -> float:
     def at(a: float) -> float:
         power = max(a, 0.0) ** hill
         peak = 1.0 + (plateau - 1.0) * exp(-max(a - 2.0, 0.0) / CHILDHOOD_Y)
-        return birth + (peak - birth) * power / (half**hill + power)
+        return float(birth + (peak - birth) * power / (half**hill + power))
 
-    return float(at(age_y) / at(30.0))
+    return at(age_y) / at(30.0)
 
 
 def activity(enzyme_id: str, organ: str, c: Capacities) -> float:

@@ -88,6 +88,8 @@ def _drug_values(
 ) -> dict[str, float]:
     species, d = plan.library.species[plan.species], drug.id
     body, reference = bodies
+    # Files hold human clearances: an animal clears what a human liver of its size would.
+    human = reference if plan.species == "human" else reference_body(plan.library.species["human"])
     at = disposition(drug, species, body, reference)
     values = exchange_values(drug, species, bodies, fup=at.fup, bp=at.bp, kp=at.kp)
     values |= gut_values(drug, body, reference, fed=covariates.get("fed", 0.0) >= 0.5, formulation=plan.formulations[d])
@@ -97,12 +99,12 @@ def _drug_values(
         f"{d}_plasma_venous": 1.0 / (at.bp * body.venous_l),
         f"{d}_fup": at.fup,
         f"{d}_bp": at.bp,
-        f"{d}_filtration": body.gfr_l_h * filtered_fraction(drug, reference) * at.fup / (at.bp * body.arterial_l),
+        f"{d}_filtration": body.gfr_l_h * filtered_fraction(drug, human) * at.fup / (at.bp * body.arterial_l),
         f"{d}_sc_ka": drug.absorption.sc_ka or 0.0,
         f"{d}_im_ka": drug.absorption.im_ka or 0.0,
     }
     values |= {f"{d}_vol_{o}": 1.0 / v for o, v in body.volume.items()}
-    scaling = Capacities(body, reference, plan.library.enzymes, covariates)
+    scaling = Capacities(body, human, plan.library.enzymes, covariates)
     for i, way in enumerate(drug.clearances):
         size = capacity(way, drug, scaling)
         values[f"{d}_cl{i}"] = size / (at.bp * body.arterial_l) if way.organ == "plasma" else size

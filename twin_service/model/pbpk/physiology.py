@@ -61,6 +61,8 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
 
     Raises Refusal for a size that leaves no room for the organs.
     """
+    if species.id != "human":
+        return _animal(species, values)
     age, female = float(values.get("age_y", 30.0)), bool(values.get("sex_female", 0.0) >= 0.5)
     h_ref, w_ref = reference_size(species, age, female)
     weight = float(values.get("weight_kg") or w_ref)
@@ -89,6 +91,40 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
     kidney_ref = _masses(species, age, female, 1.0)[0]["kidney"]
     gfr = glomerular_filtration(values, body, w_ref, masses["kidney"] / kidney_ref)
     return Body(**{**body.__dict__, "gfr_l_h": gfr})
+
+
+def _animal(species: Species, values: Mapping[str, float]) -> Body:
+    """A standard animal scaled to its weight: organs in proportion, flows and filtration with weight^0.75.
+
+    Boxenbaum 1982, J Pharmacokinet Biopharm 10:201
+    """
+    standard = species.body["weight_male_kg"][0]
+    weight = float(values.get("weight_kg") or standard)
+    ratio = weight / standard
+    masses, blood_kg = _masses(species, 30.0, False, 1.0)
+    masses, blood_kg = {k: v * ratio for k, v in masses.items()}, blood_kg * ratio
+    volume, blood = _with_blood(species, masses, blood_kg)
+    flow = {k: v * ratio**-0.25 for k, v in _flows(species, volume, 30.0, False).items()}
+    arterial, venous = (blood_kg * species.body[f"{k}_share"][0] for k in ("arterial", "venous"))
+    gfr = float(values.get("egfr_ml_min") or species.body["gfr_ml_min"][0] * ratio**0.75) * 0.06
+    hematocrit = float(values.get("hematocrit") or species.body["hematocrit_male"][0])
+    return Body(
+        species.id,
+        30.0,
+        False,
+        weight,
+        0.0,
+        volume,
+        flow,
+        blood,
+        arterial,
+        venous,
+        hematocrit,
+        gfr,
+        albumin_g_l(30.0, {}),
+        aag_g_l(30.0, {}),
+        masses["liver"],
+    )
 
 
 def _usual_height(h_ref: float, w_ref: float, weight: float, age: float) -> float:

@@ -1,0 +1,67 @@
+"""Antibodies: half-life and mass, a target that takes them away, and the course of a volunteer study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin_service.model.compose import compose
+from twin_service.model.pbpk.antibody import antibody_files, build_antibody, read_antibody
+from twin_service.outcome import Refusal
+from twin_service.solver.schedule import Dose, Schedule
+from twin_service.solver.simulate import simulate
+
+TARGET = """
+[target]
+baseline = { value = 0.5, unit = "umol/L", origin = "test" }
+kdeg = { value = 0.05, unit = "1/h", origin = "test" }
+kon = { value = 1.0, unit = "L/umol/h", origin = "test" }
+koff = { value = 0.01, unit = "1/h", origin = "test" }
+kint = { value = 0.05, unit = "1/h", origin = "test" }
+"""
+
+
+def outputs(block: object, dose_umol: float, times: np.ndarray, route: str = "iv") -> dict[str, np.ndarray]:
+    model = compose("m", {"b": block})  # type: ignore[dict-item]
+    entry = next(r for r in model.routes if r.route == route)
+    solution = simulate(model.system, model.values({}), Schedule((Dose(0.0, entry.input, dose_umol),)), times)
+    assert solution.ok
+    return {k.removeprefix("b."): solution.outputs[0, :, i] for k, i in model.system.output_index.items()}
+
+
+def test_half_life_is_three_weeks_and_nothing_is_lost() -> None:
+    times = np.linspace(1.0, 24.0 * 84, 600)
+    out = outputs(build_antibody("tefibazumab"), 10.0, times)
+    late = times > 24 * 28
+    half_life_d = np.log(2) / -np.polyfit(times[late], np.log(out["plasma"][late]), 1)[0] / 24.0
+    # Reilley 2005, Antimicrob Agents Chemother 49:959: about 22 days in volunteers
+    assert half_life_d == pytest.approx(22.0, rel=0.3)
+    np.testing.assert_allclose(out["tefibazumab_in_body"] + out["tefibazumab_metabolized"], 10.0, rtol=1e-6)
+
+
+def test_a_target_takes_small_doses_faster(tmp_path: Path) -> None:
+    path = tmp_path / "tefibazumab.toml"
+    path.write_text(antibody_files()["tefibazumab"].read_text(encoding="utf-8") + TARGET, encoding="utf-8")
+    times = np.linspace(0.0, 24.0 * 28, 400)
+    areas = [np.trapezoid(outputs(build_antibody(path), d, times)["plasma"], times) / d for d in (0.5, 50.0)]
+    assert areas[1] > 2.0 * areas[0]
+    out = outputs(build_antibody(path), 5.0, times[1:])
+    np.testing.assert_allclose(out["tefibazumab_in_body"] + out["tefibazumab_metabolized"], 5.0, rtol=1e-6)
+
+
+def test_subcutaneous_doses_arrive_late_and_in_part() -> None:
+    times = np.linspace(1.0, 24.0 * 60, 500)
+    iv, sc = (outputs(build_antibody("tefibazumab"), 1.0, times, r)["plasma"] for r in ("iv", "sc"))
+    assert 48.0 < times[np.argmax(sc)] < 24.0 * 12
+    assert sc.max() < iv.max()
+
+
+def test_mistakes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('id = "x"\nmolar_mass = { value = 150, unit = "kg", origin = "" }\n', encoding="utf-8")
+    with pytest.raises(Refusal, match="catabolism.uptake: is missing"):
+        read_antibody(path)
+    with pytest.raises(Refusal, match="known: tefibazumab"):
+        build_antibody("nomab")
