@@ -27,7 +27,7 @@ from twin_service.outcome import OK, Outcome, Verdict
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
 
-ITERATIONS = 6
+ITERATIONS = 3
 SETTLED = 1e-2
 
 
