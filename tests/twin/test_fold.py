@@ -53,7 +53,10 @@ def exact_posterior(events: list[Event]) -> tuple[float, float]:
     return mean, float(np.sqrt(p @ (eta - mean) ** 2))
 
 
-@pytest.mark.parametrize(("estimator", "share"), [("unscented", 0.1), ("laplace", 0.2), ("auto", 0.2), ("ensemble", 0.25)])
+SHARES = {"unscented": 0.1, "laplace": 0.2, "auto": 0.2, "ensemble": 0.25}
+
+
+@pytest.mark.parametrize(("estimator", "share"), SHARES.items())
 def test_the_belief_is_the_exact_posterior(estimator: str, share: float) -> None:
     """Against quadrature: the mean to a share of the posterior sd, the sd to a tenth. The mode that Laplace reports
     differs from the mean by the skewness of the posterior, here 0.16 sd."""

@@ -49,6 +49,7 @@ class ErrorLaw:
     "normal": variance additive^2 + (proportional f)^2        (additive, proportional, combined)
     "log":    log y ~ N(log f, proportional^2)                (exponential)
     "power":  variance (proportional f^power)^2 + additive^2
+    "poisson": y is a count with mean f
     "sum":    variance (additive + proportional f)^2
     """
 

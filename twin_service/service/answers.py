@@ -15,6 +15,7 @@ from twin_service.service import translate
 from twin_service.service.engine import View
 from twin_service.service.numeric import SOFTWARE_VERSION, software_digest
 from twin_service.store.twins import TwinRow
+from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
 from twin_service.twin.fold import Band, Forecast
 from twin_service.twin.recommend import Ranked
@@ -103,7 +104,7 @@ def forecast(found: Forecast, view: View) -> twin_pb2.Forecast:
         event_id=sample.event_id,
         analyte=sample.analyte,
         time=translate.stamp(view.folded.course.start_us + round(sample.time_h * 3.6e9)),
-        unit=view.folded.model.observables[sample.analyte].unit,
+        unit=observable_of(view.folded.model, sample.analyte).unit,
         observed=sample.value,
         censoring=translate.censoring_out(sample.censoring),
         prior=spread(found.prior),

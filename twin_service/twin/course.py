@@ -30,6 +30,7 @@ from twin_service.record.events import (
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
 from twin_service.solver.schedule import Dose, Schedule
+from twin_service.twin.categories import kind_of
 
 
 class Sample(NamedTuple):
@@ -137,7 +138,7 @@ def _samples(
         p = event.payload
         if not isinstance(p, LabMeasured | ImageMeasured):
             continue
-        if p.analyte not in model.observables:
+        if not kind_of(model, p.analyte):
             if not (isinstance(p, LabMeasured) and _as_covariate(model, p.analyte)):
                 unused.append(event.id)
             continue

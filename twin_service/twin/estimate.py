@@ -18,6 +18,7 @@ from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
+from twin_service.twin.categories import DAY_H, condition, draws_of, kind_of, log_likelihood
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.observe import seed_of
 from twin_service.twin.propagate import columns, propagate
@@ -71,15 +72,35 @@ def update(
     The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
     asks for it, the belief is then re-anchored by a Laplace fit of everything measured so far.
     """
+    readings = [s for s in samples if kind_of(model, s.analyte) == "reading"]
+    first = _by_readings(model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline)
+    return first if len(readings) == len(samples) else _with_categories(model, course, samples, first, deadline)
+
+
+def _by_readings(
+    model: PatientModel,
+    course: Course,
+    samples: list[Sample],
+    belief: Belief,
+    *,
+    prior: Belief,
+    estimator: str,
+    deadline: Deadline | None,
+) -> Estimated:
+    """The belief after readings of a scale; no readings leave it as it is."""
+    if not samples:
+        return Estimated(belief, (), (), (), "weights", Outcome())
     predict, readings = predictor(model, course, samples, deadline), observed(model, samples)
     if estimator == "ensemble":
         return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
     filtered = unscented_update(belief, predict, readings)
     report = filtered.report
     result, used, outcome = filtered.belief, report.estimator, report.outcome
-    past = [s for s in course.samples if s.time_h <= samples[0].time_h]
+    past = [s for s in course.samples if s.time_h <= samples[0].time_h and kind_of(model, s.analyte) == "reading"]
+    graded = any(s.time_h <= samples[0].time_h and kind_of(model, s.analyte) != "reading" for s in course.samples)
     drifts = any(e.drift_per_h > 0 for e in model.effects)
-    reason = "" if drifts else reanchor_reason(filtered, belief, len(past), estimator)
+    # a fit of the readings alone would forget what grades, counts and survival have taught
+    reason = "" if drifts or graded else reanchor_reason(filtered, belief, len(past), estimator)
     if reason:
         fit = laplace_update(
             prior, predictor(model, course, past, deadline), observed(model, past), start=filtered.belief.mean
@@ -89,6 +110,28 @@ def update(
             result, used = anchored, f"laplace ({reason})"
             outcome = outcome if _is_usable(outcome) else Outcome(Verdict.RETRIED)
     return _estimated(result, report, used, outcome)
+
+
+def _with_categories(
+    model: PatientModel, course: Course, samples: list[Sample], first: Estimated, deadline: Deadline | None
+) -> Estimated:
+    """`first`, what readings taught, followed by the grades, counts and survival of the same instant."""
+    others = [s for s in samples if kind_of(model, s.analyte) != "reading"]
+    eta = draws_of(first.belief, course.prefix_digest(samples[0].time_h))
+    now = predictor(model, course, others, deadline)(eta)
+    earlier = [s._replace(time_h=max(s.time_h - DAY_H, 0.0), after_dose=False) for s in others]
+    before = predictor(model, course, earlier, deadline)(eta)
+    found = condition(
+        first.belief,
+        eta,
+        [log_likelihood(model, s.analyte, s.value, now[:, j], before[:, j]) for j, s in enumerate(others)],
+    )
+    scored = dict(zip([s.event_id for s in others], found.scores, strict=True))
+    told = iter(zip(first.nis, first.surprising, first.weights, strict=True))
+    rows = [(scored[s.event_id], False, 1.0) if s.event_id in scored else next(told) for s in samples]
+    outcome = found.outcome if first.outcome.ok else first.outcome
+    nis, surprising, weights = zip(*rows, strict=True)
+    return Estimated(found.belief, nis, surprising, weights, f"{first.estimator}, members weighted", outcome)
 
 
 def _by_ensemble(predict: Predict, readings: Observed, belief: Belief, seed: int) -> Estimated:

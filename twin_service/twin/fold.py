@@ -23,9 +23,10 @@ from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
 from twin_service.solver.simulate import Deadline
+from twin_service.twin.categories import read_as
 from twin_service.twin.course import Course, Sample, read_course
 from twin_service.twin.estimate import Estimated, update
-from twin_service.twin.observe import predictive, standard_draws
+from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import columns, propagate
 
 FloatArray = NDArray[np.float64]
@@ -201,7 +202,7 @@ def _bands(
     column = columns(model, [s.analyte for s in samples])
     bands: list[Band] = []
     for j, sample in enumerate(samples):
-        noisy = predictive(run.outputs[:, j, column[j]], model.observables[sample.analyte].error, draws[:, -1])
+        noisy = read_as(model, sample.analyte, run.outputs[:, j, column[j]], draws[:, -1])
         good = noisy[np.isfinite(noisy)]
         if len(good) < 0.5 * len(noisy):
             bands.append(Band(np.nan, np.nan, np.nan, np.nan, np.nan))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
 from twin_service.solver.simulate import Deadline, simulate
+from twin_service.twin.categories import observable_of
 from twin_service.twin.course import Course
 
 FloatArray = NDArray[np.float64]
@@ -57,4 +58,4 @@ def propagate(
 def columns(model: PatientModel, analytes: Sequence[str]) -> NDArray[np.intp]:
     """Output column of each analyte."""
     index = model.system.output_index
-    return np.array([index[model.observables[a].output] for a in analytes], dtype=np.intp)
+    return np.array([index[observable_of(model, a).output] for a in analytes], dtype=np.intp)
