@@ -4,7 +4,7 @@
     dD_i/dt = kt (D_{i-1} - D_i) + release_i - ka D_i               dissolved drug, ka = 2 Peff / R           [umol/h]
     dE/dt   = sum ka D_i - Qgut (C_E fu_gut - Cu_art) - metabolism  enterocytes, Qgut = Qv CLp/(Qv + CLp)
 
-Yu & Amidon 1999, doi:10.1016/S0378-5173(99)00147-7; Yang 2007, doi:10.2174/138920007782109805 (Qgut)
+Yu & Amidon 1999)00147-7; Yang 2007 (Qgut)
 """
 
 from __future__ import annotations

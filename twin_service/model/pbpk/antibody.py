@@ -7,7 +7,7 @@
     dR/dt = ksyn - kdeg R - kon C R + koff RC,   dRC/dt = kon C R - (koff + kint) RC                  target (optional)
 
 C umol/L, L lymph flow L/h, s reflection coefficients. Body size: volumes with weight, flows and clearance with
-weight^0.75 from 71 kg. Cao 2013, doi:10.1007/s10928-013-9332-2; Mager & Jusko 2001, doi:10.1023/A:1014414520282
+weight^0.75 from 71 kg. Cao 2013, doi:10.1007/s10928-013-9332-2; Mager & Jusko 2001
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ def assume_peff(molar_mass: float, logp: float, psa_a2: float | None, hbd: float
     log10 Peff[cm/s] = -3.067 + 0.162 logP - 0.010 PSA - 0.235 HBD         with PSA (A^2) and H-bond donors known
     otherwise 4e-4 cm/s below 500 g/mol and 1e-4 above, the middle of high- and moderate-permeability drugs.
 
-    Winiwarter 1998, doi:10.1021/jm9810102; classes: Lennernas 2007, doi:10.1080/00498250701704819
+    Winiwarter 1998, doi:10.1021/jm9810102; classes: Lennernas 2007
     """
     if psa_a2 is not None and hbd is not None:
         exponent = -3.067 + 0.162 * min(max(logp, -2.0), 5.0) - 0.010 * psa_a2 - 0.235 * hbd

@@ -190,7 +190,7 @@ def _variability(table: Mapping[str, Any], door: Door) -> tuple[Variability, ...
         found.append(Variability(on, float(cv), str(row.get("origin", "")), bool(row.get("occasion", False))))
     if found:
         return tuple(found)
-    common = "Rowland Yeo 2011, doi:10.1016/j.ejps.2011.04.018: typical spread of a population, assumed"
+    common = "Rowland Yeo 2011: typical spread of a population, assumed"
     return (
         Variability("clint", 0.35, common),
         Variability("distribution", 0.25, common),

@@ -76,7 +76,7 @@ def activity_covariate(enzyme_id: str) -> str:
 
 
 def _smoking(enzyme_id: str, c: Capacities) -> float:
-    """Smokers have 1.6 times the CYP1A2 activity. Faber & Fuhr 2004, doi:10.1016/j.clpt.2004.04.003; Plowchalk 2012"""
+    """Smokers have 1.6 times the CYP1A2 activity. Faber & Fuhr 2004; Plowchalk 2012"""
     return 1.6 if enzyme_id == "CYP1A2" and c.values.get("smoker", 0.0) >= 0.5 else 1.0
 
 
@@ -210,7 +210,7 @@ def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
 def _facilitated(fup: float) -> float:
     """fup/fup_liver: what a back-calculated CLint,u owes to protein-facilitated uptake, which the gut lacks.
 
-    fup_liver = PLR fup / (1 + (PLR - 1) fup), PLR = 13.3. Poulin 2012, doi:10.1002/jps.23288
+    fup_liver = PLR fup / (1 + (PLR - 1) fup), PLR = 13.3. Poulin 2012
     """
     return (1.0 + (PROTEIN_LIVER_RATIO - 1.0) * fup) / PROTEIN_LIVER_RATIO
 

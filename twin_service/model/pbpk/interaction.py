@@ -5,7 +5,7 @@
 
 E relative amount (1 untouched), I unbound concentrations where the enzyme is (umol/L). A drug does not inhibit itself
 reversibly: that is what its Km says. Mechanism-based inactivation and induction act on the drug itself too.
-Fahmi 2008, doi:10.1124/dmd.108.020602; Rowland Yeo 2010, doi:10.1016/j.ejps.2010.04.011
+Fahmi 2008, doi:10.1124/dmd.108.020602; Rowland Yeo 2010
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a body shows and takes: outputs, dose inputs, routes, drug levels and therapeutic windows.
 
-Plasma is that of an arm vein: half arterial, half what muscle and skin return (Levitt 2004, doi:10.1186/1472-6904-4-2),
-so that a bolus or infusion into the central vein is not read before it has circulated.
+Plasma is read from arterial blood: an infusion into the central vein shows once it has circulated, and an arm vein
+follows the arteries within minutes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def outputs_of(sheet: Sheet, sites: list[Site], species: Species) -> tuple[Outpu
 
 
 def plasma_of(sheet: Sheet, site: Site, species: Species) -> Expression:
-    """Plasma concentration in an arm vein, umol/L."""
+    """Plasma concentration, umol/L."""
     d = site.drug.id
     arterial = symbol(f"{d}_arterial") * sheet.parameter(f"{d}_plasma_arterial", "1/L")
     return arterial

@@ -1,0 +1,101 @@
+"""Regimens and scores are read as tables write them; figures come out of what was run."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin_service.model.pbpk.library import FOLDER, load_library
+from twin_service.outcome import Refusal
+from twin_service.qualify.pbpk import qualify
+from twin_service.qualify.people import genotype_effects
+from twin_service.qualify.regimens import protocol_doses, shorthand_times
+from twin_service.qualify.scores import gmfe, median, within
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("(S-0,T-24,R-4)", [0, 24, 48, 72]),
+        ("S0-T12-R3", [0, 12, 24]),
+        ("0-24-48", [0, 24, 48]),
+        ("0-(S12-T12-R2)", [0, 12, 24]),
+        ("(S0-T24-R2)-(S8-T24-R2)", [0, 8, 24, 32]),
+        ("0", [0]),
+        ("every morning", []),
+    ],
+)
+def test_shorthand(text: str, times: list[float]) -> None:
+    assert shorthand_times(text) == times
+
+
+def test_a_protocol_of_repeated_doses() -> None:
+    parameters = [{"Name": "Start time", "Value": 0.0, "Unit": "h"}, {"Name": "InputDose", "Value": 0.4, "Unit": "g"},
+                  {"Name": "End time", "Value": 48.0, "Unit": "h"}]  # fmt: skip
+    row = {
+        "parameters_json": json.dumps(parameters),
+        "schemas_json": '""',
+        "application_type": "Oral",
+        "dosing_interval": "DI_12_12",
+    }
+    doses = protocol_doses(row, 70.0)
+    assert doses is not None
+    assert [d[1] for d in doses] == [0.0, 12.0, 24.0, 36.0]
+    assert {d[2] for d in doses} == {400.0}
+    per_kg = [{"Name": "DosePerBodyWeight", "Value": 0.1, "Unit": "mg/kg"}]
+    iv = {
+        **row,
+        "parameters_json": json.dumps(per_kg),
+        "application_type": "IntravenousBolus",
+        "dosing_interval": "Single",
+    }
+    assert protocol_doses(iv, 70.0) == [("iv", 0.0, pytest.approx(7.0), 0.0)]
+    assert protocol_doses({**row, "application_type": "UserDefined"}, 70.0) is None
+
+
+def test_scores_in_closed_form() -> None:
+    assert gmfe([2.0, 0.5]) == pytest.approx(2.0)
+    assert gmfe([1.0, 4.0]) == pytest.approx(2.0)
+    assert within([0.4, 0.6, 1.9, 2.1], 2.0) == 0.5
+    assert median([1.0, 9.0, 2.0, float("nan")]) == 2.0
+    assert np.isnan(gmfe([]))
+
+
+def test_genotypes_change_exposure_as_published() -> None:
+    ratios = genotype_effects(FOLDER / "genotypes.check.toml", load_library())
+    assert len(ratios) >= 6
+    assert within([r.fold for r in ratios], 2.0) >= 0.9
+
+
+def test_qualify_one_drug_without_reference_data(tmp_path: Path) -> None:
+    figures = qualify(["theophylline"], reference_dir=tmp_path, report_dir=tmp_path / "report")
+    assert figures["pbpk.drugs"] == 1.0
+    assert figures["pbpk.check_pass_share"] == 1.0
+    assert "pbpk.ddi_n" not in figures
+    text = (tmp_path / "report" / "pbpk.html").read_text(encoding="utf-8")
+    assert "theophylline" in text and "Check files" in text
+    again = qualify(["theophylline"], reference_dir=tmp_path, report_dir=tmp_path / "report")
+    assert again == figures
+    assert "+0" in (tmp_path / "report" / "pbpk.html").read_text(encoding="utf-8")
+
+
+def test_an_unknown_drug_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="'unobtainium' is unknown"):
+        qualify(["unobtainium"], reference_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_library_meets_its_targets_on_reference_data() -> None:
+    folder = Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER.parents[2] / "shared" / "reference"))
+    if not (folder / "pbpk").exists():
+        pytest.skip("no reference data: set TWIN_REFERENCE_DIR")
+    f = qualify(reference_dir=folder)
+    assert f["pbpk.gmfe_concentration_median"] <= 1.5
+    assert min(f["pbpk.auc_within_2fold"], f["pbpk.cmax_within_2fold"], f["pbpk.ddi_within_2fold"]) >= 0.85
+    assert f["pbpk.ddi_n"] >= 60 and f["pbpk.ddi_auc_gmfe"] <= 1.45
+    assert f["pbpk.pediatric_cl_gmfe"] <= 1.35
+    assert f["pbpk.vss_rr_gmfe"] <= 3.03 and f["pbpk.vss_rr_gmfe_logp_below_4"] <= 2.62
