@@ -55,7 +55,7 @@ class ErrorLaw:
 
     additive: float = 0.0
     proportional: float = 0.0
-    kind: Literal["normal", "log", "power", "sum"] = "normal"
+    kind: Literal["normal", "log", "power", "sum", "poisson"] = "normal"
     power: float = 1.0
 
 

@@ -14,7 +14,7 @@ from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.report import Update, UpdateReport
 from twin_service.kalman.unscented import unscented_update
-from twin_service.model.structure import PatientModel
+from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.outcome import Outcome, Verdict
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
@@ -180,10 +180,14 @@ def _is_usable(outcome: Outcome) -> bool:
 
 def observed(model: PatientModel, samples: list[Sample]) -> Observed:
     """`samples` as the estimators read them: values, assay laws and detection limits."""
-    laws = [model.observables[s.analyte] for s in samples]
     flag = {Censoring.NONE: SEEN, Censoring.BELOW: BELOW, Censoring.ABOVE: ABOVE}
     return Observed.create(
         [s.value for s in samples],
-        [Noise(o.error.kind, o.error.additive, o.error.proportional, o.error.power) for o in laws],
+        [_noise(model.observables[s.analyte].error) for s in samples],
         censoring=[flag[s.censoring] for s in samples],
     )
+
+
+def _noise(law: ErrorLaw) -> Noise:
+    assert law.kind != "poisson", "counts are weighed, not filtered"
+    return Noise(law.kind, law.additive, law.proportional, law.power)
