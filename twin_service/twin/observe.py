@@ -20,8 +20,6 @@ def noise_sd(f: FloatArray, law: ErrorLaw) -> FloatArray:
     """Standard deviation of the assay around prediction `f`; on the log scale for the "log" law."""
     if law.kind == "log":
         return np.full_like(f, law.proportional)
-    if law.kind == "sum":
-        return np.asarray(law.additive + law.proportional * np.abs(f))
     scale = np.abs(f) ** law.power if law.kind == "power" else np.abs(f)
     if law.kind == "sum":
         return np.asarray(law.additive + law.proportional * scale)
