@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import FOLDER, Library, load_library
 from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
+from twin_service.qualify.antibodies import antibody_courses
 from twin_service.qualify.courses import CourseResult, run_courses
 from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
 from twin_service.qualify.interactions import InteractionResult, run_interactions
@@ -79,7 +81,7 @@ def measure(
     progress(f"check files of {len(wanted)} drugs")
     checks = [f for d, p in library.drug_paths.items() if d in wanted for f in check_studies(p, library)]
     figures = {
-        "pbpk.drugs": float(len(wanted)),
+        "pbpk.drugs": float(len(wanted) + (len(antibody_files()) if drugs is None else 0)),
         "pbpk.check_figures": float(len(checks)),
         "pbpk.check_pass_share": float(np.mean([f.ok for f in checks])) if checks else float("nan"),
     }
@@ -117,7 +119,7 @@ def _against(
     more += caffeine_alone(osp / "caffeine_fluvoxamine_ddi_observed.csv")
     studies += [s for s in more if drugs is None or s.drug in drugs]
     progress(f"{len(studies)} observed courses")
-    courses = run_courses(studies, library)
+    courses = run_courses(studies, library) + antibody_courses(osp, drugs)
     progress("interaction table")
     interactions = run_interactions(osp / "DDI.csv", library, drugs)
     progress("clearance of children")

@@ -41,6 +41,14 @@ def test_half_life_is_three_weeks_and_nothing_is_lost() -> None:
     np.testing.assert_allclose(out["tefibazumab_in_body"] + out["tefibazumab_metabolized"], 10.0, rtol=1e-6)
 
 
+def test_levels_of_volunteers_after_10_mg_kg() -> None:
+    # Reilley 2005, Antimicrob Agents Chemother 49:959: 248 mg/L after the infusion, 16.3 mg/L on day 56
+    times = np.array([1.25, 24.0 * 56])
+    level = outputs(build_antibody("tefibazumab"), 10.0 * 71.0 * 1000.0 / 150000.0, times)["tefibazumab_level"]
+    assert level[0] == pytest.approx(248.0, rel=0.25)
+    assert level[1] == pytest.approx(16.3, rel=0.5)
+
+
 def test_a_target_takes_small_doses_faster(tmp_path: Path) -> None:
     path = tmp_path / "tefibazumab.toml"
     path.write_text(antibody_files()["tefibazumab"].read_text(encoding="utf-8") + TARGET, encoding="utf-8")
