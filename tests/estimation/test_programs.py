@@ -174,3 +174,24 @@ def test_exact_derivatives_agree_with_differences() -> None:
         difference = (f((eta + move)[None]) - f((eta - move)[None]))[0] / (2.0 * h)
         # solver tolerance 1e-6 over the step of the difference
         np.testing.assert_allclose(J[:, k], difference, rtol=1e-2, atol=2e-2)
+
+
+CLOSED_FORM = {
+    (1, "bolus"): 0.242, (1, "infusion"): 0.268, (1, "oral"): 0.389, (2, "bolus"): 0.212, (2, "infusion"): 0.225,
+    (2, "oral"): 0.302, (3, "bolus"): 0.169, (3, "infusion"): 0.177, (3, "oral"): 0.236,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("compartments", "way"), CLOSED_FORM)
+def test_closed_form_levels(compartments: int, way: str) -> None:
+    """100 mg every 12 h, level at 23 h; values printed by NONMEM's ADVAN 1-4, 11 and 12 to three digits."""
+    p = {"CL": (10.0, "L/h"), "KA": (0.5, "1/h"), "V" if compartments == 1 else "V1": (50.0, "L")}
+    p |= {"Q": (5.0, "L/h"), "V2": (100.0, "L")} if compartments > 1 else {}
+    p |= {"Q3": (3.0, "L/h"), "V3": (150.0, "L")} if compartments > 2 else {}
+    model = table({"compartments": compartments, "absorption": "first_order"}, p, [], [], error={"proportional": 0.1})
+    dose = {"AMT": 100.0, "ROUTE": "oral" if way == "oral" else "iv", "DUR": 1.0 if way == "infusion" else 0.0}
+    rows: list[dict[str, Any]] = [{"ID": 1, "TIME": t, **dose} for t in (0.0, 12.0)] + [
+        {"ID": 1, "TIME": 23.0, "DV": 1.0}
+    ]
+    level = predictor(model, subjects_of(rows, model)[0])(np.zeros((1, 0)))[0, 0]
+    assert level == pytest.approx(CLOSED_FORM[compartments, way], abs=5.1e-4)

@@ -131,13 +131,14 @@ def simulated_cohort(model: PatientModel, count: int, rng: np.random.Generator) 
     """Adults on vancomycin every 12 h drawn from the model itself, with three levels each."""
     subjects = []
     for k in range(count):
-        who = {"ID": k, "WT": rng.uniform(50.0, 110.0), "AGE": rng.uniform(25.0, 85.0),
+        who: dict[str, Any] = {"ID": k, "WT": rng.uniform(50.0, 110.0), "AGE": rng.uniform(25.0, 85.0),
                "sex_female": float(rng.integers(0, 2)), "creatinine_umol_l": rng.uniform(50.0, 200.0)}  # fmt: skip
         rows: list[dict[str, Any]] = [
             {**who, "TIME": 12.0 * j, "AMT": 15.0 * who["WT"], "RATE": 1000.0} for j in range(6)
         ]
         rows += [{**who, "TIME": t, "DV": 1.0} for t in (11.5, 35.5, 61.0)]
-        (subject,) = subjects_of(sorted(rows, key=lambda r: r["TIME"]), model)
+        rows.sort(key=lambda r: float(r["TIME"]))
+        (subject,) = subjects_of(rows, model)
         eta = prior_of(model).draw(1, rng)
         scale = observed(model, subject).scaled(predictor(model, subject)(eta)[0])
         subject.values[:] = scale.f + np.sqrt(scale.v) * rng.standard_normal(len(subject))

@@ -32,7 +32,7 @@ from twin_service.solver.system import Input, Output, Parameter, State
 
 def table(
     structure: Mapping[str, Any],
-    parameters: Mapping[str, tuple[float, str] | tuple[float, str, Mapping[str, Any]]],
+    parameters: Mapping[str, Any],
     omega: Sequence[Sequence[float]],
     varied: Sequence[str],
     *,
@@ -40,7 +40,9 @@ def table(
     covariates: Sequence[str] = (),
     observables: Sequence[tuple[str, str]] = (("drug", "central"),),
 ) -> PatientModel:
-    """A population PK model from a table as the library's files hold; `varied` gives the order of NONMEM's etas."""
+    """A population PK model from a table as the library's files hold.
+
+    `parameters` are (value, unit) or (value, unit, further keys); `varied` gives the order of NONMEM's etas."""
     order = [*varied, *(p for p in parameters if p not in varied)]
     records: dict[str, Any] = {}
     for name in order:

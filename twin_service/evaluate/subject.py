@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.laplace import by_differences
 from twin_service.model.structure import PatientModel
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.engine import form_of
+from twin_service.solver.expression import symbols_of
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.sensitivity import simulate_sensitivities
 from twin_service.solver.simulate import DEFAULT, Tolerances, simulate
@@ -53,7 +57,11 @@ class Subject:
 
 
 def noise_of(model: PatientModel, analyte: str) -> Noise:
+    """The assay's law as the estimators take it; counts are refused: they have no Gaussian scale."""
     law = model.observables[analyte].error
+    if law.kind == "poisson":
+        raise Refusal(RefusalCode.UNSUPPORTED, f"{analyte} is a count; evaluate it with a twin",
+                      field="analyte", reason="COUNTS_UNSUPPORTED")  # fmt: skip
     return Noise(law.kind, law.additive, law.proportional, law.power)
 
 
@@ -86,7 +94,13 @@ def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DE
 
 
 def jacobian(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Jacobian:
-    """eta (nx,) -> readings (ny,) and their exact derivatives (ny, nx)."""
+    """eta (nx,) -> readings (ny,) and their derivatives (ny, nx).
+
+    Exact sensitivities; where the system is linear and doses do not move with the effects, central differences of its
+    exact solution, which are as good (1e-8) and take half the time.
+    """
+    if form_of(model.system).is_linear and not _doses_move(model):
+        return by_differences(predictor(model, subject, tolerances))
     schedule, segments = _course(model, subject)
     columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
     names = [e.name for e in model.effects]
@@ -100,6 +114,13 @@ def jacobian(model: PatientModel, subject: Subject, tolerances: Tolerances = DEF
         return run.outputs[0, picks, columns], slopes[0, picks, columns]
 
     return evaluate
+
+
+def _doses_move(model: PatientModel) -> bool:
+    """Whether an effect shifts or stretches a dose: readings then have kinks that differences cannot see."""
+    names = {e.name for e in model.effects}
+    roots = [e for u in model.system.inputs for e in (u.lag, *(() if u.duration is None else (u.duration,)))]
+    return bool(symbols_of(roots) & names)
 
 
 def _grid(subject: Subject, schedule: Schedule) -> tuple[float, FloatArray, NDArray[np.bool_]]:

@@ -84,7 +84,7 @@ def laplace_update(
     chosen = usable(observed, f0)
     if not chosen.keep.any():
         return kept_prior(prior, "laplace", len(observed), OK, warnings=chosen.warnings)
-    problem = _Problem(prior, jacobian, observed.rows(chosen.keep), chosen.keep)
+    problem = _Problem(prior, _remembering(jacobian, prior.mean, (f0, g0)), observed.rows(chosen.keep), chosen.keep)
     first = problem.at(np.zeros(len(prior.mean)), np.ones(len(problem.rows)))
     begin = first
     if start is not None:
@@ -99,6 +99,15 @@ def laplace_update(
     belief = Belief(prior.mean + prior.chol @ found.point.u, prior.chol @ lower.lower, prior.names)
     verdict = OK if found.settled else Outcome(Verdict.NOT_CONVERGED, f"{found.iterations} iterations")
     return Update(belief, _report(problem, found, (f0, g0), verdict, chosen.warnings, gate))
+
+
+def _remembering(jacobian: Jacobian, where: FloatArray, known: tuple[FloatArray, FloatArray]) -> Jacobian:
+    """`jacobian` that does not compute again what is already known at `where`."""
+
+    def look(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return known if np.array_equal(eta, where) else jacobian(eta)
+
+    return look
 
 
 class _Found(NamedTuple):

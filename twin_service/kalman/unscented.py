@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
 
 ITERATIONS = 3
-SETTLED = 1e-2
+SETTLED = 3e-2
 
 
 class _Line(NamedTuple):
