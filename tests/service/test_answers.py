@@ -50,7 +50,8 @@ def test_smoothing_says_which_data_a_value_may_use(client: Client, twin: str) ->
         trajectory(client, twin, smoothing=s, **at).bands.series[0].median
         for s in (twin_pb2.SMOOTHING_PRIOR, twin_pb2.SMOOTHING_FILTERED, twin_pb2.SMOOTHING_SMOOTHED)
     )
-    assert filtered[0] == prior[0] and filtered[2] == smoothed[2]
+    # other times in the same run may round the last bit differently
+    assert [filtered[0], filtered[2]] == pytest.approx([prior[0], smoothed[2]], rel=1e-12)
     assert smoothed[0] != prior[0] and filtered[1] not in (prior[1], smoothed[1])
 
 

@@ -25,6 +25,7 @@ def register(app: typer.Typer, bench: typer.Typer) -> None:
 
 def predict(
     drug: Annotated[str, typer.Argument(help="A drug file (TOML) or the id of a library drug.")],
+    *,
     dose: Annotated[float, typer.Option(help="Each dose [mg].")],
     route: Annotated[str, typer.Option(help="oral, iv, sc, im")] = "oral",
     every: Annotated[float, typer.Option(help="Interval [h].")] = 24.0,
@@ -47,6 +48,7 @@ def predict(
 
 
 def qualify(
+    *,
     drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
     qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
     estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
@@ -69,7 +71,7 @@ def qualify(
     write_figures(figures, json_file)
 
 
-def evaluate(model: Model, data: Data, out: Out = None, estimator: str = "moments", json_file: Json = None) -> None:
+def evaluate(model: Model, data: Data, *, out: Out = None, estimator: str = "moments", json_file: Json = None) -> None:
     """One-step-ahead forecasts, NPDE, CWRES and a predictive check of a model on a data set."""
     from twin_service.evaluate.event_table import read_event_table
     from twin_service.evaluate.report import evaluate as run
@@ -116,6 +118,7 @@ def fit_individual(
 def estimate(
     model: Annotated[str, typer.Argument(help="Id of a QSP block, or a PEtab problem (YAML).")],
     data: Annotated[Path | None, typer.Argument(help="Table of doses and readings (CSV).")] = None,
+    *,
     free: Annotated[str, typer.Option(help="Parameters to estimate, separated by commas.")] = "",
     starts: Annotated[int, typer.Option(help="Starting points.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the starting points.")] = 1,

@@ -83,7 +83,9 @@ def read_as(model: PatientModel, analyte: str, f: FloatArray, z: FloatArray) -> 
     return grade(scale_of(analyte.removesuffix(GRADE)), reading).astype(np.float64) if kind == "grade" else reading
 
 
-def log_likelihood(model: PatientModel, analyte: str, value: float, now: FloatArray, before: FloatArray) -> FloatArray:
+def log_likelihood(
+    model: PatientModel, analyte: str, value: float, *, now: FloatArray, before: FloatArray
+) -> FloatArray:
     """ln L of each member (N,), from its prediction `now` and a day before (used for life only)."""
     kind = kind_of(model, analyte)
     if kind == "grade":

@@ -124,7 +124,7 @@ def _with_categories(
     found = condition(
         first.belief,
         eta,
-        [log_likelihood(model, s.analyte, s.value, now[:, j], before[:, j]) for j, s in enumerate(others)],
+        [log_likelihood(model, s.analyte, s.value, now=now[:, j], before=before[:, j]) for j, s in enumerate(others)],
     )
     scored = dict(zip([s.event_id for s in others], found.scores, strict=True))
     told = iter(zip(first.nis, first.surprising, first.weights, strict=True))
