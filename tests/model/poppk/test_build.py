@@ -61,13 +61,17 @@ def test_one_compartment_bolus_is_the_closed_form() -> None:
 
 def test_first_order_absorption_is_the_closed_form() -> None:
     t, k = np.array([0.5, 3.0, 12.0]), 0.1
-    got = levels(build(raw(parameters__F={"value": 0.7, "unit": "1", "origin": ORIGIN})), np.zeros((1, 2)), list(t), route="oral")
+    got = levels(
+        build(raw(parameters__F={"value": 0.7, "unit": "1", "origin": ORIGIN})), np.zeros((1, 2)), list(t), route="oral"
+    )
     np.testing.assert_allclose(got[0], 70.0 / 50.0 / (1.0 - k) * (np.exp(-k * t) - np.exp(-t)), rtol=1e-9)
 
 
 def test_units_of_the_publication_are_converted() -> None:
     day = build(raw(parameters__CL={"value": 120.0, "unit": "L/day", "origin": ORIGIN, "effect": {"variance": 0.09}}))
-    np.testing.assert_allclose(levels(day, np.zeros((1, 2)), [4.0]), levels(build(raw()), np.zeros((1, 2)), [4.0]), rtol=1e-12)
+    np.testing.assert_allclose(
+        levels(day, np.zeros((1, 2)), [4.0]), levels(build(raw()), np.zeros((1, 2)), [4.0]), rtol=1e-12
+    )
 
 
 def test_observables_in_other_units() -> None:
@@ -142,18 +146,23 @@ def test_zero_order_transit_and_lag_deliver_the_whole_dose() -> None:
 
 def test_micro_constants_equal_clearances() -> None:
     table = raw(structure={"compartments": 2, "absorption": "none", "elimination": "linear"})
-    table["parameters"] = {n: {"value": v, "unit": u, "origin": ORIGIN} for n, (v, u) in
-                           {"K": (0.1, "1/h"), "V": (50.0, "L"), "K12": (0.08, "1/h"), "K21": (0.16, "1/h")}.items()}  # fmt: skip
+    micro = {"K": (0.1, "1/h"), "V": (50.0, "L"), "K12": (0.08, "1/h"), "K21": (0.16, "1/h")}
+    flows = {"CL": (5.0, "L/h"), "V1": (50.0, "L"), "Q": (4.0, "L/h"), "V2": (25.0, "L")}
     other = copy.deepcopy(table)
-    other["parameters"] = {n: {"value": v, "unit": u, "origin": ORIGIN} for n, (v, u) in
-                           {"CL": (5.0, "L/h"), "V1": (50.0, "L"), "Q": (4.0, "L/h"), "V2": (25.0, "L")}.items()}  # fmt: skip
+    table["parameters"] = {n: {"value": v, "unit": u, "origin": ORIGIN} for n, (v, u) in micro.items()}
+    other["parameters"] = {n: {"value": v, "unit": u, "origin": ORIGIN} for n, (v, u) in flows.items()}
     none = np.zeros((1, 0))
-    np.testing.assert_allclose(levels(build(table), none, [1.0, 20.0]), levels(build(other), none, [1.0, 20.0]), rtol=1e-10)
+    np.testing.assert_allclose(
+        levels(build(table), none, [1.0, 20.0]), levels(build(other), none, [1.0, 20.0]), rtol=1e-10
+    )
 
 
 def test_saturable_elimination_at_low_level_is_linear() -> None:
     table = raw(structure={"compartments": 1, "absorption": "none", "elimination": "michaelis_menten"})
-    table["parameters"] |= {"VMAX": {"value": 5e4, "unit": "mg/h", "origin": ORIGIN}, "KM": {"value": 1e4, "unit": "mg/L", "origin": ORIGIN}}
+    table["parameters"] |= {
+        "VMAX": {"value": 5e4, "unit": "mg/h", "origin": ORIGIN},
+        "KM": {"value": 1e4, "unit": "mg/L", "origin": ORIGIN},
+    }
     low = levels(build(table), np.zeros((1, 2)), [6.0])[0, 0]
     # CL = VMAX / KM = 5, with an error of the order of C / KM = 2e-4
     assert low == pytest.approx(2.0 * np.exp(-0.6), rel=3e-4)
@@ -187,7 +196,8 @@ def test_a_metabolite_takes_its_fraction() -> None:
     ({"routes": ["rectal"]}, "rectal"),
     ({"observables": [{"analyte": "x", "compartment": "liver", "unit": "mg/L", "error": {}}]}, "liver"),
     ({"observables": [{"analyte": "x", "unit": "furlong", "error": {}}]}, "furlong"),
-    ({"endpoints": [{"id": "e", "output": "central", "unit": "g", "comparison": "above", "threshold": 1, "title": "t"}]}, "R5"),
+    ({"endpoints": [{"id": "e", "output": "central", "unit": "g", "comparison": "above", "threshold": 1,
+                     "title": "t"}]}, "R5"),
 ])  # fmt: skip
 def test_a_faulty_file_is_refused_with_its_fault(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(Refusal) as caught:

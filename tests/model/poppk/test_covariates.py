@@ -14,12 +14,14 @@ WOMAN = {**MAN, "sex_female": 1.0}
 
 
 @pytest.mark.parametrize(("law", "x", "k", "x0", "expected"), [
-    ("power", 140.0, 0.75, 70.0, 2.0**0.75), ("linear", 80.0, 0.01, 70.0, 1.1), ("exponential", 2.0, -0.5, 1.0, np.exp(-0.5)),
+    ("power", 140.0, 0.75, 70.0, 2.0**0.75), ("linear", 80.0, 0.01, 70.0, 1.1),
+    ("exponential", 2.0, -0.5, 1.0, np.exp(-0.5)),
     ("fraction", 1.0, 0.3, 0.0, 1.3), ("fraction", 0.0, 0.3, 0.0, 1.0), ("factor", 1.0, 0.7, 0.0, 0.7),
     ("factor", 0.0, 0.7, 0.0, 1.0), ("below", 4.0, 0.2, 5.0, 1.2), ("below", 5.0, 0.2, 5.0, 1.0),
     ("category", 2.0, -0.4, 2.0, 0.6), ("category", 1.0, -0.4, 2.0, 1.0), ("maturation", 47.7, 3.4, 47.7, 0.5),
     ("proportional", 100.0, 0.06, 0.0, 6.0), ("power_below", 4.5, 2.0, 9.0, 0.25), ("power_below", 18.0, 2.0, 9.0, 1.0),
     ("power_above", 18.0, 2.0, 9.0, 4.0), ("power_above", 4.5, 2.0, 9.0, 1.0), ("offset", 80.0, 0.5, 70.0, 5.0),
+    ("linear_below", 1.0, 0.5, 2.0, 0.5), ("linear_below", 3.0, 0.5, 2.0, 1.0), ("linear_above", 3.0, 0.5, 2.0, 1.5),
 ])  # fmt: skip
 def test_laws_on_numbers_and_as_expressions(law: str, x: float, k: float, x0: float, expected: float) -> None:
     assert float(LAWS[law](x, k, x0)) == pytest.approx(expected, rel=1e-14)
@@ -43,7 +45,9 @@ def test_bounds_on_creatinine_clearance() -> None:
 def test_filtration_by_the_published_equations() -> None:
     # CKD-EPI 2009, man, 1.0 mg/dL, 60 years: 141 (1/0.9)^-1.209 0.993^60
     assert float(DERIVED["filtration_ml_min_173"][0](MAN)) == pytest.approx(141 * (1 / 0.9) ** -1.209 * 0.993**60)
-    assert DERIVED["filtration_of_children_ml_min_173"][0]({"height_cm": 100.0, "creatinine_umol_l": 44.21}) == pytest.approx(82.6)
+    assert DERIVED["filtration_of_children_ml_min_173"][0](
+        {"height_cm": 100.0, "creatinine_umol_l": 44.21}
+    ) == pytest.approx(82.6)
 
 
 def test_body_size() -> None:

@@ -67,6 +67,16 @@ def power_above(x: Any, k: float, x0: float) -> Any:
     return fn.where(x > x0, (x / x0) ** k, 1.0)
 
 
+def linear_below(x: Any, k: float, x0: float) -> Any:
+    """1 + k (x - x0) where x < x0, else 1"""
+    return fn.where(x < x0, 1.0 + k * (x - x0), 1.0)
+
+
+def linear_above(x: Any, k: float, x0: float) -> Any:
+    """1 + k (x - x0) where x > x0, else 1"""
+    return fn.where(x > x0, 1.0 + k * (x - x0), 1.0)
+
+
 def offset(x: Any, k: float, x0: float) -> Any:
     """k (x - x0), in the parameter's unit; to be added"""
     return k * (x - x0)
@@ -81,7 +91,7 @@ LAWS: Final[Mapping[str, Law]] = {
     f.__name__: f
     for f in (
         power, linear, exponential, fraction, factor, below, category, maturation, proportional, power_below,
-        power_above, offset,
+        power_above, offset, linear_below, linear_above,
     )
 }  # fmt: skip
 
