@@ -69,6 +69,19 @@ def test_all_mistakes_come_at_once_and_loading_refuses_with_them(tmp_path: Path)
         load_drug(path, load_library())
 
 
+def test_gut_wall_metabolism_is_assumed_where_the_file_is_silent_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("CYP2D6", "CYP3A4"))
+    drug = load_drug(path, load_library())
+    assert [w.organ for w in drug.clearances] == ["liver", "gut"]
+    assert any("gut-wall" in a for a in drug.assumed)
+    assert any(f.severity == "warning" and "availability" in f.message for f in check_file(path))
+    none = GOOD.replace("CYP2D6", "CYP3A4") + (
+        '[[clearance]]\norgan = "gut"\nlaw = "from_liver"\nenzyme = "CYP3A4"\n'
+        'scalar = { value = 0, unit = "1", origin = "test" }\n'
+    )
+    assert not any("gut-wall" in a for a in load_drug(write(tmp_path, none), load_library()).assumed)
+
+
 def test_no_toml_and_no_file_are_findings(tmp_path: Path) -> None:
     assert "is no TOML" in check_file(write(tmp_path, "= 3"))[0].message
     assert "no such file" in check_file(tmp_path / "absent.toml")[0].message

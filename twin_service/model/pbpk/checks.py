@@ -88,14 +88,6 @@ def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
     if clearance <= 0:
         door.fault("clearance", "the drug never leaves the body; add a [[clearance]] or a gfr_fraction above 0", "R6")
         return
-    if any(w.organ == "liver" and w.enzyme == "CYP3A4" for w in drug.clearances) and not any(
-        w.organ == "gut" for w in drug.clearances
-    ):
-        door.doubt(
-            "clearance",
-            "CYP3A4 in the liver but none in the gut wall: oral doses pass the gut unchanged; add [[clearance]] "
-            'organ = "gut", law = "from_liver", enzyme = "CYP3A4", or law = "availability" with a known fg',
-        )
     half_life = 0.693 * at.vss_l / clearance
     if half_life > LONGEST_HALF_LIFE_H or half_life < 1 / 60:
         door.doubt(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from twin_service.model.pbpk.defaults import assume_peff
 from twin_service.model.pbpk.door import Door, table_rows, value_or
-from twin_service.model.pbpk.drug_ways import read_clearances, read_interactions
+from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
 from twin_service.model.pbpk.record import (
     CHARGES,
     PARTITION_METHODS,
@@ -274,6 +274,8 @@ def _assumed(table: Mapping[str, Any], record: DrugRecord) -> tuple[str, ...]:
         said.append("blood:plasma ratio not given: estimated from its red-cell binding")
     if "absorption" not in table or not ({"peff", "ka"} & set(table["absorption"])):
         said.append("intestinal permeability not given: assumed")
+    if gut_is_assumed(table):
+        said.append("gut-wall CYP3A4 not given: assumed by its content relative to the liver")
     if not table.get("clearance"):
         said.append("no clearance given: filtration by the kidney alone")
     return tuple(said)

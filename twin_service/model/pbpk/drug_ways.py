@@ -50,12 +50,37 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
                 door.fault(
                     f"clearance[{i}]", 'from_liver is for organ = "gut" and an enzyme that a liver row names', "R4"
                 )
-            found += [replace(found[k], organ="gut", basis="from_liver", scalar=gut.scalar, source=k) for k in like]
+            found += _like_liver(found, gut.enzyme, gut.scalar)
         elif gut.law == "availability" and gut.organ != "gut":
             door.fault(f"clearance[{i}].organ", 'availability is for organ = "gut"', "R4")
+    if gut_is_assumed(table):
+        found += _like_liver(found, "CYP3A4", 1.0)
+        door.doubt(
+            "clearance",
+            "CYP3A4 in the liver and nothing said of the gut wall: metabolism there assumed by its "
+            'content; say [[clearance]] organ = "gut", law = "availability" with a known fg, or "from_liver" with '
+            "a scalar (0 for none)",
+        )
     if not found and table.get("gfr_fraction", {}).get("value") == 0:
         door.fault("clearance", "the drug never leaves the body: no clearance and gfr_fraction 0", "R6")
     return tuple(found)
+
+
+def gut_is_assumed(table: Mapping[str, Any]) -> bool:
+    """Whether a file names CYP3A4 in the liver and leaves the gut wall, where it abounds, unsaid."""
+    rows = [r for r in table.get("clearance", []) if isinstance(r, Mapping)]
+    return any(r.get("organ") == "liver" and r.get("enzyme") == "CYP3A4" for r in rows) and not any(
+        r.get("organ") == "gut" for r in rows
+    )
+
+
+def _like_liver(found: list[Clearance], enzyme: str, scalar: float) -> list[Clearance]:
+    """Gut rows that do what the liver rows of `enzyme` do, by content."""
+    return [
+        replace(way, organ="gut", basis="from_liver", scalar=scalar, source=k)
+        for k, way in enumerate(found)
+        if way.organ == "liver" and way.enzyme == enzyme
+    ]
 
 
 def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str]) -> Clearance:
