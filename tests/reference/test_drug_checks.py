@@ -19,9 +19,10 @@ def test_file_stands(drug: str) -> None:
 
 @pytest.mark.parametrize("drug", FILES)
 def test_drug_meets_its_published_studies(drug: str) -> None:
+    """A miss that the check file admits (`reached`) may not grow; one that is gone must be struck from the file."""
     failed = [
         f"{f.study} {f.measure}: {f.got:.4g}, published {f.expected:.4g} ({f.fold:.2f}-fold, not {f.allowed:g})"
         for f in check_studies(FILES[drug])
-        if not f.ok
+        if (not f.ok and not f.is_known_miss) or (f.ok and f.reached)
     ]
     assert not failed, "\n".join(failed)

@@ -18,8 +18,6 @@ from twin_service.model.pbpk.studies import Treatment, course, series
 from twin_service.qualify.observed import drug_id, rows
 
 ADULT_Y = 18.0
-# Means of fewer children than this say more about who was ill than about age.
-LEAST_SUBJECTS = 5
 # Oral clearances stand for clearance only where nearly all of a dose arrives.
 FULLY_AVAILABLE = {"theophylline", "caffeine", "carbamazepine", "s_warfarin"}
 
@@ -69,8 +67,7 @@ def pediatric_clearances(path: Path, library: Library, drugs: set[str] | None = 
 
 
 def _is_child_row(row: dict[str, str], drug: str) -> bool:
-    enough = float(row["Total.subjects"]) >= LEAST_SUBJECTS and bool(row["BW.mean"])
-    return enough and float(row["Age.max"]) <= ADULT_Y and (row["Route"] == "iv" or drug in FULLY_AVAILABLE)
+    return bool(row["BW.mean"]) and float(row["Age.max"]) <= ADULT_Y and (row["Route"] == "iv" or drug in FULLY_AVAILABLE)
 
 
 def genotype_effects(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:

@@ -61,6 +61,7 @@ class StudyFinding:
     got: float
     allowed: float
     source: str
+    reached: float = 0.0
 
     @property
     def fold(self) -> float:
@@ -69,7 +70,16 @@ class StudyFinding:
 
     @property
     def ok(self) -> bool:
-        return bool(np.isfinite(self.fold) and 1.0 / self.allowed <= self.fold <= self.allowed)
+        """Within the fold error that the check allows."""
+        return self._within(self.allowed)
+
+    @property
+    def is_known_miss(self) -> bool:
+        """Not ok, but no worse than the fold error `reached` that the check file admits: a debt that may only shrink."""
+        return not self.ok and self.reached > 0.0 and self._within(self.reached)
+
+    def _within(self, fold: float) -> bool:
+        return bool(np.isfinite(self.fold) and 1.0 / fold <= self.fold <= fold)
 
 
 def check_studies(path: Path, library: Library | None = None) -> list[StudyFinding]:
@@ -123,6 +133,7 @@ def _run(drug: str, check: Mapping[str, Any], library: Library) -> list[StudyFin
                 float(got),
                 float(want.get("fold", 2.0)),
                 check["source"],
+                float(want.get("reached", 0.0)),
             )
         )
     return found
