@@ -67,7 +67,9 @@ def pediatric_clearances(path: Path, library: Library, drugs: set[str] | None = 
 
 
 def _is_child_row(row: dict[str, str], drug: str) -> bool:
-    return bool(row["BW.mean"]) and float(row["Age.max"]) <= ADULT_Y and (row["Route"] == "iv" or drug in FULLY_AVAILABLE)
+    return (
+        bool(row["BW.mean"]) and float(row["Age.max"]) <= ADULT_Y and (row["Route"] == "iv" or drug in FULLY_AVAILABLE)
+    )
 
 
 def genotype_effects(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:

@@ -75,7 +75,7 @@ class StudyFinding:
 
     @property
     def is_known_miss(self) -> bool:
-        """Not ok, but no worse than the fold error `reached` that the check file admits: a debt that may only shrink."""
+        """Not ok, but no worse than the fold error `reached` that the file admits: a debt that may only shrink."""
         return not self.ok and self.reached > 0.0 and self._within(self.reached)
 
     def _within(self, fold: float) -> bool:
