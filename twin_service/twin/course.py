@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service import units
 from twin_service.model.qsp.alleles import allele_counts
 from twin_service.model.structure import PatientModel, Route
 from twin_service.outcome import Refusal, RefusalCode
@@ -30,7 +31,7 @@ from twin_service.record.events import (
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
 from twin_service.solver.schedule import Dose, Schedule
-from twin_service.twin.categories import kind_of
+from twin_service.twin.categories import kind_of, observable_of
 
 
 class Sample(NamedTuple):
@@ -144,8 +145,18 @@ def _samples(
             continue
         hour = (event.time_us - start_us) / MICROSECONDS_PER_HOUR
         read = (p.censoring, p.after_dose) if isinstance(p, LabMeasured) else (Censoring.NONE, False)
-        samples.append(Sample(event.id, hour, p.analyte, p.value, *read))
+        samples.append(Sample(event.id, hour, p.analyte, _in_model_unit(model, p), *read))
     return tuple(samples), tuple(unused)
+
+
+def _in_model_unit(model: PatientModel, measured: LabMeasured | ImageMeasured) -> float:
+    """The recorded value in the unit in which the model predicts it: the door keeps one unit per analyte (mg/L), a
+    published model its own (ug/L, umol/L)."""
+    wanted = observable_of(model, measured.analyte).unit
+    if measured.unit == wanted or kind_of(model, measured.analyte) != "reading":
+        return measured.value
+    known = units.analyte(measured.analyte)
+    return units.convert(measured.value, measured.unit, wanted, molar_mass=known.molar_mass, path="lab.value")
 
 
 def _as_covariate(model: PatientModel, analyte: str) -> str:

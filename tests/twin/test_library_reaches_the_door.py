@@ -1,0 +1,48 @@
+"""Every observable that a library model predicts can be recorded, and reaches the model in the model's own unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.twin.one_compartment import at, person
+from twin_service import units
+from twin_service.model.poppk import build_poppk, list_poppk
+from twin_service.model.qsp.build import build_block, list_blocks
+from twin_service.record.events import Event, LabMeasured
+from twin_service.record.person import ModelChoice
+from twin_service.record.timeline import Timeline
+from twin_service.twin.assemble import build
+from twin_service.twin.course import read_course
+
+
+def observables() -> list[tuple[str, str, str]]:
+    blocks = [build_block(b) for b in list_blocks()] + [build_poppk(m) for m in list_poppk()]
+    return sorted({(o.analyte, o.unit, b.id) for b in blocks for o in b.observables})
+
+
+@pytest.mark.parametrize(("analyte", "unit", "block"), observables())
+def test_an_observable_can_be_recorded(analyte: str, unit: str, block: str) -> None:
+    known = units.analyte(analyte, path="lab.analyte")
+    there = units.convert(1.0, known.unit, unit, molar_mass=known.molar_mass)
+    assert units.convert(there, unit, known.unit, molar_mass=known.molar_mass) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "drug", "factor"),
+    [
+        ("busulfan_paci", "busulfan", 1000.0),  # ug/L per mg/L
+        ("tacrolimus_woillard", "tacrolimus", 1000.0),
+        ("methotrexate_faltaos", "methotrexate", 1000.0 / 454.44),  # umol/L per mg/L, C20H22N8O5
+        ("phenobarbital_neonate", "phenobarbital", 1.0),
+    ],
+)
+def test_a_level_reaches_the_model_in_its_own_unit(model: str, drug: str, factor: float) -> None:
+    """A level that stayed in mg/L would be read a thousandfold wrong by a model in ug/L."""
+    closed = build(ModelChoice(poppk=model))
+    typical = {"weight_kg": 2.0 if "neonate" in model else 70.0}
+    someone = {c.name: typical.get(c.name, max(c.low, 1.0)) for c in closed.covariates if c.default is None}
+    level = Event("l", at(5.0), LabMeasured(drug, 0.5, "mg/L", 0.5, "mg/L"))
+    course = read_course(closed, replace(person(), covariates=someone), Timeline.of([level]))
+    assert course.samples[0].value == pytest.approx(0.5 * factor, rel=1e-4)
