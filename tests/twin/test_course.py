@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.twin.one_compartment import at, dose, level, one_compartment, person, weight
+from twin_service.model.structure import Covariate, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.record.events import Event, GenotypeFound, ImageMeasured
+from twin_service.record.events import Event, GenotypeFound, ImageMeasured, LabMeasured
 from twin_service.record.timeline import Timeline
 from twin_service.twin.course import read_course
 
@@ -77,3 +81,23 @@ def test_what_cannot_be_used_is_refused_with_the_remedy(events, code, field, wor
     with pytest.raises(Refusal, match=words) as refused:
         course_of(*events)
     assert (refused.value.code, refused.value.field) == (code, field)
+
+
+def with_covariates(*covariates: Covariate) -> PatientModel:
+    base = one_compartment()
+    return replace(base, covariates=(*base.covariates, *covariates))
+
+
+def lab_row(model: PatientModel, analyte: str, value: float, unit: str) -> Mapping[str, float]:
+    event = Event("l", at(0.0), LabMeasured(analyte, value, unit, value, unit))
+    return read_course(model, person(), Timeline.of([weight(), event])).covariates[0]
+
+
+def test_a_lab_sets_the_covariate_of_its_name_and_dimension() -> None:
+    """Creatinine in umol/L sets creatinine in mg/dL (113.12 g/mol), and never a clearance that shares its name."""
+    clearance = Covariate("creatinine_clearance_ml_min", "mL/min", 90.0)
+    model = with_covariates(clearance, Covariate("creatinine_mg_dl", "mg/dL", 1.0))
+    row = lab_row(model, "creatinine", 200.0, "umol/L")
+    assert row["creatinine_mg_dl"] == pytest.approx(200.0 * 113.12e-4, rel=1e-4)
+    assert "creatinine_clearance_ml_min" not in row
+    assert "creatinine_clearance_ml_min" not in lab_row(with_covariates(clearance), "creatinine", 200.0, "umol/L")

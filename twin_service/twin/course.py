@@ -140,7 +140,7 @@ def _samples(
         if not isinstance(p, LabMeasured | ImageMeasured):
             continue
         if not kind_of(model, p.analyte):
-            if not (isinstance(p, LabMeasured) and _as_covariate(model, p.analyte)):
+            if not (isinstance(p, LabMeasured) and _as_covariate(model, p)):
                 unused.append(event.id)
             continue
         hour = (event.time_us - start_us) / MICROSECONDS_PER_HOUR
@@ -159,10 +159,19 @@ def _in_model_unit(model: PatientModel, measured: LabMeasured | ImageMeasured) -
     return units.convert(measured.value, measured.unit, wanted, molar_mass=known.molar_mass, path="lab.value")
 
 
-def _as_covariate(model: PatientModel, analyte: str) -> str:
-    """The covariate that a lab which the model does not predict sets, by the naming rule `<analyte>_<unit words>`;
-    "" when there is none."""
-    return next((c.name for c in model.covariates if c.name == analyte or c.name.startswith(f"{analyte}_")), "")
+def _as_covariate(model: PatientModel, measured: LabMeasured) -> tuple[str, float] | None:
+    """The covariate, with its value, that a lab which the model does not predict sets: named `<analyte>_<unit words>`
+    and of the lab's dimension, so that creatinine never sets a creatinine clearance. None when there is none."""
+    for c in model.covariates:
+        if c.name == measured.analyte or c.name.startswith(f"{measured.analyte}_"):
+            if c.unit == measured.unit:
+                return c.name, measured.value
+            try:
+                mass = units.analyte(measured.analyte).molar_mass
+                return c.name, units.convert(measured.value, measured.unit, c.unit, molar_mass=mass)
+            except Refusal:
+                continue
+    return None
 
 
 def _covariate_rows(
@@ -178,9 +187,9 @@ def _covariate_rows(
             settings.append((0.0, f"{p.gene.lower()}_activity", p.activity))
             settings += [(0.0, name, n) for name, n in allele_counts(p.gene, p.diplotype).items()]
         elif isinstance(p, LabMeasured) and p.analyte not in model.observables:
-            name = _as_covariate(model, p.analyte)
-            if name:
-                settings.append((hour, name, p.value))
+            found_as = _as_covariate(model, p)
+            if found_as is not None:
+                settings.append((hour, *found_as))
     used = {c.name for c in model.covariates}
     settings = [s for s in settings if s[1] in used]
     first: dict[str, float] = {k: v for k, v in person.covariates.items() if k in used}
