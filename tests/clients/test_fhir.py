@@ -13,7 +13,7 @@ import pytest
 from twin_client.ehr.codes import tables
 from twin_client.ehr.fhir import read_bundle
 from twin_client.ehr.reading import Reading
-from twin_service.demo.oncology import bundle
+from twin_service.demo.oncology import TARGET_LESIONS, bundle
 from twin_service.v1 import event_pb2
 
 REFERENCE = Path(os.environ.get("TWIN_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
@@ -182,15 +182,102 @@ def test_a_medication_in_the_bundle_names_the_drug() -> None:
     assert [e.dose.drug for e in reading.events] == ["theophylline"]
 
 
+def follow_up(*ids: str) -> dict[str, Any]:
+    """The oncology bundle with only the named lesion measurements."""
+    kept = bundle()
+    others = {i for e in kept["entry"] if not (i := e["resource"]["id"]).startswith("lesion")}
+    kept["entry"] = [e for e in kept["entry"] if e["resource"]["id"] in others | set(ids)]
+    return kept
+
+
+def sums(reading: Reading) -> list[event_pb2.Event]:
+    return [e for e in reading.events if e.HasField("image")]
+
+
 def test_target_lesions_of_a_day_are_summed_and_an_incomplete_day_is_held() -> None:
-    whole = read_bundle(bundle())
-    sums = [e.image for e in whole.events if e.HasField("image")]
-    assert [i.value.value for i in sums] == [68.0, 56.0] and all(i.simulated for i in sums)
-    partial = bundle()
-    partial["entry"] = [e for e in partial["entry"] if e["resource"]["id"] != "lesion-2-38"]
-    reading = read_bundle(partial)
-    assert len([e for e in reading.events if e.HasField("image")]) == 1
-    assert any("no comparable sum" in h.reason for h in reading.held)
+    whole = sums(read_bundle(bundle(), target_lesions=TARGET_LESIONS))
+    assert [e.image.value.value for e in whole] == [68.0, 56.0] and all(e.image.simulated for e in whole)
+    partial = read_bundle(follow_up("lesion-1--5", "lesion-2--5", "lesion-1-38"), target_lesions=TARGET_LESIONS)
+    assert [e.image.value.value for e in sums(partial)] == [68.0]
+    assert any("1 of the 2 target lesions" in h.reason for h in partial.held)
+
+
+def test_one_lesion_of_a_later_visit_is_never_taken_for_the_whole_tumor() -> None:
+    for options in ({}, {"target_lesions": TARGET_LESIONS}):
+        reading = read_bundle(follow_up("lesion-1-38"), **options)
+        assert not sums(reading)
+        assert [h.resource for h in reading.held if "lesion" in h.resource] == ["Observation/lesion-1-38"]
+
+
+def test_a_lesion_entered_in_error_withdraws_the_sum_it_was_part_of() -> None:
+    (_, last) = sums(read_bundle(bundle(), target_lesions=TARGET_LESIONS))
+    wrong = bundle()
+    for entry in wrong["entry"]:
+        if entry["resource"]["id"] == "lesion-2-38":
+            entry["resource"] |= {"status": "entered-in-error", "meta": {"lastUpdated": "2024-06-01T00:00:00Z"}}
+    reading = read_bundle(wrong, target_lesions=TARGET_LESIONS)
+    assert [e.retraction.target_event_id for e in reading.events if e.HasField("retraction")] == [last.id]
+    assert [e.image.value.value for e in sums(reading)] == [68.0]
+    alone = copy.deepcopy(wrong)
+    alone["entry"] = [e for e in wrong["entry"] if e["resource"]["id"] == "lesion-2-38"]
+    (held,) = read_bundle(alone, target_lesions=TARGET_LESIONS).held
+    assert "without the others" in held.reason
+
+
+def test_a_withdrawn_panel_or_order_withdraws_every_event_it_was() -> None:
+    error = {"status": "entered-in-error", "meta": {"lastUpdated": "2024-03-08T00:00:00Z"}}
+    parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(90, "mm[Hg]")}
+             for c in ("8480-6", "8462-4")]  # fmt: skip
+    panel = observation("85354-9", valueQuantity=None, component=parts)
+    for resource in (panel, ordered()):
+        once = {e.id for e in read(resource, trust_requests=True).events}
+        withdrawn = {e.retraction.target_event_id for e in read(resource | error, trust_requests=True).events}
+        assert len(once) >= 2 and once <= withdrawn
+    assert not read(ordered() | error).events
+    assert read(observation("85354-9", valueQuantity=None) | error).held
+
+
+@pytest.mark.parametrize("reference", ["Patient/q", "Group/p", "urn:uuid:0", "https://a.example/Patient/q", None])
+def test_what_is_said_of_someone_else_never_reaches_this_twin(reference: str | None) -> None:
+    subject = {"reference": reference} if reference else {"display": "somebody"}
+    reading = read({"resourceType": "Patient", "id": "p"}, given(subject=subject), observation(subject=subject))
+    assert not reading.events and len(reading.held) == 2
+    assert {h.reason for h in reading.held} == {"its subject is not the bundle's patient"}
+
+
+@pytest.mark.parametrize("reference", ["Patient/p", "https://a.example/Patient/p", "Patient/p/_history/3"])
+def test_the_patient_is_known_by_every_form_of_reference(reference: str) -> None:
+    assert len(read({"resourceType": "Patient", "id": "p"}, given(subject={"reference": reference})).events) == 1
+
+
+def test_two_subjects_without_a_patient_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 subjects"):
+        read(given(), given(id="m2", subject={"reference": "Patient/q"}))
+
+
+@pytest.mark.parametrize("entry", [None, 7, {"resource": "x"}, {"resource": []}, {"resource": ["x"]}])
+def test_an_entry_that_is_no_object_is_held_and_the_others_are_read(entry: Any) -> None:
+    entries = [entry, {"resource": observation()}]
+    reading = read_bundle({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    assert len(reading.events) == 1 and [h.resource for h in reading.held] == ["entry[0]"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"doNotPerform": True}, "not to give"),
+        ({"dosageInstruction": [ordered()["dosageInstruction"][0] | {"asNeededBoolean": True}]}, "as needed"),
+    ],
+    ids=["do_not_perform", "as_needed"],
+)
+def test_even_a_trusted_order_is_held_when_nobody_knows_what_was_taken(changes: dict[str, Any], words: str) -> None:
+    reading = read(ordered(**changes), trust_requests=True)
+    assert not reading.events and words in reading.held[0].reason
+
+
+def test_a_dose_with_a_comparator_is_no_dose() -> None:
+    bound = given()["dosage"] | {"dose": ucum(300, "mg", comparator="<")}
+    assert "comparator" in read(given(dosage=bound)).held[0].reason
 
 
 def test_reading_twice_gives_the_same_events() -> None:

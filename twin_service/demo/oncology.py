@@ -15,6 +15,7 @@ START = datetime(2024, 3, 4, 9, 0, tzinfo=UTC)
 PATIENT = "oncology-1"
 NEUTROPHILS = {-2: 5.4, 7: 0.62, 10: 0.95, 14: 2.9, 20: 5.1, 28: 0.55, 31: 0.9, 35: 2.6, 41: 4.9}
 LESIONS_MM = {"lesion-1": {-5: 41.0, 38: 33.0}, "lesion-2": {-5: 27.0, 38: 23.0}}
+TARGET_LESIONS = tuple(f"BodyStructure/{name}" for name in LESIONS_MM)
 DOSE_MG, CYCLES, CYCLE_DAYS, INFUSION_H = 175.0, 2, 21, 1.0
 HTEST = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}]}
 

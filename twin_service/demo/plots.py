@@ -126,10 +126,10 @@ def question(answer: Answered, path: Path) -> Path:
             ax.plot(
                 (o.time_h - now) / 24,
                 o.value.value,
-                "s" if o.simulated else "o",
+                "s" if answer.simulated else "o",
                 ms=4,
                 color=INK,
-                mfc="white" if o.simulated else INK,
+                mfc="white" if answer.simulated else INK,
             )
         ax.axvline(0, color=GRAY, lw=0.8)
         ax.set_ylabel(f"{answer.outputs[row]} [{series.unit}]")

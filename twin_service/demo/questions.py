@@ -10,7 +10,7 @@ from twin_client import TwinClient, hours, mg, quantity
 from twin_client.ehr.fhir import read_bundle
 from twin_client.ehr.reading import Reading
 from twin_service.demo.cases import HOUR_ZERO
-from twin_service.demo.oncology import CYCLE_DAYS, CYCLES, DOSE_MG, INFUSION_H, PATIENT, START, bundle
+from twin_service.demo.oncology import CYCLE_DAYS, CYCLES, DOSE_MG, INFUSION_H, PATIENT, START, TARGET_LESIONS, bundle
 from twin_service.demo.stream import Streamed
 from twin_service.v1 import simulation_pb2, twin_pb2
 
@@ -28,6 +28,7 @@ class Answered:
     futures: simulation_pb2.SimulateResponse
     ranking: simulation_pb2.RecommendResponse
     target: str
+    simulated: bool = False
 
 
 def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
@@ -72,7 +73,7 @@ def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
 
 def send_oncology(client: TwinClient) -> tuple[Reading, int]:
     """Read the FHIR bundle, create the twin, and record what could be interpreted."""
-    reading = read_bundle(bundle())
+    reading = read_bundle(bundle(), target_lesions=TARGET_LESIONS)
     assert reading.patient is not None and reading.patient.birth_date is not None
     age = (START.date() - reading.patient.birth_date).days / 365.25
     client.create_twin(
@@ -119,6 +120,7 @@ def ask_oncology(client: TwinClient, revision: int) -> Answered:
         client.simulate(PATIENT, plans, horizon_h=2 * tau, start=start, targets=[target], outputs=outputs),
         client.recommend(PATIENT, options, [target], horizon_h=2 * tau, start=start, constraints=limits),
         "tumor below 50 mm, grade 4 neutropenia in at most 60 %",
+        simulated=True,
     )
 
 

@@ -91,7 +91,7 @@ def _question(answer: Answered, held: Sequence[Held], images: dict[str, Path]) -
     futures, ranking = answer.futures.what_ifs, answer.ranking
     return {
         "title": answer.title,
-        "simulated": any(o.simulated for o in answer.course.observations),
+        "simulated": answer.simulated,
         "target": answer.target,
         "text": "Black: the course so far. From the decision on, each color is one named treatment: the line is the "
         "median, the shade holds 50 % and the thin lines 90 % of what this patient's twin thinks possible.",

@@ -8,7 +8,8 @@ from typing import Any
 
 from twin_client.ehr.codes import UCUM
 from twin_client.ehr.reading import HoldError
-from twin_service.v1 import common_pb2
+from twin_client.events import retraction
+from twin_service.v1 import common_pb2, event_pb2
 
 SOURCE = "fhir"
 HOUR_UNITS = {"h": 1.0, "min": 1.0 / 60.0, "d": 24.0, "wk": 168.0, "s": 1.0 / 3600.0}
@@ -50,6 +51,24 @@ def measured(value: Any) -> common_pb2.Quantity:
         unit = value.unit or value.code or "none"
         raise HoldError(f"its unit ({unit}) is not a UCUM code", f'send system "{UCUM}" and the UCUM code')
     return common_pb2.Quantity(value=float(value.value), unit=str(value.code))
+
+
+def exact(value: Any) -> common_pb2.Quantity:
+    """A FHIR Quantity that is a number and not a bound: "<300 mg" is no dose and no diameter."""
+    if value is not None and value.comparator:
+        raise HoldError(f'the value has comparator "{value.comparator}"', "send an exact value")
+    return measured(value)
+
+
+def issued(resource: Any) -> datetime:
+    """When the resource came to say what it says."""
+    said_at = (resource.meta.lastUpdated if resource.meta is not None else None) or getattr(resource, "issued", None)
+    return moment(said_at, "meta.lastUpdated")
+
+
+def withdrawal(resource: Any, target: str) -> event_pb2.Event:
+    """Withdraws the event `target` that `resource`, now entered in error, once was."""
+    return retraction(f"{target}/withdrawn", issued(resource), target, "entered in error", source=SOURCE)
 
 
 def duration_h(period: Any) -> float:

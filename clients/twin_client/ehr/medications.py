@@ -10,7 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 from twin_client.ehr.codes import RXNORM, SNOMED, tables
-from twin_client.ehr.fields import HOUR_UNITS, SOURCE, code_of, duration_h, event_id, measured, moment, said
+from twin_client.ehr.fields import (
+    HOUR_UNITS,
+    SOURCE,
+    code_of,
+    duration_h,
+    event_id,
+    exact,
+    moment,
+    said,
+    withdrawal,
+)
 from twin_client.ehr.reading import HoldError
 from twin_client.events import dose
 from twin_service.v1 import common_pb2, event_pb2
@@ -36,13 +46,15 @@ def read_administration(resource: Any, medications: dict[str, Any]) -> list[even
         )
     else:
         start, length = moment(resource.effectiveDateTime, "effectiveDateTime"), 0.0
-    return [dose(event_id(resource), start, drug, measured(given.dose), route=route, duration_h=length, source=SOURCE)]
+    return [dose(event_id(resource), start, drug, exact(given.dose), route=route, duration_h=length, source=SOURCE)]
 
 
 def read_request(resource: Any, medications: dict[str, Any], trust_requests: bool) -> list[event_pb2.Event]:
     """The doses an order describes, when orders are to be trusted: start, dose, interval and count must all be said."""
     if not trust_requests:
         raise HoldError("an order is not a dose", "send MedicationAdministration, or read with trust_requests=True")
+    if resource.doNotPerform:
+        raise HoldError("it says not to give the drug", "nothing was ordered")
     if resource.intent not in ("order", "original-order", "filler-order", "instance-order"):
         raise HoldError(f'its intent is "{resource.intent}"', "nothing was ordered")
     if resource.status not in ("active", "completed"):
@@ -50,12 +62,25 @@ def read_request(resource: Any, medications: dict[str, Any], trust_requests: boo
     drug, instructions = _drug(resource, medications), resource.dosageInstruction or []
     if len(instructions) != 1:
         raise HoldError(f"{len(instructions)} dosage instructions", "send exactly one")
+    if instructions[0].asNeededBoolean or instructions[0].asNeededCodeableConcept is not None:
+        raise HoldError("it is to be taken as needed", "send MedicationAdministration: nobody knows what was taken")
     said_dose = (instructions[0].doseAndRate or [None])[0]
     if said_dose is None or said_dose.doseQuantity is None:
         raise HoldError("doseAndRate.doseQuantity is empty", "send the dose")
     start, interval_h, count = _timing(instructions[0].timing)
-    amount, route = measured(said_dose.doseQuantity), _route(instructions[0].route)
+    amount, route = exact(said_dose.doseQuantity), _route(instructions[0].route)
     return [_planned(resource, k, start + timedelta(hours=k * interval_h), drug, amount, route) for k in range(count)]
+
+
+def withdrawn_request(resource: Any, trust_requests: bool) -> list[event_pb2.Event]:
+    """Withdraws each dose the order once stood for; none where orders are not trusted, since none was sent."""
+    if not trust_requests:
+        return []
+    instructions = resource.dosageInstruction or []
+    if len(instructions) != 1:
+        raise HoldError("an order entered in error without its dosage instruction", "send it as it was ordered")
+    _, _, count = _timing(instructions[0].timing)
+    return [withdrawal(resource, event_id(resource, f"d{k}")) for k in range(count)]
 
 
 def _planned(resource: Any, k: int, when: Any, drug: str, amount: common_pb2.Quantity, route: str) -> event_pb2.Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin_client.ehr.codes import LOINC, tables
-from twin_client.ehr.fields import SOURCE, code_of, event_id, measured, moment, said
+from twin_client.ehr.fields import SOURCE, code_of, event_id, exact, measured, moment, said, withdrawal
 from twin_client.ehr.reading import HoldError
 from twin_client.events import covariate, image, lab
 from twin_service.v1 import event_pb2
@@ -34,6 +34,14 @@ def read_observation(resource: Any) -> list[event_pb2.Event]:
     return [_event(resource, code, resource, "")]
 
 
+def withdrawn_observation(resource: Any) -> list[event_pb2.Event]:
+    """Withdraws every event the Observation once was: itself, or each component of its panel."""
+    if not resource.component and code_of(resource.code, LOINC) in tables().panels:
+        raise HoldError("a panel entered in error without its components", "send the components that were in error")
+    parts = ["", *(f"c{i}" for i in range(len(resource.component or ())))]
+    return [withdrawal(resource, event_id(resource, part)) for part in parts]
+
+
 def is_lesion(resource: Any) -> bool:
     """One target lesion's size: read together with the other lesions of its day."""
     return code_of(resource.code, LOINC) in tables().lesions
@@ -45,13 +53,13 @@ def _event(resource: Any, code: str, carrier: Any, part: str) -> event_pb2.Event
     if carrier.valueQuantity is None and carrier.dataAbsentReason is not None:
         raise HoldError("the value is absent (dataAbsentReason)", "nothing to do unless a value exists")
     if code in known.characteristics:
-        return covariate(identity, when, known.characteristics[code], _exact(carrier), source=SOURCE)
+        return covariate(identity, when, known.characteristics[code], exact(carrier.valueQuantity), source=SOURCE)
     if code in known.images:
         return image(
             identity,
             when,
             known.images[code],
-            _exact(carrier),
+            exact(carrier.valueQuantity),
             modality=modality(resource),
             source=SOURCE,
             simulated=is_simulated(resource),
@@ -70,12 +78,6 @@ def _event(resource: Any, code: str, carrier: Any, part: str) -> event_pb2.Event
             method="simulated" if is_simulated(resource) else "",
         )
     raise HoldError(f"its code is not mapped: {said(carrier.code)}", "add the LOINC code to codes.toml")
-
-
-def _exact(carrier: Any):  # type: ignore[no-untyped-def]
-    if carrier.valueQuantity is not None and carrier.valueQuantity.comparator:
-        raise HoldError(f'the value has comparator "{carrier.valueQuantity.comparator}"', "send an exact value")
-    return measured(carrier.valueQuantity)
 
 
 def modality(resource: Any) -> str:
