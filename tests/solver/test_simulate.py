@@ -136,6 +136,8 @@ def test_a_stream_gives_what_one_call_gives() -> None:
 def test_warm_prepares_any_system() -> None:
     for system in SYSTEMS:
         warm(system)
+        p = np.array([[q.value for q in system.parameters]])
+        assert simulate(system, p, times_h=np.array([0.0, 1.0])).ok
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: s.name)

@@ -119,13 +119,14 @@ def fold(
         kept_anchors, belief, done_h, forecasts = (), prior_belief(model), -np.inf, ()
     draws = standard_draws(str(person.name), len(model.effects))
     remaining = [s for s in course.samples if s.time_h > done_h]
-    priors = _prior_bands(model, course, remaining, draws, deadline)
     clock_h = max(done_h, 0.0)
     new_anchors, new_forecasts = list(kept_anchors), list(forecasts)
     for time_h, samples in _instants(remaining):
         belief = belief.drifted(_drift(model), time_h - clock_h)
         clock_h = time_h
         bands = _bands(model, course, samples, belief, draws, deadline)
+        # one run for each instant: a shared run would let the last bits depend on which events had arrived
+        priors = _bands(model, course, samples, prior_belief(model), draws, deadline)
         estimated = update(
             model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline
         )
@@ -177,15 +178,6 @@ def _drift(model: PatientModel) -> FloatArray:
     return np.array([e.drift_per_h for e in model.effects], dtype=np.float64)
 
 
-def _prior_bands(
-    model: PatientModel, course: Course, samples: list[Sample], draws: FloatArray, deadline: Deadline | None
-) -> dict[str, Band]:
-    if not samples:
-        return {}
-    bands = _bands(model, course, samples, prior_belief(model), draws, deadline)
-    return {s.event_id: b for s, b in zip(samples, bands, strict=True)}
-
-
 def _bands(
     model: PatientModel,
     course: Course,
@@ -213,13 +205,13 @@ def _bands(
 
 
 def _forecasts(
-    samples: list[Sample], priors: dict[str, Band], bands: list[Band], estimated: Estimated, earlier: list[Forecast]
+    samples: list[Sample], priors: list[Band], bands: list[Band], estimated: Estimated, earlier: list[Forecast]
 ) -> list[Forecast]:
     seen = [f.sample.analyte for f in earlier if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING]
     return [
         Forecast(
             s,
-            priors[s.event_id],
+            priors[j],
             band,
             seen.count(s.analyte),
             estimated.nis[j],
