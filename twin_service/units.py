@@ -194,7 +194,7 @@ def _drugs() -> dict[str, float | None]:
         if "drug" in raw:
             mass = raw.get("molar_mass")
             found[raw["drug"]] = float(mass["value"]) if mass else found.get(raw["drug"])
-    for file in sorted((LIBRARY / "drugs").glob("*.toml")):
+    for file in sorted([*(LIBRARY / "drugs").glob("*.toml"), *(LIBRARY / "antibodies").glob("*.toml")]):
         if not file.name.endswith(".check.toml"):
             raw = tomllib.loads(file.read_text())
             mass = raw.get("molar_mass")

@@ -8,6 +8,9 @@ import pytest
 
 from tests.twin.one_compartment import at, person
 from twin_service import units
+from twin_service.model.pbpk.antibody import antibody_files, build_antibody
+from twin_service.model.pbpk.body import build_body
+from twin_service.model.pbpk.library import drug_files
 from twin_service.model.poppk import build_poppk, list_poppk
 from twin_service.model.qsp.build import build_block, list_blocks
 from twin_service.record.events import Event, LabMeasured
@@ -19,6 +22,7 @@ from twin_service.twin.course import read_course
 
 def observables() -> list[tuple[str, str, str]]:
     blocks = [build_block(b) for b in list_blocks()] + [build_poppk(m) for m in list_poppk()]
+    blocks += [build_body([d]) for d in drug_files()] + [build_antibody(d) for d in antibody_files()]
     return sorted({(o.analyte, o.unit, b.id) for b in blocks for o in b.observables})
 
 
@@ -46,3 +50,10 @@ def test_a_level_reaches_the_model_in_its_own_unit(model: str, drug: str, factor
     level = Event("l", at(5.0), LabMeasured(drug, 0.5, "mg/L", 0.5, "mg/L"))
     course = read_course(closed, replace(person(), covariates=someone), Timeline.of([level]))
     assert course.samples[0].value == pytest.approx(0.5 * factor, rel=1e-4)
+
+
+def test_a_twin_may_carry_an_antibody_beside_a_small_molecule() -> None:
+    model = build(ModelChoice(drugs=("midazolam", "tefibazumab")))
+    assert {"midazolam", "tefibazumab"} <= {r.drug for r in model.routes}
+    assert {"midazolam", "tefibazumab"} <= set(model.observables)
+    assert [r.route for r in build(ModelChoice(drugs=("tefibazumab",))).routes] == ["iv", "sc"]

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from twin_service.commands.figures import Json, Out, write_figures
+from twin_service.commands.models import HELP as MODEL_HELP
+from twin_service.commands.models import closed_model
 
-Model = Annotated[str, typer.Argument(help="Id of a population PK model of the library.")]
+Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
 
 
@@ -77,7 +79,7 @@ def evaluate(model: Model, data: Data, *, out: Out = None, estimator: str = "mom
     from twin_service.evaluate.report import evaluate as run
     from twin_service.evaluate.report import write_plots
 
-    closed = _closed(model)
+    closed = closed_model(model)
     found = run(closed, read_event_table(data, closed), _estimator(estimator))
     if out is not None:
         for path in write_plots(found, out, f"{model} on {data.name}"):
@@ -95,7 +97,7 @@ def fit_individual(
     from twin_service.evaluate.event_table import read_event_table
     from twin_service.evaluate.individual import fit_individual as fit
 
-    closed = _closed(model)
+    closed = closed_model(model)
     fits = [fit(closed, s, _estimator(estimator)) for s in read_event_table(data, closed)]
     patients = [
         {
@@ -149,14 +151,6 @@ def bench_estimation(json_file: Json = None) -> None:
     from twin_service.evaluate.estimation import estimation_figures
 
     write_figures(estimation_figures(say=_say), json_file)
-
-
-def _closed(model_id: str):  # type: ignore[no-untyped-def]
-    """The population PK model of the library as a closed patient model."""
-    from twin_service.record.person import ModelChoice
-    from twin_service.twin.assemble import build
-
-    return build(ModelChoice(poppk=model_id))
 
 
 def _estimator(name: str):  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twin_service import units
+from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files, inspect_drug, load_library
 from twin_service.model.poppk.record import model_files
 from twin_service.model.qsp.record import block_files
@@ -34,11 +35,11 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
         self._settings = settings
 
     def ListDrugs(self, request: Any, context: Any) -> library_pb2.ListDrugsResponse:
-        page, more = self._page(sorted(drug_files().items()), request, "drugs")
+        page, more = self._page(sorted(_drugs().items()), request, "drugs")
         return library_pb2.ListDrugsResponse(drugs=[_drug(*f) for f in page], next_page_token=more)
 
     def GetDrug(self, request: Any, context: Any) -> library_pb2.GetDrugResponse:
-        files = drug_files()
+        files = _drugs()
         if request.id not in files:
             known = units.unknown(request.id, "drug", list(files), path="id")
             raise Refusal(RefusalCode.NOT_FOUND, known.message, field="id", reason="UNKNOWN_DRUG")
@@ -101,6 +102,11 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
         size = paging.page_size(request.page_size, self._settings)
         more = paging.token(str(start + size), what) if start + size < len(rows) else ""
         return rows[start : start + size], more
+
+
+def _drugs() -> dict[str, Path]:
+    """Small molecules and antibodies: a twin carries either."""
+    return {**drug_files(), **antibody_files()}
 
 
 def _drug(drug_id: str, path: Path) -> library_pb2.Drug:

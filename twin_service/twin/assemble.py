@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from twin_service.model.compose import compose
+from twin_service.model.pbpk.antibody import antibody_files, build_antibody
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.poppk import build_poppk
 from twin_service.model.qsp.build import build_block, wiring
@@ -52,7 +53,9 @@ def _drug_blocks(choice: ModelChoice) -> dict[str, Block]:
         )
     if choice.poppk:
         return {choice.poppk: build_poppk(choice.poppk)}
-    return {BODY: build_body(list(choice.drugs))} if choice.drugs else {}
+    proteins = [d for d in choice.drugs if d in antibody_files()]
+    small = [d for d in choice.drugs if d not in proteins]
+    return ({BODY: build_body(small)} if small else {}) | {d: build_antibody(d) for d in proteins}
 
 
 def _source(
