@@ -21,7 +21,6 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file with se
 
 def main() -> None:
     """Run the command; a refusal is one clear line and exit code 2."""
-    science.register(app, bench)
     try:
         app()
     except Refusal as refusal:
@@ -144,6 +143,8 @@ def bench_engine(json_file: Json = None) -> None:
 
     write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
+
+science.register(app, bench)
 
 if __name__ == "__main__":
     main()

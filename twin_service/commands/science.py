@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -90,31 +91,45 @@ def evaluate(model: Model, data: Data, *, out: Out = None, estimator: str = "mom
 def fit_individual(
     model: Model,
     data: Data,
+    *,
     estimator: Annotated[str, typer.Option(help="laplace, moments, extended, unscented or ensemble")] = "laplace",
+    workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)] = 0,
+    out: Out = None,
     json_file: Json = None,
 ) -> None:
     """Each patient's random effects, covariance, predictions and objective."""
+    from twin_service.evaluate.cohort_fit import fit_individuals
     from twin_service.evaluate.event_table import read_event_table
-    from twin_service.evaluate.individual import fit_individual as fit
+    from twin_service.evaluate.individual_report import write_individuals
 
-    closed = closed_model(model)
-    fits = [fit(closed, s, _estimator(estimator)) for s in read_event_table(data, closed)]
+    closed, chosen = closed_model(model), _estimator(estimator)
+    subjects = read_event_table(data, closed)
+    _say(f"{len(subjects)} patients, {sum(map(len, subjects))} readings; estimator {chosen}")
+    fits = fit_individuals(closed, subjects, chosen, workers=workers or os.cpu_count() or 1)
     patients = [
         {
             "id": f.id,
             "eta": dict(zip(f.effects, f.eta.tolist(), strict=True)),
             "covariance": f.covariance.tolist(),
+            "time_h": s.times_h.tolist(),
+            "analyte": list(s.analytes),
+            "value": s.values.tolist(),
             "pred": f.typical.tolist(),
             "ipred": f.individual.tolist(),
             "objective": f.objective if f.objective == f.objective else None,
             "outcome": str(f.outcome),
             "warnings": list(f.warnings),
         }
-        for f in fits
+        for s, f in zip(subjects, fits, strict=True)
     ]
-    solved = sum(f.outcome.ok for f in fits)
-    figures = {"fit.patients": float(len(fits)), "fit.converged": float(solved)}
-    write_figures(figures, json_file, patients=patients)
+    for f in fits:
+        if not f.outcome.ok:
+            _say(f"patient {f.id}: {f.outcome}")
+    if out is not None:
+        page = write_individuals(closed, subjects, fits, out, title=f"{model} on {data.name}, {chosen}")[-1]
+        typer.echo(f"report: {page}")
+    figures = {"fit.patients": float(len(fits)), "fit.converged": float(sum(f.outcome.ok for f in fits))}
+    write_figures(figures, json_file, estimator=chosen, patients=patients)
 
 
 def estimate(

@@ -146,6 +146,9 @@ def _doses(
     if rate < 0.0 and rate != -2.0:
         raise _refuse(number, "RATE", f"{rate:g}: expected 0, a positive rate, or -2 for a modelled duration")
     where = _input(row, number, model, how, rate)
+    # tables hold mg; whole-body models count in umol
+    scale = next((r.units_per_mg for r in model.routes if r.input == where), 1.0)
+    amount, rate = amount * scale, rate * scale if rate > 0.0 else rate
     if amount == 0.0:
         # a constant infusion since for ever, which stops here
         return [Dose(time - 1.0, where, rate, 1.0, 1.0)]

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 from twin_service.evaluate.subject import Subject, jacobian, observed, predictor
 from twin_service.kalman.belief import Belief, flattened, renewed
@@ -120,10 +121,16 @@ def for_forecast(model: PatientModel, belief: Belief) -> Belief:
 
 
 def _objective(model: PatientModel, subject: Subject, prior: Belief, eta: FloatArray, f: FloatArray) -> float:
-    """sum ln v + (y - f)^2/v + eta' Omega^-1 eta over the readings seen, as NONMEM counts it."""
+    """sum over readings seen of ln v + (y - f)^2/v, over censored ones -2 ln P(beyond the limit), + eta' Omega^-1 eta.
+
+    As NONMEM counts it, with M3 for the censored ones (Beal 2001, doi:10.1023/A:1012299115260).
+    """
     readings = observed(model, subject)
     scale = readings.scaled(f)
-    seen = (readings.censoring == 0) & (scale.v > 0.0) & np.isfinite(readings.values)
-    r = readings.targets()[seen] - scale.f[seen]
+    usable = (scale.v > 0.0) & np.isfinite(readings.limits)
+    seen, beyond = usable & (readings.censoring == 0), usable & (readings.censoring != 0)
+    r = readings.targets() - scale.f
     u = np.linalg.solve(prior.chol, eta - prior.mean)
-    return float(np.sum(np.log(scale.v[seen]) + r**2 / scale.v[seen]) + u @ u)
+    # below the limit: Phi((limit - f)/sd); above it: Phi((f - limit)/sd)
+    z = -readings.censoring[beyond] * r[beyond] / np.sqrt(scale.v[beyond])
+    return float(np.sum(np.log(scale.v[seen]) + r[seen] ** 2 / scale.v[seen]) - 2.0 * log_ndtr(z).sum() + u @ u)
