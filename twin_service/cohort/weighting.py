@@ -1,9 +1,9 @@
 """From plausible patients to a virtual population: maximum-entropy weights, or accept and reject.
 
-Weights: w_i proportional to exp(lambda . f_i), f the indicators of quantile bins of each target (and, if wanted, cross
-products), lambda from the convex dual with a small ridge. Selection: accept patient i with probability
-beta f_target(x_i) / f_plausible(x_i), f_plausible from the volume of the ball to its k-th neighbor, beta chosen to make
-the Kolmogorov-Smirnov distances small.
+Weights: w_i proportional to exp(lambda . f_i), f the indicators of quantile bins of each target with its first two
+moments (and, if wanted, cross products), lambda from the convex dual with a small ridge. Selection: accept patient i
+with probability beta f_target(x_i) / f_plausible(x_i), f_plausible from the volume of the ball to its k-th neighbor,
+beta chosen to make the Kolmogorov-Smirnov distances small.
 
 Allen 2016, doi:10.1002/psp4.12063; Jaynes 1957, doi:10.1103/PhysRev.106.620.
 """
@@ -30,6 +30,8 @@ ESS_MIN = 100.0
 BIN_MEMBERS_MIN = 5
 NEIGHBORS = 5
 COLLINEAR = 0.999
+# no single patient in a far tail may carry a moment; a normal law keeps all but 1e-6 of its variance inside
+MOMENT_LIMIT = 5.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,10 @@ def _features(x: Floats, targets: Sequence[Target], correlation: Floats | None) 
             thin += int(hit.sum() < BIN_MEMBERS_MIN)
             columns.append(hit)
             wanted.append(float(share))
+        # bins say nothing of where in a bin its members lie: the stated mean and SD are matched themselves
+        bounded = np.clip(z[:, j], -MOMENT_LIMIT, MOMENT_LIMIT)
+        columns += [bounded, bounded**2]
+        wanted += [0.0, 1.0]
     if correlation is not None:
         for i in range(len(targets)):
             for j in range(i):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.fold import Folded
@@ -85,7 +86,11 @@ def belief_members(folded: Folded, count: int, *, forecast: bool = False) -> Flo
 
 def resolve_outputs(folded: Folded, names: Sequence[str]) -> list[str]:
     """Output names for analytes or outputs asked for; all observables when none is. Refuses unknown ones by name."""
-    model = folded.model
+    return outputs_of(folded.model, names)
+
+
+def outputs_of(model: PatientModel, names: Sequence[str]) -> list[str]:
+    """The same for a model that is nobody's twin."""
     if not names:
         return list(dict.fromkeys(o.output for o in model.observables.values()))
     found: list[str] = []
