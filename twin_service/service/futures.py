@@ -20,7 +20,7 @@ from twin_service.store.twins import TwinRow
 from twin_service.twin import recommend as ranking
 from twin_service.twin.regimen import Metric, PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import what_if
-from twin_service.twin.trajectory import resolve_outputs
+from twin_service.twin.trajectory import outputs_of, resolve_outputs
 from twin_service.v1 import common_pb2, simulation_pb2
 
 METRICS: dict[int, Metric] = {
@@ -55,8 +55,8 @@ def simulate(
 def each(rooms: Rooms, request: simulation_pb2.SimulateRequest, view: View) -> Iterator[simulation_pb2.WhatIf]:
     """One plan after the other, each sent as soon as it is known."""
     start_h, horizon_h = _span(request, view, rooms.settings)
-    regimens = _regimens(request, rooms.settings)
-    targets, target_units = _targets(request.targets, view)
+    regimens = regimens_of(request.what_ifs, rooms.settings)
+    targets, target_units = targets_of(request.targets, view.folded.model)
     resolve_outputs(view.folded, request.outputs)
     origin_us = view.folded.course.start_us + round(start_h * 3.6e9)
     for i, regimen in enumerate(regimens):
@@ -93,7 +93,7 @@ def recommend(
 ) -> simulation_pb2.RecommendResponse:
     start_h, horizon_h = _span(request, view, rooms.settings)
     options = [_dispensable(o, f"options[{i}]") for i, o in enumerate(request.options)]
-    targets, target_units = _targets(request.targets, view)
+    targets, target_units = targets_of(request.targets, view.folded.model)
     constraints = [ranking.Constraint(c.endpoint, c.probability_max) for c in request.constraints]
     try:
         found = ranking.recommend(
@@ -131,18 +131,19 @@ def _span(request: Any, view: View, settings: Settings) -> tuple[float, float]:
     return start_h, horizon_h
 
 
-def _regimens(request: simulation_pb2.SimulateRequest, settings: Settings) -> list[Regimen]:
-    if len(request.what_ifs) > settings.what_ifs_max:
-        raise Refusal(RefusalCode.TOO_MUCH, f"{len(request.what_ifs)} plans; at most {settings.what_ifs_max} at once",
-                      field="what_ifs", reason="TOO_MANY_PLANS")  # fmt: skip
-    names = [r.name for r in request.what_ifs]
+def regimens_of(plans: Any, settings: Settings, path: str = "what_ifs") -> list[Regimen]:
+    """The plans of a request; refuses too many and names used twice."""
+    if len(plans) > settings.what_ifs_max:
+        raise Refusal(RefusalCode.TOO_MUCH, f"{len(plans)} plans; at most {settings.what_ifs_max} at once",
+                      field=path, reason="TOO_MANY_PLANS")  # fmt: skip
+    names = [r.name for r in plans]
     twice = next((i for i, n in enumerate(names) if n in names[:i]), None)
     if twice is not None:
-        raise Refusal(RefusalCode.INVALID, "two plans have one name", field=f"what_ifs[{twice}].name",
+        raise Refusal(RefusalCode.INVALID, "two plans have one name", field=f"{path}[{twice}].name",
                       reason="NAME_TWICE")  # fmt: skip
     return [
-        Regimen(r.name, tuple(_planned(d, f"what_ifs[{i}].doses[{j}]") for j, d in enumerate(r.doses)))
-        for i, r in enumerate(request.what_ifs)
+        Regimen(r.name, tuple(_planned(d, f"{path}[{i}].doses[{j}]") for j, d in enumerate(r.doses)))
+        for i, r in enumerate(plans)
     ]
 
 
@@ -167,12 +168,12 @@ def _dispensable(o: simulation_pb2.Dispensable, path: str) -> ranking.Dispensabl
                                (0.0, *loadings))  # fmt: skip
 
 
-def _targets(given: Any, view: View) -> tuple[list[Target], dict[str, str]]:
+def targets_of(given: Any, model: PatientModel) -> tuple[list[Target], dict[str, str]]:
     """Targets in the outputs' units, and the unit of each one's metric by name."""
     targets: list[Target] = []
     metric_units: dict[str, str] = {}
     for i, t in enumerate(given):
-        target, unit = _target(t, view, f"targets[{i}]")
+        target, unit = _target(t, model, f"targets[{i}]")
         if target.name in metric_units:
             raise Refusal(RefusalCode.INVALID, "two targets have one name", field=f"targets[{i}].name",
                           reason="NAME_TWICE")  # fmt: skip
@@ -181,13 +182,12 @@ def _targets(given: Any, view: View) -> tuple[list[Target], dict[str, str]]:
     return targets, metric_units
 
 
-def _target(t: simulation_pb2.Target, view: View, path: str) -> tuple[Target, str]:
+def _target(t: simulation_pb2.Target, model: PatientModel, path: str) -> tuple[Target, str]:
     """One target and the unit of its metric."""
     try:
-        output = resolve_outputs(view.folded, [t.output])[0]
+        output = outputs_of(model, [t.output])[0]
     except Refusal as refusal:
         raise Refusal(refusal.code, refusal.message, field=f"{path}.output", reason=refusal.reason) from None
-    model: PatientModel = view.folded.model
     unit = model.system.outputs[model.system.output_index[output]].unit
     metric = METRICS[t.metric]
     metric_unit = {"auc": f"{unit}.h", "fraction_above": "1"}.get(metric, unit)
