@@ -45,6 +45,8 @@ _TERMS: Final[dict[str, tuple[float, Dimension]]] = {
     "mm": (0.1, {"length": 1}),
     "m": (100.0, {"length": 1}),
     "um": (1e-4, {"length": 1}),
+    "nm": (1e-7, {"length": 1}),
+    "10^-6cm": (1e-6, {"length": 1}),
     "kDa": (1e-6, {"mass": 1, "amount": -1}),
     "Da": (1e-9, {"mass": 1, "amount": -1}),
     "cells": (1.0, {"cells": 1}),
@@ -74,6 +76,9 @@ _ALIASES: Final = {
     "10*6cells": "10^6cells",
     "1e6cells": "10^6cells",
     "millioncells": "10^6cells",
+    "1e-6cm": "10^-6cm",
+    "10-6cm": "10^-6cm",
+    "10^6": "10^6cells",
     "": "1",
     "fraction": "1",
 }

@@ -1,32 +1,35 @@
 """From the mouth to the portal vein: a transit chain with release, permeation and a gut wall that metabolizes.
 
     stomach -> 7 segments of small intestine -> colon -> feces      transit; solid drug travels the same way
-    dD_i/dt = kt (D_{i-1} - D_i) + release_i - ka D_i               dissolved drug, ka = 2 Peff / R           [umol/h]
+    dD_i/dt = kt (D_{i-1} - D_i) + release_i - fall_i - ka D_i      dissolved drug, ka = 2 Peff / R           [umol/h]
+    fall_i  = kp max(D_i - s F_i, 0)                                precipitation beyond s times what the fluid holds
     dE/dt   = sum ka D_i - Qgut (C_E fu_gut - Cu_art) - metabolism  enterocytes, Qgut = Qv CLp/(Qv + CLp)
 
-Yu & Amidon 1999)00147-7; Yang 2007 (Qgut)
+Yu & Amidon 1999, doi:10.1016/S0378-5173(99)00147-7; Yang 2007, doi:10.2174/138920007782109805 (Qgut)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twin_service.model.pbpk.dosage import Absorption, Formulation
+from twin_service.model.pbpk.lumen import SEGMENTS, holds, places
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Absorption, DrugRecord, Formulation
+from twin_service.model.pbpk.record import DrugRecord
+from twin_service.model.pbpk.release import release_values, write_precipitation, write_release
 from twin_service.model.pbpk.sheet import Sheet
-from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression
 
-SEGMENTS = 7
 SMALL_INTESTINE_H = 3.32
 COLON_H = 24.0
 EMPTYING_FASTED, EMPTYING_FED = 4.0, 1.2
 RADIUS_CM, SURFACE_CM2 = 1.75, 6600.0
 VILLOUS_SHARE = 0.46
 ENTEROCYTES_L = 0.122
-LUMEN_L, STOMACH_L = 0.13, 0.25
-LN2 = 0.6931471805599453
-DIFFUSION_CM2_H, DENSITY_G_CM3, LAYER_UM = 7e-6 * 3600.0, 1.2, 30.0
+# Gallbladder: a meal empties 78 % (1 - exp(-1.8/1.2)) within two hours, Everson 1980, Gastroenterology 79:40;
+# between meals it leaks with the migrating complex, Ghibellini 2006, doi:10.1208/aapsj080223
+# (30 % an hour, assumption).
+MEAL_FADES, MEAL_EMPTIES, LEAKS = 1.2, 1.8, 0.3
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ def write_gut(
     """Write the gut of `drug`; `effects` multiply permeation and gastric emptying."""
     d = drug.id
     permeation, emptying = effects
-    places = [f"{d}_stomach_lumen", *(f"{d}_lumen_{i}" for i in range(1, SEGMENTS + 1)), f"{d}_colon_lumen"]
-    for place in (*places, f"{d}_feces"):
+    lumen = places(d)
+    for place in (*lumen, f"{d}_feces"):
         sheet.state(place)
     portal = f"{d}_liver"
     unbound = None
@@ -64,20 +67,22 @@ def write_gut(
         sheet.move(flow * unbound, f"{d}_enterocyte", f"{d}_liver")
         sheet.move(flow * arterial_unbound, f"{d}_arterial", f"{d}_enterocyte")
         portal = f"{d}_enterocyte"
-    solid = formulation.law != "solution" and formulation.law != "zero_order"
-    stages = [places] + ([[p.replace("lumen", "solid") for p in places]] if solid else [])
-    for chain in stages:
-        for place in chain:
+    chains = ["lumen"] + ["solid"] * formulation.is_solid + ["fallen"] * drug.absorption.precipitates
+    for kind in chains:
+        for place in places(d, kind):
             sheet.state(place)
-        _transit(sheet, chain, f"{d}_feces", emptying)
-    if solid:
-        _dissolve(sheet, drug, places)
+        _transit(sheet, places(d, kind), f"{d}_feces", emptying)
+    if formulation.is_solid:
+        write_release(sheet, drug, formulation)
+    if drug.absorption.precipitates:
+        write_precipitation(sheet, drug)
     ka = sheet.parameter(f"{d}_ka", "1/h") * permeation
-    for place in places[1:-1]:
+    for place in lumen[1:-1]:
         sheet.move(ka * sheet.state(place), place, portal)
     colon = sheet.parameter(f"{d}_ka_colon", "1/h") * permeation
-    sheet.move(colon * sheet.state(places[-1]), places[-1], portal)
-    return Gut(places[0], stages[-1][0], formulation, portal if wall else "", unbound)
+    sheet.move(colon * sheet.state(lumen[-1]), lumen[-1], portal)
+    return Gut(lumen[0], places(d, "solid" if formulation.is_solid else "lumen")[0], formulation,
+               portal if wall else "", unbound)  # fmt: skip
 
 
 def _transit(sheet: Sheet, chain: list[str], end: str, emptying: Expression) -> None:
@@ -89,16 +94,20 @@ def _transit(sheet: Sheet, chain: list[str], end: str, emptying: Expression) -> 
         sheet.move(rate * sheet.state(place), place, target)
 
 
-def _dissolve(sheet: Sheet, drug: DrugRecord, places: list[str]) -> None:
-    """First-order release; where a solubility is known it slows as the fluid saturates, and never turns negative."""
-    rate = sheet.parameter(f"{drug.id}_k_release", "1/h")
-    for place in places:
-        solid = place.replace("lumen", "solid")
-        driving = rate * sheet.state(solid)
-        if drug.absorption.solubility is not None and place != places[-1]:
-            full = sheet.parameter(f"{drug.id}_full_{'stomach' if place == places[0] else 'segment'}", "umol")
-            driving = driving * fn.maximum(1.0 - sheet.state(place) / full, 0.0)
-        sheet.move(driving, solid, place)
+def write_gallbladder(sheet: Sheet, drug: DrugRecord, rate: Expression, source: str) -> None:
+    """Bile made at `rate` from `source`: part runs into the duodenum, the rest waits for a meal.
+
+    dG/dt = s rate - (leak + k_meal M) G,   dM/dt = -k_fade M,   a meal adds 1 to M                       [umol/h]
+    """
+    d, stored = drug.id, drug.absorption.bile_stored
+    sheet.move(rate * (1.0 - stored), source, f"{d}_lumen_1")
+    if stored > 0.0:
+        meal = sheet.state("meal", "meal", atol=1e-6)
+        if not sheet.rates["meal"]:
+            sheet.add("meal", -MEAL_FADES * meal)
+        held = sheet.state(f"{d}_gallbladder")
+        sheet.move(rate * stored, source, f"{d}_gallbladder")
+        sheet.move((LEAKS + MEAL_EMPTIES * meal) * held, f"{d}_gallbladder", f"{d}_lumen_1")
 
 
 def gut_values(
@@ -109,20 +118,15 @@ def gut_values(
     size = body.volume["small_intestine"] / reference.volume["small_intestine"]
     ka = a.ka if a.ka is not None else 2.0 * permeability(a) / RADIUS_CM
     d = drug.id
-    values = {
+    full = holds(drug, fed=fed, size=size) if a.solubility is not None else {}
+    return {
         f"{d}_ka": ka,
         f"{d}_ka_colon": a.colon_factor * ka,
         f"{d}_q_gut": gut_flow(a, body, reference),
         f"{d}_cu_gut": a.fu_gut / (ENTEROCYTES_L * size),
-        f"{d}_k_release": release_rate(drug, formulation),
+        **release_values(drug, formulation, full, size),
+        **full,
     }
-    if a.solubility is not None:
-        bile = a.bile_factor if fed else 1.0
-        values |= {
-            f"{d}_full_stomach": a.solubility * STOMACH_L * size,
-            f"{d}_full_segment": a.solubility * bile * LUMEN_L / SEGMENTS * size,
-        }
-    return values
 
 
 def permeability(absorption: Absorption) -> float:
@@ -144,13 +148,3 @@ def transit_values(fed: bool) -> dict[str, float]:
         "k_transit": SEGMENTS / SMALL_INTESTINE_H,
         "k_colon": 1.0 / COLON_H,
     }
-
-
-def release_rate(drug: DrugRecord, formulation: Formulation) -> float:
-    """1/h: ln 2 over the time to half released; of particles 3 D Cs/(rho r min(r, 30 um)) (Noyes-Whitney)."""
-    if formulation.law == "particle":
-        radius = formulation.radius_um * 1e-4
-        layer = min(formulation.radius_um, LAYER_UM) * 1e-4
-        solubility_g_cm3 = (drug.absorption.solubility or 1e6) * drug.molar_mass * 1e-9
-        return 3.0 * DIFFUSION_CM2_H * solubility_g_cm3 / (DENSITY_G_CM3 * radius * layer)
-    return LN2 / formulation.t50_h if formulation.t50_h > 0 else 0.0

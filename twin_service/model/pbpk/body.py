@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from twin_service.model.pbpk.absorption import write_gut
+from twin_service.model.pbpk.absorption import write_gallbladder, write_gut
 from twin_service.model.pbpk.circulation import circulate
 from twin_service.model.pbpk.covariates import body_warnings, covariates_of
 from twin_service.model.pbpk.individual import Plan, individual_values
@@ -25,7 +25,10 @@ from twin_service.model.pbpk.variability import effects_of, factor
 from twin_service.model.structure import Block
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import Expression, constant
-from twin_service.solver.system import Parameter
+from twin_service.solver.system import Input, Parameter
+
+# A meal empties the gallbladder; given as 1 at its time.
+MEAL = Input("meal", "meal", "meal")
 
 
 def build_pbpk(drug: str | DrugRecord, library: Library | None = None, **settings: object) -> Block:
@@ -69,7 +72,7 @@ def build_body(
         states=sheet.states(),
         parameters=(*sheet.filled(values), *(Parameter(e.name, "1", 0.0) for e in effects)),
         outputs=outputs,
-        inputs=tuple(u for _, u in inputs),
+        inputs=tuple(u for _, u in inputs) + ((MEAL,) if "meal" in sheet.rates else ()),
         effects=effects,
         observables=tuple(o for s in sites for o in observables_of(s.drug)),
         routes=tuple(route_of(s.drug, u) for s, u in inputs),
@@ -211,7 +214,10 @@ def _send(sheet: Sheet, site: Site, way: Clearance, rate: Expression) -> None:
         sheet.move(rate, source, f"{d}_urine")
     elif way.organ == "bile":
         sheet.state(f"{d}_feces")
-        sheet.move(rate, source, f"{d}_lumen_1" if site.gut is not None else f"{d}_feces")
+        if site.gut is not None:
+            write_gallbladder(sheet, site.drug, rate, source)
+        else:
+            sheet.move(rate, source, f"{d}_feces")
     elif way.organ == "gut" and way.transporter:
         sheet.move(rate, source, f"{d}_lumen_3")
     elif way.forms and f"{way.forms}_liver" in sheet.rates:

@@ -54,14 +54,14 @@ class Door:
         for key in table:
             if key not in allowed:
                 close = _closest(key, allowed)
-                hint = f"; did you mean {close!r}?" if close else ""
+                hint = f"; did you mean {close!r}?" if close else ";"
                 self.fault(f"{where}.{key}" if where else key, f"unknown key{hint} known: {', '.join(allowed)}")
 
     def word(self, value: Any, where: str, allowed: Iterable[str], *, rule: str = "R4") -> str:
         words = list(allowed)
         if value not in words:
             close = _closest(str(value), words)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = f"; did you mean {close!r}?" if close else ";"
             self.fault(where, f"{value!r} is unknown{hint} known: {', '.join(words)}", rule)
         return str(value)
 
@@ -109,7 +109,8 @@ class Door:
         if number < low or number > high or (positive and number <= 0):
             least = "more than 0" if positive and low <= 0 else f"at least {low:g}"
             most = "" if math.isinf(high) else f" and at most {high:g}"
-            self.fault(place, f"is {number:g} {unit}; expected {least}{most}")
+            also = "" if said == unit else f" (written {value:g} {said})"
+            self.fault(place, f"is {number:g} {unit}{also}; expected {least}{most}")
             return None
         return Quantity(
             number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")), float(raw.get("cv", 0.0))

@@ -6,16 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from twin_service.model.pbpk.defaults import assume_peff
+from twin_service.model.pbpk.domain import DRUG_FIELDS, read_domain
 from twin_service.model.pbpk.door import Door, table_rows, value_or
+from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
 from twin_service.model.pbpk.record import (
     CHARGES,
     PARTITION_METHODS,
-    RELEASE_LAWS,
-    Absorption,
     DrugRecord,
-    Formulation,
     Pka,
     Variability,
     Window,
@@ -87,11 +85,11 @@ def read_drug(
         gfr_fraction=value_or(gfr, 1.0),
         clearances=read_clearances(table, door, enzymes),
         interactions=read_interactions(table, door, enzymes),
-        absorption=_absorption(table, door, record),
-        formulations=_formulations(table, door),
+        absorption=read_absorption(table, door, record),
+        formulations=read_formulations(table, door),
         variability=_variability(table, door),
         windows=_windows(table, door),
-        domain=_domain(table, door),
+        domain=read_domain(table, door, DRUG_FIELDS),
         assumed=_assumed(table, record),
     )
     record = _distribution(_error(record, table, door), table.get("distribution", {}), door, organs)
@@ -109,69 +107,7 @@ def _pka(table: Mapping[str, Any], door: Door) -> tuple[Pka, ...]:
     return tuple(found)
 
 
-def _absorption(table: Mapping[str, Any], door: Door, drug: DrugRecord) -> Absorption:
-    row, at = table.get("absorption", {}), "absorption"
-    units = {
-        "peff": "cm/h",
-        "ka": "1/h",
-        "fraction_absorbed": "1",
-        "solubility": "umol/L",
-        "bile_factor": "1",
-        "fu_gut": "1",
-        "gut_scalar": "1",
-        "colon_factor": "1",
-        "precipitation": "1/h",
-        "sc_ka": "1/h",
-        "im_ka": "1/h",
-        "sc_available": "1",
-        "im_available": "1",
-    }
-    door.known(row, at, units)
-    fractions = {"fraction_absorbed", "fu_gut", "sc_available", "im_available"}
-    said: dict[str, Any] = {}
-    for key, unit in units.items():
-        q = door.quantity(row, key, unit, where=at, low=0, high=1.0 if key in fractions else float("inf"))
-        if q is not None:
-            said["precipitation_per_h" if key == "precipitation" else key] = q.value
-    if "peff" not in said and "ka" not in said:
-        peff, how = assume_peff(drug.molar_mass, drug.logp, _number(table.get("psa")), _number(table.get("hbd")))
-        said |= {"peff": peff, "peff_assumed": True}
-        if "absorption" in table or "formulation" in table:
-            door.doubt("absorption.peff", f"not given; {peff / 3600:.2g} cm/s assumed ({how})")
-    return Absorption(**said)
-
-
-def _number(raw: Any) -> float | None:
-    value = raw.get("value") if isinstance(raw, Mapping) else raw
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _formulations(table: Mapping[str, Any], door: Door) -> tuple[Formulation, ...]:
-    found = []
-    for i, row in enumerate(table_rows(table, "formulation", door)):
-        at = f"formulation[{i}]"
-        door.known(row, at, ("id", "law", "t50", "shape", "lag", "available", "radius", "origin", "note"))
-        law = door.word(row.get("law"), f"{at}.law", RELEASE_LAWS)
-        if not row.get("id"):
-            door.fault(f"{at}.id", 'is missing; write id = "tablet"')
-        t50 = door.quantity(row, "t50", "h", where=at, required=law not in ("solution", "particle"), positive=True)
-        lag = door.quantity(row, "lag", "h", where=at, low=0)
-        available = door.quantity(row, "available", "1", where=at, high=1, positive=True)
-        radius = door.quantity(row, "radius", "um", where=at, required=law == "particle", positive=True)
-        found.append(
-            Formulation(
-                str(row.get("id", "")),
-                law,
-                value_or(t50, 0.0),
-                float(row.get("shape", 1.0)),
-                value_or(lag, 0.0),
-                value_or(available, 1.0),
-                value_or(radius, 0.0),
-            )
-        )
-    return tuple(found) or (Formulation("solution", "solution"),)
-
-
+DOMAIN: Final = ("age_y", "weight_kg", "height_cm", "dose_mg")
 EFFECTS: Final = ("clint", "distribution", "permeability", "gastric_emptying", "renal", "gut")
 
 

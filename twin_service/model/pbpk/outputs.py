@@ -45,7 +45,8 @@ def outputs_of(sheet: Sheet, sites: list[Site], species: Species) -> tuple[Outpu
             found.append(Output(f"{d}_{organ}", "umol/L", amount * sheet.parameter(f"{d}_vol_{organ}", "1/L")))
             found.append(Output(f"{d}_{organ}_unbound", "umol/L", site.blood.unbound[organ]))
         found += [Output(f"{d}_{s}", "umol", symbol(f"{d}_{s}")) for s in SINKS if f"{d}_{s}" in sheet.rates]
-        held = [n for n in sheet.rates if n.startswith(f"{d}_") and n not in {f"{d}_{s}" for s in SINKS}]
+        gone = {f"{d}_{s}" for s in SINKS}
+        held = [n for n in sheet.rates if n.startswith(f"{d}_") and n not in gone and sheet.units[n][0] == "umol"]
         found.append(Output(f"{d}_in_body", "umol", _sum([symbol(n) for n in held])))
     enzymes = [n for n, (unit, _, _) in sheet.units.items() if unit == "1"]
     return tuple(found) + tuple(Output(n, "1", symbol(n)) for n in enzymes)
@@ -65,17 +66,7 @@ def inputs_of(sheet: Sheet, site: Site) -> tuple[Input, ...]:
     found = [Input(f"{d}_iv", "umol", f"{d}_venous")]
     if gut is not None:
         fraction, form = constant(a.fraction_absorbed), gut.formulation
-        duration = constant(2.0 * form.t50_h) if form.law == "zero_order" else None
-        found.append(
-            Input(
-                f"{d}_oral",
-                "umol",
-                gut.solid if form.law != "zero_order" else gut.dissolved,
-                fraction * form.available,
-                constant(form.lag_h),
-                duration,
-            )
-        )
+        found.append(Input(f"{d}_oral", "umol", gut.solid, fraction * form.available, constant(form.lag_h)))
         if form.law != "solution":
             found.append(Input(f"{d}_oral_solution", "umol", gut.dissolved, fraction))
     for depot, rate, available in (("sc", a.sc_ka, a.sc_available), ("im", a.im_ka, a.im_available)):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
+
+from twin_service.model.pbpk.dosage import Absorption, Formulation
 
 CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver", "availability")
 PARTITION_METHODS: Final = ("rodgers_rowland", "poulin_theil", "berezhkovskiy", "schmitt", "pksim_standard")
 CHARGES: Final = ("acid", "base")
 Kind = Literal["competitive", "noncompetitive", "mechanism_based", "induction", "suppression"]
 INTERACTION_KINDS: Final = ("competitive", "noncompetitive", "mechanism_based", "induction", "suppression")
-RELEASE_LAWS: Final = ("solution", "first_order", "zero_order", "weibull", "particle")
 
 
 @dataclass(frozen=True)
@@ -82,40 +83,6 @@ class Interaction:
     emax: Quantity | None = None
     ec50: Quantity | None = None
     organs: tuple[str, ...] = ("liver", "gut")
-
-
-@dataclass(frozen=True)
-class Formulation:
-    """How a dosage form lets the drug go: law, time to 50 % released (h), shape, lag (h), fraction available."""
-
-    id: str
-    law: str
-    t50_h: float = 0.0
-    shape: float = 1.0
-    lag_h: float = 0.0
-    available: float = 1.0
-    radius_um: float = 0.0
-    origin: str = ""
-
-
-@dataclass(frozen=True)
-class Absorption:
-    """peff cm/h (human jejunum), ka 1/h (overrides peff), solubility umol/L, bile enhancement 1, fed-state factors."""
-
-    peff: float | None = None
-    ka: float | None = None
-    fraction_absorbed: float = 1.0
-    solubility: float | None = None
-    bile_factor: float = 1.0
-    fu_gut: float = 1.0
-    gut_scalar: float = 1.0
-    colon_factor: float = 0.1
-    precipitation_per_h: float = 0.0
-    sc_ka: float | None = None
-    im_ka: float | None = None
-    sc_available: float = 1.0
-    im_available: float = 1.0
-    peff_assumed: bool = False
 
 
 @dataclass(frozen=True)
