@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     assimilation_budget_s: float = _of(120.0, "longest run of one assimilation [s]", gt=0)
     twins_in_memory_max: int = _of(2000, "folded twins kept in memory", ge=1)
 
+    operation_workers: int = _of(1, "long-running operations at once", ge=1)
+    operation_threads: int = _of(2, "threads of one operation", ge=1)
+    operation_budget_s: float = _of(24 * 3600.0, "longest run of one operation [s]", gt=0)
+    operations_waiting_max: int = _of(256, "operations accepted and not begun before new ones are refused", ge=1)
+
     events_per_request_max: int = _of(1000, "events in one batch", ge=1)
     events_per_twin_max: int = _of(100_000, "events of one twin", ge=1)
     future_tolerance_h: float = _of(24.0, "how far ahead of the server's clock an event may lie [h]", ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -12,6 +13,8 @@ import grpc
 from twin_client.calls import call
 from twin_client.events import hours, timestamp
 from twin_service.v1 import (
+    cohort_pb2,
+    cohort_pb2_grpc,
     common_pb2,
     event_pb2,
     library_pb2,
@@ -55,6 +58,7 @@ class TwinClient:
         self._twins = twin_pb2_grpc.TwinServiceStub(self._channel)
         self._simulations = simulation_pb2_grpc.SimulationServiceStub(self._channel)
         self._trials = trial_pb2_grpc.TrialServiceStub(self._channel)
+        self._cohorts = cohort_pb2_grpc.CohortServiceStub(self._channel)
         self._library = library_pb2_grpc.LibraryServiceStub(self._channel)
 
     def __enter__(self) -> TwinClient:
@@ -241,6 +245,34 @@ class TwinClient:
                 parent=f"tenants/{self._tenant}", rows=rows, confidence=confidence, unit=unit
             ),
         )
+
+    def generate_population(
+        self, request: cohort_pb2.GeneratePopulationRequest
+    ) -> cohort_pb2.GeneratePopulationResponse:
+        """Ask for a virtual population; it exists when `wait` says that its operation is done."""
+        request.parent = f"tenants/{self._tenant}"
+        request.request_id = request.request_id or str(uuid.uuid4())
+        return self._call(self._cohorts.GeneratePopulation, request)
+
+    def simulate_population(self, request: cohort_pb2.SimulatePopulationRequest) -> common_pb2.Operation:
+        """Ask for regimens in everyone of a population; `wait`, then `population_result`."""
+        request.request_id = request.request_id or str(uuid.uuid4())
+        return self._call(self._cohorts.SimulatePopulation, request).operation
+
+    def wait(self, operation: str, timeout_s: float) -> common_pb2.Operation:
+        """The operation once it is done, or as it is after `timeout_s`."""
+        end = time.monotonic() + timeout_s
+        while True:
+            left = end - time.monotonic()
+            request = cohort_pb2.WaitOperationRequest(name=operation)
+            request.timeout.FromMilliseconds(max(0, int(1000 * min(left, 0.5 * self._timeout_s))))
+            found = self._call(self._cohorts.WaitOperation, request).operation
+            if found.done or left <= 0:
+                return found
+
+    def population_result(self, operation: str) -> cohort_pb2.GetPopulationResultResponse:
+        request = cohort_pb2.GetPopulationResultRequest(operation=operation)
+        return self._call(self._cohorts.GetPopulationResult, request)
 
     def drugs(self) -> list[library_pb2.Drug]:
         """The PBPK drugs of the library."""

@@ -14,7 +14,7 @@ from tests.clients.live import live_client
 from twin_client import ClientError, TwinClient, correction, covariate, dose, hours, lab, mg, quantity, retraction
 from twin_client.calls import call
 from twin_client.errors import FieldFault
-from twin_service.v1 import simulation_pb2
+from twin_service.v1 import cohort_pb2, simulation_pb2
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
 LEVELS = {2.0: 17.0, 26.0: 22.0}
@@ -105,6 +105,20 @@ def test_corrections_and_retractions_lead_where_being_right_at_once_leads(client
     mended = client.twin("mended", min_revision=revision).belief
     right = client.twin("right", min_revision=last).belief
     assert [e.mean for e in mended.effects] == [e.mean for e in right.effects]
+
+
+def test_a_population_from_question_to_answer(client: TwinClient) -> None:
+    drawn = cohort_pb2.GeneratePopulationRequest(model={"poppk": "phenobarbital_neonate"}, size=1500, seed=3)
+    drawn.covariates.add(name="weight_kg", mean=quantity(1.5, "kg"), sd=quantity(0.3, "kg"))
+    accepted = client.generate_population(drawn)
+    assert client.wait(accepted.operation.name, 30.0).done
+    asked = cohort_pb2.SimulatePopulationRequest(population=accepted.population, horizon=hours(48))
+    asked.regimens.add(name="load").doses.add(drug="phenobarbital", route="iv", amount=mg(30.0), count=1)
+    operation = client.simulate_population(asked)
+    assert client.wait(operation.name, 30.0).progress == 1.0
+    found = client.population_result(operation.name)
+    assert found.members == 1500
+    assert found.what_ifs[0].bands.series[0].mean[-1] > 1.0
 
 
 def test_a_request_id_applies_once(client: TwinClient) -> None:

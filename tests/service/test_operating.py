@@ -21,7 +21,7 @@ from twin_service.service import errors, logs
 from twin_service.service.server import SERVICES, Server
 from twin_service.settings import Settings
 from twin_service.store.errors import StoreUnavailable
-from twin_service.v1 import cohort_pb2, twin_pb2
+from twin_service.v1 import twin_pb2
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -263,21 +263,3 @@ def test_watch_streams_end_when_the_server_stops(tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_had_is_a_refusal(server: Server, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="cannot listen"):
         Server(Settings(database_url=f"sqlite:///{tmp_path / 'x.db'}", listen=f"127.0.0.1:{server.port}"))
-
-
-def test_the_cohort_service_says_that_it_is_not_there_yet(client: Client) -> None:
-    parent = "tenants/acme"
-    asked = {
-        client.cohort.GeneratePopulation: cohort_pb2.GeneratePopulationRequest(
-            parent=parent, model={"poppk": "x"}, size=1, request_id=rid()),
-        client.cohort.SimulatePopulation: cohort_pb2.SimulatePopulationRequest(
-            population="p", regimens=[{"name": "r"}], horizon={"value": 1, "unit": "h"}, request_id=rid()),
-        client.cohort.GetPopulationResult: cohort_pb2.GetPopulationResultRequest(operation="o"),
-        client.cohort.GetOperation: cohort_pb2.GetOperationRequest(name="o"),
-        client.cohort.ListOperations: cohort_pb2.ListOperationsRequest(parent=parent),
-        client.cohort.WaitOperation: cohort_pb2.WaitOperationRequest(name="o"),
-        client.cohort.CancelOperation: cohort_pb2.CancelOperationRequest(name="o"),
-    }  # fmt: skip
-    for call, request in asked.items():
-        found = refused(lambda call=call, request=request: call(request))
-        assert (found.code, found.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IN_THIS_RELEASE")

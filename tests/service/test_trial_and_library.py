@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.service.conftest import MODEL, Client, refused
+from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files
 from twin_service.v1 import library_pb2, trial_pb2, twin_pb2
 
@@ -105,7 +106,7 @@ def test_drugs_are_listed_with_every_origin(client: Client) -> None:
         token = page.next_page_token
         if not token:
             break
-    assert listed == sorted(drug_files()) and len(listed) >= 5
+    assert listed == sorted([*drug_files(), *antibody_files()]) and len(listed) >= 5
     drug = client.library.GetDrug(library_pb2.GetDrugRequest(id="midazolam")).drug
     assert drug.molar_mass_g_mol == pytest.approx(325.8, abs=0.1) and len(drug.values) > 3
     assert all(v.origin and v.value.unit for v in drug.values)

@@ -8,7 +8,7 @@ number of workers, and only the block at hand is in memory. Philox: Salmon 2011,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,12 +151,6 @@ def _root(omega: Floats) -> Floats:
     """A root of Omega that exists also where two effects are fully correlated."""
     values, vectors = np.linalg.eigh(omega)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
-def effective_size(weights: Sequence[float] | Floats) -> float:
-    """(sum w)^2 / sum w^2. Kish 1965, Survey Sampling, Wiley."""
-    w = np.asarray(weights, dtype=np.float64)
-    return float(w.sum() ** 2 / np.sum(w**2))
 
 
 def _refuse(message: str, field: str) -> Refusal:

@@ -29,6 +29,8 @@ class Metrics:
         self.nis = Histogram("twin_nis_ratio", "squared innovation over its variance", registry=r,
                              buckets=(0.01, 0.1, 0.5, 1, 2, 4, 8, 16, 64))  # fmt: skip
         self.verdicts = Counter("twin_verdicts_total", "how computations ended", ["verdict"], registry=r)
+        self.operations = Counter("twin_operations_total", "long-running operations ended", ["kind", "state"],
+                                  registry=r)  # fmt: skip
         self.in_memory = Gauge("twin_twins_in_memory", "folded twins kept in memory", registry=r)
         self.incidents = Counter("twin_incidents_total", "defects met", registry=r)
         self.serving = Gauge("twin_subsystem_serving", "1 while a subsystem serves", ["subsystem"], registry=r)

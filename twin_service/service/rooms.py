@@ -15,6 +15,7 @@ from twin_service.service import call as calls
 from twin_service.service.engine import Engine
 from twin_service.service.errors import DeadlinePassed
 from twin_service.service.metrics import Metrics
+from twin_service.service.operations import Operations
 from twin_service.service.window import Window
 from twin_service.settings import Settings
 from twin_service.store.requests import AnswerRow, RequestKey, find_response, keep_answer, keep_response
@@ -33,6 +34,7 @@ class Rooms:
     store: Store
     engine: Engine
     metrics: Metrics
+    operations: Operations
 
 
 def act(action: str, detail: str = "") -> Act:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from concurrent import futures
+from functools import partial
 from types import FrameType
 from wsgiref.simple_server import WSGIServer
 
@@ -15,13 +16,14 @@ from grpc_reflection.v1alpha import reflection
 from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service import call as calls
-from twin_service.service import logs
+from twin_service.service import cohorts, logs
 from twin_service.service.cohort_servicer import CohortServicer
 from twin_service.service.engine import Engine
 from twin_service.service.health import HealthWatch
 from twin_service.service.interceptors import Door
 from twin_service.service.library_servicer import LibraryServicer
 from twin_service.service.metrics import Metrics
+from twin_service.service.operations import Operations
 from twin_service.service.rooms import Rooms
 from twin_service.service.simulation_servicer import SimulationServicer
 from twin_service.service.trial_servicer import TrialServicer
@@ -66,7 +68,8 @@ class Server:
         self.store = Store(settings, on_commit=self.metrics.committed_group)
         self.engine = Engine(self.store, settings, self.metrics)
         self.health = HealthWatch(self.store, self.engine, self.metrics, SERVICES)
-        self.rooms = Rooms(settings, self.store, self.engine, self.metrics)
+        self.operations = Operations(self.store, settings, self.metrics, clock)
+        self.rooms = Rooms(settings, self.store, self.engine, self.metrics, self.operations)
         self._grpc = self._make(clock)
         self.port = self._bind()
         self._page: WSGIServer | None = None
@@ -77,6 +80,8 @@ class Server:
 
     def start(self) -> None:
         self.engine.start()
+        works = {cohorts.GENERATE: cohorts.work_generate, cohorts.SIMULATE: cohorts.work_simulate}
+        self.operations.start({kind: partial(work, self.rooms) for kind, work in works.items()})
         self.health.start()
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
@@ -89,6 +94,7 @@ class Server:
         self.health.stop()
         ended = self._grpc.stop(self.settings.stop_grace_s if grace_s is None else grace_s)
         self.engine.stop()
+        self.operations.stop()
         ended.wait()
         if self._page is not None:
             self._page.shutdown()
@@ -113,7 +119,7 @@ class Server:
         )
         twin_pb2_grpc.add_TwinServiceServicer_to_server(TwinServicer(self.rooms), server)
         simulation_pb2_grpc.add_SimulationServiceServicer_to_server(SimulationServicer(self.rooms), server)
-        cohort_pb2_grpc.add_CohortServiceServicer_to_server(CohortServicer(), server)
+        cohort_pb2_grpc.add_CohortServiceServicer_to_server(CohortServicer(self.rooms), server)
         trial_pb2_grpc.add_TrialServiceServicer_to_server(TrialServicer(self.rooms), server)
         library_pb2_grpc.add_LibraryServiceServicer_to_server(LibraryServicer(s), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)

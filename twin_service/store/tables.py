@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, String, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -133,6 +133,41 @@ class AnswerTable(SQLModel, table=True):
     basis: bytes = Field(sa_column=_bytes())
     response_digest: str = Field(sa_column=_text(64))
     timeline_revision: int = Field(sa_column=_whole())
+    created_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
+class OperationTable(SQLModel, table=True):
+    """A long-running operation of a tenant: its question, and its answer or failure once it ended."""
+
+    __tablename__: ClassVar[str] = "operations"
+    __table_args__: ClassVar[tuple[Index, ...]] = (
+        Index("operations_by_state", "state"),
+        Index("operations_by_time", "tenant", "created_us"),
+    )
+    tenant: str = Field(sa_column=_text(64, key=True))
+    operation: str = Field(sa_column=_text(36, key=True))
+    kind: str = Field(sa_column=_text(64))
+    state: str = Field(sa_column=_text(16))
+    request: bytes = Field(sa_column=_bytes())
+    response: bytes = Field(sa_column=_bytes())
+    error_code: int = Field(sa_column=_whole())
+    error_message: str = Field(sa_column=Column(Text, nullable=False))
+    created_us: int = Field(sa_column=_whole())
+    ended_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
+class PopulationTable(SQLModel, table=True):
+    """A virtual population: how it is drawn, and its weights."""
+
+    __tablename__: ClassVar[str] = "populations"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    population: str = Field(sa_column=_text(36, key=True))
+    request: bytes = Field(sa_column=_bytes())
+    weights: bytes = Field(sa_column=_bytes())
+    effective_size: float = Field(sa_column=Column(Double, nullable=False))
+    remark: str = Field(sa_column=Column(Text, nullable=False))
     created_us: int = Field(sa_column=_whole())
     row_digest: str = Field(sa_column=_text(64))
 

@@ -13,6 +13,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store import chain
 from twin_service.store.connect import parse_url, reader_engine
+from twin_service.store.operations import OPERATIONS, POPULATIONS, OperationRow, PopulationRow
 from twin_service.store.repository import (
     ANSWERS,
     EVENTS,
@@ -60,6 +61,7 @@ def _findings(connection: Connection) -> Iterator[str]:
                 yield f"{pseudonym(TwinName(tenant, patient))}: {table.name} without a twin"
     yield from _requests(connection)
     yield from _answers(connection)
+    yield from _operations(connection)
 
 
 def _events(connection: Connection, twin: TwinRow) -> Iterator[str]:
@@ -138,3 +140,11 @@ def _answers(connection: Connection) -> Iterator[str]:
         answer = AnswerRow(*values)
         if answer.row_digest != digest:
             yield f"answer {answer.answer_id}: its row was altered"
+
+
+def _operations(connection: Connection) -> Iterator[str]:
+    for table, kind in ((OPERATIONS, OperationRow), (POPULATIONS, PopulationRow)):
+        names = [f.name for f in fields(kind)]
+        for *values, digest in connection.execute(select(*(table.c[n] for n in names), table.c.row_digest)):
+            if kind(*values).row_digest != digest:
+                yield f"{table.name} {values[1]}: its row was altered"
