@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from twin_service.model.pbpk.door import Door, Finding
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
 from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
 from twin_service.model.pbpk.library import FOLDER, Library, inspect_drug, load_library, parse_toml
 from twin_service.model.pbpk.physiology import create_body
-from twin_service.model.pbpk.record import DrugRecord, Formulation
+from twin_service.model.pbpk.record import Clearance, DrugRecord, Formulation
+from twin_service.model.pbpk.settle import renal_share, settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal
 
@@ -58,6 +60,8 @@ def check_drug(table: dict[str, object], path: Path, library: Library) -> list[F
     if "id" in table and table["id"] != path.stem:
         door.fault("id", f"is {table['id']!r}, the file is called {path.name}; they must agree")
     if record is not None:
+        _check_renal(record, library, door)
+        record = settle(record, library.species["human"])
         _check_behavior(record, library, door)
         _check_metabolites(record, library, door)
     return door.findings
@@ -71,6 +75,32 @@ def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
                 f"{way.forms!r} is no drug of the library; known: {', '.join(library.drug_paths)}",
                 "R4",
             )
+
+
+def _check_renal(drug: DrugRecord, library: Library, door: Door) -> None:
+    """Say what the kidney adds to a liver's clearance, or takes of a total one."""
+    gfr = reference_body(library.species["human"]).gfr_l_h
+    for i, way in enumerate(drug.clearances):
+        if way.organ == "total" and way.unchanged is None:
+            renal = min(renal_share(drug) * gfr, _stated(way, library))
+            door.doubt(
+                f"clearance[{i}].unchanged",
+                f"not given; the kidney is assumed to take {renal:.3g} of {_stated(way, library):.3g} L/h (filtration "
+                "less reabsorption by lipophilicity); write unchanged, the fraction found unchanged in urine",
+            )
+    added = drug.gfr_fraction * drug.fup * gfr
+    stated = sum(_stated(w, library) for w in drug.clearances if w.law == "in_vivo" and w.organ == "liver")
+    if stated > 0 and added > 0.1 * stated and not any(w.organ == "kidney" for w in drug.clearances):
+        door.doubt(
+            "gfr_fraction",
+            f"filtration of unbound drug adds {added:.3g} L/h to the liver's {stated:.3g}; if that is the total, write "
+            'organ = "total"; if urine holds less, write gfr_fraction or a [[clearance]] with organ = "kidney"',
+        )
+
+
+def _stated(way: Clearance, library: Library) -> float:
+    number = way.constant.value if way.constant is not None else 0.0
+    return number * (reference_body(library.species["human"]).weight_kg if way.basis == "body_weight" else 1.0)
 
 
 def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
@@ -105,10 +135,27 @@ def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
         )
 
 
-def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
-    """Plasma clearance (L/h) at low concentration of a person (default: the reference): well-stirred organs.
+class Clearances(NamedTuple):
+    """Plasma clearances of a person at low concentration, L/h."""
 
-    CL = bp [CLi fu Q/(CLi fu + Q)]_liver,kidney + CL_plasma + GFR fup, with CLi fu in blood
+    liver: float
+    kidney: float
+    plasma: float
+
+    @property
+    def total(self) -> float:
+        return self.liver + self.kidney + self.plasma
+
+
+def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+    """Plasma clearance (L/h) at low concentration of a person (default: the reference), all organs."""
+    return plasma_clearances(drug, library, person).total
+
+
+def plasma_clearances(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> Clearances:
+    """Plasma clearance (L/h) by organ, well stirred: with CLi fu in blood,
+
+    CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + (bp [...]_kidney + GFR fup) + CL_plasma
     """
     species, values = library.species["human"], person or {}
     body, reference = create_body(species, values), reference_body(species)
@@ -124,5 +171,7 @@ def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, fl
         elif way.organ == "plasma":
             plasma += size
     flow, renal = hepatic_flow(body), body.flow["kidney"]
-    blood = liver * flow / (liver + flow) + kidney * renal / (kidney + renal)
-    return blood * at.bp + plasma + body.gfr_l_h * filtered_fraction(drug, reference) * at.fup
+    filtered = body.gfr_l_h * filtered_fraction(drug, reference) * at.fup
+    return Clearances(
+        liver * flow / (liver + flow) * at.bp, kidney * renal / (kidney + renal) * at.bp + filtered, plasma
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from twin_service.model.pbpk.defaults import assume_peff, caco2_to_peff
+from twin_service.model.pbpk.defaults import assume_colon_factor, assume_peff, caco2_to_peff
 from twin_service.model.pbpk.door import Door, table_rows, value_or
 from twin_service.model.pbpk.dosage import RELEASE_LAWS, Absorption, Formulation
 from twin_service.model.pbpk.record import DrugRecord
@@ -60,6 +60,9 @@ def read_absorption(table: Mapping[str, Any], door: Door, drug: DrugRecord) -> A
         said |= {"peff": peff, "peff_assumed": True}
         if "absorption" in table or "formulation" in table:
             door.doubt("absorption.peff", f"not given; {peff / 3600:.2g} cm/s assumed ({how})")
+    # A stated permeability comes with the colon it was fitted with; an assumed one with what is usual for it.
+    if said.get("peff_assumed") or caco2:
+        said.setdefault("colon_factor", assume_colon_factor(said.get("peff", 1.0)))
     _check(table, said, door)
     return Absorption(**said)
 

@@ -27,6 +27,8 @@ _CLEARANCE: Final = (
     "name",
     "note",
     "fg",
+    "unchanged",
+    "uptake",
 )
 _VMAX: Final = {"microsomes": "pmol/min/mg", "hepatocytes": "pmol/min/10^6cells", "liver": "umol/h"}
 _CLINT: Final = {
@@ -35,7 +37,8 @@ _CLINT: Final = {
     "hepatocytes": "uL/min/10^6cells",
     "liver": "L/h",
 }
-ORGANS: Final = ("liver", "gut", "kidney", "bile", "plasma")
+IN_VITRO: Final = ("recombinant", "microsomes", "hepatocytes")
+ORGANS: Final = ("liver", "gut", "kidney", "bile", "plasma", "total")
 
 
 def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Clearance, ...]:
@@ -45,7 +48,7 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
     found = [w for w in rows if w.law != "from_liver"]
     for i, gut in enumerate(rows):
         if gut.law == "from_liver":
-            like = [k for k, w in enumerate(found) if w.organ == "liver" and w.enzyme == gut.enzyme]
+            like = [k for k, w in enumerate(found) if w.organ in ("liver", "total") and w.enzyme == gut.enzyme]
             if gut.organ != "gut" or not like:
                 door.fault(
                     f"clearance[{i}]", 'from_liver is for organ = "gut" and an enzyme that a liver row names', "R4"
@@ -53,6 +56,7 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
             found += _like_liver(found, gut.enzyme, gut.scalar)
         elif gut.law == "availability" and gut.organ != "gut":
             door.fault(f"clearance[{i}].organ", 'availability is for organ = "gut"', "R4")
+    _no_double(rows, door)
     if gut_is_assumed(table):
         found += _like_liver(found, "CYP3A4", 1.0)
         door.doubt(
@@ -66,10 +70,33 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
     return tuple(found)
 
 
+def _no_double(rows: list[Clearance], door: Door) -> None:
+    """A total clearance holds what the kidney and the liver do: stated beside it they would count twice."""
+    totals = [i for i, w in enumerate(rows) if w.organ == "total"]
+    for i in totals[1:]:
+        door.fault(f"clearance[{i}].organ", f"is a second total clearance; clearance[{totals[0]}] is the first")
+    for i, way in enumerate(rows):
+        if totals and (way.organ == "kidney" or (way.organ in ("liver", "bile", "plasma") and way.law == "in_vivo")):
+            door.fault(
+                f"clearance[{i}].organ",
+                f"{way.organ} is part of the total clearance of clearance[{totals[0]}] and would count twice; keep the "
+                'total with unchanged = {...}, or write it out as liver and kidney',
+            )
+    for i, way in enumerate(rows):
+        same = [k for k, w in enumerate(rows[:i]) if (w.organ, w.enzyme, w.transporter) == (
+            way.organ, way.enzyme, way.transporter) and w.law != way.law and way.organ == "liver"]  # fmt: skip
+        if same:
+            door.doubt(
+                f"clearance[{i}]",
+                f"{way.enzyme or 'the liver'} is also in clearance[{same[0]}] by another law; both count, so keep one "
+                "unless they are two sites",
+            )
+
+
 def gut_is_assumed(table: Mapping[str, Any]) -> bool:
     """Whether a file names CYP3A4 in the liver and leaves the gut wall, where it abounds, unsaid."""
     rows = [r for r in table.get("clearance", []) if isinstance(r, Mapping)]
-    return any(r.get("organ") == "liver" and r.get("enzyme") == "CYP3A4" for r in rows) and not any(
+    return any(r.get("organ") in ("liver", "total") and r.get("enzyme") == "CYP3A4" for r in rows) and not any(
         r.get("organ") == "gut" for r in rows
     )
 
@@ -79,7 +106,7 @@ def _like_liver(found: list[Clearance], enzyme: str, scalar: float) -> list[Clea
     return [
         replace(way, organ="gut", basis="from_liver", scalar=scalar, source=k)
         for k, way in enumerate(found)
-        if way.organ == "liver" and way.enzyme == enzyme
+        if way.organ in ("liver", "total") and way.enzyme == enzyme
     ]
 
 
@@ -118,6 +145,16 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
         )
     if organ == "gut" and law == "in_vivo":
         door.fault(f"{at}.law", "in_vivo is for liver, kidney, bile and plasma; the gut wall wants clint or vmax", "R4")
+    if organ == "total" and law != "in_vivo":
+        door.fault(f"{at}.law", 'is for one organ; a total plasma clearance is law = "in_vivo"', "R4")
+    if "unchanged" in row and organ != "total":
+        door.fault(f"{at}.unchanged", 'belongs to organ = "total": the fraction excreted unchanged in urine')
+    unchanged = door.quantity(row, "unchanged", "1", where=at, low=0, high=1)
+    usual = "facilitated" if basis == "hepatocytes" else "free"
+    uptake = door.word(row.get("uptake", usual), f"{at}.uptake", ("facilitated", "free"))
+    in_vitro = organ == "liver" and law in ("linear", "michaelis_menten") and basis in IN_VITRO
+    if "uptake" in row and not in_vitro:
+        door.fault(f"{at}.uptake", "belongs to an in vitro value of the liver (microsomes, hepatocytes, recombinant)")
     share = door.quantity(row, "share", "1", where=at, low=0, high=1)
     fu_inc = door.quantity(row, "fu_inc", "1", where=at, high=1, positive=True)
     scalar = door.quantity(row, "scalar", "1", where=at, low=0)
@@ -135,6 +172,8 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
         str(row.get("forms", "")),
         value_or(share, 1.0),
         str(row.get("name", enzyme or carrier or organ)),
+        unchanged=unchanged.value if unchanged else None,
+        facilitated=in_vitro and uptake == "facilitated",
     )
 
 

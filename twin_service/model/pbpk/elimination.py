@@ -107,6 +107,7 @@ def _number(way: Clearance) -> float:
 def _liver(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     grams, protein = c.body.liver_kg * 1000.0, microsomal_protein(c.body.age_y)
     per = PMOL_MIN_TO_UMOL_H if way.law == "michaelis_menten" else UL_MIN_TO_L_H
+    per /= _facilitated(drug.fup) if way.facilitated else 1.0
     if way.basis == "recombinant":
         abundance = c.enzymes[way.enzyme or way.transporter].liver_pmol_mg
         return _number(way) * abundance * protein * grams * per
@@ -198,7 +199,7 @@ def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
         healthy = Capacities(c.reference, c.reference, c.enzymes, {})
         nmol = enzyme.liver_pmol_mg * microsomal_protein(30.0) * c.reference.liver_kg
         like = drug.clearances[way.source]
-        facilitated = _facilitated(drug.fup) if like.law == "in_vivo" else 1.0
+        facilitated = _facilitated(drug.fup) if like.law == "in_vivo" or like.facilitated else 1.0
         return _liver(like, drug, healthy) * like.scalar * facilitated * enzyme.gut_nmol / max(nmol, 1e-300) * size
     if way.basis in ("recombinant", "microsomes"):
         assert enzyme is not None
@@ -208,9 +209,9 @@ def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
 
 
 def _facilitated(fup: float) -> float:
-    """fup/fup_liver: what a back-calculated CLint,u owes to protein-facilitated uptake, which the gut lacks.
+    """fup/fup_liver: what the liver's CLint,u owes to protein-facilitated uptake, which gut and assay lack.
 
-    fup_liver = PLR fup / (1 + (PLR - 1) fup), PLR = 13.3. Poulin 2012
+    fup_liver = PLR fup / (1 + (PLR - 1) fup), PLR = 13.3. Poulin 2012, doi:10.1002/jps.23288
     """
     return (1.0 + (PROTEIN_LIVER_RATIO - 1.0) * fup) / PROTEIN_LIVER_RATIO
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from twin_service.model.pbpk.absorption import gut_values, transit_values
 from twin_service.model.pbpk.circulation import exchange_values, shared_values
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction
-from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.partition import (
     Chemistry,
     blood_plasma_ratio,
@@ -19,6 +19,9 @@ from twin_service.model.pbpk.partition import (
 )
 from twin_service.model.pbpk.physiology import Body, create_body
 from twin_service.model.pbpk.record import DrugRecord, Formulation, Species
+
+if TYPE_CHECKING:
+    from twin_service.model.pbpk.library import Library
 
 
 @dataclass(frozen=True)

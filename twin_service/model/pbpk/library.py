@@ -15,6 +15,7 @@ from typing import Any, Final
 from twin_service.model.pbpk.door import Door, Finding
 from twin_service.model.pbpk.drug_file import read_drug
 from twin_service.model.pbpk.record import DrugRecord, Enzyme, Genotype, Species
+from twin_service.model.pbpk.settle import settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -80,7 +81,8 @@ def parse_toml(path: Path) -> dict[str, Any]:
 def load_drug(path: Path, library: Library) -> DrugRecord:
     """The record of a drug file anywhere on disk. Raises Refusal with every mistake in it."""
     stamp = path.stat().st_mtime_ns if path.exists() else 0
-    return _load_drug(path, stamp, frozenset(library.enzymes), library.species["human"].organ_ids)
+    human = library.species["human"]
+    return settle(_load_drug(path, stamp, frozenset(library.enzymes), human.organ_ids), human)
 
 
 @cache

@@ -36,7 +36,7 @@ class Pka:
 class Clearance:
     """One way out of the body or into a metabolite.
 
-    organ      liver | gut | kidney | bile | plasma
+    organ      liver | gut | kidney | bile | plasma | total (split between liver and kidney by `settle`)
     law        michaelis_menten (vmax or kcat, km) | linear (clint) | in_vivo (plasma clearance, back-calculated; with a
                km it saturates)
     basis      what the number refers to: recombinant | microsomes | hepatocytes | liver | body_weight, or from_liver:
@@ -45,6 +45,8 @@ class Clearance:
     maximum    Vmax or kcat in the unit of its basis; `constant` CLint in the unit of its basis
     km         umol/L unbound
     share      fraction of this route that forms `forms` (a drug id)
+    unchanged  fraction of a total clearance that is excreted in urine, where it is known
+    facilitated  an in vitro value acts on the liver's unbound fraction, raised by protein-facilitated uptake
     """
 
     organ: str
@@ -61,6 +63,8 @@ class Clearance:
     share: float = 1.0
     name: str = ""
     source: int = -1
+    unchanged: float | None = None
+    facilitated: bool = False
 
     @property
     def saturates(self) -> bool:

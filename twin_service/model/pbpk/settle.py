@@ -1,0 +1,58 @@
+"""What a drug file leaves to the body: its blood:plasma ratio, and the kidney's part of a total clearance.
+
+A total plasma clearance is split before a body is built, so that what the file states comes back:
+    CL_kidney = fe CL                                 fe, the fraction excreted unchanged, where it is stated
+              = min(GFR fup (1 - r), CL)              else filtration less what the tubule takes back
+    r         = 1/(1 + 10^-(logD7.4 + 0.5))           lipophilic drug returns as water is reabsorbed; 0 above 500 g/mol
+    CL_liver  = CL - CL_kidney
+Reabsorption by lipophilicity: Varma 2009, doi:10.1021/jm900403j (net reabsorption
+where logD7.4 is above 0; the curve is an assumption: half at -0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twin_service.model.pbpk.individual import disposition, reference_body
+from twin_service.model.pbpk.partition import PH_PLASMA, log_d
+from twin_service.model.pbpk.physiology import Body
+from twin_service.model.pbpk.record import Clearance, DrugRecord, Species
+
+LARGE_G_MOL, HALF_REABSORBED_LOG_D = 500.0, -0.5
+
+
+def settle(drug: DrugRecord, species: Species) -> DrugRecord:
+    """`drug` with its blood:plasma ratio filled in and every total clearance split between liver and kidney."""
+    body = reference_body(species)
+    bp = drug.bp if drug.bp is not None else disposition(drug, species, body, body).bp
+    ways: list[Clearance] = []
+    place = []
+    for way in drug.clearances:
+        place.append(len(ways))
+        ways += _split(drug, way, body) if way.organ == "total" and way.constant is not None else [way]
+    # A gut wall that does what a liver row does keeps pointing at that row.
+    ways = [replace(w, source=place[w.source]) if w.source >= 0 else w for w in ways]
+    return replace(drug, bp=bp, clearances=tuple(ways))
+
+
+def _split(drug: DrugRecord, way: Clearance, body: Body) -> list[Clearance]:
+    assert way.constant is not None
+    total = way.constant.value * (body.weight_kg if way.basis == "body_weight" else 1.0)
+    renal = total * way.unchanged if way.unchanged is not None else min(renal_share(drug) * body.gfr_l_h, total)
+    liver, kidney = (replace(way.constant, value=v, unit="L/h") for v in (total - renal, renal))
+    return [
+        replace(way, organ="liver", basis="liver", constant=liver),
+        replace(way, organ="kidney", basis="liver", constant=kidney, enzyme="", forms="", km=None),
+    ]
+
+
+def renal_share(drug: DrugRecord) -> float:
+    """Clearance of filtered drug over GFR, 1: fup times what the tubule does not take back."""
+    return drug.gfr_fraction * drug.fup * (1.0 - reabsorbed(drug))
+
+
+def reabsorbed(drug: DrugRecord) -> float:
+    """The share of filtered drug that diffuses back, 1; see the module."""
+    if drug.molar_mass > LARGE_G_MOL:
+        return 0.0
+    return float(1.0 / (1.0 + 10.0 ** -(log_d(drug, PH_PLASMA) - HALF_REABSORBED_LOG_D)))
