@@ -16,12 +16,14 @@ from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import FOLDER, Library, load_library
 from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
 from twin_service.qualify.antibodies import antibody_courses
+from twin_service.qualify.children import relative_clearances, single_clearances
 from twin_service.qualify.courses import CourseResult, run_courses
 from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
 from twin_service.qualify.interactions import InteractionResult, run_interactions
 from twin_service.qualify.observed import observed_studies
-from twin_service.qualify.people import Ratio, genotype_effects, pediatric_clearances, volumes_from_structure
-from twin_service.qualify.scores import gmfe, median, within
+from twin_service.qualify.people import genotype_effects, volumes_from_structure
+from twin_service.qualify.populations import PopulationRatio, population_figures, population_ratios
+from twin_service.qualify.scores import Ratio, gmfe, median, within
 from twin_service.solver.simulate import simulate
 
 Progress = Callable[[str], None]
@@ -39,6 +41,7 @@ class Qualification:
     interactions: list[InteractionResult]
     children: list[Ratio]
     genotypes: list[Ratio]
+    populations: list[PopulationRatio]
     previous: dict[str, float]
 
 
@@ -90,29 +93,29 @@ def measure(
     )
     if genotypes:
         figures["pbpk.genotype_within_2fold"] = within([g.fold for g in genotypes], 2.0)
+    progress("special populations")
+    populations = population_ratios(library, drugs)
+    figures |= population_figures(populations)
     courses: list[CourseResult] = []
     interactions: list[InteractionResult] = []
-    children: list[Ratio] = []
+    groups: list[Ratio] = []
+    singles: list[Ratio] = []
     if reference is not None:
-        courses, interactions, children = _against(reference, library, drugs, progress)
+        courses, interactions, groups, singles = _against(reference, library, drugs, progress)
         figures |= course_figures(courses) | interaction_figures(interactions)
-        if children:
-            figures |= {
-                "pbpk.pediatric_n": float(len(children)),
-                "pbpk.pediatric_cl_gmfe": gmfe([c.fold for c in children]),
-            }
+        figures |= children_figures(groups, singles)
         figures |= _volume_figures(reference, library)
     else:
         progress("no reference data: only check files and genotypes were measured")
     if drugs is None:
         progress("three interacting drugs for 14 days")
         figures["pbpk.three_drugs_14d_ms"] = three_drugs_ms(library)
-    return Qualification(figures, checks, courses, interactions, children, genotypes, previous)
+    return Qualification(figures, checks, courses, interactions, groups + singles, genotypes, populations, previous)
 
 
 def _against(
     reference: Path, library: Library, drugs: set[str] | None, progress: Progress
-) -> tuple[list[CourseResult], list[InteractionResult], list[Ratio]]:
+) -> tuple[list[CourseResult], list[InteractionResult], list[Ratio], list[Ratio]]:
     osp = reference / "pbpk" / "osp"
     studies = observed_studies(osp, library, drugs)
     more = theophylline_volunteers(reference / "pbpk" / "popk" / "Theoph.csv")
@@ -123,11 +126,8 @@ def _against(
     progress("interaction table")
     interactions = run_interactions(osp / "DDI.csv", library, drugs)
     progress("clearance of children")
-    return (
-        courses,
-        interactions,
-        pediatric_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs),
-    )
+    groups = relative_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs)
+    return courses, interactions, groups, single_clearances(osp / "Pediatrics.csv", library, drugs)
 
 
 def course_figures(courses: list[CourseResult]) -> dict[str, float]:
@@ -148,6 +148,25 @@ def course_figures(courses: list[CourseResult]) -> dict[str, float]:
         "pbpk.cmax_within_2fold": within([c.cmax_ratio for c in checked], 2.0),
         "pbpk.build_auc_within_2fold": within([c.auc_ratio for c in build], 2.0),
     }
+
+
+def children_figures(groups: list[Ratio], singles: list[Ratio]) -> dict[str, float]:
+    """Over all rows of both tables; over the table of group means and the one of children and small groups; by drug."""
+    if not groups + singles:
+        return {}
+    by_drug: dict[str, list[float]] = defaultdict(list)
+    for r in groups + singles:
+        by_drug[r.name.split()[0]].append(r.fold)
+    folds = [r.fold for r in groups + singles]
+    figures = {
+        "pbpk.pediatric_n": float(len(folds)),
+        "pbpk.pediatric_cl_gmfe": gmfe(folds),
+        "pbpk.pediatric_within_2fold": within(folds, 2.0),
+        "pbpk.pediatric_groups_n": float(len(groups)),
+        "pbpk.pediatric_groups_cl_gmfe": gmfe([r.fold for r in groups]),
+        "pbpk.pediatric_singles_cl_gmfe": gmfe([r.fold for r in singles]),
+    }
+    return figures | {f"pbpk.pediatric_cl_gmfe.{d}": gmfe(f) for d, f in sorted(by_drug.items())}
 
 
 def interaction_figures(results: list[InteractionResult]) -> dict[str, float]:

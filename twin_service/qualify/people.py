@@ -1,75 +1,20 @@
-"""Clearance of children and of genotypes, and volumes from structure, against published tables."""
+"""Effects of genotypes, and volumes from structure, against published tables."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from twin_service.model.pbpk.checks import plasma_clearance
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library, parse_toml
 from twin_service.model.pbpk.record import DrugRecord, Pka
 from twin_service.model.pbpk.studies import Treatment, course, series
-from twin_service.qualify.observed import drug_id, rows
-
-ADULT_Y = 18.0
-# Oral clearances stand for clearance only where nearly all of a dose arrives.
-FULLY_AVAILABLE = {"theophylline", "caffeine", "carbamazepine", "s_warfarin"}
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Predicted over observed, of one row of a table."""
-
-    name: str
-    observed: float
-    predicted: float
-
-    @property
-    def fold(self) -> float:
-        return self.predicted / self.observed
-
-
-def pediatric_clearances(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:
-    """Children's clearance per kg relative to the same table's adults (same drug and route), predicted and observed.
-
-    Relative, because oral rows hold CL/F and chronic rows an induced clearance: both divide out. Johnson 2006, Clin
-    Pharmacokinet 45:931
-    """
-    adults: dict[tuple[str, str], float] = {}
-    children: list[tuple[dict[str, str], str]] = []
-    for row in rows(path):
-        drug = drug_id(row["Compound"])
-        if drug not in library.drug_paths or row["Clearance.units"] != "L/h/kg" or (drugs and drug not in drugs):
-            continue
-        if float(row["Age.min"]) >= ADULT_Y:
-            adults.setdefault((drug, row["Route"]), float(row["Clearance.mean"]))
-        elif _is_child_row(row, drug):
-            children.append((row, drug))
-    found = []
-    for row, drug in children:
-        adult = adults.get((drug, row["Route"]))
-        if adult is None:
-            continue
-        weight, record = float(row["BW.mean"]), library.drug(drug)
-        low, high = float(row["Age.min"]), float(row["Age.max"])
-        child = plasma_clearance(record, library, {"age_y": 0.5 * (low + high), "weight_kg": weight}) / weight
-        reference = plasma_clearance(record, library, {"age_y": 30.0, "weight_kg": 73.0}) / 73.0
-        found.append(
-            Ratio(f"{drug} {low:.3g} to {high:.3g} y", float(row["Clearance.mean"]) / adult, child / reference)
-        )
-    return found
-
-
-def _is_child_row(row: dict[str, str], drug: str) -> bool:
-    return (
-        bool(row["BW.mean"]) and float(row["Age.max"]) <= ADULT_Y and (row["Route"] == "iv" or drug in FULLY_AVAILABLE)
-    )
+from twin_service.qualify.observed import rows
+from twin_service.qualify.scores import Ratio
 
 
 def genotype_effects(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:

@@ -39,6 +39,7 @@ def write_report(result: Qualification, path: Path) -> None:
         _checks(result),
         _pairs(result),
         _ratios("Children: clearance per kg relative to adults", result.children),
+        _populations(result),
         _ratios("Genotypes: area relative to the reference genotype", result.genotypes),
         _time_courses(result.courses),
     ]
@@ -151,6 +152,24 @@ def _pairs(result: Qualification) -> str:
 def _ratios(title: str, ratios: Sequence[object]) -> str:
     body = [(r.name, f"{r.observed:.3g}", f"{r.predicted:.3g}", f"{r.fold:.2f}") for r in ratios]  # type: ignore[attr-defined]
     return f"<h2>{title}</h2>" + _table(("group", "observed", "predicted", "fold"), body)
+
+
+def _populations(result: Qualification) -> str:
+    body = [
+        (
+            r.population,
+            r.drug,
+            r.measure,
+            f"{r.ratio.observed:.3g}",
+            f"{r.ratio.predicted:.3g}",
+            f"{r.fold:.2f}",
+            "build" if r.built else "",
+            r.source,
+        )
+        for r in result.populations
+    ]
+    head = ("population", "drug", "measure", "published ratio", "ours", "fold", "", "source")
+    return "<h2>Special populations: ratio to the reference group</h2>" + _table(head, body)
 
 
 def _time_courses(courses: Sequence[CourseResult]) -> str:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Predicted over observed, of one row of a table."""
+
+    name: str
+    observed: float
+    predicted: float
+
+    @property
+    def fold(self) -> float:
+        return self.predicted / self.observed
 
 
 def gmfe(ratios: ArrayLike) -> float:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+TERM_W, WEEKS_A_YEAR = 40.0, 52.18
 MG_DL = 88.42
 # Functional liver, portal flow, albumin, AAG and hematocrit by Child-Pugh class, relative to healthy;
 # Johnson 2010, Clin Pharmacokinet 49:189; Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
@@ -28,6 +29,15 @@ CHILD_PUGH_ENZYME = {
     "CYP2C9": (1.0, 0.69, 0.51, 0.33),
     "CYP2E1": (1.0, 0.83, 0.83, 0.83),
 }
+
+
+# Filtration by Child-Pugh class, relative to healthy; Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
+CHILD_PUGH_GFR = (1.0, 1.0, 0.7, 0.36)
+
+
+def portal_flow(values: Mapping[str, float]) -> float:
+    """Blood through the portal vein into the liver, relative to healthy; the remainder is shunted past it."""
+    return CHILD_PUGH[liver_class(values)][1]
 
 
 def liver_class(values: Mapping[str, float]) -> int:
@@ -54,14 +64,16 @@ def pregnancy_enzyme(enzyme: str, week: float) -> float:
 
 
 def albumin_g_l(age_y: float, values: Mapping[str, float]) -> float:
-    """Albumin = 1.1287 ln(age in days) + 33.746 g/L, then -0.1 g/L a year after 60.
+    """Albumin = 1.1287 ln(age in days) + 33.746 g/L, then -0.1 g/L a year after 60; less before term.
 
-    Johnson 2006, Clin Pharmacokinet 45:931; old age: Campion 1988, J Gerontol 43:M18 (assumed linear)
+    Johnson 2006, Clin Pharmacokinet 45:931; old age: Campion 1988, J Gerontol 43:M18 (assumed linear); preterm: 19 g/L
+    at 26 weeks to 31 at term, Cartlidge & Rutter 1986, Arch Dis Child 61:657
     """
     days = max(age_y * 365.25, 1.0)
     value = 1.1287 * math.log(days) + 33.746 - 0.1 * max(age_y - 60.0, 0.0)
     pregnancy = 1.0 - 0.27 * min(values.get("pregnancy_week", 0.0) / 36.0, 1.0)
-    return value * CHILD_PUGH[liver_class(values)][2] * pregnancy
+    term = 1.0 - 0.39 * min(max(TERM_W - postmenstrual_week(age_y, values), 0.0) / 14.0, 1.0)
+    return value * CHILD_PUGH[liver_class(values)][2] * pregnancy * term
 
 
 def aag_g_l(age_y: float, values: Mapping[str, float]) -> float:
@@ -75,25 +87,54 @@ def hematocrit_change(values: Mapping[str, float]) -> float:
     return CHILD_PUGH[liver_class(values)][4] * (1.0 - 0.12 * min(values.get("pregnancy_week", 0.0) / 30.0, 1.0))
 
 
-def glomerular_filtration(values: Mapping[str, float], body: Any, reference_kg: float, kidney_ratio: float) -> float:
-    """GFR, L/h: measured, else from creatinine, else mature by age and kidney size.
+def postmenstrual_week(age_y: float, values: Mapping[str, float]) -> float:
+    """Weeks since the mother's last period: gestation at birth (covariate gestation_week, else 40) plus age."""
+    return float(values.get("gestation_week") or TERM_W) + age_y * WEEKS_A_YEAR
 
-    mature  121.2 (w/70)^0.75 PMA^3.4/(47.7^3.4 + PMA^3.4) mL/min; after 40 years 1 % a year less
-            (w own weight in children, else the reference weight times kidney size; PMA in weeks, born at 40)
-    Rhodin 2009, doi:10.1007/s00467-008-0997-5; old age: Lindeman 1985, J Am Geriatr Soc 33:278
+
+def filtration_maturity(age_y: float, values: Mapping[str, float]) -> float:
+    """PMA^3.4/(47.7^3.4 + PMA^3.4), PMA in weeks. Rhodin 2009, doi:10.1007/s00467-008-0997-5"""
+    weeks = postmenstrual_week(age_y, values)
+    return float(weeks**3.4 / (47.7**3.4 + weeks**3.4))
+
+
+class Filtration(NamedTuple):
+    """GFR, L/h, and what works of the nephrons: GFR over that of a healthy young kidney of its size and maturity."""
+
+    gfr_l_h: float
+    nephrons: float
+
+
+def glomerular_filtration(values: Mapping[str, float], body: Any, reference: tuple[float, float]) -> Filtration:
+    """GFR: measured, else from creatinine, else by size, maturity, age and pregnancy.
+
+    young   121.2 (w/70)^0.75 mL/min; w the weight of a usual build with the same fat-free mass, w = w_ref FFM/FFM_ref
+    usual   young x maturity; after 40 years 1 % a year less; up to half more in pregnancy; less in cirrhosis
+
+    reference   height (cm) and weight (kg) usual for the age
+    Rhodin 2009, doi:10.1007/s00467-008-0997-5; that filtration follows fat-free mass, not fat: Janmahasatian 2008, Clin
+    Pharmacokinet 47:85 (assumed at every age); old age: Lindeman 1985, J Am Geriatr Soc 33:278
     """
-    if values.get("egfr_ml_min"):
-        return float(values["egfr_ml_min"]) * 0.06
-    if values.get("creatinine_umol_l"):
-        return _from_creatinine(float(values["creatinine_umol_l"]), body) * 0.06
-    if body.species != "human":
-        return float(5.0 * 0.06 * body.weight_kg**0.75)
-    weeks = 40.0 + body.age_y * 52.18
-    mature = weeks**3.4 / (47.7**3.4 + weeks**3.4)
+    height, weight = reference
+    lean = fat_free_mass(body.weight_kg, body.height_cm, body.female) / fat_free_mass(weight, height, body.female)
+    young = 121.2 * 0.06 * (weight * lean / 70.0) ** 0.75 * filtration_maturity(body.age_y, values)
     ageing = max(1.0 - 0.01 * max(body.age_y - 40.0, 0.0), 0.4)
     pregnant = 1.0 + 0.5 * min(values.get("pregnancy_week", 0.0) / 16.0, 1.0)
-    weight, size = (body.weight_kg, 1.0) if body.age_y < 18 else (reference_kg, kidney_ratio)
-    return float(121.2 * 0.06 * (weight / 70.0) ** 0.75 * mature * size * ageing * pregnant)
+    gfr = young * ageing * pregnant * CHILD_PUGH_GFR[liver_class(values)]
+    if values.get("egfr_ml_min"):
+        gfr = float(values["egfr_ml_min"]) * 0.06
+    elif values.get("creatinine_umol_l"):
+        gfr = _from_creatinine(float(values["creatinine_umol_l"]), body) * 0.06
+    return Filtration(gfr, gfr / young)
+
+
+def fat_free_mass(weight_kg: float, height_cm: float, female: bool) -> float:
+    """FFM = 9270 w/(6680 + 216 BMI) kg in men, 9270 w/(8780 + 244 BMI) in women.
+
+    Janmahasatian 2005, Clin Pharmacokinet 44:1051
+    """
+    index = weight_kg / (height_cm / 100.0) ** 2
+    return 9270.0 * weight_kg / (8780.0 + 244.0 * index if female else 6680.0 + 216.0 * index)
 
 
 def body_surface(weight_kg: float, height_cm: float) -> float:

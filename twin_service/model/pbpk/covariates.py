@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from twin_service.model.pbpk.domain import warnings_outside
 from twin_service.model.pbpk.elimination import activity_covariate
 from twin_service.model.pbpk.individual import Plan
 from twin_service.model.structure import Covariate
 
 HUMAN = (
     Covariate("age_y", "a", 30.0, 0.0, 120.0, 0.0, 95.0),
+    Covariate("gestation_week", "wk", 40.0, 22.0, 45.0),
     Covariate("sex_female", "1", 0.0, 0.0, 1.0),
     # 0 stands for "not known": derived from the others.
     Covariate("weight_kg", "kg", 0.0, 0.0, 350.0, 0.0, 160.0),
@@ -38,12 +40,9 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
     """Sentences on values assumed, and on a person outside what a drug's file says it was built for."""
     said = [f"{d.title}: {a}" for d in plan.drugs for a in d.assumed]
     for drug in plan.drugs:
-        for name, (low, high) in drug.domain.items():
-            value = values.get(name)
-            if value is not None and not low <= value <= high:
-                said.append(
-                    f"{drug.title}: {name} {value:g} is outside what its file was built for ({low:g} to {high:g})"
-                )
+        said += warnings_outside(drug.domain, values, drug.title)
+    species = plan.library.species[plan.species]
+    said += warnings_outside(species.domain, values, species.title)
     if plan.species != "human":
         said.append(
             f"{plan.species}: binding and clearance per liver are the human's; give the species' own values to predict"

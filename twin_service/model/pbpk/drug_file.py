@@ -155,17 +155,6 @@ def _windows(table: Mapping[str, Any], door: Door) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def _domain(table: Mapping[str, Any], door: Door) -> dict[str, tuple[float, float]]:
-    found = {}
-    for key, span in table.get("domain", {}).items():
-        door.word(key, f"domain.{key}", ("age_y", "weight_kg", "height_cm", "dose_mg"))
-        if not (isinstance(span, list) and len(span) == 2 and span[0] < span[1]):
-            door.fault(f"domain.{key}", f"is {span!r}; expected [low, high]")
-            continue
-        found[key] = (float(span[0]), float(span[1]))
-    return found
-
-
 def _error(record: DrugRecord, table: Mapping[str, Any], door: Door) -> DrugRecord:
     row = table.get("error", {})
     door.known(row, "error", ("proportional", "additive"))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import exp
 
 from twin_service.model.pbpk.absorption import gut_flow
-from twin_service.model.pbpk.conditions import CHILD_PUGH, enzyme_disease, liver_class
+from twin_service.model.pbpk.conditions import CHILD_PUGH, enzyme_disease, filtration_maturity, liver_class
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Enzyme
+from twin_service.model.pbpk.record import Clearance, DrugRecord, Enzyme, Maturation
 from twin_service.outcome import Refusal, RefusalCode
 
 PMOL_MIN_TO_UMOL_H = 60e-6
@@ -17,7 +17,8 @@ UL_MIN_TO_L_H = 60e-6
 HPGL = 117.5
 MOST_EXTRACTION = 0.97
 PROTEIN_LIVER_RATIO = 13.3
-CHILDHOOD_Y = 8.0
+ADULT_Y = 18.0
+FADED = 3.0
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,19 @@ def microsomal_protein(age_y: float) -> float:
     return float(10.0 ** (1.407 + 0.0158 * a - 0.000382 * a**2 + 2.4e-6 * a**3))
 
 
-def maturation(curve: tuple[float, float, float, float], age_y: float) -> float:
+def maturation(curve: Maturation, age_y: float) -> float:
     """Activity per protein relative to 30 years: birth + (p(a) - birth) a^n/(a50^n + a^n), normalized.
 
-    A plateau above 1 is the childhood's: from two years on it wears off, p(a) = 1 + (p - 1) exp(-(a - 2)/8).
-    Form: Salem 2014, Clin Pharmacokinet 53:625
+    A peak above 1 is the childhood's: p(a) = 1 + (peak - 1) exp(-3 (a - cap)/(18 - cap)) from the cap on, so that a
+    twentieth of the excess is left at 18 years (that the decline is exponential: Upreti & Wahlstrom 2016, J Clin
+    Pharmacol 56:266; its end: assumption).
     """
-    birth, plateau, half, hill = curve
 
     def at(a: float) -> float:
-        power = max(a, 0.0) ** hill
-        peak = 1.0 + (plateau - 1.0) * exp(-max(a - 2.0, 0.0) / CHILDHOOD_Y)
-        return float(birth + (peak - birth) * power / (half**hill + power))
+        power = max(a, 0.0) ** curve.hill
+        fading = FADED * max(a - curve.cap_y, 0.0) / (ADULT_Y - curve.cap_y)
+        peak = 1.0 + (curve.peak - 1.0) * exp(-fading)
+        return float(curve.birth + (peak - curve.birth) * power / (curve.half_y**curve.hill + power))
 
     return at(age_y) / at(30.0)
 
@@ -86,7 +88,8 @@ def capacity(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     if way.organ == "gut":
         return _gut(way, drug, c) * drug.absorption.gut_scalar * way.scalar
     if way.organ == "kidney":
-        return _whole(way, drug, c) * c.body.volume["kidney"] / c.reference.volume["kidney"] * _renal(c) * way.scalar
+        size = c.body.volume["kidney"] / c.reference.volume["kidney"]
+        return _whole(way, drug, c) * size * _tubule(enzyme, c) * way.scalar
     if way.organ == "plasma":
         return (
             _number(way)
@@ -216,7 +219,18 @@ def _facilitated(fup: float) -> float:
     return (1.0 + (PROTEIN_LIVER_RATIO - 1.0) * fup) / PROTEIN_LIVER_RATIO
 
 
-def _renal(c: Capacities) -> float:
-    """Secretion falls with filtration (intact nephrons), Bricker 1960; here relative to the same body's healthy GFR."""
-    healthy = c.reference.gfr_l_h * c.body.volume["kidney"] / c.reference.volume["kidney"]
-    return min(c.body.gfr_l_h / healthy, 1.5)
+def _tubule(enzyme_id: str, c: Capacities) -> float:
+    """Activity of the tubule per kidney mass, relative to the adult: maturation x genotype x working nephrons.
+
+    Secretion falls with filtration in disease and old age (intact nephrons), Bricker 1960. Where the maturation of the
+    transporter is not known it is taken to be filtration's; an enzyme of the tubule matures as in the liver.
+    """
+    enzyme = c.enzymes.get(enzyme_id)
+    mature = filtration_maturity(c.body.age_y, c.values) / filtration_maturity(30.0, {})
+    if enzyme is not None and (enzyme.kidney_maturation or enzyme.kind == "enzyme"):
+        mature = maturation(enzyme.kidney_maturation or enzyme.maturation, c.body.age_y)
+    own = c.values.get(activity_covariate(enzyme_id), 1.0) if enzyme is not None else 1.0
+    if c.body.species != "human":
+        size = c.body.volume["kidney"] / c.reference.volume["kidney"]
+        return min(c.body.gfr_l_h / (c.reference.gfr_l_h * size), 1.5)
+    return mature * own * min(c.body.nephrons, 1.5)

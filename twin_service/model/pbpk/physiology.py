@@ -10,15 +10,26 @@ ICRP Publication 89 (2002); Willmann 2007, doi:10.1007/s10928-007-9053-5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from twin_service.model.pbpk.conditions import aag_g_l, albumin_g_l, glomerular_filtration, hematocrit_change
+from twin_service.model.pbpk.conditions import (
+    TERM_W,
+    WEEKS_A_YEAR,
+    aag_g_l,
+    albumin_g_l,
+    glomerular_filtration,
+    hematocrit_change,
+    portal_flow,
+    postmenstrual_week,
+)
+from twin_service.model.pbpk.domain import refuse_outside
 from twin_service.model.pbpk.record import Organ, Species
 from twin_service.outcome import Refusal, RefusalCode
 
 LEAST_FAT = 0.03
+CORRECTED_Y = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,34 +54,63 @@ class Body:
     albumin_g_l: float
     aag_g_l: float
     liver_kg: float
+    nephrons: float = 1.0
 
     @property
     def cardiac_output(self) -> float:
         return self.flow["lung"]
 
 
-def reference_size(species: Species, age_y: float, female: bool) -> tuple[float, float]:
-    """(height cm, weight kg) of the reference body at this age."""
-    sex = "female" if female else "male"
-    return _interpolate(species, f"height_{sex}_cm", age_y), _interpolate(species, f"weight_{sex}_kg", age_y)
+@dataclass(frozen=True)
+class _Reference:
+    """The reference body's age, sex and, before term, its weeks since the last period (0 at term and later)."""
+
+    species: Species
+    age_y: float
+    female: bool
+    weeks: float = 0.0
+
+    @property
+    def sex(self) -> str:
+        return "female" if self.female else "male"
+
+    @property
+    def growth(self) -> float:
+        """Weight relative to the newborn at term; 1 from term on."""
+        return 1.0 if not self.weeks else self.before_term("weight_kg") / self.species.body["weight_male_kg"][0]
+
+    def before_term(self, what: str) -> float:
+        body = self.species.body
+        return float(np.interp(self.weeks, body["preterm_week"], body[f"preterm_{what}"]))
+
+
+def reference_size(species: Species, age_y: float, female: bool, weeks: float = 0.0) -> tuple[float, float]:
+    """(height cm, weight kg) of the reference body at this age, or `weeks` after the last period before term."""
+    at = _Reference(species, age_y, female, weeks)
+    if weeks:
+        return at.before_term("length_cm"), at.before_term("weight_kg")
+    return _interpolate(species, f"height_{at.sex}_cm", age_y), _interpolate(species, f"weight_{at.sex}_kg", age_y)
 
 
 def create_body(species: Species, values: Mapping[str, float]) -> Body:
-    """The body for covariates age_y, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l, creatinine_umol_l,
-    egfr_ml_min; a covariate that is absent or 0 is derived from the others.
+    """The body for covariates age_y, gestation_week, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
+    creatinine_umol_l, egfr_ml_min; a covariate that is absent or 0 is derived from the others.
 
-    Raises Refusal for a size that leaves no room for the organs.
+    A child born before term is as big as its corrected age says, which fades over two years; before term organs grow in
+    proportion to weight, with little fat. Raises Refusal for a size that leaves no room for the organs and for a value
+    outside the species' domain.
     """
+    refuse_outside(species.domain, values, species.title)
     if species.id != "human":
         return _animal(species, values)
     age, female = float(values.get("age_y", 30.0)), bool(values.get("sex_female", 0.0) >= 0.5)
-    h_ref, w_ref = reference_size(species, age, female)
+    at = _reference(species, age, female, values)
+    h_ref, w_ref = reference_size(species, at.age_y, female, at.weeks)
     weight = float(values.get("weight_kg") or w_ref)
     height = float(values.get("height_cm") or _usual_height(h_ref, w_ref, weight, age))
-    masses, blood_kg = _masses(species, age, female, height / h_ref)
+    masses, blood_kg = _masses(at, height / h_ref)
     masses = _fit(species, masses, blood_kg, weight)
     volume, blood = _with_blood(species, masses, blood_kg)
-    flow = _flows(species, volume, age, female)
     body = Body(
         species.id,
         age,
@@ -78,19 +118,26 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
         weight,
         height,
         volume,
-        flow,
+        _past_the_liver(species, _flows(at, volume), portal_flow(values)),
         blood,
         blood_kg * species.body["arterial_share"][0],
         blood_kg * species.body["venous_share"][0],
-        float(values.get("hematocrit") or _hematocrit(species, age, female) * hematocrit_change(values)),
+        float(values.get("hematocrit") or _hematocrit(at, age) * hematocrit_change(values)),
         0.0,
         float(values.get("albumin_g_l") or albumin_g_l(age, values)),
         float(values.get("aag_g_l") or aag_g_l(age, values)),
         masses["liver"],
     )
-    kidney_ref = _masses(species, age, female, 1.0)[0]["kidney"]
-    gfr = glomerular_filtration(values, body, w_ref, masses["kidney"] / kidney_ref)
-    return Body(**{**body.__dict__, "gfr_l_h": gfr})
+    filtered = glomerular_filtration(values, body, (h_ref, w_ref))
+    return replace(body, gfr_l_h=filtered.gfr_l_h, nephrons=filtered.nephrons)
+
+
+def _reference(species: Species, age: float, female: bool, values: Mapping[str, float]) -> _Reference:
+    early = (TERM_W - postmenstrual_week(0.0, values)) / WEEKS_A_YEAR
+    corrected = age - max(early, 0.0) * max(1.0 - age / CORRECTED_Y, 0.0)
+    if corrected >= 0.0:
+        return _Reference(species, corrected, female)
+    return _Reference(species, 0.0, female, postmenstrual_week(age, values))
 
 
 def _animal(species: Species, values: Mapping[str, float]) -> Body:
@@ -101,10 +148,11 @@ def _animal(species: Species, values: Mapping[str, float]) -> Body:
     standard = species.body["weight_male_kg"][0]
     weight = float(values.get("weight_kg") or standard)
     ratio = weight / standard
-    masses, blood_kg = _masses(species, 30.0, False, 1.0)
+    at = _Reference(species, 30.0, False)
+    masses, blood_kg = _masses(at, 1.0)
     masses, blood_kg = {k: v * ratio for k, v in masses.items()}, blood_kg * ratio
     volume, blood = _with_blood(species, masses, blood_kg)
-    flow = {k: v * ratio**-0.25 for k, v in _flows(species, volume, 30.0, False).items()}
+    flow = {k: v * ratio**-0.25 for k, v in _flows(at, volume).items()}
     arterial, venous = (blood_kg * species.body[f"{k}_share"][0] for k in ("arterial", "venous"))
     gfr = float(values.get("egfr_ml_min") or species.body["gfr_ml_min"][0] * ratio**0.75) * 0.06
     hematocrit = float(values.get("hematocrit") or species.body["hematocrit_male"][0])
@@ -149,28 +197,41 @@ def _by_age(species: Species, series: tuple[float, ...], age: float) -> float:
     return float(np.interp(age, ages, series))
 
 
-def _hematocrit(species: Species, age: float, female: bool) -> float:
-    """Physiological anemia: the nadir near 0.30 lies at two months."""
-    value = _interpolate(species, "hematocrit_female" if female else "hematocrit_male", age)
-    if species.id != "human" or age > 1.0:
+def _hematocrit(at: _Reference, age: float) -> float:
+    """Physiological anemia: the nadir near 0.30 lies at two months. Before term 0.0064 less a week, Jopling 2009,
+    Pediatrics 123:e333"""
+    value = _interpolate(at.species, f"hematocrit_{at.sex}", age)
+    if at.species.id != "human" or age > 1.0:
         return value
-    return float(np.interp(age, [0.0, 0.083, 0.167, 0.5, 1.0], [0.51, 0.42, 0.33, 0.35, 0.36]))
+    early = 0.0064 * (TERM_W - at.weeks) if at.weeks else 0.0
+    return float(np.interp(age, [0.0, 0.083, 0.167, 0.5, 1.0], [0.51, 0.42, 0.33, 0.35, 0.36])) - early
 
 
-def _masses(species: Species, age: float, female: bool, stature: float) -> tuple[dict[str, float], float]:
-    """Organ masses (kg, without blood) at this age and relative height, and the blood mass."""
+def _masses(at: _Reference, stature: float) -> tuple[dict[str, float], float]:
+    """Organ masses (kg, without blood) of the reference body at this relative height, and the blood mass."""
+    species = at.species
 
-    def at(o: Organ) -> float:
-        return float(_by_age(species, o.mass_female if female else o.mass_male, age) * stature**o.height_exponent)
+    def reference(o: Organ) -> float:
+        return _by_age(species, o.mass_female if at.female else o.mass_male, at.age_y)
 
-    sex = "female" if female else "male"
-    w_ref = _interpolate(species, f"weight_{sex}_kg", age)
-    blood_ref = _interpolate(species, f"blood_{sex}_kg", age)
-    reference = {o.id: _by_age(species, o.mass_female if female else o.mass_male, age) for o in species.organs}
-    closing = next(o for o in species.organs if o.closes)
-    masses = {o.id: at(o) for o in species.organs}
-    masses[closing.id] = (w_ref - blood_ref - sum(reference.values())) * stature**closing.height_exponent
-    return masses, blood_ref * stature**2.0
+    w_ref = _interpolate(species, f"weight_{at.sex}_kg", at.age_y)
+    blood = _interpolate(species, f"blood_{at.sex}_kg", at.age_y)
+    found = {o.id: reference(o) for o in species.organs}
+    closing = next(o.id for o in species.organs if o.closes)
+    found[closing] = w_ref - blood - sum(found.values())
+    if at.weeks:
+        found, blood = _before_term(at, found, blood)
+    return {o.id: found[o.id] * stature**o.height_exponent for o in species.organs}, blood * stature**2.0
+
+
+def _before_term(at: _Reference, born: Mapping[str, float], blood: float) -> tuple[dict[str, float], float]:
+    """The newborn's organs in proportion to weight; what fat is not there yet, the other organs but the brain are."""
+    weight = at.before_term("weight_kg")
+    fat = at.before_term("fat_share") * weight
+    kept = born["brain"] * at.growth
+    lean = {k: v for k, v in born.items() if k not in ("adipose", "brain")}
+    scale = (weight - blood * at.growth - fat - kept) / sum(lean.values())
+    return {"adipose": fat, "brain": kept, **{k: v * scale for k, v in lean.items()}}, blood * at.growth
 
 
 def _fit(species: Species, masses: dict[str, float], blood: float, weight: float) -> dict[str, float]:
@@ -207,18 +268,28 @@ def _with_blood(
     return {k: masses[k] + held[k] for k in masses}, held
 
 
-def _flows(species: Species, volume: Mapping[str, float], age: float, female: bool) -> dict[str, float]:
+def _flows(at: _Reference, volume: Mapping[str, float]) -> dict[str, float]:
     """Flow to each organ, L/h: adult perfusion per volume, scaled to the age's cardiac output at reference size."""
-    adult = min(30.0, max(species.ages_y))
-    sex = "female" if female else "male"
-    share = {o.id: o.flow_female if female else o.flow_male for o in species.organs}
+    species = at.species
+    share = {o.id: o.flow_female if at.female else o.flow_male for o in species.organs}
     closing = next(o.id for o in species.organs if o.closes)
     lung = next(o.id for o in species.organs if o.drains_to == "arterial")
     share[closing] = 1.0 - sum(v for k, v in share.items() if k not in (closing, lung))
-    adult_volume = _with_blood(species, *_masses(species, adult, female, 1.0))[0]
-    age_volume = _with_blood(species, *_masses(species, age, female, 1.0))[0]
+    grown = _Reference(species, min(30.0, max(species.ages_y)), at.female)
+    adult_volume, age_volume = (_with_blood(species, *_masses(a, 1.0))[0] for a in (grown, at))
     perfusion = {k: share[k] / adult_volume[k] for k in share if k != lung}
-    output = _interpolate(species, f"cardiac_output_{sex}_l_min", age) * 60.0
+    output = _interpolate(species, f"cardiac_output_{at.sex}_l_min", at.age_y) * 60.0 * at.growth
     scale = output / sum(perfusion[k] * age_volume[k] for k in perfusion)
     flow = {k: perfusion[k] * volume[k] * scale for k in perfusion}
     return {**flow, lung: sum(flow.values())}
+
+
+def _past_the_liver(species: Species, flow: dict[str, float], portal: float) -> dict[str, float]:
+    """Flows of a liver whose portal blood is `portal` of the usual: what is shunted goes through the closing organ."""
+    if portal == 1.0:
+        return flow
+    closing = next(o.id for o in species.organs if o.closes)
+    into_liver = {o.id for o in species.organs if o.drains_to == "liver"}
+    shunted = sum(flow[o] for o in into_liver) * (1.0 - portal)
+    kept = {k: v * portal if k in into_liver else v for k, v in flow.items()}
+    return {**kept, closing: kept[closing] + shunted}

@@ -109,6 +109,17 @@ class Window:
     origin: str
 
 
+class Span(NamedTuple):
+    """What a file was built for. Outside, an answer carries a warning or, where it `refuses`, is refused."""
+
+    low: float
+    high: float
+    refuses: bool = False
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
 @dataclass(frozen=True)
 class DrugRecord:
     """One drug file, in bench units (h, L, umol, kg; permeability cm/h, molar mass g/mol)."""
@@ -136,7 +147,7 @@ class DrugRecord:
     error_proportional: float = 0.15
     error_additive: float = 0.0
     windows: tuple[Window, ...] = ()
-    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    domain: Mapping[str, Span] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     atc: str = ""
 
@@ -198,10 +209,22 @@ class Species:
     body: Mapping[str, tuple[float, ...]]
     organs: tuple[Organ, ...]
     composition: Mapping[str, Composition]
+    domain: Mapping[str, Span] = field(default_factory=dict)
 
     @property
     def organ_ids(self) -> tuple[str, ...]:
         return tuple(o.id for o in self.organs)
+
+
+class Maturation(NamedTuple):
+    """Activity per protein relative to the adult: at birth, highest in childhood, age at half (years), Hill, and the
+    age (years) from which an excess over the adult fades."""
+
+    birth: float = 1.0
+    peak: float = 1.0
+    half_y: float = 0.1
+    hill: float = 1.0
+    cap_y: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -211,7 +234,7 @@ class Enzyme:
     liver_pmol_mg   pmol per mg microsomal protein (0: not expressed or unknown)
     gut_nmol        nmol in the whole small intestine
     kdeg_liver/gut  1/h
-    maturation      (at birth, Amax, age50 in years, Hill): activity per mg relative to the adult
+    *maturation     in the liver, the gut wall and the kidney; the kidney's is None where it is not known
     """
 
     id: str
@@ -220,10 +243,11 @@ class Enzyme:
     gut_nmol: float
     kdeg_liver: float
     kdeg_gut: float
-    maturation: tuple[float, float, float, float]
-    gut_maturation: tuple[float, float, float, float]
+    maturation: Maturation
+    gut_maturation: Maturation
     cv: float
     genotype: str = ""
+    kidney_maturation: Maturation | None = None
 
 
 @dataclass(frozen=True)

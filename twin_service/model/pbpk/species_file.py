@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from twin_service.model.pbpk.domain import BODY_FIELDS, read_domain
 from twin_service.model.pbpk.door import Door
-from twin_service.model.pbpk.record import Composition, Enzyme, Genotype, Organ, Species
+from twin_service.model.pbpk.record import Composition, Enzyme, Genotype, Maturation, Organ, Species
 
 CLOSE = 1e-9
-_MATURE = (1.0, 1.0, 0.1, 1.0)
 
 
 def read_species(table: Mapping[str, Any], door: Door) -> Species:
@@ -24,6 +24,7 @@ def read_species(table: Mapping[str, Any], door: Door) -> Species:
         body,
         tuple(_organ(row, f"organ[{i}]", door) for i, row in enumerate(table.get("organ", ()))),
         {k: _composition(v, f"composition.{k}", door) for k, v in table.get("composition", {}).items()},
+        read_domain(table, door, BODY_FIELDS),
     )
     check_closure(species, door)
     return species
@@ -140,18 +141,24 @@ def read_enzymes(table: Mapping[str, Any], door: Door) -> dict[str, Enzyme]:
             _curve(row, "gut_maturation", at, door) if "gut_maturation" in row else mature,
             float(row.get("cv", {}).get("value", 0.4)),
             row.get("genotype", ""),
+            _curve(row, "kidney_maturation", at, door) if "kidney_maturation" in row else None,
         )
     return found
 
 
-def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> tuple[float, float, float, float]:
+def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> Maturation:
     if key not in row:
-        return _MATURE
+        return Maturation()
     raw = row[key]
     if not raw.get("origin"):
         door.fault(f"{at}.{key}.origin", "origin is missing", "R7")
-    a, b, c, d = (float(v) for v in raw["value"])
-    return a, b, c, d
+    numbers = [float(v) for v in raw.get("value", ())]
+    if not 4 <= len(numbers) <= 5 or min(numbers) < 0.0 or numbers[2] <= 0.0:
+        door.fault(
+            f"{at}.{key}", f"is {numbers}; expected [at birth, peak, age at half in years > 0, Hill, cap in years]"
+        )
+        return Maturation()
+    return Maturation(*numbers)
 
 
 def read_genotypes(table: Mapping[str, Any], door: Door) -> dict[str, Genotype]:
