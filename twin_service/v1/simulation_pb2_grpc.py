@@ -55,6 +55,16 @@ class SimulationServiceStub:
                 request_serializer=twin__service_dot_v1_dot_simulation__pb2.RecommendRequest.SerializeToString,
                 response_deserializer=twin__service_dot_v1_dot_simulation__pb2.RecommendResponse.FromString,
                 _registered_method=True)
+        self.SimulateProtocol = channel.unary_unary(
+                '/twin_service.v1.SimulationService/SimulateProtocol',
+                request_serializer=twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolResponse.FromString,
+                _registered_method=True)
+        self.SolveDosing = channel.unary_unary(
+                '/twin_service.v1.SimulationService/SolveDosing',
+                request_serializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.FromString,
+                _registered_method=True)
 
 
 class SimulationServiceServicer:
@@ -89,6 +99,20 @@ class SimulationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateProtocol(self, request, context):
+        """Treatment by rule: holds, reductions, stops and rescue, each member of the belief by what is seen in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SolveDosing(self, request, context):
+        """Questions asked backwards: the dose, the interval or the time that gives this exposure.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SimulationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     servicer.Recommend,
                     request_deserializer=twin__service_dot_v1_dot_simulation__pb2.RecommendRequest.FromString,
                     response_serializer=twin__service_dot_v1_dot_simulation__pb2.RecommendResponse.SerializeToString,
+            ),
+            'SimulateProtocol': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulateProtocol,
+                    request_deserializer=twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolResponse.SerializeToString,
+            ),
+            'SolveDosing': grpc.unary_unary_rpc_method_handler(
+                    servicer.SolveDosing,
+                    request_deserializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +256,60 @@ class SimulationService:
             '/twin_service.v1.SimulationService/Recommend',
             twin__service_dot_v1_dot_simulation__pb2.RecommendRequest.SerializeToString,
             twin__service_dot_v1_dot_simulation__pb2.RecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateProtocol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.SimulationService/SimulateProtocol',
+            twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolRequest.SerializeToString,
+            twin__service_dot_v1_dot_simulation__pb2.SimulateProtocolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SolveDosing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.SimulationService/SolveDosing',
+            twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.SerializeToString,
+            twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from twin_service.v1 import common_pb2 as twin__service_dot_v1_dot_common__pb2
+from twin_service.v1 import simulation_pb2 as twin__service_dot_v1_dot_simulation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btwin_service/v1/trial.proto\x12\x0ftwin_service.v1\x1a\x1ctwin_service/v1/common.proto\"=\n\nVisitValue\x12\x17\n\x06time_h\x18\x01 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\"\xf5\x01\n\x07Subject\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12j\n\x08\x62\x61seline\x18\x02 \x03(\x0b\x32&.twin_service.v1.Subject.BaselineEntryB0\xbaH-\x9a\x01*\x10@\" r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,63}$*\x04\x12\x02@\x01\x12\x36\n\x06visits\x18\x03 \x03(\x0b\x32\x1b.twin_service.v1.VisitValueB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x1a/\n\rBaselineEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb5\x01\n\x0c\x45ndpointSpec\x12\x31\n\x04name\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,63}$\x12\x15\n\x04unit\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\"\n\x07times_h\x18\x03 \x03(\x01\x42\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\xc8\x01\"\x04\x12\x02@\x01\x12\x37\n\ttransform\x18\x04 \x01(\x0e\x32\x1a.twin_service.v1.TransformB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xa3\x02\n\x19\x46orecastControlArmRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x37\n\x08\x65ndpoint\x18\x02 \x01(\x0b\x32\x1d.twin_service.v1.EndpointSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08subjects\x18\x03 \x03(\x0b\x32\x18.twin_service.v1.SubjectB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12?\n\x13historical_controls\x18\x04 \x03(\x0b\x32\x18.twin_service.v1.SubjectB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12\x1c\n\ncovariates\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\"\x8c\x01\n\x0f\x43ontrolForecast\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07times_h\x18\x02 \x03(\x01\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\n\n\x02sd\x18\x04 \x03(\x01\x12\x0b\n\x03q05\x18\x05 \x03(\x01\x12\x0b\n\x03q95\x18\x06 \x03(\x01\x12\x11\n\tpredicted\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t\"\xfc\x01\n\x1a\x46orecastControlArmResponse\x12\x33\n\tforecasts\x18\x01 \x03(\x0b\x32 .twin_service.v1.ControlForecast\x12O\n\nparameters\x18\x02 \x03(\x0b\x32;.twin_service.v1.ForecastControlArmResponse.ParametersEntry\x12%\n\x05\x62\x61sis\x18\x03 \x01(\x0b\x32\x16.twin_service.v1.Basis\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xfc\x01\n\x08TrialRow\x12\x1a\n\x07subject\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0f\n\x07treated\x18\x02 \x01(\x08\x12\x18\n\x07outcome\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12!\n\x10prognostic_score\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12S\n\ncovariates\x18\x05 \x03(\x0b\x32).twin_service.v1.TrialRow.CovariatesEntryB\x14\xbaH\x11\x9a\x01\x0e\x10 \"\x04r\x02\x18@*\x04\x12\x02@\x01\x1a\x31\n\x0f\x43ovariatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xc8\x01\n\x13\x41nalyzeTrialRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x31\n\x04rows\x18\x02 \x03(\x0b\x32\x19.twin_service.v1.TrialRowB\x08\xbaH\x05\x92\x01\x02\x08\x04\x12-\n\nconfidence\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x15\n\x04unit\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xbb\x01\n\x0e\x45\x66\x66\x65\x63tEstimate\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x10\n\x08\x65stimate\x18\x02 \x01(\x01\x12\x16\n\x0estandard_error\x18\x03 \x01(\x01\x12\x0e\n\x06\x63i_low\x18\x04 \x01(\x01\x12\x0f\n\x07\x63i_high\x18\x05 \x01(\x01\x12\x0f\n\x07p_value\x18\x06 \x01(\x01\x12\x1a\n\x12\x64\x65grees_of_freedom\x18\x07 \x01(\x01\x12\x0f\n\x07treated\x18\x08 \x01(\x05\x12\x10\n\x08\x63ontrols\x18\t \x01(\x05\"\x8e\x02\n\x14\x41nalyzeTrialResponse\x12\x33\n\nunadjusted\x18\x01 \x01(\x0b\x32\x1f.twin_service.v1.EffectEstimate\x12\x31\n\x08\x61\x64justed\x18\x02 \x01(\x0b\x32\x1f.twin_service.v1.EffectEstimate\x12\x1a\n\x12variance_reduction\x18\x03 \x01(\x01\x12\x19\n\x11score_correlation\x18\x04 \x01(\x01\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_sample_ratio\x18\x05 \x01(\x01\x12\x10\n\x08warnings\x18\x06 \x03(\t\x12%\n\x05\x62\x61sis\x18\x07 \x01(\x0b\x32\x16.twin_service.v1.Basis*Q\n\tTransform\x12\x19\n\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x16\n\x12TRANSFORM_IDENTITY\x10\x01\x12\x11\n\rTRANSFORM_LOG\x10\x02\x32\xda\x01\n\x0cTrialService\x12m\n\x12\x46orecastControlArm\x12*.twin_service.v1.ForecastControlArmRequest\x1a+.twin_service.v1.ForecastControlArmResponse\x12[\n\x0c\x41nalyzeTrial\x12$.twin_service.v1.AnalyzeTrialRequest\x1a%.twin_service.v1.AnalyzeTrialResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btwin_service/v1/trial.proto\x12\x0ftwin_service.v1\x1a\x1ctwin_service/v1/common.proto\x1a twin_service/v1/simulation.proto\"=\n\nVisitValue\x12\x17\n\x06time_h\x18\x01 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\"\xf5\x01\n\x07Subject\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12j\n\x08\x62\x61seline\x18\x02 \x03(\x0b\x32&.twin_service.v1.Subject.BaselineEntryB0\xbaH-\x9a\x01*\x10@\" r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,63}$*\x04\x12\x02@\x01\x12\x36\n\x06visits\x18\x03 \x03(\x0b\x32\x1b.twin_service.v1.VisitValueB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x1a/\n\rBaselineEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb5\x01\n\x0c\x45ndpointSpec\x12\x31\n\x04name\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,63}$\x12\x15\n\x04unit\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\"\n\x07times_h\x18\x03 \x03(\x01\x42\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\xc8\x01\"\x04\x12\x02@\x01\x12\x37\n\ttransform\x18\x04 \x01(\x0e\x32\x1a.twin_service.v1.TransformB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xa3\x02\n\x19\x46orecastControlArmRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x37\n\x08\x65ndpoint\x18\x02 \x01(\x0b\x32\x1d.twin_service.v1.EndpointSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08subjects\x18\x03 \x03(\x0b\x32\x18.twin_service.v1.SubjectB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12?\n\x13historical_controls\x18\x04 \x03(\x0b\x32\x18.twin_service.v1.SubjectB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12\x1c\n\ncovariates\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\"\x8c\x01\n\x0f\x43ontrolForecast\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07times_h\x18\x02 \x03(\x01\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\n\n\x02sd\x18\x04 \x03(\x01\x12\x0b\n\x03q05\x18\x05 \x03(\x01\x12\x0b\n\x03q95\x18\x06 \x03(\x01\x12\x11\n\tpredicted\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t\"\xfc\x01\n\x1a\x46orecastControlArmResponse\x12\x33\n\tforecasts\x18\x01 \x03(\x0b\x32 .twin_service.v1.ControlForecast\x12O\n\nparameters\x18\x02 \x03(\x0b\x32;.twin_service.v1.ForecastControlArmResponse.ParametersEntry\x12%\n\x05\x62\x61sis\x18\x03 \x01(\x0b\x32\x16.twin_service.v1.Basis\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xfc\x01\n\x08TrialRow\x12\x1a\n\x07subject\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0f\n\x07treated\x18\x02 \x01(\x08\x12\x18\n\x07outcome\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12!\n\x10prognostic_score\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12S\n\ncovariates\x18\x05 \x03(\x0b\x32).twin_service.v1.TrialRow.CovariatesEntryB\x14\xbaH\x11\x9a\x01\x0e\x10 \"\x04r\x02\x18@*\x04\x12\x02@\x01\x1a\x31\n\x0f\x43ovariatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xc8\x01\n\x13\x41nalyzeTrialRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x31\n\x04rows\x18\x02 \x03(\x0b\x32\x19.twin_service.v1.TrialRowB\x08\xbaH\x05\x92\x01\x02\x08\x04\x12-\n\nconfidence\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x15\n\x04unit\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xbb\x01\n\x0e\x45\x66\x66\x65\x63tEstimate\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x10\n\x08\x65stimate\x18\x02 \x01(\x01\x12\x16\n\x0estandard_error\x18\x03 \x01(\x01\x12\x0e\n\x06\x63i_low\x18\x04 \x01(\x01\x12\x0f\n\x07\x63i_high\x18\x05 \x01(\x01\x12\x0f\n\x07p_value\x18\x06 \x01(\x01\x12\x1a\n\x12\x64\x65grees_of_freedom\x18\x07 \x01(\x01\x12\x0f\n\x07treated\x18\x08 \x01(\x05\x12\x10\n\x08\x63ontrols\x18\t \x01(\x05\"\x8e\x02\n\x14\x41nalyzeTrialResponse\x12\x33\n\nunadjusted\x18\x01 \x01(\x0b\x32\x1f.twin_service.v1.EffectEstimate\x12\x31\n\x08\x61\x64justed\x18\x02 \x01(\x0b\x32\x1f.twin_service.v1.EffectEstimate\x12\x1a\n\x12variance_reduction\x18\x03 \x01(\x01\x12\x19\n\x11score_correlation\x18\x04 \x01(\x01\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_sample_ratio\x18\x05 \x01(\x01\x12\x10\n\x08warnings\x18\x06 \x03(\t\x12%\n\x05\x62\x61sis\x18\x07 \x01(\x0b\x32\x16.twin_service.v1.Basis\"\xc5\x03\n\x15\x41ssessToxicityRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04\x64rug\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x38\n\x05\x64oses\x18\x03 \x03(\x0b\x32\x1d.twin_service.v1.PlannedDosesB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12*\n\x07horizon\x18\x04 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12)\n\x05model\x18\x05 \x01(\x0b\x32\x1a.twin_service.v1.ModelSpec\x12`\n\ncovariates\x18\x06 \x03(\x0b\x32\x36.twin_service.v1.AssessToxicityRequest.CovariatesEntryB\x14\xbaH\x11\x9a\x01\x0e\x10@\"\x04r\x02\x18@*\x04\x12\x02@\x01\x12\x1c\n\x08patients\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x15\n\x04seed\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x1a\x31\n\x0f\x43ovariatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"n\n\x0cToxicityRisk\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\x12\r\n\x05grade\x18\x06 \x01(\x05\"\xac\x01\n\x0e\x45xposureMargin\x12\x11\n\tthreshold\x18\x01 \x01(\t\x12\x1c\n\x14\x63oncentration_umol_l\x18\x02 \x01(\x01\x12\x13\n\x0b\x63max_umol_l\x18\x03 \x01(\x01\x12\x0e\n\x06margin\x18\x04 \x01(\x01\x12\x13\n\x0bsafe_margin\x18\x05 \x01(\x01\x12\x0f\n\x07\x66lagged\x18\x06 \x01(\x08\x12\x0e\n\x06output\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\"\xce\x01\n\x11ToxicityMechanism\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tmechanism\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.twin_service.v1.SignalState\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12,\n\x05risks\x18\x05 \x03(\x0b\x32\x1d.twin_service.v1.ToxicityRisk\x12\x30\n\x07margins\x18\x06 \x03(\x0b\x32\x1f.twin_service.v1.ExposureMargin\"\xda\x01\n\x16\x41ssessToxicityResponse\x12\x36\n\nmechanisms\x18\x01 \x03(\x0b\x32\".twin_service.v1.ToxicityMechanism\x12/\n\x08\x65xposure\x18\x02 \x03(\x0b\x32\x1d.twin_service.v1.ToxicityRisk\x12\x0f\n\x07signals\x18\x03 \x03(\t\x12\x10\n\x08patients\x18\x04 \x01(\x05\x12\r\n\x05notes\x18\x05 \x03(\t\x12%\n\x05\x62\x61sis\x18\x06 \x01(\x0b\x32\x16.twin_service.v1.Basis*Q\n\tTransform\x12\x19\n\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x16\n\x12TRANSFORM_IDENTITY\x10\x01\x12\x11\n\rTRANSFORM_LOG\x10\x02*_\n\x0bSignalState\x12\x1c\n\x18SIGNAL_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SIGNAL_STATE_KNOWN\x10\x01\x12\x1a\n\x16SIGNAL_STATE_NOT_KNOWN\x10\x02\x32\xbd\x02\n\x0cTrialService\x12m\n\x12\x46orecastControlArm\x12*.twin_service.v1.ForecastControlArmRequest\x1a+.twin_service.v1.ForecastControlArmResponse\x12[\n\x0c\x41nalyzeTrial\x12$.twin_service.v1.AnalyzeTrialRequest\x1a%.twin_service.v1.AnalyzeTrialResponse\x12\x61\n\x0e\x41ssessToxicity\x12&.twin_service.v1.AssessToxicityRequest\x1a\'.twin_service.v1.AssessToxicityResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,34 +84,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANALYZETRIALREQUEST'].fields_by_name['confidence']._serialized_options = b'\272H\026\022\024\021\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000@\001'
   _globals['_ANALYZETRIALREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_ANALYZETRIALREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_TRANSFORM']._serialized_start=2186
-  _globals['_TRANSFORM']._serialized_end=2267
-  _globals['_VISITVALUE']._serialized_start=78
-  _globals['_VISITVALUE']._serialized_end=139
-  _globals['_SUBJECT']._serialized_start=142
-  _globals['_SUBJECT']._serialized_end=387
-  _globals['_SUBJECT_BASELINEENTRY']._serialized_start=340
-  _globals['_SUBJECT_BASELINEENTRY']._serialized_end=387
-  _globals['_ENDPOINTSPEC']._serialized_start=390
-  _globals['_ENDPOINTSPEC']._serialized_end=571
-  _globals['_FORECASTCONTROLARMREQUEST']._serialized_start=574
-  _globals['_FORECASTCONTROLARMREQUEST']._serialized_end=865
-  _globals['_CONTROLFORECAST']._serialized_start=868
-  _globals['_CONTROLFORECAST']._serialized_end=1008
-  _globals['_FORECASTCONTROLARMRESPONSE']._serialized_start=1011
-  _globals['_FORECASTCONTROLARMRESPONSE']._serialized_end=1263
-  _globals['_FORECASTCONTROLARMRESPONSE_PARAMETERSENTRY']._serialized_start=1214
-  _globals['_FORECASTCONTROLARMRESPONSE_PARAMETERSENTRY']._serialized_end=1263
-  _globals['_TRIALROW']._serialized_start=1266
-  _globals['_TRIALROW']._serialized_end=1518
-  _globals['_TRIALROW_COVARIATESENTRY']._serialized_start=1469
-  _globals['_TRIALROW_COVARIATESENTRY']._serialized_end=1518
-  _globals['_ANALYZETRIALREQUEST']._serialized_start=1521
-  _globals['_ANALYZETRIALREQUEST']._serialized_end=1721
-  _globals['_EFFECTESTIMATE']._serialized_start=1724
-  _globals['_EFFECTESTIMATE']._serialized_end=1911
-  _globals['_ANALYZETRIALRESPONSE']._serialized_start=1914
-  _globals['_ANALYZETRIALRESPONSE']._serialized_end=2184
-  _globals['_TRIALSERVICE']._serialized_start=2270
-  _globals['_TRIALSERVICE']._serialized_end=2488
+  _globals['_ASSESSTOXICITYREQUEST_COVARIATESENTRY']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST_COVARIATESENTRY']._serialized_options = b'8\001'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['parent']._serialized_options = b'\272H%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['drug']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['drug']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['doses']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['doses']._serialized_options = b'\272H\007\222\001\004\010\001\020\020'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['covariates']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['covariates']._serialized_options = b'\272H\021\232\001\016\020@\"\004r\002\030@*\004\022\002@\001'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['patients']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['patients']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['seed']._loaded_options = None
+  _globals['_ASSESSTOXICITYREQUEST'].fields_by_name['seed']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_TRANSFORM']._serialized_start=3393
+  _globals['_TRANSFORM']._serialized_end=3474
+  _globals['_SIGNALSTATE']._serialized_start=3476
+  _globals['_SIGNALSTATE']._serialized_end=3571
+  _globals['_VISITVALUE']._serialized_start=112
+  _globals['_VISITVALUE']._serialized_end=173
+  _globals['_SUBJECT']._serialized_start=176
+  _globals['_SUBJECT']._serialized_end=421
+  _globals['_SUBJECT_BASELINEENTRY']._serialized_start=374
+  _globals['_SUBJECT_BASELINEENTRY']._serialized_end=421
+  _globals['_ENDPOINTSPEC']._serialized_start=424
+  _globals['_ENDPOINTSPEC']._serialized_end=605
+  _globals['_FORECASTCONTROLARMREQUEST']._serialized_start=608
+  _globals['_FORECASTCONTROLARMREQUEST']._serialized_end=899
+  _globals['_CONTROLFORECAST']._serialized_start=902
+  _globals['_CONTROLFORECAST']._serialized_end=1042
+  _globals['_FORECASTCONTROLARMRESPONSE']._serialized_start=1045
+  _globals['_FORECASTCONTROLARMRESPONSE']._serialized_end=1297
+  _globals['_FORECASTCONTROLARMRESPONSE_PARAMETERSENTRY']._serialized_start=1248
+  _globals['_FORECASTCONTROLARMRESPONSE_PARAMETERSENTRY']._serialized_end=1297
+  _globals['_TRIALROW']._serialized_start=1300
+  _globals['_TRIALROW']._serialized_end=1552
+  _globals['_TRIALROW_COVARIATESENTRY']._serialized_start=1503
+  _globals['_TRIALROW_COVARIATESENTRY']._serialized_end=1552
+  _globals['_ANALYZETRIALREQUEST']._serialized_start=1555
+  _globals['_ANALYZETRIALREQUEST']._serialized_end=1755
+  _globals['_EFFECTESTIMATE']._serialized_start=1758
+  _globals['_EFFECTESTIMATE']._serialized_end=1945
+  _globals['_ANALYZETRIALRESPONSE']._serialized_start=1948
+  _globals['_ANALYZETRIALRESPONSE']._serialized_end=2218
+  _globals['_ASSESSTOXICITYREQUEST']._serialized_start=2221
+  _globals['_ASSESSTOXICITYREQUEST']._serialized_end=2674
+  _globals['_ASSESSTOXICITYREQUEST_COVARIATESENTRY']._serialized_start=1503
+  _globals['_ASSESSTOXICITYREQUEST_COVARIATESENTRY']._serialized_end=1552
+  _globals['_TOXICITYRISK']._serialized_start=2676
+  _globals['_TOXICITYRISK']._serialized_end=2786
+  _globals['_EXPOSUREMARGIN']._serialized_start=2789
+  _globals['_EXPOSUREMARGIN']._serialized_end=2961
+  _globals['_TOXICITYMECHANISM']._serialized_start=2964
+  _globals['_TOXICITYMECHANISM']._serialized_end=3170
+  _globals['_ASSESSTOXICITYRESPONSE']._serialized_start=3173
+  _globals['_ASSESSTOXICITYRESPONSE']._serialized_end=3391
+  _globals['_TRIALSERVICE']._serialized_start=3574
+  _globals['_TRIALSERVICE']._serialized_end=3891
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from twin_service.v1 import common_pb2 as _common_pb2
+from twin_service.v1 import simulation_pb2 as _simulation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -13,9 +14,18 @@ class Transform(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRANSFORM_UNSPECIFIED: _ClassVar[Transform]
     TRANSFORM_IDENTITY: _ClassVar[Transform]
     TRANSFORM_LOG: _ClassVar[Transform]
+
+class SignalState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIGNAL_STATE_UNSPECIFIED: _ClassVar[SignalState]
+    SIGNAL_STATE_KNOWN: _ClassVar[SignalState]
+    SIGNAL_STATE_NOT_KNOWN: _ClassVar[SignalState]
 TRANSFORM_UNSPECIFIED: Transform
 TRANSFORM_IDENTITY: Transform
 TRANSFORM_LOG: Transform
+SIGNAL_STATE_UNSPECIFIED: SignalState
+SIGNAL_STATE_KNOWN: SignalState
+SIGNAL_STATE_NOT_KNOWN: SignalState
 
 class VisitValue(_message.Message):
     __slots__ = ("time_h", "value")
@@ -177,3 +187,98 @@ class AnalyzeTrialResponse(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     basis: _common_pb2.Basis
     def __init__(self, unadjusted: _Optional[_Union[EffectEstimate, _Mapping]] = ..., adjusted: _Optional[_Union[EffectEstimate, _Mapping]] = ..., variance_reduction: _Optional[float] = ..., score_correlation: _Optional[float] = ..., effective_sample_ratio: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
+
+class AssessToxicityRequest(_message.Message):
+    __slots__ = ("parent", "drug", "doses", "horizon", "model", "covariates", "patients", "seed")
+    class CovariatesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    DRUG_FIELD_NUMBER: _ClassVar[int]
+    DOSES_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    COVARIATES_FIELD_NUMBER: _ClassVar[int]
+    PATIENTS_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    drug: str
+    doses: _containers.RepeatedCompositeFieldContainer[_simulation_pb2.PlannedDoses]
+    horizon: _common_pb2.Quantity
+    model: _common_pb2.ModelSpec
+    covariates: _containers.ScalarMap[str, float]
+    patients: int
+    seed: int
+    def __init__(self, parent: _Optional[str] = ..., drug: _Optional[str] = ..., doses: _Optional[_Iterable[_Union[_simulation_pb2.PlannedDoses, _Mapping]]] = ..., horizon: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ..., covariates: _Optional[_Mapping[str, float]] = ..., patients: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class ToxicityRisk(_message.Message):
+    __slots__ = ("endpoint", "title", "probability", "low", "high", "grade")
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    title: str
+    probability: float
+    low: float
+    high: float
+    grade: int
+    def __init__(self, endpoint: _Optional[str] = ..., title: _Optional[str] = ..., probability: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., grade: _Optional[int] = ...) -> None: ...
+
+class ExposureMargin(_message.Message):
+    __slots__ = ("threshold", "concentration_umol_l", "cmax_umol_l", "margin", "safe_margin", "flagged", "output", "source")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    CONCENTRATION_UMOL_L_FIELD_NUMBER: _ClassVar[int]
+    CMAX_UMOL_L_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    SAFE_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    FLAGGED_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    threshold: str
+    concentration_umol_l: float
+    cmax_umol_l: float
+    margin: float
+    safe_margin: float
+    flagged: bool
+    output: str
+    source: str
+    def __init__(self, threshold: _Optional[str] = ..., concentration_umol_l: _Optional[float] = ..., cmax_umol_l: _Optional[float] = ..., margin: _Optional[float] = ..., safe_margin: _Optional[float] = ..., flagged: _Optional[bool] = ..., output: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+
+class ToxicityMechanism(_message.Message):
+    __slots__ = ("id", "mechanism", "state", "basis", "risks", "margins")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MECHANISM_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    RISKS_FIELD_NUMBER: _ClassVar[int]
+    MARGINS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    mechanism: str
+    state: SignalState
+    basis: str
+    risks: _containers.RepeatedCompositeFieldContainer[ToxicityRisk]
+    margins: _containers.RepeatedCompositeFieldContainer[ExposureMargin]
+    def __init__(self, id: _Optional[str] = ..., mechanism: _Optional[str] = ..., state: _Optional[_Union[SignalState, str]] = ..., basis: _Optional[str] = ..., risks: _Optional[_Iterable[_Union[ToxicityRisk, _Mapping]]] = ..., margins: _Optional[_Iterable[_Union[ExposureMargin, _Mapping]]] = ...) -> None: ...
+
+class AssessToxicityResponse(_message.Message):
+    __slots__ = ("mechanisms", "exposure", "signals", "patients", "notes", "basis")
+    MECHANISMS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSURE_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    PATIENTS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    mechanisms: _containers.RepeatedCompositeFieldContainer[ToxicityMechanism]
+    exposure: _containers.RepeatedCompositeFieldContainer[ToxicityRisk]
+    signals: _containers.RepeatedScalarFieldContainer[str]
+    patients: int
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    basis: _common_pb2.Basis
+    def __init__(self, mechanisms: _Optional[_Iterable[_Union[ToxicityMechanism, _Mapping]]] = ..., exposure: _Optional[_Iterable[_Union[ToxicityRisk, _Mapping]]] = ..., signals: _Optional[_Iterable[str]] = ..., patients: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...

@@ -45,6 +45,11 @@ class TrialServiceStub:
                 request_serializer=twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialRequest.SerializeToString,
                 response_deserializer=twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialResponse.FromString,
                 _registered_method=True)
+        self.AssessToxicity = channel.unary_unary(
+                '/twin_service.v1.TrialService/AssessToxicity',
+                request_serializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.FromString,
+                _registered_method=True)
 
 
 class TrialServiceServicer:
@@ -65,6 +70,13 @@ class TrialServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssessToxicity(self, request, context):
+        """How likely each harm of a drug and a regimen is in a population, by which mechanism, and with what margin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrialServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_TrialServiceServicer_to_server(servicer, server):
                     servicer.AnalyzeTrial,
                     request_deserializer=twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialRequest.FromString,
                     response_serializer=twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialResponse.SerializeToString,
+            ),
+            'AssessToxicity': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssessToxicity,
+                    request_deserializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class TrialService:
             '/twin_service.v1.TrialService/AnalyzeTrial',
             twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialRequest.SerializeToString,
             twin__service_dot_v1_dot_trial__pb2.AnalyzeTrialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssessToxicity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.TrialService/AssessToxicity',
+            twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.SerializeToString,
+            twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.FromString,
             options,
             channel_credentials,
             insecure,
