@@ -11,6 +11,7 @@ import typer
 from twin_service.commands.figures import Json, Out, write_figures
 from twin_service.commands.models import HELP as MODEL_HELP
 from twin_service.commands.models import closed_model
+from twin_service.commands.prediction import predict
 
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
@@ -24,30 +25,6 @@ def register(app: typer.Typer, bench: typer.Typer) -> None:
     app.command("fit-individual")(fit_individual)
     app.command()(estimate)
     bench.command("estimation")(bench_estimation)
-
-
-def predict(
-    drug: Annotated[str, typer.Argument(help="A drug file (TOML) or the id of a library drug.")],
-    *,
-    dose: Annotated[float, typer.Option(help="Each dose [mg].")],
-    route: Annotated[str, typer.Option(help="oral, iv, sc, im")] = "oral",
-    every: Annotated[float, typer.Option(help="Interval [h].")] = 24.0,
-    count: Annotated[int, typer.Option(help="Number of doses.")] = 1,
-    over: Annotated[float, typer.Option(help="Length of each infusion [h].")] = 0.0,
-    horizon: Annotated[float, typer.Option(help="How long to look [h]; 0: until it is gone.")] = 0.0,
-    population: Annotated[int, typer.Option(help="People to simulate; 0: the typical one.")] = 0,
-    person: Annotated[list[str] | None, typer.Option(help="Characteristics, name=value (age_y=70).")] = None,
-    json_file: Json = None,
-) -> None:
-    """Exposure of a drug, your own or the library's, in one person or a population."""
-    from twin_service.qualify.predict import Plan
-    from twin_service.qualify.predict import predict as run
-
-    plan = Plan(dose, route, every, count, over, horizon_h=horizon, population=population)
-    found = run(drug, plan, _pairs(person or []))
-    for line in (*found["assumptions"], *found["warnings"]):
-        typer.echo(f"note: {line}", err=True)
-    write_figures(found.pop("figures"), json_file, **found)
 
 
 def qualify(
@@ -173,19 +150,6 @@ def _estimator(name: str):  # type: ignore[no-untyped-def]
     if name not in known:
         raise typer.BadParameter(f"{name!r}; known: {', '.join(known)}", param_hint="--estimator")
     return name
-
-
-def _pairs(items: list[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for item in items:
-        name, sign, value = item.partition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            raise typer.BadParameter(f"{item!r}; write name=value, e.g. age_y=70", param_hint="--person") from None
-        if not sign:
-            raise typer.BadParameter(f"{item!r}; write name=value", param_hint="--person")
-    return found
 
 
 def _say(line: str) -> None:

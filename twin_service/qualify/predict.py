@@ -1,46 +1,43 @@
-"""`twin predict FILE`: a drug file, of the library or the user's own, simulated for a named person or a population."""
+"""`twin predict FILE`: a drug file, of the library or the user's own, simulated for a named person or a population.
+
+A library in which the user's own folder takes part: metabolites and further drugs may lie beside the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin_service.model.compose import compose
+from twin_service.model.pbpk.antibody import build_antibody, is_antibody
 from twin_service.model.pbpk.body import build_body
-from twin_service.model.pbpk.checks import check_file
-from twin_service.model.pbpk.individual import disposition, reference_body
-from twin_service.model.pbpk.library import Library, load_drug, load_library
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.pbpk.library import Library, load_library
+from twin_service.model.pbpk.record import DrugRecord
+from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.solver.schedule import Dose, Schedule
+from twin_service.qualify.predict_figures import Exposure, disposition_figures, exposures, summary
+from twin_service.qualify.predict_people import Ranges, check_person, members
+from twin_service.qualify.predict_plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
+from twin_service.qualify.user_files import own_library, read_own
 from twin_service.solver.simulate import simulate
 
-Floats = NDArray[np.float64]
 QUANTILES = (0.05, 0.5, 0.95)
-BEFORE, AFTER = 0.02, 400
+Other = tuple[str | Path, Plan]
+
+__all__ = ["Plan", "predict"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """`count` doses of `dose_mg` by `route` every `interval_h`, each over `duration_h`; simulated to `horizon_h`.
+class Setting(NamedTuple):
+    """The closed model of everything given, the drug looked at, and its file (None for an antibody)."""
 
-    population  0: the typical person; n: n people with the drug's random effects (seeded)
-    """
-
-    dose_mg: float
-    route: str = "oral"
-    interval_h: float = 24.0
-    count: int = 1
-    duration_h: float = 0.0
-    formulation: str = ""
-    horizon_h: float = 0.0
-    population: int = 0
-    seed: int = 1
+    model: PatientModel
+    drug: str
+    record: DrugRecord | None
+    library: Library
 
 
 def predict(
@@ -48,179 +45,153 @@ def predict(
     plan: Plan,
     person: Mapping[str, float] | None = None,
     *,
+    others: Sequence[Other] = (),
+    ranges: Ranges | None = None,
     library: Library | None = None,
     times_h: list[float] | None = None,
 ) -> dict[str, Any]:
-    """Exposure of `drug` (a library id or a drug file) in `person` (covariates) under `plan`.
+    """Exposure of `drug` (a library id or a file) in `person` (covariates) under `plan`, with `others` beside it.
 
-    Returns a plain mapping: `figures` (flat: predict.auc_mg_h_l, .cmax_mg_l, .tmax_h, .thalf_h, .clearance_l_h ... and
-    quantiles for a population), `time_h`, `concentration_mg_l` (at `times_h` if given), `warnings`, `assumptions`.
+    ranges  covariate -> (low, high): drawn evenly for each of a population (a yes or no: the share of yes)
+
+    Returns a plain mapping: `figures` (flat: predict.auc_mg_h_l, .cmax_mg_l, .tmax_h, .thalf_h, .f ... quantiles for a
+    population, ratios to the drug alone with others), `time_h`, `concentration_mg_l` (at `times_h` if given), `courses`
+    (every drug and metabolite), `warnings`, `assumptions`.
 
     Raises Refusal for a file with mistakes (all of them in the message), an unknown route, a dose that is not positive.
     """
-    library = library or load_library()
-    record = _record(drug, library)
-    _check_plan(plan)
-    forms = {record.id: plan.formulation} if plan.formulation else None
-    block = build_body([record], library, formulations=forms, routes=("iv", "oral", "sc", "im"))
-    model = compose("predict", {"body": block})
-    _check_person(model, person or {})
-    route = _route(model, record.id, plan.route)
-    doses = tuple(
-        Dose(k * plan.interval_h, route.input, plan.dose_mg * route.units_per_mg, plan.duration_h)
-        for k in range(plan.count)
-    )
-    grid = _grid(plan, doses, times_h)
-    rows = _members(model, person or {}, plan)
-    solution = simulate(model.system, rows, Schedule(doses), grid)
-    if not solution.ok:
-        raise Refusal(
-            RefusalCode.PRECONDITION, f"the prediction did not solve: {solution.outcomes[0]}", reason="DID_NOT_SOLVE"
-        )
-    levels = solution.outputs[:, :, model.system.output_index[f"body.{record.id}_level"]]
+    check_plan(plan)
+    for _, beside in others:
+        check_plan(beside)
+    setting = _setting(drug, plan, others, library or load_library())
+    said, spans = dict(person or {}), dict(ranges or {})
+    check_person(setting.model, said, spans, plan.population)
+    names = [(setting.drug, plan), *((_id_of(n), p) for n, p in others)]
+    half_life = _slowest(setting, said)
+    grid = grid_of(plan, horizon_of([p for _, p in names], half_life), times_h)
+    rows = members(setting.model, said, plan, spans)
+    levels = _levels(setting, rows, names, grid)
+    shown = [d for d in levels if not d.endswith("_unbound")]
+    figures = summary(exposures(grid, levels[setting.drug], plan), plan)
+    if plan.is_oral_single and setting.record is not None and not others:
+        figures |= _fractions(setting, said, plan, half_life)
+    if others:
+        figures |= _ratios(setting, drug, (plan, grid, rows), figures)
+    if setting.record is not None:
+        figures |= disposition_figures(setting.record, setting.library, said)
     keep = np.isin(grid, times_h) if times_h is not None else np.ones(len(grid), dtype=bool)
-    middle = levels[0] if plan.population == 0 else np.median(levels, axis=0)
-    figures = _figures(grid, levels, plan) | _disposition(record.id, library, record)
+    middle = {d: np.median(levels[d], axis=0) for d in levels}
     result: dict[str, Any] = {
         "figures": figures,
-        "drug": record.id,
+        "drug": setting.drug,
+        "person": said,
         "time_h": grid[keep].tolist(),
-        "concentration_mg_l": middle[keep].tolist(),
-        "warnings": model.warnings(dict(person or {})),
-        "assumptions": list(record.assumed),
+        "concentration_mg_l": middle[setting.drug][keep].tolist(),
+        "courses": {d: middle[d][keep].tolist() for d in shown},
+        "unbound_mg_l": middle.get(f"{setting.drug}_unbound", np.zeros(len(grid)))[keep].tolist(),
+        "warnings": [*setting.model.warnings(said), *_unsteady(plan, grid, levels[setting.drug])],
+        "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     if plan.population:
-        result["quantiles_mg_l"] = {f"q{q:.0%}": np.quantile(levels, q, axis=0)[keep].tolist() for q in QUANTILES}
+        quantiles = {f"q{q:.0%}": np.quantile(levels[setting.drug], q, axis=0)[keep].tolist() for q in QUANTILES}
+        result["quantiles_mg_l"] = quantiles
     return result
 
 
-def _record(drug: Path | str, library: Library) -> Any:
+def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Library) -> Setting:
     path = Path(drug)
-    if path.suffix != ".toml":
-        return library.drug(str(drug))
-    wrong = [f for f in check_file(path, library) if f.severity == "error"]
-    if wrong:
-        raise Refusal(
-            RefusalCode.INVALID, "\n".join(str(f) for f in wrong), field=wrong[0].field, reason="BAD_LIBRARY_FILE"
-        )
-    return load_drug(path, library)
-
-
-def _check_plan(plan: Plan) -> None:
-    for name, value, low in (
-        ("dose_mg", plan.dose_mg, 1e-12),
-        ("interval_h", plan.interval_h, 1e-6),
-        ("count", plan.count, 1),
-        ("duration_h", plan.duration_h, 0.0),
-        ("horizon_h", plan.horizon_h, 0.0),
-        ("population", plan.population, 0),
-    ):
-        if not np.isfinite(value) or value < low:
+    if is_antibody(drug):
+        if others:
             raise Refusal(
-                RefusalCode.INVALID, f"{name} is {value}; expected at least {low:g}", field=name, reason="BAD_NUMBER"
-            )
-    if plan.population > 10_000:
-        raise Refusal(RefusalCode.TOO_MUCH, f"population {plan.population}; at most 10000", field="population")
-
-
-def _check_person(model: PatientModel, person: Mapping[str, float]) -> None:
-    known = {c.name: c for c in model.covariates}
-    for name, value in person.items():
-        if name not in known:
-            raise Refusal(
-                RefusalCode.INVALID,
-                f"covariate {name!r} is unknown; known: {', '.join(known)}",
-                field=name,
-                reason="UNKNOWN_COVARIATE",
-            )
-        c = known[name]
-        if not (np.isfinite(value) and c.low <= value <= c.high):
-            raise Refusal(
-                RefusalCode.OUT_OF_RANGE,
-                f"{name} is {value} {c.unit}; expected {c.low:g} to {c.high:g}",
-                field=name,
-                reason="COVARIATE_OUT_OF_RANGE",
-            )
-
-
-def _route(model: PatientModel, drug: str, route: str) -> Route:
-    found = [r for r in model.routes if r.drug == drug]
-    for r in found:
-        if r.route == route:
-            return r
-    raise Refusal(
-        RefusalCode.INVALID,
-        f"{drug} has no route {route!r}; it has: {', '.join(r.route for r in found)}",
-        field="route",
-        reason="UNKNOWN_ROUTE",
-    )
-
-
-def _grid(plan: Plan, doses: tuple[Dose, ...], times_h: list[float] | None) -> Floats:
-    last = doses[-1].time_h
-    end = plan.horizon_h or last + max(plan.interval_h, 72.0)
-    after = np.concatenate(
-        [d.time_h + np.geomspace(BEFORE, max(end - d.time_h, 0.1), AFTER // min(len(doses), 20)) for d in doses[-20:]]
-    )
-    grid = np.concatenate(
-        [np.linspace(0.0, end, AFTER), after, [d.time_h + d.duration_h for d in doses], times_h or []]
-    )
-    return np.unique(grid[(grid >= 0) & (grid <= max(end, max(times_h or [0.0])))])
-
-
-def _members(model: PatientModel, person: Mapping[str, float], plan: Plan) -> Floats:
-    if plan.population == 0:
-        return model.values(person)[None, :]
-    rng = np.random.default_rng(plan.seed)
-    eta = rng.multivariate_normal(np.zeros(len(model.effects)), model.omega, plan.population, method="cholesky")
-    return model.members(person, eta)
-
-
-def _figures(t: Floats, levels: Floats, plan: Plan) -> dict[str, float]:
-    """Of the last dosing interval for repeated doses, else of the whole course with extrapolation."""
-    rows = [_exposure(t, c, plan) for c in levels]
-    if plan.population == 0:
-        return {f"predict.{k}": v for k, v in rows[0].items()}
-    figures = {}
-    for key in rows[0]:
-        values = np.array([r[key] for r in rows])
-        figures |= {
-            f"predict.{key}": float(np.nanmedian(values)),
-            f"predict.{key}_q05": float(np.nanquantile(values, 0.05)),
-            f"predict.{key}_q95": float(np.nanquantile(values, 0.95)),
-        }
-    return figures
-
-
-def _exposure(t: Floats, c: Floats, plan: Plan) -> dict[str, float]:
-    last = plan.interval_h * (plan.count - 1)
-    inside = (t >= last) if plan.count == 1 else (t >= last) & (t <= last + plan.interval_h)
-    ts, cs = t[inside], c[inside]
-    peak = int(np.argmax(cs))
-    tail = t >= t[-1] - 0.15 * (t[-1] - last)
-    slope = -float(np.polyfit(t[tail], np.log(np.maximum(c[tail], 1e-300)), 1)[0]) if tail.sum() > 2 else float("nan")
-    area = float(np.trapezoid(cs, ts))
-    found = {
-        "auc_mg_h_l": area,
-        "cmax_mg_l": float(cs[peak]),
-        "tmax_h": float(ts[peak] - last),
-        "ctrough_mg_l": float(cs[-1]),
-        "thalf_h": float(np.log(2.0) / slope) if slope > 0 else float("nan"),
+                RefusalCode.INVALID, f"{_id_of(drug)} is an antibody: it is predicted alone", field="with",
+                reason="ANTIBODY_ALONE",
+            )  # fmt: skip
+        block: Block = build_antibody(path if path.suffix == ".toml" else str(drug))
+        return Setting(compose("predict", {"body": block}), block.routes[0].drug, None, library)
+    library = own_library(library, [path, *(Path(n) for n, _ in others)])
+    records = [read_own(n, library) for n in (drug, *(n for n, _ in others))]
+    forms = {
+        r.id: p.formulation for r, p in zip(records, (plan, *(p for _, p in others)), strict=True) if p.formulation
     }
-    if plan.count == 1 and slope > 0:
-        found["auc_inf_mg_h_l"] = area + float(cs[-1]) / slope
+    block = build_body(records, library, formulations=forms or None, routes=("iv", "oral", "sc", "im"))
+    return Setting(compose("predict", {"body": block}), records[0].id, records[0], library)
+
+
+def _id_of(drug: Path | str) -> str:
+    return Path(drug).stem if str(drug).endswith(".toml") else str(drug)
+
+
+def _levels(setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats) -> dict[str, Floats]:
+    """Level (mg/L) of every drug in the body, and unbound of the first, (N, nt) each."""
+    solution = simulate(setting.model.system, rows, schedule_of(setting.model, names), grid)
+    if not solution.ok:
+        failed = next(o for o in solution.outcomes if not o.ok)
+        raise Refusal(RefusalCode.PRECONDITION, f"the prediction did not solve: {failed}", reason="DID_NOT_SOLVE")
+    index = setting.model.system.output_index
+    drugs = [n.removeprefix("body.").removesuffix("_level") for n in index if n.endswith("_level")]
+    found = {d: np.maximum(solution.outputs[:, :, index[f"body.{d}_level"]], 0.0) for d in drugs}
+    unbound = f"body.{setting.drug}_plasma_unbound"
+    if unbound in index and setting.record is not None:
+        mg = setting.record.molar_mass / 1000.0
+        found[f"{setting.drug}_unbound"] = np.maximum(solution.outputs[:, :, index[unbound]], 0.0) * mg
     return found
 
 
-def _disposition(drug: str, library: Library, record: Any) -> dict[str, float]:
-    """What the file says of the reference person: Vss, blood:plasma ratio, clearance."""
-    from twin_service.model.pbpk.checks import plasma_clearance
+def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
+    """A half-life (h) to see the drug gone: 0.693 Vss/CL; three weeks for an antibody."""
+    if setting.record is None:
+        return 21.0 * 24.0
+    at = disposition_figures(setting.record, setting.library, person)
+    weight = at["predict.weight_kg"]
+    return 0.693 * at["predict.vss_l_kg"] * weight / max(at["predict.clearance_l_h"], 1e-9)
 
-    species = library.species["human"]
-    body = reference_body(species)
-    at = disposition(replace(record), species, body, body)
-    return {
-        "predict.vss_l_kg": at.vss_l / body.weight_kg,
-        "predict.blood_plasma_ratio": at.bp,
-        "predict.clearance_l_h": plasma_clearance(record, library),
+
+def _ratios(
+    setting: Setting, drug: Path | str, run: tuple[Plan, Floats, Floats], together: Mapping[str, float]
+) -> dict[str, float]:
+    """AUC and Cmax with the others over those alone, in the same people."""
+    plan, grid, rows = run
+    alone = _setting(drug, plan, (), setting.library)
+    columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
+    levels = _levels(alone, rows[:, columns], [(setting.drug, plan)], grid)
+    before = summary(exposures(grid, levels[setting.drug], plan), plan)
+    pairs = (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l"))
+    return {f"predict.{k}": together[f"predict.{v}"] / before[f"predict.{v}"] for k, v in pairs} | {
+        f"predict.{v}_alone": before[f"predict.{v}"] for _, v in pairs
     }
+
+
+def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_life: float) -> dict[str, float]:
+    """F, and how it comes about: absorbed, past the gut wall, past the liver; of the typical person, at this dose."""
+    assert setting.record is not None
+    model, d = setting.model, setting.drug
+    grid = grid_of(plan, horizon_of([plan], half_life), None)
+    rows = model.values(person)[None, :]
+    areas: dict[str, Exposure] = {}
+    for route in (plan.route, "iv"):
+        single = replace(plan, route=route, duration_h=0.5 if route == "iv" else 0.0, loading_mg=0.0, meals_h=())
+        areas[route] = exposures(grid, _levels(setting, rows, [(d, single)], grid)[d], single)[0]
+    found = {"predict.f": areas[plan.route].total_area / areas["iv"].total_area}
+    end = simulate(model.system, rows, schedule_of(model, [(d, plan)]), grid[-1:])
+    given = plan.dose_mg * entry(model, d, plan.route).units_per_mg
+    outputs = {n: float(end.outputs[0, -1, i]) for n, i in model.system.output_index.items()}
+    if f"body.{d}_feces" in outputs and not any(
+        w.organ == "bile" or (w.organ == "gut" and w.transporter) for w in setting.record.clearances
+    ):
+        entered = float(next(u for u in model.system.inputs if u.name == f"body.{d}_oral").bioavailability.value or 1.0)
+        found["predict.fa"] = entered - outputs[f"body.{d}_feces"] / given
+        fh = disposition_figures(setting.record, setting.library, person)["predict.fh"]
+        found["predict.fg"] = found["predict.f"] / (found["predict.fa"] * fh)
+    return found
+
+
+def _unsteady(plan: Plan, grid: Floats, levels: Floats) -> list[str]:
+    """Whether the last interval is still far from the steady state."""
+    if plan.count < 3:
+        return []
+    last, before = (plan.start_h + plan.interval_h * k for k in (plan.count - 1, plan.count - 2))
+    typical = np.median(levels, axis=0)
+    now, then = float(np.interp(last, grid, typical)), float(np.interp(before, grid, typical))
+    if now > 0 and abs(now - then) > 0.05 * now:
+        return [f"not yet at steady state: the last trough moved by {abs(now - then) / now:.0%}; give more doses"]
+    return []

@@ -43,6 +43,17 @@ def antibody_files(folder: Path = FOLDER) -> dict[str, Path]:
     return {p.stem: p for p in sorted((folder / "antibodies").glob("*.toml")) if not p.name.endswith(".check.toml")}
 
 
+def is_antibody(drug: str | Path) -> bool:
+    """Whether a library id or a file is an antibody's: its table has [catabolism]."""
+    path = Path(drug)
+    if path.suffix != ".toml":
+        return str(drug) in antibody_files()
+    try:
+        return "catabolism" in parse_toml(path)
+    except Refusal:
+        return False
+
+
 def read_antibody(path: Path) -> dict[str, Any]:
     """Flat values in bench units (`catabolism.uptake` ...), with id, version, title and molar_mass.
 

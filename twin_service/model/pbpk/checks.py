@@ -147,31 +147,46 @@ class Clearances(NamedTuple):
         return self.liver + self.kidney + self.plasma
 
 
-def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
-    """Plasma clearance (L/h) at low concentration of a person (default: the reference), all organs."""
-    return plasma_clearances(drug, library, person).total
+class Organs(NamedTuple):
+    """What each way out can do at low concentration: unbound capacity over blood (L/h), flows (L/h), and the rest."""
+
+    liver: float
+    kidney: float
+    plasma: float
+    hepatic_flow: float
+    renal_flow: float
+    filtration: float
+    bp: float
 
 
-def plasma_clearances(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> Clearances:
-    """Plasma clearance (L/h) by organ, well stirred: with CLi fu in blood,
-
-    CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + (bp [...]_kidney + GFR fup) + CL_plasma
-    """
+def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | None) -> Organs:
     species, values = library.species["human"], person or {}
     body, reference = create_body(species, values), reference_body(species)
     at = disposition(drug, species, body, reference)
     scaling = Capacities(body, reference, library.enzymes, values)
-    liver = kidney = plasma = 0.0
+    sizes = {"liver": 0.0, "kidney": 0.0, "plasma": 0.0}
     for way in drug.clearances:
         size = capacity(way, drug, scaling) / (way.km.value * way.fu_inc if way.km is not None else 1.0)
-        if way.organ in ("liver", "bile"):
-            liver += size * at.fup / at.bp
-        elif way.organ == "kidney":
-            kidney += size * at.fup / at.bp
-        elif way.organ == "plasma":
-            plasma += size
-    flow, renal = hepatic_flow(body), body.flow["kidney"]
-    filtered = body.gfr_l_h * filtered_fraction(drug, reference) * at.fup
-    return Clearances(
-        liver * flow / (liver + flow) * at.bp, kidney * renal / (kidney + renal) * at.bp + filtered, plasma
+        place = "liver" if way.organ == "bile" else way.organ
+        if place in sizes:
+            sizes[place] += size if place == "plasma" else size * at.fup / at.bp
+    filtration = body.gfr_l_h * filtered_fraction(drug, reference) * at.fup
+    return Organs(
+        sizes["liver"], sizes["kidney"], sizes["plasma"], hepatic_flow(body), body.flow["kidney"], filtration, at.bp
     )
+
+
+def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+    """Plasma clearance (L/h) at low concentration of a person (default: the reference): well-stirred organs.
+
+    CL = bp [CLi fu Q/(CLi fu + Q)]_liver,kidney + CL_plasma + GFR fup, with CLi fu in blood
+    """
+    o = _organs(drug, library, person)
+    blood = o.liver * o.hepatic_flow / (o.liver + o.hepatic_flow) + o.kidney * o.renal_flow / (o.kidney + o.renal_flow)
+    return blood * o.bp + o.plasma + o.filtration
+
+
+def hepatic_availability(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+    """The fraction that escapes the liver on one passage at low concentration: Q/(Q + CLi fu), well stirred."""
+    o = _organs(drug, library, person)
+    return o.hepatic_flow / (o.hepatic_flow + o.liver)

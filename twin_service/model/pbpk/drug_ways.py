@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from twin_service.model.pbpk.door import Door, table_rows, value_or
-from twin_service.model.pbpk.record import CLEARANCE_LAWS, INTERACTION_KINDS, Clearance, Interaction
+from twin_service.model.pbpk.record import CLEARANCE_LAWS, INTERACTION_KINDS, Clearance, Interaction, Quantity
 
 _CLEARANCE: Final = (
     "organ",
@@ -80,7 +80,7 @@ def _no_double(rows: list[Clearance], door: Door) -> None:
             door.fault(
                 f"clearance[{i}].organ",
                 f"{way.organ} is part of the total clearance of clearance[{totals[0]}] and would count twice; keep the "
-                'total with unchanged = {...}, or write it out as liver and kidney',
+                "total with unchanged = {...}, or write it out as liver and kidney",
             )
     for i, way in enumerate(rows):
         same = [k for k, w in enumerate(rows[:i]) if (w.organ, w.enzyme, w.transporter) == (
@@ -116,26 +116,7 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
     law = door.word(row.get("law"), f"{at}.law", CLEARANCE_LAWS)
     enzyme = door.word(row["enzyme"], f"{at}.enzyme", enzymes) if "enzyme" in row else ""
     carrier = door.word(row["transporter"], f"{at}.transporter", enzymes) if "transporter" in row else ""
-    maximum = constant = km = None
-    basis = "liver"
-    if law == "michaelis_menten":
-        km = door.quantity(row, "km", "umol/L", where=at, required=True, positive=True)
-        if "kcat" in row:
-            basis, maximum = "recombinant", door.quantity(row, "kcat", "1/min", where=at, positive=True)
-        else:
-            basis, unit = door.basis(row.get("vmax"), f"{at}.vmax", _VMAX)
-            maximum = door.quantity(row, "vmax", unit, where=at, required=True, positive=True)
-    elif law == "linear":
-        basis, unit = door.basis(row.get("clint"), f"{at}.clint", _CLINT)
-        constant = door.quantity(row, "clint", unit, where=at, required=True, low=0)
-    elif law == "availability":
-        constant = door.quantity(row, "fg", "1", where=at, required=True, low=0.01, high=0.999)
-        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
-        basis = "liver"
-    elif law == "in_vivo":
-        basis, unit = door.basis(row.get("clearance"), f"{at}.clearance", {"liver": "L/h", "body_weight": "L/h/kg"})
-        constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0)
-        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+    maximum, constant, km, basis = _numbers(row, law, at, door)
     basis = door.word(
         row.get("basis", basis), f"{at}.basis", ("recombinant", "microsomes", "hepatocytes", "liver", "body_weight")
     )
@@ -175,6 +156,33 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
         unchanged=unchanged.value if unchanged else None,
         facilitated=in_vitro and uptake == "facilitated",
     )
+
+
+def _numbers(
+    row: Mapping[str, Any], law: str, at: str, door: Door
+) -> tuple[Quantity | None, Quantity | None, Quantity | None, str]:
+    """(Vmax or kcat, CLint or clearance, Km, what they refer to) as the law wants them."""
+    maximum = constant = km = None
+    basis = "liver"
+    if law == "michaelis_menten":
+        km = door.quantity(row, "km", "umol/L", where=at, required=True, positive=True)
+        if "kcat" in row:
+            basis, maximum = "recombinant", door.quantity(row, "kcat", "1/min", where=at, positive=True)
+        else:
+            basis, unit = door.basis(row.get("vmax"), f"{at}.vmax", _VMAX)
+            maximum = door.quantity(row, "vmax", unit, where=at, required=True, positive=True)
+    elif law == "linear":
+        basis, unit = door.basis(row.get("clint"), f"{at}.clint", _CLINT)
+        constant = door.quantity(row, "clint", unit, where=at, required=True, low=0)
+    elif law == "availability":
+        constant = door.quantity(row, "fg", "1", where=at, required=True, low=0.01, high=0.999)
+        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+        basis = "liver"
+    elif law == "in_vivo":
+        basis, unit = door.basis(row.get("clearance"), f"{at}.clearance", {"liver": "L/h", "body_weight": "L/h/kg"})
+        constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0)
+        km = door.quantity(row, "km", "umol/L", where=at, positive=True)
+    return maximum, constant, km, basis
 
 
 def read_interactions(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Interaction, ...]:

@@ -1,0 +1,106 @@
+"""Who is looked at: a named person, or many drawn from ranges and the drugs' random effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import numpy as np
+
+from twin_service.model.pbpk.elimination import activity_covariate
+from twin_service.model.pbpk.library import Library
+from twin_service.model.structure import PatientModel
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.qualify.predict_plan import Floats, Plan
+
+Ranges = Mapping[str, tuple[float, float]]
+YES_NO = ("sex_female", "smoker", "fed")
+# The middle of each KDIGO 2012 stage of eGFR, mL/min.
+CKD_EGFR = {"1": 105.0, "2": 75.0, "3a": 52.0, "3": 45.0, "3b": 37.0, "4": 22.0, "5": 10.0}
+
+
+def check_person(model: PatientModel, person: Mapping[str, float], ranges: Ranges, population: int) -> None:
+    """Raises Refusal for an unknown characteristic, a value outside its range, a range without a population."""
+    known = {c.name: c for c in model.covariates}
+    if ranges and not population:
+        raise Refusal(
+            RefusalCode.INVALID, "ranges need a population above 0", field="population", reason="NO_POPULATION"
+        )
+    for name, value in [*person.items(), *((n, v) for n, span in ranges.items() for v in span)]:
+        if name not in known and name.endswith("_activity"):
+            used = [n.removesuffix("_activity").upper() for n in known if n.endswith("_activity")]
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"no drug here is cleared by {name.removesuffix('_activity').upper()}; "
+                f"cleared by: {', '.join(used) or 'no named enzyme'}",
+                field=name,
+                reason="UNKNOWN_COVARIATE",
+            )
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0.6)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"covariate {name!r} is unknown; {hint}known: {', '.join(known)}",
+                field=name,
+                reason="UNKNOWN_COVARIATE",
+            )
+        c = known[name]
+        if not (np.isfinite(value) and c.low <= value <= c.high):
+            raise Refusal(
+                RefusalCode.OUT_OF_RANGE,
+                f"{name} is {value} {c.unit}; expected {c.low:g} to {c.high:g}",
+                field=name,
+                reason="COVARIATE_OUT_OF_RANGE",
+            )
+
+
+def members(model: PatientModel, person: Mapping[str, float], plan: Plan, ranges: Ranges) -> Floats:
+    """Parameter rows: the typical person, or `plan.population` people with effects and covariates drawn."""
+    if plan.population == 0:
+        return model.values(person)[None, :]
+    rng = np.random.default_rng(plan.seed)
+    if len(model.effects):
+        eta = rng.multivariate_normal(np.zeros(len(model.effects)), model.omega, plan.population, method="cholesky")
+    else:
+        eta = np.zeros((plan.population, 0))
+    if not ranges:
+        return model.members(person, eta)
+    drawn = {n: _draw(rng, n, span, plan.population) for n, span in ranges.items()}
+    rows = [
+        model.members({**person, **{n: float(v[i]) for n, v in drawn.items()}}, eta[i : i + 1])[0]
+        for i in range(plan.population)
+    ]
+    return np.array(rows)
+
+
+def _draw(rng: np.random.Generator, name: str, span: tuple[float, float], n: int) -> Floats:
+    """Evenly over the range; a yes or no with the range's middle as the share of yes."""
+    if name in YES_NO:
+        return (rng.random(n) < 0.5 * (span[0] + span[1])).astype(float)
+    return rng.uniform(span[0], span[1], n)
+
+
+def genotype_covariate(word: str, library: Library) -> tuple[str, float]:
+    """`CYP2D6=poor` or `CYP2D6=0.5` (an activity score) as the covariate that scales the enzyme.
+
+    Raises Refusal naming the genes, and the gene's phenotypes and scores.
+    """
+    gene, _, value = word.partition("=")
+    found = library.genotypes.get(gene)
+    if found is None:
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"gene {gene!r} is unknown; known: {', '.join(library.genotypes)}; write GENE=phenotype or GENE=score",
+            field="genotype",
+            reason="UNKNOWN_GENE",
+        )
+    scores = found.activity
+    if value not in scores:
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{gene} {value!r} is unknown; known: {', '.join(scores)}",
+            field="genotype",
+            reason="UNKNOWN_GENOTYPE",
+        )
+    return activity_covariate(found.enzyme), float(scores[value])
