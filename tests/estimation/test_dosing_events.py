@@ -14,14 +14,7 @@ from twin_service.solver.simulate import Tolerances
 TIGHT = Tolerances(rtol=1e-9, atol_scale=1e-3)
 
 
-LATER_STEADY_STATE_WITH_LAG = pytest.mark.xfail(
-    strict=True,
-    reason="a steady state with lag that begins amid a course starts when its dose arrives, not when it is given",
-)
-SCENARIOS = [pytest.param(n, marks=LATER_STEADY_STATE_WITH_LAG if n == 25 else ()) for n in range(1, 30)]
-
-
-@pytest.mark.parametrize("number", SCENARIOS)
+@pytest.mark.parametrize("number", range(1, 30))
 def test_scenario(number: int) -> None:
     case = reference("nonmem_dosing_events.json")
     scenario = next(s for s in case["scenarios"] if s["id"] == number)

@@ -101,7 +101,7 @@ def _subject(name: str, rows: Sequence[tuple[int, Row]], model: PatientModel, ho
         if evid in (3, 4) and time > times[0]:
             course.resets.append(time)
         if evid in (1, 4):
-            course.doses += _doses(row, number, (time, times[0]), covariates[-1], model, how)
+            course.doses += _doses(row, number, covariates[-1], model, time=time, how=how)
             course.dosed[time] = len(course.readings)
         if evid == 0 and (_number(row, "MDV", number) or 0.0) == 0.0:
             _read(course, row, number, time, model, how)
@@ -133,9 +133,8 @@ def _evid(row: Row, number: int) -> int:
 
 
 def _doses(
-    row: Row, number: int, when: tuple[float, float], covariates: Mapping[str, float], model: PatientModel, how: Reading
+    row: Row, number: int, covariates: Mapping[str, float], model: PatientModel, *, time: float, how: Reading
 ) -> list[Dose]:
-    time, start = when
     amount, rate = _number(row, "AMT", number), _number(row, "RATE", number) or 0.0
     interval, steady = _number(row, "II", number) or 0.0, int(_number(row, "SS", number) or 0)
     more = int(_number(row, "ADDL", number) or 0)
@@ -157,10 +156,6 @@ def _doses(
     if rate > 0.0:
         # NONMEM keeps the rate and shortens the infusion by the bioavailability
         duration = _typical(model, u.bioavailability, covariates, 1.0) * amount / rate
-    if steady == 1 and time == start and _typical(model, u.lag, covariates, 0.0) > 0.0:
-        # with a lag, the steady state at the dose is that of doses still on their way
-        past = Dose(time - interval, where, amount, duration, interval)
-        return [past, *(Dose(time + k * interval, where, amount, duration) for k in range(more + 1))]
     first = Dose(time, where, amount, duration, interval if steady else 0.0, steady == 2)
     return [first, *(Dose(time + k * interval, where, amount, duration) for k in range(1, more + 1))]
 

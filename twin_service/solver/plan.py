@@ -33,6 +33,7 @@ class Plan(NamedTuple):
     value     amount (BOLUS, STEADY), or amount per hour (START, STOP)
     duration  h; of the repeated dose of a STEADY action
     interval  h; of the repeated dose of a STEADY action
+    wait      h; from a STEADY action to the next entry of its repeated dose: what is left of the lag
     source    the dose it comes from, counted through all patients; -1 for none
     """
 
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     value: Floats
     duration: Floats
     interval: Floats
+    wait: Floats
     source: Ints
 
     @property
@@ -90,8 +92,8 @@ def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule],
         parts += _dose_rows(system, parameters, doses, changes=changes, resets=resets, start_h=start_h)
     if not parts:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
-        return Plan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, whole)
-    return _sorted(n, [np.concatenate([p[c] for p in parts]) for c in range(8)])
+        return Plan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, none, whole)
+    return _sorted(n, [np.concatenate([p[c] for p in parts]) for c in range(9)])
 
 
 def _reset_matrix(schedules: Sequence[Schedule]) -> Floats:
@@ -140,7 +142,7 @@ def repeat_doses(doses: Doses, n: int) -> Doses:
 def _rows(who: Any, time: Any, kind: int, index: Any, value: Any, source: Any = None) -> tuple[Any, ...]:
     zero = np.zeros(len(who))
     source = np.full(len(who), -1, dtype=np.int64) if source is None else source
-    return (who, time, np.full(len(who), kind, dtype=np.int64), index, value, zero, zero, source)
+    return (who, time, np.full(len(who), kind, dtype=np.int64), index, value, zero, zero, zero, source)
 
 
 def _change_rows(changes: Floats, start_h: Floats) -> tuple[Any, ...]:
@@ -158,7 +160,7 @@ def _dose_rows(
 ) -> list[tuple[Any, ...]]:
     d, effective, stop = _effective(system, parameters, doses, changes)
     who, start = d.who, start_h[d.who]
-    cancelled = _cancelling(d, effective, resets)
+    cancelled = _cancelling(d, resets)
     stop = np.minimum(stop, cancelled)
     keep = effective < cancelled
     infused = d.duration > 0.0
@@ -173,8 +175,8 @@ def _dose_rows(
         parts.append(_rows(who[run], stop[run], STOP, state[run], rate[run], source))
     steady = keep & (d.interval > 0.0)
     if steady.any():
-        parts += _steady_rows(d, effective, state, steady & (effective >= start))
-        parts += _overlaps(d, effective, cancelled, state, start, steady & infused)
+        parts += _steady_rows(d, effective, state, steady & (d.time >= start))
+        parts += _on_their_way(d, effective, cancelled, state, start, steady)
     return parts
 
 
@@ -225,7 +227,7 @@ def _at(
     return found
 
 
-def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
+def _cancelling(d: Doses, resets: Floats) -> Floats:
     """Time (h) of the first reset or replacing steady state after each dose was given; infinity without one."""
     if not resets.shape[1] and not d.interval.any():
         return np.full(len(d.who), np.inf)
@@ -236,35 +238,41 @@ def _cancelling(d: Doses, effective: Floats, resets: Floats) -> Floats:
     who = d.who[replacing]
     rank = np.arange(len(who)) - np.searchsorted(who, who)
     given = np.full((int(d.who.max()) + 1, int(rank.max()) + 1), -np.inf)
-    enters = np.full(given.shape, np.inf)
-    given[who, rank], enters[who, rank] = d.time[replacing], effective[replacing]
-    later = np.where(given[d.who] > d.time[:, None], enters[d.who], np.inf).min(axis=1)
+    given[who, rank] = d.time[replacing]
+    later = np.where(given[d.who] > d.time[:, None], given[d.who], np.inf).min(axis=1)
     return np.asarray(np.minimum(after, later))
 
 
 def _steady_rows(d: Doses, effective: Floats, state: Ints, which: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
+    """The steady state holds from the moment of the record; with a lag its dose enters later (NONMEM's order)."""
     parts = []
     for kind, mask in ((STEADY, which & ~d.adds), (STEADY_ADD, which & d.adds)):
-        m = int(mask.sum())
-        kinds = np.full(m, kind, dtype=np.int64)
-        parts.append((d.who[mask], effective[mask], kinds, state[mask], d.amount[mask], d.duration[mask],
-                      d.interval[mask], np.flatnonzero(mask)))  # fmt: skip
+        kinds = np.full(int(mask.sum()), kind, dtype=np.int64)
+        wait = np.mod(effective[mask] - d.time[mask], d.interval[mask])
+        parts.append((d.who[mask], d.time[mask], kinds, state[mask], d.amount[mask], d.duration[mask],
+                      d.interval[mask], wait, np.flatnonzero(mask)))  # fmt: skip
     return parts
 
 
-def _overlaps(
+def _on_their_way(
     d: Doses, effective: Floats, cancelled: Floats, state: Ints, start: Floats, which: NDArray[np.bool_]
 ) -> list[tuple[Any, ...]]:
-    """Infusions of the repeated dose that are longer than its interval still run when the steady state is entered."""
+    """Earlier doses of the repeated one that still run, or wait out their lag, when its steady state is entered."""
     parts = []
-    for j in np.flatnonzero(which & (d.duration > d.interval)):
-        for back in range(1, int(np.ceil(d.duration[j] / d.interval[j]))):
-            stop = min(effective[j] + d.duration[j] - back * d.interval[j], cancelled[j])
-            if stop <= max(effective[j], start[j]):
+    lag = effective - d.time
+    for j in np.flatnonzero(which & (d.duration + lag >= d.interval)):
+        one, s, source = d.who[j : j + 1], state[j : j + 1], np.array([j])
+        entered = max(d.time[j], start[j])
+        for back in range(1, int((d.duration[j] + lag[j]) // d.interval[j]) + 1):
+            enters = effective[j] - back * d.interval[j]
+            if d.duration[j] == 0.0:
+                if entered <= enters < cancelled[j]:
+                    parts.append(_rows(one, np.array([enters]), BOLUS, s, d.amount[j : j + 1], source))
                 continue
-            one, s, rate = d.who[j : j + 1], state[j : j + 1], d.amount[j : j + 1] / d.duration[j]
-            parts.append(_rows(one, np.array([max(effective[j], start[j])]), START, s, rate, np.array([j])))
-            parts.append(_rows(one, np.array([stop]), STOP, s, rate, np.array([j])))
+            rate, stop = d.amount[j : j + 1] / d.duration[j], min(enters + d.duration[j], cancelled[j])
+            if stop > max(entered, enters):
+                parts.append(_rows(one, np.array([max(entered, enters)]), START, s, rate, source))
+                parts.append(_rows(one, np.array([stop]), STOP, s, rate, source))
     return parts
 
 
@@ -274,4 +282,5 @@ def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
     offset = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
     c = [np.ascontiguousarray(x[order]) for x in columns]
-    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7].astype(np.int64))
+    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7],
+                c[8].astype(np.int64))  # fmt: skip

@@ -42,11 +42,12 @@ TIGHTEST_LINEAR = 1e-9
 
 
 class Slopes(NamedTuple):
-    """Derivatives of each action's amount (or rate), time and duration: (A, nw)."""
+    """Derivatives of each action's amount (or rate), time, duration and lag: (A, nw)."""
 
     value: Floats
     time: Floats
     duration: Floats
+    lag: Floats
 
 
 class _Code(NamedTuple):
@@ -158,7 +159,7 @@ def _carry(
 
 def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArray[np.int64]) -> Slopes:
     plan, nw = run.plan, len(moved)
-    zeros = Slopes(*(np.zeros((len(plan.time), nw)) for _ in range(3)))
+    zeros = Slopes(*(np.zeros((len(plan.time), nw)) for _ in range(4)))
     doses = flatten_doses(system, courses)
     moving = {system.parameters[k].name for k in moved if k >= 0}
     roots = [e for u in system.inputs for e in (u.bioavailability, u.lag, ZERO if u.duration is None else u.duration)]
@@ -208,9 +209,14 @@ def _fill_slopes(
     rate = (values[0] * doses.amount[j])[:, None] / safe
     into.value[mine] = np.where(infused[:, None], (d_amount - rate * d_duration) / safe, d_amount)
     into.duration[mine] = d_duration
+    into.lag[mine] = gradient[1]
     leaves = entry + duration
-    # An infusion entered midway or cut short begins or ends at a time that no parameter moves.
-    free = np.where(kind == STOP, np.isclose(plan.time[mine], leaves), np.isclose(plan.time[mine], entry))
+    # An infusion entered midway or cut short begins or ends at a time that no parameter moves; earlier doses of a
+    # steady state enter and leave whole intervals before.
+    back = np.where(kind == STOP, leaves, entry) - plan.time[mine]
+    interval = doses.interval[j]
+    whole = np.round(back / np.where(interval > 0.0, interval, np.inf)) * interval
+    free = np.isclose(back, whole, rtol=0.0, atol=1e-9 * (1.0 + np.abs(plan.time[mine])))
     free &= ~((kind == START) & (entry < start))
     into.time[mine] = np.where(free[:, None], gradient[1] + (kind == STOP)[:, None] * d_duration, 0.0)
 
@@ -233,11 +239,15 @@ def _steady_slopes(
         if kind[a] != BOLUS:
             value[a, :nw] = (d_amount - run.plan.value[s] / duration * d_duration) / duration
             time[a, :nw] = d_duration * (kind[a] == STOP)
+        # an infusion that runs from before begins with the interval, whatever the lag
+        if kind[a] == STOP or pulse.plan.time[a] > pulse.start_h[action[a]]:
+            time[a, :nw] += slopes.lag[s]
     parameter = np.concatenate([moved, np.full(ns, -1)])
     state = np.concatenate([np.full(nw, -1), np.arange(ns)])
     tight = Tolerances(max(tolerances.rtol / 10, 1e-12), tolerances.atol_scale / 10, tolerances.max_steps)
     none = np.zeros((0, nw + ns, ns))
-    _, d_final, _ = _carry(system, pulse, (parameter, state), Slopes(value, time, time), (None, none), (tight, None, 1))
+    moves = Slopes(value, time, time, time)
+    _, d_final, _ = _carry(system, pulse, (parameter, state), moves, (None, none), (tight, None, 1))
     moving = ~accumulators(system)
     change = d_final[:, :, nw:] * moving[None, :, None] * moving[None, None, :]
     source = d_final[:, :, :nw] * moving[None, :, None]

@@ -1,7 +1,7 @@
 """The state to which a repeated dose leads, by pulsing or by root finding; the two agree.
 
-Let F(y) be the state one interval after a dose given at state y. Pulsing repeats y <- F(y); its error shrinks by the
-largest eigenvalue of F' each time, slowly when a half-life spans many intervals. Root finding solves F(y) = y by Newton
+Let F(y) be the state one interval later, the dose entering on the way (at once without a lag). Pulsing repeats
+y <- F(y); its error shrinks by the largest eigenvalue of F' each time, slowly when a half-life spans many intervals. Root finding solves F(y) = y by Newton
 steps y <- y + (I - M)^-1 (F(y) - y), with M ~ F' by differences, and accepts only a fixed point that pulsing would also
 keep: every eigenvalue of M inside the unit circle, and no state negative that pulsing leaves positive.
 States that nothing depends on (areas under a curve) have no steady state; they are put back to their initial value.
@@ -41,7 +41,7 @@ class Found(NamedTuple):
 
 
 class _Pulsed(NamedTuple):
-    """The repeated dose of each of S problems: parameters (S, np), time of the dose, state fed, amount and timing."""
+    """The repeated dose of each of S problems: parameters (S, np), time, state fed, amount and timing [h]."""
 
     parameters: Floats
     time: Floats
@@ -49,6 +49,7 @@ class _Pulsed(NamedTuple):
     amount: Floats
     duration: Floats
     interval: Floats
+    wait: Floats
 
 
 Solver = Callable[[Run], Floats]
@@ -76,7 +77,7 @@ def _pulsed(run: Run, places: NDArray[np.int64], who: NDArray[np.int64]) -> _Pul
     plan = run.plan
     row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
     return _Pulsed(run.parameters[who, row], plan.time[places], plan.target[places], plan.value[places],
-                   plan.duration[places], plan.interval[places])  # fmt: skip
+                   plan.duration[places], plan.interval[places], plan.wait[places])  # fmt: skip
 
 
 def _one_interval(p: _Pulsed, which: NDArray[np.int64], y: Floats) -> Run:
@@ -169,21 +170,27 @@ def _corrections(slopes: Floats, residual: Floats) -> tuple[Floats, Bools]:
 
 
 def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
-    """One interval of each problem: the dose at its begin; infusions longer than the interval overlap."""
+    """One interval of each problem: its dose enters after the wait; infusions of earlier doses may still run."""
     rows: list[tuple[float, int, int, float]] = []
     offset = np.zeros(len(which) + 1, np.int64)
     for k, i in enumerate(which):
-        t, index, duration, interval = float(start[k]), int(p.target[i]), float(p.duration[i]), float(p.interval[i])
-        amount = float(p.amount[i])
-        if duration == 0.0:
-            rows.append((t, BOLUS, index, amount))
-        else:
-            whole, rest = divmod(duration, interval)
-            rows += [(t, START, index, amount / duration)] * (int(whole) + (rest > 0.0))
-            if rest > 0.0:
-                rows.append((t + rest, STOP, index, amount / duration))
+        rows += _interval_rows(p, int(i), float(start[k]))
         offset[k + 1] = len(rows)
     time, kind, index_, value = (np.array(c) for c in zip(*rows, strict=True))
     zero = np.zeros(len(rows))
     return Plan(offset, time.astype(np.float64), kind.astype(np.int64), index_.astype(np.int64),
-                value.astype(np.float64), zero, zero, np.full(len(rows), -1))  # fmt: skip
+                value.astype(np.float64), zero, zero, zero, np.full(len(rows), -1))  # fmt: skip
+
+
+def _interval_rows(p: _Pulsed, i: int, start: float) -> list[tuple[float, int, int, float]]:
+    index, amount, duration, interval = int(p.target[i]), float(p.amount[i]), float(p.duration[i]), float(p.interval[i])
+    enters = float(p.wait[i])
+    if duration == 0.0:
+        return [(start + enters, BOLUS, index, amount)]
+    rows: list[tuple[float, int, int, float]] = []
+    while enters + duration > 0.0:
+        rows.append((start + max(enters, 0.0), START, index, amount / duration))
+        if enters + duration < interval:
+            rows.append((start + enters + duration, STOP, index, amount / duration))
+        enters -= interval
+    return sorted(rows)
