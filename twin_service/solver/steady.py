@@ -1,9 +1,10 @@
 """The state to which a repeated dose leads, by pulsing or by root finding; the two agree.
 
 Let F(y) be the state one interval later, the dose entering on the way (at once without a lag). Pulsing repeats
-y <- F(y); its error shrinks by the largest eigenvalue of F' each time, slowly when a half-life spans many intervals. Root finding solves F(y) = y by Newton
-steps y <- y + (I - M)^-1 (F(y) - y), with M ~ F' by differences, and accepts only a fixed point that pulsing would also
-keep: every eigenvalue of M inside the unit circle, and no state negative that pulsing leaves positive.
+y <- F(y); its error shrinks by the largest eigenvalue of F' each time, slowly when a half-life spans many intervals.
+Root finding solves F(y) = y by Newton steps y <- y + (I - M)^-1 (F(y) - y), with M ~ F' by differences, and accepts
+only a fixed point that pulsing would also keep: every eigenvalue of M inside the unit circle, and no state negative
+that pulsing leaves positive.
 States that nothing depends on (areas under a curve) have no steady state; they are put back to their initial value.
 """
 
