@@ -74,12 +74,18 @@ class Observable:
 
 @dataclass(frozen=True)
 class Route:
-    """How a given dose of `drug` enters: `amount = mg * units_per_mg` into `input`."""
+    """How a given dose of `drug` enters: `amount = mg * units_per_mg` into `input`.
+
+    A dose outside [least_mg, most_mg] brings a warning or, where the route `refuses`, a refusal.
+    """
 
     drug: str
     route: str
     input: str
     units_per_mg: float
+    least_mg: float = 0.0
+    most_mg: float = np.inf
+    refuses: bool = False
 
 
 @dataclass(frozen=True)

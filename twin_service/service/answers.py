@@ -41,9 +41,15 @@ def verdict(outcome: Outcome) -> common_pb2.Verdict:
 
 
 def basis(
-    row: TwinRow, view: View, *, now_us: int, members: int = 0, assumptions: Iterable[str] = ()
+    row: TwinRow,
+    view: View,
+    *,
+    now_us: int,
+    members: int = 0,
+    assumptions: Iterable[str] = (),
+    doubts: Iterable[str] = (),
 ) -> common_pb2.Basis:
-    """What an answer drawn from `view` rests on."""
+    """What an answer drawn from `view` rests on; `doubts` are warnings of the question itself."""
     found = basis_of(view.folded, *assumptions)
     last = view.folded.forecasts[-1].estimator if view.folded.forecasts else "no measurement yet"
     return common_pb2.Basis(
@@ -59,7 +65,7 @@ def basis(
         estimator=ESTIMATOR.get(found.estimator, common_pb2.ESTIMATOR_UNSPECIFIED),
         estimator_reason=f"last measurement: {last}",
         assumptions=found.assumptions,
-        warnings=found.warnings,
+        warnings=(*found.warnings, *doubts),
         used_event_ids=[s.event_id for s in view.folded.course.samples],
         unused_event_ids=view.folded.course.unused,
         members=members,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twin_service import units
@@ -18,6 +18,7 @@ from twin_service.service.twins import allowed_name
 from twin_service.settings import Settings
 from twin_service.store.twins import TwinRow
 from twin_service.twin import recommend as ranking
+from twin_service.twin.doubts import plan_doubts
 from twin_service.twin.regimen import Metric, PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import what_if
 from twin_service.twin.trajectory import outputs_of, resolve_outputs
@@ -48,8 +49,8 @@ def simulate(
     rooms: Rooms, request: simulation_pb2.SimulateRequest, row: TwinRow, view: View
 ) -> simulation_pb2.SimulateResponse:
     found = list(each(rooms, request, view))
-    response = simulation_pb2.SimulateResponse(what_ifs=found, basis=basis(rooms, request, row, view))
-    return response
+    asked = regimens_of(request.what_ifs, rooms.settings)
+    return simulation_pb2.SimulateResponse(what_ifs=found, basis=basis(rooms, request, row, view, regimens=asked))
 
 
 def each(rooms: Rooms, request: simulation_pb2.SimulateRequest, view: View) -> Iterator[simulation_pb2.WhatIf]:
@@ -108,14 +109,18 @@ def recommend(
         ranked=[answers.ranked(r, i + 1, origin_us, target_units) for i, r in enumerate(shown)],
         recommended=found.recommended.what_if.regimen.name if found.recommended else "",
         considered=found.considered,
-        basis=basis(rooms, request, row, view),
+        basis=basis(rooms, request, row, view, regimens=[r.what_if.regimen for r in shown]),
     )
 
 
-def basis(rooms: Rooms, request: Any, row: TwinRow, view: View) -> common_pb2.Basis:
+def basis(
+    rooms: Rooms, request: Any, row: TwinRow, view: View, *, regimens: Iterable[Regimen] = ()
+) -> common_pb2.Basis:
+    """What the answer rests on, with a warning for every planned dose outside its drug's domain."""
     members = members_of(request.members, rooms.settings)
     assumed = ("future doses are given as planned", "characteristics stay as last measured")
-    return answers.basis(row, view, now_us=calls.current().now_us, members=members, assumptions=assumed)
+    return answers.basis(row, view, now_us=calls.current().now_us, members=members, assumptions=assumed,
+                         doubts=plan_doubts(view.folded.model, regimens))  # fmt: skip
 
 
 def _span(request: Any, view: View, settings: Settings) -> tuple[float, float]:

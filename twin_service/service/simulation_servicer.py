@@ -26,7 +26,8 @@ class SimulationServicer(simulation_pb2_grpc.SimulationServiceServicer):
     def StreamSimulate(self, request: Any, context: Any) -> Iterator[simulation_pb2.StreamSimulateResponse]:
         question = request.simulate
         row, view = futures.view_for(self._rooms, question)
-        whole = simulation_pb2.SimulateResponse(basis=futures.basis(self._rooms, question, row, view))
+        asked = futures.regimens_of(question.what_ifs, self._rooms.settings)
+        whole = simulation_pb2.SimulateResponse(basis=futures.basis(self._rooms, question, row, view, regimens=asked))
         for found in futures.each(self._rooms, question, view):
             whole.what_ifs.append(found)
             if len(whole.what_ifs) < len(question.what_ifs):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service import units
+from twin_service.model.domain import dose_doubt
 from twin_service.model.qsp.alleles import allele_counts
 from twin_service.model.structure import PatientModel, Route
 from twin_service.outcome import Refusal, RefusalCode
@@ -91,7 +92,8 @@ class Course:
 def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Course:
     """The course of `timeline` for `model`.
 
-    Raises Refusal when a dose cannot enter the model (unknown drug or route) or a required characteristic is missing.
+    Raises Refusal when a dose cannot enter the model (unknown drug or route, or outside a domain that its file says to
+    refuse) or a required characteristic is missing.
     """
     found = timeline.effective
     start_us = min([person.epoch_us, *(e.time_us for e in found)])
@@ -121,6 +123,7 @@ def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:
     given = event.payload
     assert isinstance(given, DoseGiven)
     route = route_for(model, given.drug, given.route)
+    dose_doubt(route, given.amount_mg)
     return Dose(
         (event.time_us - start_us) / MICROSECONDS_PER_HOUR,
         route.input,

@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
+from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
+from twin_service.record.events import DoseGiven
 from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import read_as
-from twin_service.twin.course import Course, Sample, read_course
+from twin_service.twin.course import Course, Sample, read_course, route_for
 from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import columns, propagate
@@ -227,6 +229,9 @@ def _forecasts(
 def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts: list[Forecast]) -> list[str]:
     known = {c.name: c.default for c in model.covariates if c.default is not None}
     found = list(dict.fromkeys(w for row in course.covariates for w in model.warnings({**known, **row})))
+    given = [e.payload for e in timeline.effective if isinstance(e.payload, DoseGiven)]
+    doubts = [dose_doubt(route_for(model, g.drug, g.route), g.amount_mg) for g in given]
+    found += dict.fromkeys(d for d in doubts if d)
     if course.unused:
         found.append(f"{len(course.unused)} measurements are kept but not used: no part of {model.id} predicts them")
     if timeline.waiting:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose
@@ -64,6 +65,8 @@ def planned_doses(model: PatientModel, regimen: Regimen, start_h: float) -> tupl
     for i, plan in enumerate(regimen.doses):
         _check_plan(plan, f"regimens[{regimen.name}].doses[{i}]")
         route = route_for(model, plan.drug, plan.route)
+        for mg in {plan.amount_mg, plan.loading_mg}:
+            dose_doubt(route, mg)
         for k in range(plan.count):
             mg = plan.loading_mg if k == 0 and plan.loading_mg > 0 else plan.amount_mg
             found.append(

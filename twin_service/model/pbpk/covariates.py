@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twin_service.model.pbpk.domain import warnings_outside
+from twin_service.model.domain import warnings_outside
 from twin_service.model.pbpk.elimination import activity_covariate
 from twin_service.model.pbpk.individual import Plan
 from twin_service.model.structure import Covariate

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from twin_service.model.pbpk.domain import DRUG_FIELDS, read_domain
+from twin_service.model.domain import DRUG_FIELDS, read_domain
 from twin_service.model.pbpk.door import Door, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
@@ -89,7 +89,7 @@ def read_drug(
         formulations=read_formulations(table, door),
         variability=_variability(table, door),
         windows=_windows(table, door),
-        domain=read_domain(table, door, DRUG_FIELDS),
+        domain=read_domain(table, DRUG_FIELDS, door.fault),
         assumed=_assumed(table, record),
     )
     record = _distribution(_error(record, table, door), table.get("distribution", {}), door, organs)

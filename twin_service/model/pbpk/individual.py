@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twin_service.model.domain import refuse_outside
 from twin_service.model.pbpk.absorption import gut_values, transit_values
 from twin_service.model.pbpk.circulation import exchange_values, shared_values
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction
@@ -48,6 +49,8 @@ class Disposition:
 def individual_values(plan: Plan, covariates: Mapping[str, float]) -> dict[str, float]:
     """Every parameter of the block for these covariates (local names)."""
     species = plan.library.species[plan.species]
+    for drug in plan.drugs:
+        refuse_outside(drug.domain, covariates, drug.title)
     body, reference = create_body(species, covariates), reference_body(species)
     values = shared_values(species, body) | transit_values(covariates.get("fed", 0.0) >= 0.5)
     for drug in plan.drugs:

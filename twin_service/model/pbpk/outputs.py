@@ -6,6 +6,7 @@ follows the arteries within minutes.
 
 from __future__ import annotations
 
+from twin_service.model.domain import with_dose_domain
 from twin_service.model.pbpk.record import DrugRecord, Species
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.model.pbpk.site import Site
@@ -78,7 +79,8 @@ def inputs_of(sheet: Sheet, site: Site) -> tuple[Input, ...]:
 
 
 def route_of(drug: DrugRecord, entry: Input) -> Route:
-    return Route(drug.id, entry.name.removeprefix(f"{drug.id}_"), entry.name, drug.umol_per_mg)
+    route = Route(drug.id, entry.name.removeprefix(f"{drug.id}_"), entry.name, drug.umol_per_mg)
+    return with_dose_domain(route, drug.domain)
 
 
 def observables_of(drug: DrugRecord) -> tuple[Observable, ...]:

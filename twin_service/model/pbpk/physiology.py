@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from twin_service.model.domain import refuse_outside
 from twin_service.model.pbpk.conditions import (
     TERM_W,
     WEEKS_A_YEAR,
@@ -24,7 +25,6 @@ from twin_service.model.pbpk.conditions import (
     portal_flow,
     postmenstrual_week,
 )
-from twin_service.model.pbpk.domain import refuse_outside
 from twin_service.model.pbpk.record import Organ, Species
 from twin_service.outcome import Refusal, RefusalCode
 

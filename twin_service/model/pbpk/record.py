@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from twin_service.model.domain import Span
 from twin_service.model.pbpk.dosage import Absorption, Formulation
 
 CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver", "availability")
@@ -107,17 +108,6 @@ class Window:
     high: float | None
     measure: str
     origin: str
-
-
-class Span(NamedTuple):
-    """What a file was built for. Outside, an answer carries a warning or, where it `refuses`, is refused."""
-
-    low: float
-    high: float
-    refuses: bool = False
-
-    def holds(self, value: float) -> bool:
-        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True)

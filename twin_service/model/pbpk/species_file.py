@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from twin_service.model.pbpk.domain import BODY_FIELDS, read_domain
+from twin_service.model.domain import BODY_FIELDS, read_domain
 from twin_service.model.pbpk.door import Door
 from twin_service.model.pbpk.record import Composition, Enzyme, Genotype, Maturation, Organ, Species
 
@@ -24,7 +24,7 @@ def read_species(table: Mapping[str, Any], door: Door) -> Species:
         body,
         tuple(_organ(row, f"organ[{i}]", door) for i, row in enumerate(table.get("organ", ()))),
         {k: _composition(v, f"composition.{k}", door) for k, v in table.get("composition", {}).items()},
-        read_domain(table, door, BODY_FIELDS),
+        read_domain(table, BODY_FIELDS, door.fault),
     )
     check_closure(species, door)
     return species

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from twin_service.model.domain import Span, narrowed, read_domain, with_dose_domain
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.model.poppk.record import (
     EffectRecord,
@@ -157,15 +158,27 @@ def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
     if unknown:
         raise refuse(record.where, f"route {unknown[0]!r} has no input (R4); inputs: {', '.join(inputs)}")
     units_per_mg = float(record.raw.get("units_per_mg", 1.0))
-    return tuple(Route(record.drug, r, r, units_per_mg) for r in wanted)
+    domain = domain_of(record)
+    return tuple(with_dose_domain(Route(record.drug, r, r, units_per_mg), domain) for r in wanted)
+
+
+def domain_of(record: PopPkRecord) -> dict[str, Span]:
+    """The spans of `[domain]`: any covariate the file declares, and dose_mg. Refusal for a faulty one."""
+
+    def fault(place: str, message: str) -> None:
+        raise refuse(record.where, f"{place}: {message}")
+
+    names = [str(c["name"]) for c in record.raw.get("covariates", ())]
+    return read_domain(record.raw, (*names, "dose_mg"), fault)
 
 
 def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
-    found = []
+    found, domain = [], domain_of(record)
     for c in record.raw.get("covariates", ()):
         low, high = c.get("limits", (-np.inf, np.inf))
         caution = c.get("caution", (low, high))
-        found.append(Covariate(c["name"], c["unit"], c.get("default"), low, high, caution[0], caution[1]))
+        said = Covariate(c["name"], c["unit"], c.get("default"), low, high, caution[0], caution[1])
+        found.append(narrowed(said, domain))
     if any(e.occasions for e in effects_of(record).values()):
         found.append(Covariate("occasion", "1", 0.0, 0.0))
     return tuple(found)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from twin_service.model.domain import Span, narrowed, read_domain, with_dose_domain
 from twin_service.model.qsp.law import Equations, Names
 from twin_service.model.qsp.record import CovariateEffect, ParameterRecord, QspRecord, block_files, read_block_file
 from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, Route
@@ -61,6 +62,7 @@ def block_of(record: QspRecord) -> Block:
     said = law.equations(*_symbols(record), TIME)
     _check_names(record, said)
     effects, omega = _effects(record)
+    domain = _domain(record)
     return Block(
         id=record.id,
         version=record.version,
@@ -76,8 +78,8 @@ def block_of(record: QspRecord) -> Block:
         effects=effects,
         omega=omega,
         observables=tuple(_observable(o, record) for o in raw.get("observable", ())),
-        routes=tuple(Route(r["drug"], r["route"], r["input"], float(r["units_per_mg"])) for r in raw.get("route", ())),
-        covariates=tuple(_covariate(c) for c in raw.get("covariate", ())),
+        routes=tuple(_route(r, domain) for r in raw.get("route", ())),
+        covariates=tuple(narrowed(_covariate(c), domain) for c in raw.get("covariate", ())),
         endpoints=tuple(_endpoint(e, record) for e in raw.get("endpoint", ())),
     )
 
@@ -181,6 +183,20 @@ def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: s
         raise _refuse(record, f"{kind} {name}: output {output!r} is unknown (R4); known: {', '.join(outputs)}")
     if outputs[output] != unit:
         raise _refuse(record, f"{kind} {name}: unit {unit!r}, but output {output} is in {outputs[output]} (R5)")
+
+
+def _domain(record: QspRecord) -> dict[str, Span]:
+    """The spans of `[domain]`: any covariate the file declares, and dose_mg of its routes."""
+
+    def fault(place: str, message: str) -> None:
+        raise _refuse(record, f"{place}: {message}")
+
+    names = [str(c["name"]) for c in record.raw.get("covariate", ())]
+    return read_domain(record.raw, (*names, "dose_mg"), fault)
+
+
+def _route(r: Mapping[str, Any], domain: Mapping[str, Span]) -> Route:
+    return with_dose_domain(Route(r["drug"], r["route"], r["input"], float(r["units_per_mg"])), domain)
 
 
 def _covariate(c: Mapping[str, Any]) -> Covariate:
