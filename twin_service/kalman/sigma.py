@@ -16,7 +16,7 @@ import numpy as np
 from filterpy.kalman import MerweScaledSigmaPoints, unscented_transform
 from numpy.typing import NDArray
 
-from twin_service.kalman.belief import Belief
+from twin_service.kalman.belief import Belief, whitened
 
 FloatArray = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def regress(belief: Belief, points: SigmaPoints, z: FloatArray) -> Regression:
     """
     mean, covariance = unscented_transform(z, points.weights, points.weights)
     cross = (points.eta - belief.mean).T @ (points.weights[:, None] * (z - mean))
-    half = np.linalg.solve(belief.chol, cross)
-    A = np.asarray(np.linalg.solve(belief.chol.T, half).T, dtype=np.float64)
+    half = whitened(belief.chol, cross)
+    A = whitened(belief.chol, half, transposed=True).T
     E = covariance - half.T @ half
     return Regression(A, mean - A @ belief.mean, 0.5 * (E + E.T), mean, covariance)

@@ -18,10 +18,10 @@ from filterpy.kalman import update as kalman_update
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
 
-from twin_service.kalman.belief import Belief, factor
+from twin_service.kalman.belief import Belief, factor, whitened
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Observed, usable
 from twin_service.kalman.report import GATE, Update, UpdateReport, judge, kept_prior, tail_weight
-from twin_service.kalman.sigma import Regression, regress, sigma_points
+from twin_service.kalman.sigma import Regression, SigmaPoints, regress, sigma_points
 from twin_service.outcome import OK, Outcome, Verdict
 
 FloatArray = NDArray[np.float64]
@@ -62,7 +62,7 @@ def unscented_update(
     if not chosen.keep.any():
         return kept_prior(belief, "unscented", len(observed), OK, warnings=chosen.warnings)
     rows = observed.rows(chosen.keep)
-    line = _line(belief, rows, f[:, chosen.keep])
+    line = _line(belief, points, rows, f[:, chosen.keep])
     if line is None:
         return kept_prior(
             belief, "unscented", len(observed), Outcome(Verdict.NOT_FINITE, "a prediction is not positive")
@@ -71,12 +71,12 @@ def unscented_update(
     current, raised, passes = belief, 0.0, 0
     for passes in range(1, max(1, iterations) + 1 if len(belief.mean) else 1):
         proposed, floor = _condition(belief, rows, line, score.weight)
-        step = float(np.max(np.abs(np.linalg.solve(current.chol, proposed.mean - current.mean))))
+        step = float(np.max(np.abs(whitened(current.chol, proposed.mean - current.mean))))
         current, raised = proposed, max(raised, floor)
         if step < SETTLED or passes == iterations:
             break
         points = sigma_points(current)
-        again = _line(current, rows, predict(points.eta)[:, chosen.keep])
+        again = _line(current, points, rows, predict(points.eta)[:, chosen.keep])
         if again is None:
             break
         line = again
@@ -94,8 +94,8 @@ class _Score(NamedTuple):
     log_evidence: float
 
 
-def _line(belief: Belief, rows: Observed, f: FloatArray) -> _Line | None:
-    """Regression over `belief`; None where a prediction cannot be put on the noise's scale.
+def _line(belief: Belief, points: SigmaPoints, rows: Observed, f: FloatArray) -> _Line | None:
+    """Regression over `belief` from predictions `f` (N, ny) at its points; None where the noise has no scale there.
 
     The noise variance is its expectation over the belief, so that a proportional law is evaluated where the model
     is believed to be and never at the noisy reading.
@@ -103,7 +103,6 @@ def _line(belief: Belief, rows: Observed, f: FloatArray) -> _Line | None:
     scale = rows.scaled(f)
     if not (np.all(np.isfinite(scale.f)) and np.all(np.isfinite(scale.v))):
         return None
-    points = sigma_points(belief)
     return _Line(regress(belief, points, scale.f), points.weights @ scale.v)
 
 
@@ -114,14 +113,16 @@ def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
     innovation = rows.targets() - z
     standard = innovation / sd
     seen = rows.censoring == SEEN
-    side = np.where(rows.censoring == ABOVE, -1.0, 1.0)
-    log_tail = np.where(seen, 0.0, log_ndtr(side * standard))
-    nis = np.where(seen, standard**2, ndtri(np.clip(0.5 * np.exp(log_tail), 1e-300, 0.5)) ** 2)
+    nis, log_tail = standard**2, np.zeros(len(z))
+    if not seen.all():
+        side = np.where(rows.censoring == ABOVE, -1.0, 1.0)
+        log_tail = np.where(seen, 0.0, log_ndtr(side * standard))
+        nis = np.where(seen, nis, ndtri(np.clip(0.5 * np.exp(log_tail), 1e-300, 0.5)) ** 2)
     surprising = nis > gate if gate is not None else np.zeros(len(nis), dtype=bool)
     evidence = float(np.sum(log_tail[~seen]))
     if seen.any():
         L = factor(S[np.ix_(seen, seen)]).lower
-        w = np.linalg.solve(L, innovation[seen])
+        w = whitened(L, innovation[seen])
         evidence -= 0.5 * float(w @ w) + float(np.sum(np.log(np.diag(L)))) + 0.5 * len(w) * np.log(2.0 * np.pi)
     return _Score(z, sd, innovation, nis, tail_weight(nis, gate), surprising, evidence)
 

@@ -105,6 +105,8 @@ def _parameters(system: System, parameters: ArrayLike) -> Floats:
 
 def _rows(system: System, p: Floats, courses: Sequence[Schedule], start: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Parameters with unused rows filled from the last used one, and the row in force at the start."""
+    if p.shape[1] == 1 and np.isfinite(p).all() and not any(s.change_times_h for s in courses):
+        return p, np.zeros(p.shape[0], np.int64)
     changes = change_matrix(courses)
     if np.isnan(changes).any() or (np.isfinite(changes[:, 1:]) & (changes[:, 1:] < changes[:, :-1])).any():
         raise _refuse(system, "schedules.change_times_h", "must be finite and nondecreasing", "CHANGES_INVALID")
@@ -129,24 +131,25 @@ def _rows(system: System, p: Floats, courses: Sequence[Schedule], start: Floats)
 def _times(system: System, times_h: ArrayLike, start: Floats) -> Floats:
     n = len(start)
     times = _array(system, "times_h", times_h)
-    if times.ndim == 1:
-        times = np.broadcast_to(times, (n, len(times)))
-    if times.ndim != 2 or times.shape[0] != n:
+    if times.ndim not in (1, 2) or (times.ndim == 2 and times.shape[0] != n):
         raise _refuse(system, "times_h", f"has shape {times.shape}; expected (nt,) or ({n}, nt)", "SHAPE_INVALID")
     times = _finite(system, "times_h", times)
-    if times.shape[1] and (np.any(np.diff(times, axis=1) < 0) or np.any(times[:, 0] < start)):
-        raise _refuse(system, "times_h", "must not decrease nor begin before start_h", "TIMES_INVALID")
-    return times
+    if times.shape[-1] and n:
+        # one grid for all is checked once
+        first = times[0] >= start.max() if times.ndim == 1 else (times[:, 0] >= start).all()
+        if not first or (times[..., 1:] < times[..., :-1]).any():
+            raise _refuse(system, "times_h", "must not decrease nor begin before start_h", "TIMES_INVALID")
+    return times if times.ndim == 2 else np.broadcast_to(times, (n, len(times)))
 
 
 def _after(system: System, after_dose: ArrayLike | None, times: Floats) -> NDArray[np.bool_]:
     if after_dose is None:
-        return np.zeros(times.shape, dtype=np.bool_)
+        return np.broadcast_to(np.zeros(times.shape[1], dtype=np.bool_), times.shape)
     after = np.asarray(after_dose, dtype=np.bool_)
-    if after.ndim == 1:
-        after = np.broadcast_to(after, times.shape[:1] + after.shape)
-    if after.shape != times.shape:
+    if after.shape not in (times.shape, times.shape[1:]):
         raise _refuse(system, "after_dose", f"has shape {after.shape}; expected {times.shape}", "SHAPE_INVALID")
-    if np.any((times[:, 1:] == times[:, :-1]) & after[:, :-1] & ~after[:, 1:]):
+    if (after[..., :-1] & ~after[..., 1:]).any() and (
+        (times[:, 1:] == times[:, :-1]) & after[..., :-1] & ~after[..., 1:]
+    ).any():
         raise _refuse(system, "after_dose", "at equal times the value before a dose must come first", "TIMES_INVALID")
-    return np.ascontiguousarray(after)
+    return np.broadcast_to(np.ascontiguousarray(after), times.shape)

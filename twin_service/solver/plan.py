@@ -24,6 +24,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+KEPT_MAX, KEPT_ROWS_MAX = 64, 20_000
+"""An estimator asks for the same course again and again: that many plans are kept, none longer than that many rows."""
+Key = tuple[str, Schedule, int, float]
+
+
 class Plan(NamedTuple):
     """Actions of patient i are rows `offset[i]:offset[i+1]`.
 
@@ -65,6 +70,9 @@ class Doses(NamedTuple):
     adds: NDArray[np.bool_]
 
 
+_KEPT: dict[Key | None, Plan] = {}
+
+
 def change_matrix(schedules: Sequence[Schedule]) -> Floats:
     """Change times (h), one row per schedule, padded with infinity."""
     width = max((len(s.change_times_h) for s in schedules), default=0)
@@ -77,7 +85,27 @@ def change_matrix(schedules: Sequence[Schedule]) -> Floats:
 def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
     """The plan of N patients; `schedules` holds one for all or N; `parameters` is (N, K, np); `start_h` (N,)."""
     n = parameters.shape[0]
-    shared = len(schedules) == 1
+    key = _key(system, schedules, n, start_h)
+    if key in _KEPT:
+        return _KEPT[key]
+    plan = _made(system, parameters, schedules, start_h)
+    if key is not None:
+        if len(_KEPT) >= KEPT_MAX:
+            _KEPT.clear()
+        _KEPT[key] = plan
+    return plan
+
+
+def _key(system: System, schedules: Sequence[Schedule], n: int, start_h: Floats) -> Key | None:
+    """What a plan depends on where parameters cannot move it; None where they can, or where it is large."""
+    if len(schedules) != 1 or not n or n * len(schedules[0].doses) > KEPT_ROWS_MAX or (start_h != start_h[0]).any():
+        return None
+    fixed = all(r.op == "const" for u in system.inputs for r in (u.bioavailability, u.lag, u.duration or ZERO))
+    return (system.digest, schedules[0], n, float(start_h[0])) if fixed else None
+
+
+def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+    n, shared = parameters.shape[0], len(schedules) == 1
     changes, resets = change_matrix(schedules), _reset_matrix(schedules)
     doses = flatten_doses(system, schedules)
     if shared and n > 1:
@@ -136,7 +164,9 @@ def flatten_doses(system: System, schedules: Sequence[Schedule]) -> Doses:
 
 def repeat_doses(doses: Doses, n: int) -> Doses:
     """The doses of one patient for each of `n`."""
-    return Doses._make([np.repeat(np.arange(n, dtype=np.int64), len(doses.who)), *(np.tile(x, n) for x in doses[1:])])
+    m = len(doses.who)
+    pick = np.arange(n * m) % m
+    return Doses._make([np.repeat(np.arange(n, dtype=np.int64), m), *(x[pick] for x in doses[1:])])
 
 
 def _rows(who: Any, time: Any, kind: int, index: Any, value: Any, source: Any = None) -> tuple[Any, ...]:
