@@ -25,7 +25,9 @@ from twin_service.kalman.unscented import unscented_update
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel
+from twin_service.record.person import ModelChoice
 from twin_service.solver.simulate import Tolerances
+from twin_service.twin.assemble import build
 
 FloatArray = NDArray[np.float64]
 TIGHT: Final = Tolerances(rtol=1e-10, atol_scale=1e-4)
@@ -45,7 +47,7 @@ def estimation_figures(
     model = compose("vancomycin_goti", {"d": build_poppk("vancomycin_goti")})
     subjects = simulated_cohort(model, patients, np.random.default_rng(7))
     found["estimation.coverage90_poppk"] = coverage(model, subjects, "moments")
-    return found | timing_figures(model, subjects[:60])
+    return found | timing_figures(model, subjects[:60]) | body_timing_figures()
 
 
 def nonmem_figures(folder: Path) -> dict[str, float]:
@@ -168,4 +170,25 @@ def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, fl
     return {
         "estimation.laplace_ms_median": 1e3 * float(np.median(laplace)),
         "estimation.filter_poppk_ms": 1e3 * float(np.median(update)),
+    }
+
+
+def body_timing_figures(repeats: int = 30) -> dict[str, float]:
+    """Median milliseconds in which a docetaxel body with neutrophils and tumor takes in a count of the second cycle."""
+    model = build(ModelChoice(drugs=("docetaxel",), effects=("neutropenia_docetaxel_unbound", "tumor_claret")))
+    rows: list[dict[str, Any]] = [
+        {"ID": 1, "TIME": 504.0 * k, "AMT": 130.0, "DUR": 1.0, "EVID": 1, "ROUTE": "iv"} for k in range(2)
+    ]
+    rows.append({"ID": 1, "TIME": 504.0 + 168.0, "DV": 0.9, "DVID": "neutrophils", "EVID": 0})
+    (subject,) = subjects_of(rows, model)
+    predict, readings, prior = predictor(model, subject), observed(model, subject), prior_of(model)
+    unscented_update(prior, predict, readings)
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        unscented_update(prior, predict, readings)
+        taken.append(time.perf_counter() - start)
+    return {
+        "estimation.filter_pbpk_qsp_ms": 1e3 * float(np.median(taken)),
+        "estimation.filter_pbpk_qsp_states": float(len(model.system.states)),
     }
