@@ -17,7 +17,11 @@ def own_library(library: Library, paths: Sequence[Path]) -> Library:
     beside: dict[str, Path] = {}
     for path in paths:
         if path.suffix == ".toml" and path.parent.is_dir():
-            beside |= {p.stem: p for p in sorted(path.parent.glob("*.toml")) if not p.name.endswith(".check.toml")}
+            beside |= {
+                p.stem: p
+                for p in sorted(path.parent.glob("*.toml"))
+                if not p.name.endswith(".check.toml") and p != path
+            }
     return replace(library, drug_paths={**beside, **library.drug_paths})
 
 

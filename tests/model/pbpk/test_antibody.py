@@ -69,7 +69,41 @@ def test_subcutaneous_doses_arrive_late_and_in_part() -> None:
 def test_mistakes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('id = "x"\nmolar_mass = { value = 150, unit = "kg", origin = "" }\n', encoding="utf-8")
-    with pytest.raises(Refusal, match="catabolism.uptake: is missing"):
+    with pytest.raises(Refusal, match="catabolism.clearance: is missing"):
         read_antibody(path)
     with pytest.raises(Refusal, match="known: tefibazumab"):
         build_antibody("nomab")
+
+
+OWN = """
+id = "ownmab"
+version = "1"
+title = "Own antibody"
+molar_mass = { value = 149, unit = "kDa", origin = "test" }
+[catabolism]
+clearance = { value = 0.24, unit = "L/d", origin = "test" }
+"""
+
+
+def test_a_clearance_alone_makes_an_antibody_and_says_what_is_assumed(tmp_path: Path) -> None:
+    path = tmp_path / "ownmab.toml"
+    path.write_text(OWN, encoding="utf-8")
+    said = read_antibody(path)
+    assert said["catabolism.uptake"] * (1 - said["catabolism.recycled"]) == pytest.approx(0.01)
+    model = compose("m", {"b": build_antibody(path)})
+    times = np.linspace(0.0, 4000.0, 8001)
+    solution = simulate(model.system, model.values({}), Schedule((Dose(0.0, "b.ownmab_iv", 1.0, 1.0),)), times)
+    area = float(np.trapezoid(solution.outputs[0, :, model.system.output_index["b.plasma"]], times))
+    assert 1.0 / area == pytest.approx(0.01, rel=0.01)
+    assert sum("typical IgG" in w for w in model.warnings({})) == 5
+
+
+def test_two_ways_to_say_a_clearance_are_one_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "ownmab.toml"
+    path.write_text(OWN + 'uptake = { value = 0.1, unit = "L/h", origin = "test" }\n', encoding="utf-8")
+    with pytest.raises(Refusal, match=r"clearance is uptake \(1 - recycled\) \(R11\)"):
+        read_antibody(path)
+    path.write_text(OWN.replace("ownmab", "other").replace("149", "149000"), encoding="utf-8")
+    with pytest.raises(Refusal, match="they must agree") as refusal:
+        read_antibody(path)
+    assert "molar_mass: is 149000 kDa" in refusal.value.message

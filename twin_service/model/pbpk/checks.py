@@ -2,6 +2,7 @@
 
 R1 masses (volumes) close   R2 flows close   R3 every organ's blood reaches the lung   R4 laws, enzymes, organs exist
 R5 units have the dimension the law wants   R6 the drug leaves the body and reaches a steady state   R7 origins present
+R8 what is required is there   R9 values lie in their range   R10 keys are known   R11 nothing counts twice
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ RULES = {
     "R5": "every unit has the dimension its law wants",
     "R6": "the drug leaves the body: a half-life from minutes to a year, clearance below organ flow",
     "R7": "every value has an origin",
+    "R8": "everything required is there, in the shape it is read in",
+    "R9": "every value lies in the range of what it is",
+    "R10": "every key is known: a misspelled one would leave a default in force",
+    "R11": "nothing counts twice",
 }
 
 
@@ -72,7 +77,8 @@ def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
         if way.forms and way.forms not in library.drug_paths and way.forms != drug.id:
             door.fault(
                 f"clearance[{i}].forms",
-                f"{way.forms!r} is no drug of the library; known: {', '.join(library.drug_paths)}",
+                f"{way.forms!r} is no drug of the library and no file beside this one; known: "
+                f"{', '.join(library.drug_paths)}",
                 "R4",
             )
 

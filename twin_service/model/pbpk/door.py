@@ -10,6 +10,15 @@ from typing import Any
 from twin_service.model.library_units import UnitError, conversion
 from twin_service.model.pbpk.record import Quantity
 
+# What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
+MEANT = {
+    "hepatic": "liver", "renal": "kidney", "intestine": "gut", "intestinal": "gut", "biliary": "bile",
+    "blood": "plasma", "basic": "base", "acidic": "acid", "inhibition": "competitive", "reversible": "competitive",
+    "mbi": "mechanism_based",
+    "tdi": "mechanism_based", "cyp3a": "CYP3A4", "pgp": "P-gp", "mdr1": "P-gp", "unknown": "OTHER", "ir": "first_order",
+    "tablet": "first_order", "er": "weibull", "clearance": "clint", "in_vitro": "linear", "mm": "michaelis_menten",
+}  # fmt: skip
+
 PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = (
     "microsomes",
     "recombinant",
@@ -55,12 +64,15 @@ class Door:
             if key not in allowed:
                 close = _closest(key, allowed)
                 hint = f"; did you mean {close!r}?" if close else ";"
-                self.fault(f"{where}.{key}" if where else key, f"unknown key{hint} known: {', '.join(allowed)}")
+                self.fault(f"{where}.{key}" if where else key, f"unknown key{hint} known: {', '.join(allowed)}", "R10")
 
     def word(self, value: Any, where: str, allowed: Iterable[str], *, rule: str = "R4") -> str:
         words = list(allowed)
-        if value not in words:
-            close = _closest(str(value), words)
+        if value is None:
+            self.fault(where, f"is missing; one of: {', '.join(words)}", "R8")
+        elif value not in words:
+            near = MEANT.get(str(value).lower())
+            close = near if near in words else _closest(str(value), words)
             hint = f"; did you mean {close!r}?" if close else ";"
             self.fault(where, f"{value!r} is unknown{hint} known: {', '.join(words)}", rule)
         return str(value)
@@ -81,7 +93,7 @@ class Door:
         place = f"{where}.{key}" if where else key
         if key not in table:
             if required:
-                self.fault(place, f'is missing; write {key} = {{ value = ..., unit = "{unit}", origin = "..." }}')
+                self.fault(place, f'is missing; write {key} = {{ value = ..., unit = "{unit}", origin = "..." }}', "R8")
             return None
         return self.read(table[key], place, unit, low=low, high=high, positive=positive)
 
@@ -94,7 +106,7 @@ class Door:
         self.known(raw, place, ("value", "unit", "origin", "method", "cv", "note"))
         value, said = raw.get("value"), raw.get("unit")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self.fault(f"{place}.value", f"is {value!r}; expected a finite number")
+            self.fault(f"{place}.value", f"is {value!r}; expected a finite number", "R9")
             return None
         if not isinstance(said, str):
             self.fault(f"{place}.unit", f'unit is missing; write unit = "{unit}"', "R5")
@@ -107,14 +119,23 @@ class Door:
             self.fault(place, str(error), "R5")
             return None
         if number < low or number > high or (positive and number <= 0):
-            least = "more than 0" if positive and low <= 0 else f"at least {low:g}"
-            most = "" if math.isinf(high) else f" and at most {high:g}"
-            also = "" if said == unit else f" (written {value:g} {said})"
-            self.fault(place, f"is {number:g} {unit}{also}; expected {least}{most}")
+            self._out_of_range(place, (float(value), said), (low, high), number / value if value else 1.0, positive)
             return None
         return Quantity(
             number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")), float(raw.get("cv", 0.0))
         )
+
+    def _out_of_range(
+        self, place: str, written: tuple[float, str], span: tuple[float, float], factor: float, positive: bool
+    ) -> None:
+        """The limits in the unit that was written."""
+        value, said = written
+        low, high = (x / factor for x in span)
+        unit = "" if said in ("1", "") else f" {said}"
+        least = "more than 0" if positive and low <= 0 else f"at least {low:.4g}{unit}"
+        most = "" if math.isinf(high) else f" and at most {high:.4g}{unit}"
+        share = '; a percentage is written unit = "%"' if said == "1" and high == 1.0 and 1.0 < value <= 100.0 else ""
+        self.fault(place, f"is {value:g}{unit}; expected {least}{most}{share}", "R9")
 
     def basis(self, raw: Any, place: str, choices: Mapping[str, str]) -> tuple[str, str]:
         """(basis, unit) whose dimension the quantity's unit has; the first choice where none fits."""
@@ -126,9 +147,9 @@ class Door:
             except UnitError:
                 continue
         if isinstance(raw, Mapping):
-            self.fault(
-                place, f"unit {said!r} fits none of: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5"
-            )
+            what = f"unit {said!r} fits none of" if said else "unit is missing; one of"
+            self.fault(f"{place}.unit", f"{what}: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5")
+            return "", ""
         return next(iter(choices.items()))
 
 
@@ -137,12 +158,25 @@ def value_or(quantity: Quantity | None, default: float) -> float:
 
 
 def table_rows(table: Mapping[str, Any], key: str, door: Door) -> list[Mapping[str, Any]]:
-    """The rows of `[[key]]`; a finding where it is no list of tables."""
+    """The rows of `[[key]]`; `shaped` has seen to it that they are tables."""
     rows = table.get(key, [])
-    if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
-        door.fault(key, f"expected a list of tables; write [[{key}]]")
-        return []
-    return rows
+    return rows if isinstance(rows, list) else []
+
+
+def shaped(table: Mapping[str, Any], door: Door, *, lists: Iterable[str], tables: Iterable[str]) -> dict[str, Any]:
+    """`table` without what has the wrong shape: `lists` are lists of tables, `tables` are tables; each is a finding."""
+    kept = dict(table)
+    for key in lists:
+        rows = table.get(key, [])
+        if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
+            what = "a single table" if isinstance(rows, Mapping) else repr(rows)
+            door.fault(key, f"is {what}; it is a list: write [[{key}]] with two brackets and its keys below", "R8")
+            del kept[key]
+    for key in tables:
+        if not isinstance(table.get(key, {}), Mapping):
+            door.fault(key, f"is {table[key]!r}; write [{key}] and its keys below it", "R8")
+            del kept[key]
+    return kept
 
 
 def _closest(word: str, known: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from twin_service.model.domain import DRUG_FIELDS, read_domain
-from twin_service.model.pbpk.door import Door, table_rows, value_or
+from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
 from twin_service.model.pbpk.record import (
@@ -50,14 +50,19 @@ _TOP: Final = (
 )
 
 
+_LISTS: Final = ("pka", "clearance", "interaction", "formulation", "variability", "target")
+_TABLES: Final = ("distribution", "absorption", "error", "domain")
+
+
 def read_drug(
     table: Mapping[str, Any], door: Door, enzymes: Collection[str], organs: Collection[str]
 ) -> DrugRecord | None:
     """The record of a drug file; None where a required value is missing or wrong (the findings say which)."""
     door.known(table, "", _TOP)
+    table = shaped(table, door, lists=_LISTS, tables=_TABLES)
     for key in ("id", "version", "title"):
         if not table.get(key):
-            door.fault(key, f'is missing; write {key} = "..."')
+            door.fault(key, f'is missing; write {key} = "..."', "R8")
     mass = door.quantity(table, "molar_mass", "g/mol", required=True, low=10, high=300000)
     door.molar_mass = mass.value if mass else None
     logp = door.quantity(table, "logp", "1", required=True, low=-10, high=12)

@@ -30,7 +30,12 @@ _CLEARANCE: Final = (
     "unchanged",
     "uptake",
 )
-_VMAX: Final = {"microsomes": "pmol/min/mg", "hepatocytes": "pmol/min/10^6cells", "liver": "umol/h"}
+_VMAX: Final = {
+    "microsomes": "pmol/min/mg",
+    "recombinant": "1/min",
+    "hepatocytes": "pmol/min/10^6cells",
+    "liver": "umol/h",
+}
 _CLINT: Final = {
     "microsomes": "uL/min/mg",
     "recombinant": "uL/min/pmol",
@@ -65,7 +70,8 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
             'content; say [[clearance]] organ = "gut", law = "availability" with a known fg, or "from_liver" with '
             "a scalar (0 for none)",
         )
-    if not found and table.get("gfr_fraction", {}).get("value") == 0:
+    gfr = table.get("gfr_fraction")
+    if not found and isinstance(gfr, Mapping) and gfr.get("value") == 0:
         door.fault("clearance", "the drug never leaves the body: no clearance and gfr_fraction 0", "R6")
     return tuple(found)
 
@@ -74,13 +80,14 @@ def _no_double(rows: list[Clearance], door: Door) -> None:
     """A total clearance holds what the kidney and the liver do: stated beside it they would count twice."""
     totals = [i for i, w in enumerate(rows) if w.organ == "total"]
     for i in totals[1:]:
-        door.fault(f"clearance[{i}].organ", f"is a second total clearance; clearance[{totals[0]}] is the first")
+        door.fault(f"clearance[{i}].organ", f"is a second total clearance; clearance[{totals[0]}] is the first", "R11")
     for i, way in enumerate(rows):
         if totals and (way.organ == "kidney" or (way.organ in ("liver", "bile", "plasma") and way.law == "in_vivo")):
             door.fault(
                 f"clearance[{i}].organ",
                 f"{way.organ} is part of the total clearance of clearance[{totals[0]}] and would count twice; keep the "
                 "total with unchanged = {...}, or write it out as liver and kidney",
+                "R11",
             )
     for i, way in enumerate(rows):
         same = [k for k, w in enumerate(rows[:i]) if (w.organ, w.enzyme, w.transporter) == (
@@ -115,10 +122,16 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
     organ = door.word(row.get("organ"), f"{at}.organ", ORGANS)
     law = door.word(row.get("law"), f"{at}.law", CLEARANCE_LAWS)
     enzyme = door.word(row["enzyme"], f"{at}.enzyme", enzymes) if "enzyme" in row else ""
+    if enzyme and enzyme not in enzymes:
+        door.doubt(
+            f"{at}.enzyme", 'an enzyme that is not listed is written "OTHER": it clears, and nothing modulates it'
+        )
     carrier = door.word(row["transporter"], f"{at}.transporter", enzymes) if "transporter" in row else ""
     maximum, constant, km, basis = _numbers(row, law, at, door)
     basis = door.word(
-        row.get("basis", basis), f"{at}.basis", ("recombinant", "microsomes", "hepatocytes", "liver", "body_weight")
+        row.get("basis", basis or "liver"),
+        f"{at}.basis",
+        ("recombinant", "microsomes", "hepatocytes", "liver", "body_weight"),
     )
     if basis == "recombinant" and not (enzyme or carrier):
         door.fault(
@@ -170,17 +183,17 @@ def _numbers(
             basis, maximum = "recombinant", door.quantity(row, "kcat", "1/min", where=at, positive=True)
         else:
             basis, unit = door.basis(row.get("vmax"), f"{at}.vmax", _VMAX)
-            maximum = door.quantity(row, "vmax", unit, where=at, required=True, positive=True)
+            maximum = door.quantity(row, "vmax", unit, where=at, required=True, positive=True) if unit else None
     elif law == "linear":
         basis, unit = door.basis(row.get("clint"), f"{at}.clint", _CLINT)
-        constant = door.quantity(row, "clint", unit, where=at, required=True, low=0)
+        constant = door.quantity(row, "clint", unit, where=at, required=True, low=0) if unit else None
     elif law == "availability":
         constant = door.quantity(row, "fg", "1", where=at, required=True, low=0.01, high=0.999)
         km = door.quantity(row, "km", "umol/L", where=at, positive=True)
         basis = "liver"
     elif law == "in_vivo":
         basis, unit = door.basis(row.get("clearance"), f"{at}.clearance", {"liver": "L/h", "body_weight": "L/h/kg"})
-        constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0)
+        constant = door.quantity(row, "clearance", unit, where=at, required=True, low=0) if unit else None
         km = door.quantity(row, "km", "umol/L", where=at, positive=True)
     return maximum, constant, km, basis
 
@@ -204,7 +217,7 @@ def read_interactions(table: Mapping[str, Any], door: Door, enzymes: Collection[
         if kind == "suppression" and given.get("emax") and given["emax"].value > 1:  # type: ignore[union-attr]
             door.fault(f"{at}.emax", "suppression cannot exceed 1 (the whole synthesis)")
         for k in row:
-            if k in units and k not in needs:
+            if needs and k in units and k not in needs:
                 door.fault(f"{at}.{k}", f"has no place in a {kind} interaction; it needs: {', '.join(needs)}")
         found.append(Interaction(target, kind, organs=tuple(row.get("organs", ("liver", "gut", "kidney"))), **given))
     return tuple(found)
