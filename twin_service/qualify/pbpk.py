@@ -21,7 +21,7 @@ from twin_service.qualify.courses import CourseResult, run_courses
 from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
 from twin_service.qualify.interactions import InteractionResult, run_interactions
 from twin_service.qualify.observed import observed_studies
-from twin_service.qualify.people import genotype_effects, volumes_from_structure
+from twin_service.qualify.people import animal_volumes, genotype_effects, volumes_from_structure
 from twin_service.qualify.populations import PopulationRatio, population_figures, population_ratios
 from twin_service.qualify.scores import Ratio, gmfe, median, within
 from twin_service.solver.simulate import simulate
@@ -104,7 +104,7 @@ def measure(
         courses, interactions, groups, singles = _against(reference, library, drugs, progress)
         figures |= course_figures(courses) | interaction_figures(interactions)
         figures |= children_figures(groups, singles)
-        figures |= _volume_figures(reference, library)
+        figures |= _volume_figures(reference, library) | _animal_figures(reference, library)
     else:
         progress("no reference data: only check files and genotypes were measured")
     if drugs is None:
@@ -190,6 +190,18 @@ def _volume_figures(reference: Path, library: Library) -> dict[str, float]:
         "pbpk.vss_n": float(len(volumes)),
         "pbpk.vss_rr_gmfe": gmfe([r.fold for r, _ in volumes]),
         "pbpk.vss_rr_gmfe_logp_below_4": gmfe([r.fold for r, logp in volumes if logp < 4]),
+    }
+
+
+def _animal_figures(reference: Path, library: Library) -> dict[str, float]:
+    folder = reference / "pbpk"
+    table = folder / "human_animal" / "Animal_PK_data.csv"
+    chemicals = folder / "httk" / "chem.physical_and_invitro.data.csv.gz"
+    if not table.exists() or not chemicals.exists():
+        return {}
+    found = animal_volumes(table, chemicals, library)
+    return {f"pbpk.animal_vss_n.{s}": float(len(r)) for s, r in found.items()} | {
+        f"pbpk.animal_vss_gmfe.{s}": gmfe([x.fold for x in r]) for s, r in found.items()
     }
 
 

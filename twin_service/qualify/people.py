@@ -58,6 +58,38 @@ def volumes_from_structure(baseline: Path, chemicals: Path, library: Library) ->
     return found
 
 
+ANIMALS = ("rat", "dog", "monkey")
+
+
+def animal_volumes(path: Path, chemicals: Path, library: Library) -> dict[str, list[Ratio]]:
+    """Vss (L/kg) of each species by Rodgers-Rowland in its body, from structure and the species' own fup."""
+    structure = {r["Compound"].lower(): r for r in _gzipped(chemicals)}
+    found: dict[str, list[Ratio]] = {s: [] for s in ANIMALS}
+    for row in rows(path):
+        known = structure.get(row["NAME"].lower())
+        if known is None or not _number(known["logP"]):
+            continue
+        pka = tuple(_sites(known["pKa_Accept"], "base")) + tuple(_sites(known["pKa_Donor"], "acid"))
+        for s in ANIMALS:
+            fup, observed = _number(row[f"{s}_fup"]), _number(row[f"{s}_VDss_L_kg"])
+            if not 0.0 < fup <= 1.0 or observed <= 0.0:
+                continue
+            drug = DrugRecord("x", "1", row["NAME"], 300.0, _number(known["logP"]), fup, None, pka)
+            body = reference_body(library.species[s])
+            vss = disposition(drug, library.species[s], body, body).vss_l / body.weight_kg
+            found[s].append(Ratio(row["NAME"], observed, vss))
+    return found
+
+
+def _number(text: str) -> float:
+    """The number, or 0 where there is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if np.isfinite(value) else 0.0
+
+
 def _gzipped(path: Path) -> Iterator[dict[str, str]]:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)

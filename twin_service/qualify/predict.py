@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twin_service.model.compose import compose
+from twin_service.model.domain import dose_doubt
 from twin_service.model.pbpk.antibody import build_antibody, is_antibody
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.library import Library, load_library
@@ -89,7 +90,7 @@ def predict(
         "concentration_mg_l": middle[setting.drug][keep].tolist(),
         "courses": {d: middle[d][keep].tolist() for d in shown},
         "unbound_mg_l": middle.get(f"{setting.drug}_unbound", np.zeros(len(grid)))[keep].tolist(),
-        "warnings": [*setting.model.warnings(said), *_unsteady(plan, grid, levels[setting.drug])],
+        "warnings": [*_dose_doubts(setting.model, names), *setting.model.warnings(said), *_unsteady(plan, grid, levels[setting.drug])],
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     if plan.population:
@@ -183,6 +184,12 @@ def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_l
         fh = disposition_figures(setting.record, setting.library, person)["predict.fh"]
         found["predict.fg"] = found["predict.f"] / (found["predict.fa"] * fh)
     return found
+
+
+def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list[str]:
+    """Sentences on doses outside what their drug's file was built for; Refusal where it says refuse."""
+    said = (dose_doubt(entry(model, d, p.route), mg) for d, p in names for mg in (p.loading_mg, p.dose_mg))
+    return [*dict.fromkeys(s for s in said if s)]
 
 
 def _unsteady(plan: Plan, grid: Floats, levels: Floats) -> list[str]:

@@ -182,14 +182,20 @@ def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | No
     )
 
 
-def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
-    """Plasma clearance (L/h) at low concentration of a person (default: the reference): well-stirred organs.
+def plasma_clearances(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> Clearances:
+    """Plasma clearance (L/h) by organ at low concentration, well stirred: with CLi fu in blood,
 
-    CL = bp [CLi fu Q/(CLi fu + Q)]_liver,kidney + CL_plasma + GFR fup, with CLi fu in blood
+    CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + (bp [...]_kidney + GFR fup) + CL_plasma
     """
     o = _organs(drug, library, person)
-    blood = o.liver * o.hepatic_flow / (o.liver + o.hepatic_flow) + o.kidney * o.renal_flow / (o.kidney + o.renal_flow)
-    return blood * o.bp + o.plasma + o.filtration
+    liver = o.liver * o.hepatic_flow / (o.liver + o.hepatic_flow) * o.bp
+    kidney = o.kidney * o.renal_flow / (o.kidney + o.renal_flow) * o.bp
+    return Clearances(liver, kidney + o.filtration, o.plasma)
+
+
+def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+    """Plasma clearance (L/h) at low concentration of a person (default: the reference), all organs."""
+    return plasma_clearances(drug, library, person).total
 
 
 def hepatic_availability(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
