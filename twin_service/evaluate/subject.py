@@ -84,9 +84,11 @@ def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DE
     schedule, segments = _course(model, subject)
     columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
     picks, (start, times, after) = np.arange(len(subject)), _grid(subject, schedule)
+    typical = np.stack([model.values(c) for c in subject.covariates[:segments]])
 
     def predict(eta: FloatArray) -> FloatArray:
-        rows = np.stack([model.members(c, eta) for c in subject.covariates[:segments]], axis=1)
+        rows = np.repeat(typical[None], len(eta), axis=0)
+        rows[:, :, model.effect_columns] = eta[:, None, :]
         run = simulate(model.system, rows, schedule, times, start_h=start, after_dose=after, tolerances=tolerances)
         return run.outputs[:, picks, columns]
 
@@ -105,9 +107,11 @@ def jacobian(model: PatientModel, subject: Subject, tolerances: Tolerances = DEF
     columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
     names = [e.name for e in model.effects]
     picks, (start, times, after) = np.arange(len(subject)), _grid(subject, schedule)
+    typical = np.stack([model.values(c) for c in subject.covariates[:segments]])
 
     def evaluate(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        rows = np.stack([model.members(c, eta[None]) for c in subject.covariates[:segments]], axis=1)
+        rows = typical[None].copy()
+        rows[:, :, model.effect_columns] = eta
         run, slopes, _ = simulate_sensitivities(
             model.system, rows, schedule, times, wrt=names, start_h=start, after_dose=after, tolerances=tolerances
         )

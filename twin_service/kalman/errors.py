@@ -95,6 +95,8 @@ class Observed:
     @property
     def limits(self) -> FloatArray:
         """The limit of each censored row and the value of each seen one, (ny,)."""
+        if not self.censoring.any():
+            return self.values
         return np.where(self.censoring == BELOW, self.lower, np.where(self.censoring == ABOVE, self.upper, self.values))
 
     def rows(self, keep: NDArray[np.bool_]) -> Observed:
@@ -105,6 +107,8 @@ class Observed:
         """Readings (or limits) on the scale on which the noise is Gaussian, (ny,)."""
         y = self.limits.copy()
         log = np.array([n.kind == "log" for n in self.noise], dtype=bool)
+        if not log.any():
+            return y
         with np.errstate(divide="ignore", invalid="ignore"):
             y[log] = np.log(y[log])
         return y
@@ -112,25 +116,34 @@ class Observed:
     def scaled(self, f: ArrayLike) -> Scaled:
         """Predictions `f` (..., ny) on the Gaussian scale, with noise variance and derivatives."""
         f = np.asarray(f, dtype=np.float64)
+        kind = self.noise[0].kind if self.noise else "normal"
+        if kind != "power" and all(n.kind == kind for n in self.noise):
+            return _scaled(f, kind, np.array([n.additive for n in self.noise]),
+                           np.array([n.proportional for n in self.noise]))  # fmt: skip
         parts = [scaled(f[..., j], law) for j, law in enumerate(self.noise)]
         return Scaled(*(np.stack(p, axis=-1) for p in zip(*parts, strict=True)))
 
 
 def scaled(f: FloatArray, law: Noise) -> Scaled:
     """One column of `Observed.scaled`."""
-    one, zero = np.ones_like(f), np.zeros_like(f)
     a, b = law.additive, law.proportional
-    if law.kind == "log":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return Scaled(np.where(f > 0.0, np.log(np.where(f > 0.0, f, 1.0)), -np.inf), 1.0 / f, b**2 * one, zero)
-    if law.kind == "normal":
-        return Scaled(f, one, a**2 + b**2 * f**2, 2.0 * b**2 * f)
-    if law.kind == "sum":
-        sd = a + b * np.abs(f)
-        return Scaled(f, one, sd**2, 2.0 * sd * b * np.sign(f))
+    if law.kind != "power":
+        return _scaled(f, law.kind, a, b)
     size = np.maximum(np.abs(f), np.finfo(np.float64).tiny)
     slope = 2.0 * law.power * b**2 * size ** (2.0 * law.power - 1.0) * np.sign(f)
-    return Scaled(f, one, a**2 + b**2 * size ** (2.0 * law.power), slope)
+    return Scaled(f, np.ones_like(f), a**2 + b**2 * size ** (2.0 * law.power), slope)
+
+
+def _scaled(f: FloatArray, kind: str, a: FloatArray | float, b: FloatArray | float) -> Scaled:
+    """All columns of one kind at once; `a` and `b` are numbers or one for each column."""
+    if kind == "log":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ln = np.where(f > 0.0, np.log(np.where(f > 0.0, f, 1.0)), -np.inf)
+            return Scaled(ln, 1.0 / f, b**2 * np.ones_like(f), np.zeros_like(f))
+    if kind == "normal":
+        return Scaled(f, np.ones_like(f), a**2 + b**2 * f**2, 2.0 * b**2 * f)
+    sd = a + b * np.abs(f)
+    return Scaled(f, np.ones_like(f), sd**2, 2.0 * sd * b * np.sign(f))
 
 
 class Usable(NamedTuple):

@@ -132,7 +132,7 @@ def _condition(prior: Belief, rows: Observed, line: _Line, weight: FloatArray) -
     A, b, E, _, _ = line.regression
     H = A @ prior.chol
     forecast = A @ prior.mean + b
-    variance = np.diag(H @ H.T + E) + line.noise
+    variance = np.einsum("ij,ij->i", H, H) + E.diagonal() + line.noise
     # weight w of Student's law scales the whole forecast variance of that reading by 1/w
     noise = line.noise + variance * (1.0 / weight - 1.0)
     y, extra = _matched(rows, forecast, variance)
@@ -145,7 +145,10 @@ def _condition(prior: Belief, rows: Observed, line: _Line, weight: FloatArray) -
 def _matched(rows: Observed, forecast: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Readings to condition on, and variance to add: a censored reading becomes the Gaussian reading that gives
     the moments of the truncated forecast."""
-    y, extra = rows.targets().copy(), np.zeros(len(rows))
+    y, extra = rows.targets(), np.zeros(len(rows))
+    if not rows.censoring.any():
+        return y, extra
+    y = y.copy()
     for j in np.flatnonzero(rows.censoring != SEEN):
         sd = np.sqrt(variance[j])
         side = 1.0 if rows.censoring[j] == BELOW else -1.0

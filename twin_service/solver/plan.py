@@ -18,7 +18,7 @@ from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STEA
 from twin_service.solver.evaluate import array_function
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.schedule import Schedule
-from twin_service.solver.system import ZERO, System
+from twin_service.solver.system import ZERO, Input, System
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -100,8 +100,12 @@ def _key(system: System, schedules: Sequence[Schedule], n: int, start_h: Floats)
     """What a plan depends on where parameters cannot move it; None where they can, or where it is large."""
     if len(schedules) != 1 or not n or n * len(schedules[0].doses) > KEPT_ROWS_MAX or (start_h != start_h[0]).any():
         return None
-    fixed = all(r.op == "const" for u in system.inputs for r in (u.bioavailability, u.lag, u.duration or ZERO))
+    fixed = all(r.op == "const" for u in system.inputs for r in _entry(u))
     return (system.digest, schedules[0], n, float(start_h[0])) if fixed else None
+
+
+def _entry(u: Input) -> list[Expression]:
+    return [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration]
 
 
 def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
@@ -218,8 +222,7 @@ def _effective(system: System, parameters: Floats, doses: Doses, changes: Floats
         mine = np.flatnonzero(doses.input == k)
         if not len(mine):
             continue
-        roots = [u.bioavailability, u.lag, u.duration if u.duration is not None else ZERO]
-        values = _at(system, roots, parameters, doses.who[mine], row[mine], doses.time[mine])
+        values = _at(system, _entry(u), parameters, doses.who[mine], row[mine], doses.time[mine])
         if not np.isfinite(values).all() or (values[1:] < 0).any():
             raise Refusal(
                 RefusalCode.INVALID,
