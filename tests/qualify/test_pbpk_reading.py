@@ -11,10 +11,11 @@ import pytest
 
 from twin_service.model.pbpk.library import FOLDER, load_library
 from twin_service.outcome import Refusal
+from twin_service.qualify.children import relative_clearances, single_clearances
 from twin_service.qualify.pbpk import qualify
 from twin_service.qualify.people import genotype_effects
 from twin_service.qualify.regimens import protocol_doses, shorthand_times
-from twin_service.qualify.scores import gmfe, median, within
+from twin_service.qualify.scores import Ratio, gmfe, median, within
 
 
 @pytest.mark.parametrize(
@@ -101,9 +102,27 @@ def test_the_library_meets_its_targets_on_reference_data() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="1.41 with newborn groups of one to four patients included; the target is 1.35")
+def test_groups_of_children_clear_as_published_newborns_included() -> None:
+    groups, singles = children()
+    assert len(groups) >= 20 and len(singles) >= 40
+    assert gmfe([r.fold for r in groups]) <= 1.35
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True,
+    reason="1.43 over 65 rows: 1.32 over the 22 group means, 1.49 over 43 single children and small groups "
+    "(sufentanil 1.47 and vancomycin 1.55, who clear more than liver flow or filtration of their age allow)",
+)
 def test_children_clear_as_published() -> None:
-    folder = Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER.parents[2] / "shared" / "reference"))
-    if not (folder / "pbpk").exists():
+    groups, singles = children()
+    assert gmfe([r.fold for r in groups + singles]) <= 1.35
+
+
+def children() -> tuple[list[Ratio], list[Ratio]]:
+    folder = Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER.parents[2] / "shared" / "reference")) / "pbpk"
+    if not folder.exists():
         pytest.skip("no reference data: set TWIN_REFERENCE_DIR")
-    assert qualify(reference_dir=folder)["pbpk.pediatric_cl_gmfe"] <= 1.35
+    library = load_library()
+    groups = relative_clearances(folder / "httk" / "johnson_v2.0.4.csv", library)
+    return groups, single_clearances(folder / "osp" / "Pediatrics.csv", library)

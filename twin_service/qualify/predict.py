@@ -90,7 +90,11 @@ def predict(
         "concentration_mg_l": middle[setting.drug][keep].tolist(),
         "courses": {d: middle[d][keep].tolist() for d in shown},
         "unbound_mg_l": middle.get(f"{setting.drug}_unbound", np.zeros(len(grid)))[keep].tolist(),
-        "warnings": [*_dose_doubts(setting.model, names), *setting.model.warnings(said), *_unsteady(plan, grid, levels[setting.drug])],
+        "warnings": [
+            *_dose_doubts(setting.model, names),
+            *setting.model.warnings(said),
+            *_unsteady(plan, grid, levels[setting.drug]),
+        ],
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     if plan.population:

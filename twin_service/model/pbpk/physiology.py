@@ -96,7 +96,7 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
     """The body for covariates age_y, gestation_week, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
     creatinine_umol_l, egfr_ml_min; a covariate that is absent or 0 is derived from the others.
 
-    A child born before term is as big as its corrected age says, which fades over two years; before term organs grow in
+    A child born before term is as big as its corrected age says, which fades in the second year; before term organs grow in
     proportion to weight, with little fat. Raises Refusal for a size that leaves no room for the organs and for a value
     outside the species' domain.
     """
@@ -134,7 +134,7 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
 
 def _reference(species: Species, age: float, female: bool, values: Mapping[str, float]) -> _Reference:
     early = (TERM_W - postmenstrual_week(0.0, values)) / WEEKS_A_YEAR
-    corrected = age - max(early, 0.0) * max(1.0 - age / CORRECTED_Y, 0.0)
+    corrected = age - max(early, 0.0) * min(max(CORRECTED_Y - age, 0.0), 1.0)
     if corrected >= 0.0:
         return _Reference(species, corrected, female)
     return _Reference(species, 0.0, female, postmenstrual_week(age, values))
