@@ -20,7 +20,7 @@ from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.qualify.predict_figures import Exposure, disposition_figures, exposures, summary
+from twin_service.qualify.predict_figures import Exposure, disposition_figures, exposures, summary, unit_of
 from twin_service.qualify.predict_people import Ranges, check_person, members
 from twin_service.qualify.predict_plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
 from twin_service.qualify.user_files import own_library, read_own
@@ -50,9 +50,11 @@ def predict(
     ranges: Ranges | None = None,
     library: Library | None = None,
     times_h: list[float] | None = None,
+    organs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Exposure of `drug` (a library id or a file) in `person` (covariates) under `plan`, with `others` beside it.
 
+    organs  tissues whose course is wanted too (mg/L of the whole tissue with its blood)
     ranges  covariate -> (low, high): drawn evenly for each of a population (a yes or no: the share of yes)
 
     Returns a plain mapping: `figures` (flat: predict.auc_mg_h_l, .cmax_mg_l, .tmax_h, .thalf_h, .f ... quantiles for a
@@ -70,11 +72,12 @@ def predict(
     names = [(setting.drug, plan), *((_id_of(n), p) for n, p in others)]
     half_life = _slowest(setting, said)
     grid = grid_of(plan, horizon_of([p for _, p in names], half_life), times_h)
-    rows = members(setting.model, said, plan, spans)
-    levels = _levels(setting, rows, names, grid)
+    body = setting.library.species["human"] if setting.record is not None else None
+    rows = members(setting.model, said, plan, spans, body=body)
+    levels = _levels(setting, rows, names, grid, organs=organs)
     shown = [d for d in levels if not d.endswith("_unbound")]
     figures = summary(exposures(grid, levels[setting.drug], plan), plan)
-    if plan.is_oral_single and setting.record is not None and not others:
+    if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
     if others:
         figures |= _ratios(setting, drug, (plan, grid, rows), figures)
@@ -84,6 +87,7 @@ def predict(
     middle = {d: np.median(levels[d], axis=0) for d in levels}
     result: dict[str, Any] = {
         "figures": figures,
+        "units": {name: unit_of(name) for name in figures},
         "drug": setting.drug,
         "person": said,
         "time_h": grid[keep].tolist(),
@@ -126,8 +130,17 @@ def _id_of(drug: Path | str) -> str:
     return Path(drug).stem if str(drug).endswith(".toml") else str(drug)
 
 
-def _levels(setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats) -> dict[str, Floats]:
-    """Level (mg/L) of every drug in the body, and unbound of the first, (N, nt) each."""
+def _levels(
+    setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats, *, organs: Sequence[str] = ()
+) -> dict[str, Floats]:
+    """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each."""
+    known = [] if setting.record is None else list(setting.library.species["human"].organ_ids)
+    for organ in organs:
+        if organ not in known:
+            raise Refusal(
+                RefusalCode.INVALID, f"organ {organ!r} is unknown; known: {', '.join(known) or 'none'}",
+                field="organ", reason="UNKNOWN_ORGAN",
+            )  # fmt: skip
     solution = simulate(setting.model.system, rows, schedule_of(setting.model, names), grid)
     if not solution.ok:
         failed = next(o for o in solution.outcomes if not o.ok)
@@ -135,10 +148,11 @@ def _levels(setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], g
     index = setting.model.system.output_index
     drugs = [n.removeprefix("body.").removesuffix("_level") for n in index if n.endswith("_level")]
     found = {d: np.maximum(solution.outputs[:, :, index[f"body.{d}_level"]], 0.0) for d in drugs}
-    unbound = f"body.{setting.drug}_plasma_unbound"
-    if unbound in index and setting.record is not None:
+    if setting.record is not None:
         mg = setting.record.molar_mass / 1000.0
-        found[f"{setting.drug}_unbound"] = np.maximum(solution.outputs[:, :, index[unbound]], 0.0) * mg
+        for end, output in (("unbound", "plasma_unbound"), *((o, o) for o in organs)):
+            c = solution.outputs[:, :, index[f"body.{setting.drug}_{output}"]]
+            found[f"{setting.drug}_{end}"] = np.maximum(c, 0.0) * mg
     return found
 
 

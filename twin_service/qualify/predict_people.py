@@ -9,6 +9,8 @@ import numpy as np
 
 from twin_service.model.pbpk.elimination import activity_covariate
 from twin_service.model.pbpk.library import Library
+from twin_service.model.pbpk.people import draw_people
+from twin_service.model.pbpk.record import Species
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.qualify.predict_plan import Floats, Plan
@@ -55,8 +57,13 @@ def check_person(model: PatientModel, person: Mapping[str, float], ranges: Range
             )
 
 
-def members(model: PatientModel, person: Mapping[str, float], plan: Plan, ranges: Ranges) -> Floats:
-    """Parameter rows: the typical person, or `plan.population` people with effects and covariates drawn."""
+def members(
+    model: PatientModel, person: Mapping[str, float], plan: Plan, ranges: Ranges, *, body: Species | None = None
+) -> Floats:
+    """Parameter rows: the typical person, or `plan.population` people with effects and covariates drawn.
+
+    body    a species: what neither `person` nor `ranges` say of size, blood and filtration varies as between its people
+    """
     if plan.population == 0:
         return model.values(person)[None, :]
     rng = np.random.default_rng(plan.seed)
@@ -64,14 +71,13 @@ def members(model: PatientModel, person: Mapping[str, float], plan: Plan, ranges
         eta = rng.multivariate_normal(np.zeros(len(model.effects)), model.omega, plan.population, method="cholesky")
     else:
         eta = np.zeros((plan.population, 0))
-    if not ranges:
+    if not ranges and body is None:
         return model.members(person, eta)
     drawn = {n: _draw(rng, n, span, plan.population) for n, span in ranges.items()}
-    rows = [
-        model.members({**person, **{n: float(v[i]) for n, v in drawn.items()}}, eta[i : i + 1])[0]
-        for i in range(plan.population)
-    ]
-    return np.array(rows)
+    people = [{**person, **{n: float(v[i]) for n, v in drawn.items()}} for i in range(plan.population)]
+    if body is not None:
+        people = [draw_people(body, p, 1, rng)[0] for p in people]
+    return np.array([model.members(p, eta[i : i + 1])[0] for i, p in enumerate(people)])
 
 
 def _draw(rng: np.random.Generator, name: str, span: tuple[float, float], n: int) -> Floats:

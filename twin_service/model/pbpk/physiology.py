@@ -96,9 +96,9 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
     """The body for covariates age_y, gestation_week, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
     creatinine_umol_l, egfr_ml_min; a covariate that is absent or 0 is derived from the others.
 
-    A child born before term is as big as its corrected age says, which fades in the second year; before term organs grow in
-    proportion to weight, with little fat. Raises Refusal for a size that leaves no room for the organs and for a value
-    outside the species' domain.
+    A child born before term is as big as its corrected age says, which fades in the second year; before term organs
+    grow in proportion to weight, with little fat. Raises Refusal for a size that leaves no room for the organs and for
+    a value outside the species' domain.
     """
     refuse_outside(species.domain, values, species.title)
     if species.id != "human":

@@ -47,6 +47,7 @@ class Clearance:
     km         umol/L unbound
     share      fraction of this route that forms `forms` (a drug id)
     unchanged  fraction of a total clearance that is excreted in urine, where it is known
+    shares     (enzyme, share of the liver's part) of a total clearance; the rest is OTHER
     facilitated  an in vitro value acts on the liver's unbound fraction, raised by protein-facilitated uptake
     """
 
@@ -65,6 +66,7 @@ class Clearance:
     name: str = ""
     source: int = -1
     unchanged: float | None = None
+    shares: tuple[tuple[str, float], ...] = ()
     facilitated: bool = False
 
     @property
@@ -190,7 +192,8 @@ class Composition:
 
 @dataclass(frozen=True)
 class Species:
-    """A species file. `body` holds series over `ages_y` (one value where age plays no part)."""
+    """A species file. `body` holds series over `ages_y` (one value where age plays no part); `variability` the
+    coefficient of variation of a characteristic between people of one age and sex."""
 
     id: str
     version: str
@@ -200,6 +203,7 @@ class Species:
     organs: tuple[Organ, ...]
     composition: Mapping[str, Composition]
     domain: Mapping[str, Span] = field(default_factory=dict)
+    variability: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def organ_ids(self) -> tuple[str, ...]:

@@ -25,9 +25,27 @@ def read_species(table: Mapping[str, Any], door: Door) -> Species:
         tuple(_organ(row, f"organ[{i}]", door) for i, row in enumerate(table.get("organ", ()))),
         {k: _composition(v, f"composition.{k}", door) for k, v in table.get("composition", {}).items()},
         read_domain(table, BODY_FIELDS, door.fault),
+        _variability(table, door),
     )
     check_closure(species, door)
     return species
+
+
+VARIES = ("height_cm", "weight_kg", "hematocrit", "albumin_g_l", "aag_g_l", "egfr_ml_min")
+
+
+def _variability(table: Mapping[str, Any], door: Door) -> dict[str, float]:
+    found = {}
+    for name, raw in table.get("variability", {}).items():
+        door.word(name, f"variability.{name}", VARIES)
+        cv = raw.get("cv") if isinstance(raw, Mapping) else None
+        if not isinstance(cv, int | float) or not 0.0 < cv < 1.0:
+            door.fault(f"variability.{name}.cv", f"is {cv!r}; expected a fraction above 0 and below 1 (0.1 means 10 %)")
+            continue
+        if not raw.get("origin"):
+            door.fault(f"variability.{name}.origin", "origin is missing", "R7")
+        found[name] = float(cv)
+    return found
 
 
 def _series(raw: Any, where: str, door: Door) -> tuple[float, ...]:
