@@ -104,7 +104,11 @@ class Covariate:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A clinical threshold on an output, used in what-ifs: e.g. neutrophils below 0.5 (grade 4), QTc above 500 ms."""
+    """A clinical threshold on an output, used in what-ifs: e.g. neutrophils below 0.5 (grade 4), QTc above 500 ms.
+
+    grade     toxicity grade (CTCAE); 0: the endpoint is none
+    serious   counts as serious harm in a recommendation
+    """
 
     id: str
     output: str
@@ -114,6 +118,8 @@ class Endpoint:
     title: str
     harmful: bool = True
     relative_to_baseline: bool = False
+    grade: int = 0
+    serious: bool = True
 
 
 @dataclass(frozen=True)

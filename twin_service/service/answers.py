@@ -15,12 +15,13 @@ from twin_service.service import translate
 from twin_service.service.engine import View
 from twin_service.service.numeric import SOFTWARE_VERSION, software_digest
 from twin_service.store.twins import TwinRow
+from twin_service.twin.attainment import Attained
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
 from twin_service.twin.fold import Band, Forecast
 from twin_service.twin.recommend import Ranked
 from twin_service.twin.regimen import PlannedDoses, Regimen
-from twin_service.twin.simulate import Attained, WhatIf
+from twin_service.twin.simulate import Reached, WhatIf
 from twin_service.twin.trajectory import Bands, Series
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
@@ -146,33 +147,42 @@ def observations(view: View, start_h: float, end_h: float) -> list[twin_pb2.Obse
 
 def what_if(found: WhatIf, origin_us: int, units: dict[str, str]) -> simulation_pb2.WhatIf:
     """One plan; `units` maps the name of each target to the unit of its metric."""
-    endpoints = [
-        simulation_pb2.EndpointProbability(
-            endpoint=r.endpoint.id, title=r.endpoint.title, probability=number(r.probability),
-            harmful=r.endpoint.harmful,
-            threshold=quantity(r.endpoint.threshold, "1" if r.endpoint.relative_to_baseline else r.endpoint.unit),
-        )
-        for r in found.endpoints
-    ]  # fmt: skip
     return simulation_pb2.WhatIf(
         name=found.regimen.name,
         regimen=_regimen(found.regimen),
         bands=bands(found.bands, origin_us),
         targets=[_attained(a, units) for a in found.targets],
         joint_probability=number(found.joint_probability),
-        endpoints=endpoints,
+        endpoints=[endpoint(r) for r in found.endpoints],
+        categories=[simulation_pb2.CategoryProbability(**c._asdict()) for c in found.categories],
         verdict=verdict(found.outcome),
     )
 
 
+def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
+    """One endpoint by name, with its grade and whether it counts as serious."""
+    e = found.endpoint
+    return simulation_pb2.EndpointProbability(
+        endpoint=e.id, title=e.title, probability=number(found.probability), harmful=e.harmful,
+        threshold=quantity(e.threshold, "1" if e.relative_to_baseline else e.unit), grade=e.grade,
+        serious=e.harmful and e.serious,
+    )  # fmt: skip
+
+
 def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
+    harm = found.harm.endpoint if found.harm is not None else None
     return simulation_pb2.RankedRegimen(
         rank=rank,
         what_if=what_if(found.what_if, origin_us, units),
         benefit_probability=number(found.benefit),
-        harm_probability=number(found.harm),
+        harm_probability=number(found.harm_probability),
         admissible=found.admissible,
         reason=found.reason,
+        harm_endpoint=harm.id if harm else "",
+        harm_title=harm.title if harm else "",
+        harm_grade=harm.grade if harm else 0,
+        limits=[_attained(a, units) for a in found.limits],
+        model_id=found.model_id,
     )
 
 
@@ -188,6 +198,7 @@ def _attained(found: Attained, units: dict[str, str]) -> simulation_pb2.TargetAt
     told = spread(metric)
     if told is not None:
         wire.metric.CopyFrom(told)
+    wire.by_mic.extend(simulation_pb2.MicAttainment(mic=m, share=s, probability=p) for m, s, p in found.by_mic)
     return wire
 
 

@@ -21,6 +21,7 @@ from twin_service.service import call as calls
 from twin_service.service import person as persons
 from twin_service.service.operations import Finished
 from twin_service.service.rooms import Rooms, apply_once
+from twin_service.service.targets import targets_of
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.operations import (
     DONE,
@@ -60,7 +61,7 @@ def simulate(rooms: Rooms, request: Any, tenant: str) -> cohort_pb2.SimulatePopu
     stored = rooms.store.read(lambda c: get_population(c, tenant, name))
     model = _population(cohort_pb2.GeneratePopulationRequest.FromString(stored.request)).model
     futures.regimens_of(request.regimens, rooms.settings, "regimens")
-    futures.targets_of(request.targets, model)
+    targets_of(request.targets, model)
     outputs_of(model, request.outputs)
     _horizon(request, rooms)
 
@@ -92,7 +93,7 @@ def work_simulate(rooms: Rooms, row: OperationRow, deadline: Deadline, tell: Tel
     request = cohort_pb2.SimulatePopulationRequest.FromString(row.request)
     stored = rooms.store.read(lambda c: get_population(c, row.tenant, request.population.rpartition("/")[2]))
     population = _population(cohort_pb2.GeneratePopulationRequest.FromString(stored.request))
-    targets, target_units = futures.targets_of(request.targets, population.model)
+    targets, target_units = targets_of(request.targets, population.model)
     weights = np.frombuffer(stored.weights, dtype="<f8") if stored.weights else None
     found = simulate_population(
         population, futures.regimens_of(request.regimens, rooms.settings, "regimens"),

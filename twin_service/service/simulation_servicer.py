@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from twin_service.service import call as calls
-from twin_service.service import futures
+from twin_service.service import dosing, futures, protocols, recommending
 from twin_service.service.rooms import Rooms, remember
 from twin_service.v1 import simulation_pb2, simulation_pb2_grpc
 
@@ -44,6 +44,18 @@ class SimulationServicer(simulation_pb2_grpc.SimulationServiceServicer):
 
     def Recommend(self, request: Any, context: Any) -> simulation_pb2.RecommendResponse:
         row, view = futures.view_for(self._rooms, request)
-        response = futures.recommend(self._rooms, request, row, view)
+        response = recommending.recommend(self._rooms, request, row, view)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
+        return response
+
+    def SimulateProtocol(self, request: Any, context: Any) -> simulation_pb2.SimulateProtocolResponse:
+        row, view = futures.view_for(self._rooms, request.simulate)
+        response = protocols.simulate_protocol(self._rooms, request, row, view)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
+        return response
+
+    def SolveDosing(self, request: Any, context: Any) -> simulation_pb2.SolveDosingResponse:
+        row, view = futures.view_for(self._rooms, request)
+        response = dosing.solve(self._rooms, request, row, view)
         remember(self._rooms, request, response, (row.tenant, row.patient))
         return response

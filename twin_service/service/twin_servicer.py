@@ -10,7 +10,7 @@ from google.protobuf import any_pb2
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.service import call as calls
-from twin_service.service import courses, futures, recording, trials, twins, watching
+from twin_service.service import courses, dosing, futures, protocols, recommending, recording, trials, twins, watching
 from twin_service.service.rooms import Rooms, remember, response_digest
 from twin_service.store.requests import get_answer
 from twin_service.v1 import common_pb2, simulation_pb2, trial_pb2, twin_pb2, twin_pb2_grpc
@@ -20,7 +20,9 @@ AGAIN: dict[str, tuple[Any, Any]] = {
     "GetTrajectory": (twin_pb2.GetTrajectoryRequest, courses.get_trajectory),
     "Simulate": (simulation_pb2.SimulateRequest, futures.simulate),
     "Compare": (simulation_pb2.CompareRequest, futures.compare),
-    "Recommend": (simulation_pb2.RecommendRequest, futures.recommend),
+    "Recommend": (simulation_pb2.RecommendRequest, recommending.recommend),
+    "SimulateProtocol": (simulation_pb2.SimulateProtocolRequest, protocols.simulate_protocol),
+    "SolveDosing": (simulation_pb2.SolveDosingRequest, dosing.solve),
     "ForecastControlArm": (trial_pb2.ForecastControlArmRequest, trials.forecast_control_arm),
     "AnalyzeTrial": (trial_pb2.AnalyzeTrialRequest, trials.analyze),
 }

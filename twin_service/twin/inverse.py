@@ -16,7 +16,8 @@ from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target, forecast_grid, measure, planned_doses
+from twin_service.twin.grid import Grid, dosing_grid
+from twin_service.twin.regimen import PlannedDoses, Regimen, Target, measure, planned_doses
 from twin_service.twin.simulate import Start, start_from
 from twin_service.twin.trajectory import resolve_outputs
 
@@ -79,6 +80,53 @@ def dose_for(
     return DoseFound(float(np.exp(found)), goal, quantile, Outcome())
 
 
+@dataclass(frozen=True)
+class IntervalFound:
+    """The interval (h) at which the chosen quantile of the trough equals the goal."""
+
+    interval_h: float
+    goal: float
+    quantile: float
+    outcome: Outcome
+
+
+def interval_for(
+    folded: Folded,
+    plan: PlannedDoses,
+    output: str,
+    goal: float,
+    *,
+    start_h: float,
+    quantile: float = 0.5,
+    bounds_h: tuple[float, float] = (1.0, 168.0),
+    members: int = 128,
+    deadline: Deadline | None = None,
+) -> IntervalFound:
+    """Solve quantile(level one interval after the last of `plan.count` doses) = goal for the interval of `plan`.
+
+    The trough falls as the interval grows; an unreachable goal is an Outcome that names the nearest reached.
+    """
+    _check(goal, quantile, bounds_h)
+    start = start_from(folded, start_h, members, deadline=deadline)
+
+    def excess(log_h: float) -> float:
+        tau = float(np.exp(log_h))
+        last = Target(output, "final")
+        metric = _metric(folded, start, replace(plan, interval_h=tau), last, plan.delay_h + plan.count * tau, deadline)
+        return float(np.quantile(metric, quantile)) - goal
+
+    low, high = np.log(bounds_h[0]), np.log(bounds_h[1])
+    at_low, at_high = excess(low), excess(high)
+    if not at_low * at_high <= 0:
+        nearest = bounds_h[0] if abs(at_low) < abs(at_high) else bounds_h[1]
+        reached = goal + min(at_low, at_high, key=abs)
+        said = f"no interval from {bounds_h[0]:g} to {bounds_h[1]:g} h gives a trough of {goal:g}; " \
+               f"{nearest:g} h gives {reached:.4g}"  # fmt: skip
+        return IntervalFound(nearest, goal, quantile, Outcome(Verdict.NOT_CONVERGED, said))
+    found = brentq(excess, low, high, xtol=RELATIVE_TOLERANCE)
+    return IntervalFound(float(np.exp(found)), goal, quantile, Outcome())
+
+
 def hours_until_below(
     folded: Folded,
     output: str,
@@ -94,7 +142,8 @@ def hours_until_below(
     infinity when that does not happen within `within_h`."""
     start = start_from(folded, start_h, members, deadline=deadline)
     grid = np.linspace(0.0, within_h, 2001)
-    values = _values(folded, start, (), output, grid, deadline)
+    at = Grid(grid, start.time_h + grid, np.zeros(len(grid), dtype=bool))
+    values = _values(folded, start, (), output, at, deadline)
     curve = np.quantile(values, quantile, axis=0)
     above = np.flatnonzero(curve >= level)
     if not len(above):
@@ -112,13 +161,13 @@ def _metric(
     folded: Folded, start: Start, plan: PlannedDoses, target: Target, horizon_h: float, deadline: Deadline | None
 ) -> FloatArray:
     doses = planned_doses(folded.model, Regimen("asked", (plan,)), start.time_h)
-    grid = forecast_grid(doses, start.time_h, horizon_h, max(horizon_h / 400, 0.05))
+    grid = dosing_grid(doses, start.time_h, horizon_h, max(horizon_h / 400, 0.05), marks_h=target.marks_h)
     values = _values(folded, start, doses, target.output, grid, deadline)
-    return measure(target, grid, values, np.array([d.time_h - start.time_h for d in doses]))
+    return measure(target, grid.hours, values, np.array([d.time_h - start.time_h for d in doses]))
 
 
 def _values(
-    folded: Folded, start: Start, doses: tuple[Dose, ...], output: str, grid: FloatArray, deadline: Deadline | None
+    folded: Folded, start: Start, doses: tuple[Dose, ...], output: str, grid: Grid, deadline: Deadline | None
 ) -> FloatArray:
     """`output` of all members that could be solved, (N, nt)."""
     model = folded.model
@@ -127,7 +176,8 @@ def _values(
         model.system,
         start.rows,
         Schedule(start.history + doses),
-        start.time_h + grid,
+        grid.clock_h,
+        after_dose=grid.after,
         start_h=start.time_h,
         state=start.states,
         deadline=deadline,
@@ -151,4 +201,4 @@ def _check(goal: float, quantile: float, bounds: tuple[float, float]) -> None:
             RefusalCode.INVALID, f"quantile is {quantile}; expected a share between 0 and 1", field="quantile"
         )
     if not 0 < bounds[0] < bounds[1] < np.inf:
-        raise Refusal(RefusalCode.INVALID, f"bounds are {bounds} mg; expected 0 < low < high", field="bounds")
+        raise Refusal(RefusalCode.INVALID, f"bounds are {bounds}; expected 0 < low < high", field="bounds")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +13,16 @@ from twin_service.model.structure import Endpoint
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
+from twin_service.twin.attainment import Attained, Metrics, attained, joint, metrics_of
 from twin_service.twin.fold import Folded
+from twin_service.twin.grid import Grid, dosing_grid
 from twin_service.twin.propagate import propagate
-from twin_service.twin.regimen import Regimen, Target, forecast_grid, measure, planned_doses
+from twin_service.twin.regimen import Regimen, Target, planned_doses
+from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
 from twin_service.twin.trajectory import QUANTILES, Bands, belief_members, resolve_outputs, summarize
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
-
-
-@dataclass(frozen=True)
-class Attained:
-    """One target under one regimen: probability of lying inside, and the metric's distribution over members."""
-
-    target: Target
-    probability: float
-    mean: float
-    q05: float
-    q50: float
-    q95: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,8 @@ class Reached:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """One named regimen forward from `start_h`; bands' hours count from there. `joint_probability`: all targets met."""
+    """One named regimen forward from `start_h`; bands' hours count from there. `joint_probability`: all targets met;
+    `limits` are measured like targets and not part of it."""
 
     regimen: Regimen
     bands: Bands
@@ -51,6 +44,8 @@ class WhatIf:
     joint_probability: float
     endpoints: tuple[Reached, ...]
     outcome: Outcome
+    categories: tuple[Category, ...] = ()
+    limits: tuple[Attained, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +78,13 @@ def start_from(folded: Folded, start_h: float, members: int, *, deadline: Deadli
 
 
 def what_if(
+    folded: Folded, regimens: Sequence[Regimen], *, start_h: float, horizon_h: float, **asked: Any
+) -> list[WhatIf]:
+    """All of `each_what_if`, with its questions."""
+    return list(each_what_if(folded, regimens, start_h=start_h, horizon_h=horizon_h, **asked))
+
+
+def each_what_if(
     folded: Folded,
     regimens: Sequence[Regimen],
     *,
@@ -90,11 +92,13 @@ def what_if(
     horizon_h: float,
     targets: Sequence[Target] = (),
     outputs: Sequence[str] = (),
+    categories: Sequence[CategoryQuestion] = (),
     members: int = 256,
     step_h: float = 0.0,
     deadline: Deadline | None = None,
-) -> list[WhatIf]:
-    """Bands, target attainment and endpoint probabilities of each regimen over `horizon_h` hours from `start_h`."""
+) -> Iterator[WhatIf]:
+    """Bands, target attainment and endpoint probabilities of each regimen over `horizon_h` hours from `start_h`; the
+    history is solved once, and each future is given as soon as it is known."""
     if not np.isfinite(horizon_h) or horizon_h <= 0:
         raise Refusal(
             RefusalCode.INVALID,
@@ -102,12 +106,12 @@ def what_if(
             field="horizon",
             reason="BAD_HORIZON",
         )
+    check(folded, categories, horizon_h)
     start = start_from(folded, start_h, members, deadline=deadline)
     names = resolve_outputs(folded, outputs)
-    return [
-        future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, step_h=step_h, deadline=deadline)
-        for r in regimens
-    ]
+    for r in regimens:
+        yield future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, categories=categories,
+                     step_h=step_h, deadline=deadline)  # fmt: skip
 
 
 def future(
@@ -118,46 +122,66 @@ def future(
     horizon_h: float,
     targets: Sequence[Target],
     names: Sequence[str],
+    categories: Sequence[CategoryQuestion] = (),
+    limits: Sequence[Target] = (),
     step_h: float = 0.0,
+    grid: Grid | None = None,
     deadline: Deadline | None = None,
 ) -> WhatIf:
     """One regimen from `start`; doses still being infused or absorbed at the start go on."""
-    model = folded.model
-    doses = planned_doses(model, regimen, start.time_h)
-    grid = forecast_grid(doses, start.time_h, horizon_h, step_h or max(horizon_h / 200, 0.1))
-    if len(grid) > GRID_POINTS_MAX:
-        raise Refusal(
-            RefusalCode.TOO_MUCH,
-            f"regimen {regimen.name!r} needs {len(grid)} time points; at most "
-            f"{GRID_POINTS_MAX}: shorten the horizon or lengthen the step",
-            field="horizon",
-        )
+    doses = planned_doses(folded.model, regimen, start.time_h)
+    grid = grid or grid_for(regimen.name, doses, start.time_h, horizon_h, targets=[*targets, *limits], step_h=step_h,
+                            marks_h=marks(categories))  # fmt: skip
     solution = simulate(
-        model.system,
+        folded.model.system,
         start.rows,
         Schedule(start.history + doses),
-        start.time_h + grid,
+        grid.clock_h,
+        after_dose=grid.after,
         start_h=start.time_h,
         state=start.states,
         deadline=deadline,
     )
     failed = next((o for o in solution.outcomes if not o.ok), Outcome())
-    index = model.system.output_index
-    dose_hours = np.array([d.time_h - start.time_h for d in doses])
-    metrics = [_metric(folded, t, grid, solution.outputs, dose_hours) for t in targets]
+    return summarized(folded, start, regimen, grid, outputs=solution.outputs,
+                      given_h=np.array([d.time_h - start.time_h for d in doses]), targets=targets, names=names,
+                      categories=categories, limits=limits, outcome=failed)  # fmt: skip
+
+
+def grid_for(
+    name: str, doses: Sequence[Dose], start_h: float, horizon_h: float, *, targets: Sequence[Target],
+    step_h: float = 0.0, marks_h: Sequence[float] = (),
+) -> Grid:  # fmt: skip
+    """The hours at which the plan `name` is computed; refuses more than the service would hold in memory."""
+    marks = [*marks_h, *(h for t in targets for h in t.marks_h), max(horizon_h - 24.0, 0.0)]
+    grid = dosing_grid(doses, start_h, horizon_h, step_h or max(horizon_h / 200, 0.1), marks_h=marks)
+    if len(grid.hours) > GRID_POINTS_MAX:
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"regimen {name!r} needs {len(grid.hours)} time points; at most "
+            f"{GRID_POINTS_MAX}: shorten the horizon or lengthen the step",
+            field="horizon",
+        )
+    return grid
+
+
+def summarized(
+    folded: Folded, start: Start, regimen: Regimen, grid: Grid, *, outputs: FloatArray, given_h: FloatArray,
+    targets: Sequence[Target], names: Sequence[str], outcome: Outcome,
+    categories: Sequence[CategoryQuestion] = (), limits: Sequence[Target] = (),
+) -> WhatIf:  # fmt: skip
+    """Bands, attainment and endpoints of `outputs` (N, nt, no) of all members on `grid`."""
+    index = folded.model.system.output_index
+    metrics = [_metrics(folded, t, grid, outputs, given_h) for t in targets]
     reached = tuple(
-        Reached(e, endpoint_probability(e, solution.outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]))
-        for e in model.endpoints
+        Reached(e, endpoint_probability(e, outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]))
+        for e in folded.model.endpoints
     )
-    bands = Bands(
-        grid,
-        tuple(summarize(folded, n, solution.outputs[:, :, index[n]]) for n in names),
-        QUANTILES,
-        failed,
-        len(start.rows),
-    )
-    attained = tuple(_attained(t, m) for t, m in zip(targets, metrics, strict=True))
-    return WhatIf(regimen, bands, attained, _joint(targets, metrics), reached, failed)
+    series = tuple(summarize(folded, n, outputs[:, :, index[n]]) for n in names)
+    bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
+    answers = categorize(folded, categories, grid.hours, outputs)
+    return WhatIf(regimen, bands, tuple(map(attained, metrics)), joint(metrics), reached, outcome, answers,
+                  tuple(attained(_metrics(folded, t, grid, outputs, given_h)) for t in limits))  # fmt: skip
 
 
 def endpoint_probability(endpoint: Endpoint, values: FloatArray, baseline: FloatArray) -> float:
@@ -171,33 +195,11 @@ def endpoint_probability(endpoint: Endpoint, values: FloatArray, baseline: Float
     return float(np.mean(crossed.any(axis=1)))
 
 
-def _metric(
-    folded: Folded, target: Target, grid: FloatArray, outputs: FloatArray, dose_hours: FloatArray
-) -> FloatArray:
-    """The target's metric for each member that could be solved."""
+def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, given_h: FloatArray) -> Metrics:
+    """The target's metric for each member that could be solved in full."""
     name = resolve_outputs(folded, [target.output])[0]
-    values = outputs[:, :, folded.model.system.output_index[name]]
     solved = np.all(np.isfinite(outputs), axis=(1, 2))
-    return measure(target, grid, values[solved], dose_hours)
-
-
-def _inside(target: Target, metric: FloatArray) -> NDArray[np.bool_]:
-    return (metric >= target.low) & (metric <= target.high)
-
-
-def _attained(target: Target, metric: FloatArray) -> Attained:
-    if not len(metric):
-        return Attained(target, *[float("nan")] * 5)
-    q = np.quantile(metric, (0.05, 0.5, 0.95))
-    share = float(np.mean(_inside(target, metric)))
-    return Attained(target, share, float(metric.mean()), float(q[0]), float(q[1]), float(q[2]))
-
-
-def _joint(targets: Sequence[Target], metrics: Sequence[FloatArray]) -> float:
-    """Share of members that meet every target at once; NaN without targets or members."""
-    if not targets or not len(metrics[0]):
-        return float("nan")
-    return float(np.mean(np.all([_inside(t, m) for t, m in zip(targets, metrics, strict=True)], axis=0)))
+    return metrics_of(target, grid.hours, outputs[solved][:, :, folded.model.system.output_index[name]], given_h)
 
 
 def _segment(folded: Folded, start_h: float) -> int:

@@ -190,4 +190,4 @@ def _endpoint(record: PopPkRecord, e: Mapping[str, Any], outputs: tuple[Output, 
         raise refuse(record.where, f"endpoint {e['id']}: no output {e['output']!r} in {e['unit']!r} (R4, R5); "
                      f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}")  # fmt: skip
     return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
-                    bool(e.get("harmful", True)))  # fmt: skip
+                    bool(e.get("harmful", True)), serious=bool(e.get("serious", True)))  # fmt: skip

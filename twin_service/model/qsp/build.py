@@ -25,6 +25,9 @@ from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, expression, symbol
 from twin_service.solver.system import ONE, ZERO, Input, Output, Parameter, State
 
+# CTCAE: grade 4 is life-threatening, grade 3 severe
+SERIOUS_GRADE = 4
+
 
 def list_blocks(library_dir: Path | None = None) -> list[str]:
     """Ids of all QSP blocks in the library."""
@@ -173,8 +176,16 @@ def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
                       "difference name an output that is one")  # fmt: skip
     unit = record.law.outputs.get(e["output"], "") if relative else e["unit"]
     _expect_output(record, "endpoint", e["id"], e["output"], unit)
+    grade = int(e.get("grade", _grade_in(e["id"])))
     return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
-                    bool(e.get("harmful", True)), relative)  # fmt: skip
+                    bool(e.get("harmful", True)), relative, grade,
+                    bool(e.get("serious", grade == 0 or grade >= SERIOUS_GRADE)))  # fmt: skip
+
+
+def _grade_in(name: str) -> int:
+    """The grade that an endpoint's id ends in ("neutropenia_grade4"); 0 where it names none."""
+    digit = name.rpartition("_grade")[2]
+    return int(digit) if "_grade" in name and digit.isdigit() else 0
 
 
 def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: str) -> None:

@@ -1,0 +1,104 @@
+"""Treatment protocols beside plans without rules, on one grid and the same members: what the rules change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.schedule import Dose
+from twin_service.solver.simulate import Deadline
+from twin_service.twin.fold import Folded
+from twin_service.twin.follow import Followed, follow, possible_doses
+from twin_service.twin.grid import Grid
+from twin_service.twin.protocol import Protocol, check_protocol
+from twin_service.twin.regimen import Regimen, Target, planned_doses
+from twin_service.twin.responses import CategoryQuestion, check, marks
+from twin_service.twin.simulate import Start, WhatIf, future, grid_for, start_from, summarized
+from twin_service.twin.trajectory import resolve_outputs
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Treated:
+    """One protocol: the forecast of members each treated by its own decisions, and what each of them got."""
+
+    protocol: Protocol
+    what_if: WhatIf
+    followed: Followed
+
+    @property
+    def intensity(self) -> dict[str, FloatArray]:
+        """Dose given over dose planned within the horizon, (N,) by drug; drugs planned for later are left out."""
+        f = self.followed
+        return {d: f.given_mg[d] / mg for d, mg in f.planned_mg.items() if mg > 0}
+
+
+def treat(
+    folded: Folded,
+    protocols: Sequence[Protocol],
+    plans: Sequence[Regimen] = (),
+    *,
+    start_h: float,
+    horizon_h: float,
+    targets: Sequence[Target] = (),
+    outputs: Sequence[str] = (),
+    categories: Sequence[CategoryQuestion] = (),
+    members: int = 256,
+    step_h: float = 0.0,
+    deadline: Deadline | None = None,
+) -> tuple[list[Treated], list[WhatIf]]:
+    """Every protocol and every plan from `start_h` over `horizon_h` hours, on a grid that sees all their doses."""
+    for i, p in enumerate(protocols):
+        try:
+            check_protocol(folded.model, p, horizon_h)
+        except Refusal as refusal:
+            raise Refusal(refusal.code, refusal.message, field=f"protocols[{i}].{refusal.field}",
+                          reason=refusal.reason) from None  # fmt: skip
+    if protocols and any(t.metric == "auc_interval" for t in targets):
+        raise Refusal(RefusalCode.INVALID, "under rules each member has its own intervals; ask for auc or auc_day",
+                      field="targets", reason="BAD_TARGET")  # fmt: skip
+    check(folded, categories, horizon_h)
+    start = start_from(folded, start_h, members, deadline=deadline)
+    names = resolve_outputs(folded, outputs)
+    grid = _common_grid(folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h,
+                        marks_h=marks(categories))  # fmt: skip
+    treated = [
+        _treated(folded, start, p, grid, targets=targets, names=names, categories=categories, deadline=deadline)
+        for p in protocols
+    ]
+    plain = [
+        future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, categories=categories, grid=grid,
+               deadline=deadline)
+        for r in plans
+    ]  # fmt: skip
+    return treated, plain
+
+
+def _treated(
+    folded: Folded, start: Start, protocol: Protocol, grid: Grid, *, targets: Sequence[Target], names: Sequence[str],
+    categories: Sequence[CategoryQuestion], deadline: Deadline | None,
+) -> Treated:  # fmt: skip
+    followed = follow(folded, start, protocol, grid, deadline=deadline)
+    found = summarized(folded, start, protocol.plan, grid, outputs=followed.outputs, given_h=followed.given_h,
+                       targets=targets, names=names, outcome=followed.outcome, categories=categories)  # fmt: skip
+    return Treated(protocol, found, followed)
+
+
+def _common_grid(
+    folded: Folded, start: Start, protocols: Sequence[Protocol], plans: Sequence[Regimen], *, horizon_h: float,
+    targets: Sequence[Target], step_h: float, marks_h: Sequence[float],
+) -> Grid:  # fmt: skip
+    doses = {d for r in plans for d in planned_doses(folded.model, r, start.time_h)}
+    for p in protocols:
+        # exact times of the plan first: a shifted dose may fall on one of them
+        doses |= set(planned_doses(folded.model, p.plan, start.time_h))
+        doses |= {Dose(start.time_h + t, "", 0.0, over) for t, over in possible_doses(p, horizon_h)}
+    visits = [v for p in protocols for v in p.visits(horizon_h)]
+    name = protocols[0].plan.name if protocols else ""
+    return grid_for(name, sorted(doses), start.time_h, horizon_h, targets=targets, step_h=step_h,
+                    marks_h=[*marks_h, *visits])  # fmt: skip
