@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 TERM_W, WEEKS_A_YEAR = 40.0, 52.18
 MG_DL = 88.42
-# Functional liver, portal flow, albumin, AAG and hematocrit by Child-Pugh class, relative to healthy;
-# Johnson 2010, Clin Pharmacokinet 49:189; Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
+# Liver size, portal flow, albumin, AAG and hematocrit by Child-Pugh class, relative to healthy; liver and portal flow
+# Johnson 2010, Clin Pharmacokinet 49:189; the blood Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
 CHILD_PUGH = {
     0: (1.0, 1.0, 1.0, 1.0, 1.0),
-    1: (0.69, 0.91, 0.81, 0.6, 0.91),
-    2: (0.55, 0.63, 0.68, 0.56, 0.88),
-    3: (0.28, 0.55, 0.50, 0.30, 0.83),
+    1: (0.89, 0.91, 0.81, 0.6, 0.91),
+    2: (0.71, 0.63, 0.68, 0.56, 0.88),
+    3: (0.61, 0.55, 0.50, 0.30, 0.83),
 }
-# Enzyme activity by Child-Pugh class, the same sources: CYP3A4, 1A2, 2C19, 2D6, 2C9, others as CYP3A4.
+# Enzyme content per mg protein by Child-Pugh class, of the same collection as the liver's size (Johnson 2010), so that
+# what is lost is not counted twice: CYP3A4, 1A2, 2C19, 2D6, 2C9, others as CYP3A4.
 CHILD_PUGH_ENZYME = {
     "CYP3A4": (1.0, 0.59, 0.39, 0.25),
     "CYP1A2": (1.0, 0.63, 0.26, 0.12),
