@@ -16,6 +16,8 @@ molar_mass = { value = 300, unit = "g/mol", origin = "test" }
 logp = { value = 2, unit = "1", origin = "test" }
 fup = { value = 0.1, unit = "1", origin = "test" }
 bp = { value = 1, unit = "1", origin = "test" }
+psa = { value = 50, unit = "A2", origin = "test" }
+hbd = { value = 1, unit = "1", origin = "test" }
 [[pka]]
 charge = "base"
 value = 8
@@ -29,6 +31,9 @@ unchanged = { value = 0.1, unit = "1", origin = "test" }
 """
 
 
+PEFF = '[absorption]\npeff = { value = 2, unit = "10^-4 cm/s", origin = "test" }\n'
+
+
 def findings(folder: Path, text: str, name: str = "mydrug.toml") -> list[str]:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -36,7 +41,9 @@ def findings(folder: Path, text: str, name: str = "mydrug.toml") -> list[str]:
 
 
 def test_a_good_file_has_nothing_to_say(tmp_path: Path) -> None:
-    assert findings(tmp_path, GOOD) == []
+    assert findings(tmp_path, GOOD + PEFF) == []
+    # A default is a note, never an error.
+    assert len(findings(tmp_path, GOOD)) == 1 and findings(tmp_path, GOOD)[0].startswith("note: mydrug.toml absorption")
 
 
 @pytest.mark.parametrize(

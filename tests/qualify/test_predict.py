@@ -68,7 +68,7 @@ def test_named_times_are_answered(drug: Path) -> None:
         (Plan(-1.0), {}, "dose_mg is -1.0"),
         (Plan(1.0, route="nasal"), {}, "has no route 'nasal'; it has: iv, oral"),
         (Plan(1.0), {"wieght_kg": 70.0}, "did you mean .weight_kg.. known: age_y"),
-        (Plan(1.0), {"age_y": 400.0}, "expected 0 to 120"),
+        (Plan(1.0), {"age_y": 400.0}, "expected 0 to 95"),
         (Plan(1.0, formulation="patch"), {}, "'patch' is unknown"),
         (Plan(1.0, population=10**6), {}, "at most 10000"),
     ],

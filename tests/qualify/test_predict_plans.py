@@ -12,8 +12,9 @@ import pytest
 from twin_service.model.pbpk.library import load_library
 from twin_service.outcome import Refusal
 from twin_service.qualify.predict import Plan, predict
+from twin_service.qualify.predict_figures import unit_of
 from twin_service.qualify.predict_people import genotype_covariate
-from twin_service.qualify.predict_report import unit_of, write_prediction
+from twin_service.qualify.predict_report import write_prediction
 
 TIMES = [1.0, 4.0, 10.0, 13.0, 22.0, 30.0, 47.0]
 FILE = """
@@ -170,3 +171,37 @@ def test_the_report_holds_the_course_the_figures_and_the_doubts(drug: Path, tmp_
 def test_a_plan_repeats_itself_whatever_its_horizon(drug: Path) -> None:
     short, long = (predict(drug, replace(Plan(100.0), horizon_h=h))["figures"] for h in (24.0, 96.0))
     assert short["predict.auc_inf_mg_h_l"] == pytest.approx(long["predict.auc_inf_mg_h_l"], rel=0.02)
+
+
+def test_a_steady_state_is_where_many_doses_end(drug: Path) -> None:
+    many = predict(drug, Plan(100.0, interval_h=8.0, count=40))["figures"]
+    steady = predict(drug, Plan(100.0, interval_h=8.0, steady=True))["figures"]
+    for key in ("predict.auc_mg_h_l", "predict.cmax_mg_l", "predict.ctrough_mg_l"):
+        assert steady[key] == pytest.approx(many[key], rel=2e-3), key
+    # At steady state the area of an interval is that of one dose for ever.
+    single = predict(drug, Plan(100.0))["figures"]["predict.auc_inf_mg_h_l"]
+    assert steady["predict.auc_mg_h_l"] == pytest.approx(single, rel=0.01)
+    with pytest.raises(Refusal, match="leave out start and loading"):
+        predict(drug, Plan(1.0, steady=True, loading_mg=2.0))
+
+
+def test_a_tissue_can_be_asked_for(drug: Path) -> None:
+    found = predict(drug, Plan(100.0), organs=["brain"], times_h=[4.0])
+    assert found["courses"]["mydrug_brain"][0] > 0.0
+    with pytest.raises(Refusal, match="organ 'brian' is unknown; known: lung, heart, brain"):
+        predict(drug, Plan(1.0), organs=["brian"])
+
+
+def test_shares_of_enzymes_split_the_liver_and_leave_the_whole(drug: Path) -> None:
+    text = drug.read_text(encoding="utf-8").replace('enzyme = "CYP2D6"', "enzymes = { CYP2D6 = 0.6, CYP3A4 = 0.3 }")
+    drug.write_text(text, encoding="utf-8")
+    whole, poor = (
+        predict(drug, Plan(1.0, route="iv", duration_h=0.5), {"cyp2d6_activity": a})["figures"]["predict.clearance_l_h"]
+        for a in (1.0, 0.0)
+    )
+    assert whole == pytest.approx(40.0, rel=1e-6)
+    # Of the liver's unbound capacity 0.4 is left: 36 L/h is CLi Q/(CLi + Q) in blood.
+    assert 4.0 + 0.4 * 36.0 < poor < 4.0 + 0.65 * 36.0
+    drug.write_text(text.replace("0.3 }", "0.7 }"), encoding="utf-8")
+    with pytest.raises(Refusal, match=r"clearance\[0\].enzymes: sums to 1.3; expected at most 1"):
+        predict(drug, Plan(1.0))

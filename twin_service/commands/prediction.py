@@ -26,6 +26,7 @@ def predict(
     over: Annotated[float, typer.Option(help="Length of each infusion, h; 0: a bolus.")] = 0.0,
     start: Annotated[float, typer.Option(help="Time of the first dose, h (with another drug beside it).")] = 0.0,
     loading: Annotated[float, typer.Option(help="The first dose where it differs, mg.")] = 0.0,
+    steady: Annotated[bool, typer.Option("--steady", help="Begin at the steady state of these doses.")] = False,
     miss: Annotated[list[int] | None, typer.Option(help="A dose not taken, counted from 1; repeatable.")] = None,
     meal: Annotated[list[float] | None, typer.Option(help="Time of a meal that empties the gallbladder, h.")] = None,
     form: Annotated[str, typer.Option(help="Dosage form, an id among the file's [[formulation]].")] = "",
@@ -34,6 +35,7 @@ def predict(
         list[str] | None,
         typer.Option("--with", help="Another drug: 'ID or FILE,dose=200,every=24,count=7,start=0,route=oral'."),
     ] = None,
+    organ: Annotated[list[str] | None, typer.Option(help="A tissue whose course is wanted too: brain.")] = None,
     horizon: Annotated[float, typer.Option(help="How long to look, h; 0: until it is gone.")] = 0.0,
     times: Annotated[str, typer.Option(help="Report the course at these times, h: '0.5,1,2,4'.")] = "",
     population: Annotated[int, typer.Option(help="People to simulate; 0: the typical one.")] = 0,
@@ -51,13 +53,13 @@ def predict(
 
     plan = Plan(
         dose, route, every, count, over, form, horizon, population, seed, start, loading,
-        tuple(miss or ()), tuple(meal or ()),
+        tuple(miss or ()), tuple(meal or ()), steady,
     )  # fmt: skip
     said = _person(person or [], genotype or []) | ({"fed": 1.0} if fed else {})
     ranges = dict(_range(v) for v in vary or [])
     others = [_other(text) for text in beside or []]
     at = [_number(t, "times") for t in times.split(",")] if times else None
-    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at)
+    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [])
     for line in found["warnings"]:
         typer.echo(f"note: {line}", err=True)
     if out is not None:

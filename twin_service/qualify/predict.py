@@ -75,7 +75,6 @@ def predict(
     body = setting.library.species["human"] if setting.record is not None else None
     rows = members(setting.model, said, plan, spans, body=body)
     levels = _levels(setting, rows, names, grid, organs=organs)
-    shown = [d for d in levels if not d.endswith("_unbound")]
     figures = summary(exposures(grid, levels[setting.drug], plan), plan)
     if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
@@ -83,17 +82,11 @@ def predict(
         figures |= _ratios(setting, drug, (plan, grid, rows), figures)
     if setting.record is not None:
         figures |= disposition_figures(setting.record, setting.library, said)
-    keep = np.isin(grid, times_h) if times_h is not None else np.ones(len(grid), dtype=bool)
-    middle = {d: np.median(levels[d], axis=0) for d in levels}
-    result: dict[str, Any] = {
+    answer = {
         "figures": figures,
         "units": {name: unit_of(name) for name in figures},
         "drug": setting.drug,
         "person": said,
-        "time_h": grid[keep].tolist(),
-        "concentration_mg_l": middle[setting.drug][keep].tolist(),
-        "courses": {d: middle[d][keep].tolist() for d in shown},
-        "unbound_mg_l": middle.get(f"{setting.drug}_unbound", np.zeros(len(grid)))[keep].tolist(),
         "warnings": [
             *_dose_doubts(setting.model, names),
             *setting.model.warnings(said),
@@ -101,10 +94,25 @@ def predict(
         ],
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
+    return answer | _courses(setting.drug, levels, (grid, times_h), plan)
+
+
+def _courses(
+    drug: str, levels: Mapping[str, Floats], times: tuple[Floats, list[float] | None], plan: Plan
+) -> dict[str, Any]:
+    """The course of every drug, its median in a population, at the times wanted."""
+    grid, wanted = times
+    keep = np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+    middle = {d: np.median(c, axis=0)[keep].tolist() for d, c in levels.items()}
+    found: dict[str, Any] = {
+        "time_h": grid[keep].tolist(),
+        "concentration_mg_l": middle[drug],
+        "courses": {d: c for d, c in middle.items() if not d.endswith("_unbound")},
+        "unbound_mg_l": middle.get(f"{drug}_unbound", middle[drug]),
+    }
     if plan.population:
-        quantiles = {f"q{q:.0%}": np.quantile(levels[setting.drug], q, axis=0)[keep].tolist() for q in QUANTILES}
-        result["quantiles_mg_l"] = quantiles
-    return result
+        found["quantiles_mg_l"] = {f"q{q:.0%}": np.quantile(levels[drug], q, axis=0)[keep].tolist() for q in QUANTILES}
+    return found
 
 
 def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Library) -> Setting:

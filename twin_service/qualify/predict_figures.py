@@ -42,6 +42,14 @@ class Exposure:
         return self.auc_inf_mg_h_l if np.isfinite(self.auc_inf_mg_h_l) else self.auc_mg_h_l
 
 
+def unit_of(figure: str) -> str:
+    """The unit of a dotted figure; a quantile or the drug alone has that of its figure."""
+    name = figure.removeprefix("predict.")
+    for end in ("_q05", "_q95", "_alone"):
+        name = name.removesuffix(end)
+    return UNITS.get(name, "")
+
+
 def exposures(t: Floats, levels: Floats, plan: Plan) -> list[Exposure]:
     """One for each row of `levels` (N, nt)."""
     return [_exposure(t, c, plan) for c in levels]
@@ -49,16 +57,17 @@ def exposures(t: Floats, levels: Floats, plan: Plan) -> list[Exposure]:
 
 def _exposure(t: Floats, c: Floats, plan: Plan) -> Exposure:
     last, end = plan.last_h, plan.last_h + plan.interval_h
-    inside = (t >= last) if plan.count == 1 else (t >= last) & (t <= end)
+    alone = plan.count == 1 and not plan.steady
+    inside = (t >= last) if alone else (t >= last) & (t <= end)
     ts, cs = t[inside], c[inside]
     peak = int(np.argmax(cs))
     after = t >= ts[peak]
     slope = _slope(t[after], c[after])
     area = float(np.trapezoid(cs, ts))
     whole, accumulated = float("nan"), float("nan")
-    if plan.count == 1:
+    if alone:
         whole = area + (float(cs[-1]) / slope if slope > 0 else 0.0)
-    else:
+    elif not plan.steady:
         first = (t >= plan.start_h) & (t <= plan.start_h + plan.interval_h)
         accumulated = area / max(float(np.trapezoid(c[first], t[first])), 1e-300)
     dose = plan.taken()[-1][1]

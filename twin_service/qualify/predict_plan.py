@@ -28,6 +28,7 @@ class Plan:
     loading_mg   the first dose where it differs
     missed       doses (counted from 1) that are not taken
     meals_h      times of meals, which empty the gallbladder
+    steady       the first dose finds the steady state of the same dose given at the interval for ever
     """
 
     dose_mg: float
@@ -43,6 +44,7 @@ class Plan:
     loading_mg: float = 0.0
     missed: tuple[int, ...] = ()
     meals_h: tuple[float, ...] = ()
+    steady: bool = False
 
     @property
     def last_h(self) -> float:
@@ -81,6 +83,13 @@ def check_plan(plan: Plan) -> None:
         raise Refusal(RefusalCode.TOO_MUCH, f"population {plan.population}; at most {MOST_PEOPLE}", field="population")
     if plan.count > MOST_DOSES:
         raise Refusal(RefusalCode.TOO_MUCH, f"count {plan.count}; at most {MOST_DOSES}", field="count")
+    if plan.steady and (plan.start_h > 0.0 or plan.loading_mg > 0.0):
+        raise Refusal(
+            RefusalCode.INVALID,
+            "a steady state is there from the first dose at time 0: leave out start and loading",
+            field="steady",
+            reason="BAD_NUMBER",
+        )
     wrong = [m for m in plan.missed if not 1 <= m <= plan.count]
     if wrong or len(set(plan.missed)) >= plan.count:
         raise Refusal(
@@ -114,7 +123,10 @@ def schedule_of(model: PatientModel, plans: Sequence[tuple[str, Plan]]) -> Sched
     doses = []
     for drug, plan in plans:
         way = entry(model, drug, plan.route)
-        doses += [Dose(t, way.input, mg * way.units_per_mg, plan.duration_h) for t, mg in plan.taken()]
+        given = [Dose(t, way.input, mg * way.units_per_mg, plan.duration_h) for t, mg in plan.taken()]
+        if plan.steady:
+            given[0] = given[0]._replace(steady_interval_h=plan.interval_h)
+        doses += given
     meal = next((u.name for u in model.system.inputs if u.unit == "meal"), None)
     if meal is not None:
         doses += [Dose(t, meal, 1.0) for t in plans[0][1].meals_h]
@@ -143,7 +155,9 @@ def grid_of(plan: Plan, end: float, times_h: list[float] | None) -> Floats:
     after = np.concatenate(
         [t + np.geomspace(BEFORE, max(end - t, 0.1), AFTER // min(len(starts), 20)) for t in starts[-20:]]
     )
+    # The last interval is where figures are read: a coarse grid would miss its peak.
+    within = np.linspace(plan.last_h, plan.last_h + plan.interval_h, AFTER)
     ends = [t + plan.duration_h for t in starts]
     wanted = times_h or []
-    grid = np.concatenate([np.linspace(0.0, end, AFTER), after, starts, ends, [plan.last_h + plan.interval_h], wanted])
+    grid = np.concatenate([np.linspace(0.0, end, AFTER), after, starts, ends, within, wanted])
     return np.unique(grid[(grid >= 0) & (grid <= max(end, max(wanted, default=0.0)))])

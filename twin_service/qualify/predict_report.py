@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.qualify.predict_figures import UNITS
+from twin_service.qualify.predict_figures import unit_of
 from twin_service.qualify.predict_plan import Floats, Plan
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 460, 300, 58, 34
@@ -31,14 +31,6 @@ def write_prediction(found: Mapping[str, Any], plan: Plan, folder: Path) -> Path
     page = folder / "report.html"
     page.write_text("\n".join(_page(found, plan)), encoding="utf-8")
     return page
-
-
-def unit_of(figure: str) -> str:
-    """The unit of a dotted figure; a quantile or the drug alone has that of its figure."""
-    name = figure.removeprefix("predict.")
-    for end in ("_q05", "_q95", "_alone"):
-        name = name.removesuffix(end)
-    return UNITS.get(name, "")
 
 
 def _figures(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:

@@ -206,3 +206,10 @@ def test_the_chain_is_what_the_lumen_says() -> None:
     assert len(places("x")) == len(PH_FASTED) == SEGMENTS + 2
     body = reference_body(LIBRARY.species["human"])
     assert body.volume["small_intestine"] > 0.3
+
+
+def test_an_acid_reducer_dissolves_less_of_a_weak_base() -> None:
+    weak = Absorption(peff=0.5, solubility=2.0, solubility_ph=7.5)
+    base = a_drug(Formulation("powder", "particle", radius_um=20.0), pka=(Pka("base", 6.5),), absorption=weak)
+    acid, reduced = (run(base, np.linspace(0.25, 24.0, 40), gastric_ph=ph)["plasma"].max() for ph in (0.0, 5.5))
+    assert reduced < 0.7 * acid

@@ -111,14 +111,15 @@ def write_gallbladder(sheet: Sheet, drug: DrugRecord, rate: Expression, source: 
 
 
 def gut_values(
-    drug: DrugRecord, body: Body, reference: Body, *, fed: bool, formulation: Formulation
+    drug: DrugRecord, bodies: tuple[Body, Body], *, formulation: Formulation, fed: bool, gastric_ph: float = 0.0
 ) -> dict[str, float]:
-    """Rates of the chain and the wall for one person and dosage form."""
+    """Rates of the chain and the wall in bodies[0] (bodies[1] is the reference) for one dosage form."""
+    body, reference = bodies
     a = drug.absorption
     size = body.volume["small_intestine"] / reference.volume["small_intestine"]
     ka = a.ka if a.ka is not None else 2.0 * permeability(a) / RADIUS_CM
     d = drug.id
-    full = holds(drug, fed=fed, size=size) if a.solubility is not None else {}
+    full = holds(drug, fed=fed, size=size, gastric_ph=gastric_ph) if a.solubility is not None else {}
     return {
         f"{d}_ka": ka,
         f"{d}_ka_colon": a.colon_factor * ka,

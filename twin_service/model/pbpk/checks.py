@@ -65,6 +65,9 @@ def check_drug(table: dict[str, object], path: Path, library: Library) -> list[F
     if "id" in table and table["id"] != path.stem:
         door.fault("id", f"is {table['id']!r}, the file is called {path.name}; they must agree")
     if record is not None:
+        for said in record.assumed:
+            if "gut-wall" not in said and "permeability" not in said:
+                door.doubt("", said)
         _check_renal(record, library, door)
         record = settle(record, library.species["human"])
         _check_behavior(record, library, door)

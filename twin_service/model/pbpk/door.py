@@ -40,7 +40,7 @@ class Finding:
 
     def __str__(self) -> str:
         rule = f" ({self.rule})" if self.rule else ""
-        return f"{self.file} {self.field}: {self.message}{rule}"
+        return f"{self.file}{' ' if self.field else ''}{self.field}: {self.message}{rule}"
 
 
 @dataclass

@@ -58,8 +58,7 @@ def read_absorption(table: Mapping[str, Any], door: Door, drug: DrugRecord) -> A
     if "peff" not in said and "ka" not in said:
         peff, how = assume_peff(drug.logp, psa.value if psa else None, hbd.value if hbd else None)
         said |= {"peff": peff, "peff_assumed": True}
-        if "absorption" in table or "formulation" in table:
-            door.doubt("absorption.peff", f"not given; {peff / 3600:.2g} cm/s assumed ({how})")
+        door.doubt("absorption.peff", f"not given; {peff / 3600:.2g} cm/s assumed ({how})")
     # A stated permeability comes with the colon it was fitted with; an assumed one with what is usual for it.
     if said.get("peff_assumed") or caco2:
         said.setdefault("colon_factor", assume_colon_factor(said.get("peff", 1.0)))

@@ -95,8 +95,8 @@ def read_drug(
         variability=_variability(table, door),
         windows=_windows(table, door),
         domain=read_domain(table, DRUG_FIELDS, door.fault),
-        assumed=_assumed(table, record),
     )
+    record = replace(record, assumed=_assumed(table, record))
     record = _distribution(_error(record, table, door), table.get("distribution", {}), door, organs)
     return None if any(f.severity == "error" for f in door.findings) else record
 
@@ -202,8 +202,9 @@ def _assumed(table: Mapping[str, Any], record: DrugRecord) -> tuple[str, ...]:
     said = []
     if "bp" not in table:
         said.append("blood:plasma ratio not given: estimated from its red-cell binding")
-    if "absorption" not in table or not ({"peff", "ka"} & set(table["absorption"])):
-        said.append("intestinal permeability not given: assumed")
+    if record.absorption.peff_assumed:
+        how = "from psa, hbd and logP" if "psa" in table and "hbd" in table else "from logP alone"
+        said.append(f"intestinal permeability not given: assumed {how}")
     if gut_is_assumed(table):
         said.append("gut-wall CYP3A4 not given: assumed by its content relative to the liver")
     if not table.get("clearance"):

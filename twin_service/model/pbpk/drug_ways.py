@@ -28,6 +28,7 @@ _CLEARANCE: Final = (
     "note",
     "fg",
     "unchanged",
+    "enzymes",
     "uptake",
 )
 _VMAX: Final = {
@@ -53,7 +54,7 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
     found = [w for w in rows if w.law != "from_liver"]
     for i, gut in enumerate(rows):
         if gut.law == "from_liver":
-            like = [k for k, w in enumerate(found) if w.organ in ("liver", "total") and w.enzyme == gut.enzyme]
+            like = [k for k, w in enumerate(found) if _clears(w, gut.enzyme)]
             if gut.organ != "gut" or not like:
                 door.fault(
                     f"clearance[{i}]", 'from_liver is for organ = "gut" and an enzyme that a liver row names', "R4"
@@ -103,17 +104,26 @@ def _no_double(rows: list[Clearance], door: Door) -> None:
 def gut_is_assumed(table: Mapping[str, Any]) -> bool:
     """Whether a file names CYP3A4 in the liver and leaves the gut wall, where it abounds, unsaid."""
     rows = [r for r in table.get("clearance", []) if isinstance(r, Mapping)]
-    return any(r.get("organ") in ("liver", "total") and r.get("enzyme") == "CYP3A4" for r in rows) and not any(
+    return any(r.get("organ") in ("liver", "total") and _names(r, "CYP3A4") for r in rows) and not any(
         r.get("organ") == "gut" for r in rows
     )
+
+
+def _names(row: Mapping[str, Any], enzyme: str) -> bool:
+    shares = row.get("enzymes")
+    return row.get("enzyme") == enzyme or (isinstance(shares, Mapping) and enzyme in shares)
+
+
+def _clears(way: Clearance, enzyme: str) -> bool:
+    return way.organ in ("liver", "total") and (way.enzyme == enzyme or enzyme in dict(way.shares))
 
 
 def _like_liver(found: list[Clearance], enzyme: str, scalar: float) -> list[Clearance]:
     """Gut rows that do what the liver rows of `enzyme` do, by content."""
     return [
-        replace(way, organ="gut", basis="from_liver", scalar=scalar, source=k)
+        replace(way, organ="gut", basis="from_liver", enzyme=enzyme, shares=(), scalar=scalar, source=k)
         for k, way in enumerate(found)
-        if way.organ in ("liver", "total") and way.enzyme == enzyme
+        if _clears(way, enzyme)
     ]
 
 
@@ -141,6 +151,11 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
         door.fault(f"{at}.law", "in_vivo is for liver, kidney, bile and plasma; the gut wall wants clint or vmax", "R4")
     if organ == "total" and law != "in_vivo":
         door.fault(f"{at}.law", 'is for one organ; a total plasma clearance is law = "in_vivo"', "R4")
+    shares = _shares(row, at, door, enzymes)
+    if "enzymes" in row and (organ != "total" or "enzyme" in row):
+        door.fault(
+            f"{at}.enzymes", 'belongs to organ = "total", in place of enzyme: shares of what the liver does', "R11"
+        )
     if "unchanged" in row and organ != "total":
         door.fault(f"{at}.unchanged", 'belongs to organ = "total": the fraction excreted unchanged in urine')
     unchanged = door.quantity(row, "unchanged", "1", where=at, low=0, high=1)
@@ -167,8 +182,27 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
         value_or(share, 1.0),
         str(row.get("name", enzyme or carrier or organ)),
         unchanged=unchanged.value if unchanged else None,
+        shares=shares,
         facilitated=in_vitro and uptake == "facilitated",
     )
+
+
+def _shares(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str]) -> tuple[tuple[str, float], ...]:
+    """`enzymes = { CYP3A4 = 0.7, CYP2D6 = 0.2 }`: each enzyme's share of what the liver does; the rest is OTHER."""
+    raw = row.get("enzymes", {})
+    if not isinstance(raw, Mapping):
+        door.fault(f"{at}.enzymes", f"is {raw!r}; write enzymes = {{ CYP3A4 = 0.7, CYP2D6 = 0.3 }}", "R8")
+        return ()
+    found = []
+    for name, share in raw.items():
+        door.word(name, f"{at}.enzymes.{name}", enzymes)
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            door.fault(f"{at}.enzymes.{name}", f"is {share!r}; expected a share above 0 and at most 1", "R9")
+        else:
+            found.append((name, float(share)))
+    if sum(s for _, s in found) > 1.0 + 1e-9:
+        door.fault(f"{at}.enzymes", f"sums to {sum(s for _, s in found):g}; expected at most 1", "R11")
+    return tuple(found)
 
 
 def _numbers(

@@ -61,9 +61,12 @@ def ionized(drug: DrugRecord, ph: float) -> float:
     return factor
 
 
-def holds(drug: DrugRecord, *, fed: bool, size: float) -> dict[str, float]:
-    """umol that each place can dissolve, by the name of its parameter."""
+def holds(drug: DrugRecord, *, fed: bool, size: float, gastric_ph: float = 0.0) -> dict[str, float]:
+    """umol that each place can dissolve, by the name of its parameter; a `gastric_ph` above 0 is the stomach's own
+    (acid reducers: 4 to 6)."""
     ph, bile = (PH_FED, BILE_FED_MM) if fed else (PH_FASTED, BILE_FASTED_MM)
+    if gastric_ph > 0.0:
+        ph = (gastric_ph, *ph[1:])
     return {
         full_name(place): solubility(drug, p, b, fed=fed) * v * size
         for place, p, b, v in zip(places(drug.id), ph, bile, volumes(), strict=True)

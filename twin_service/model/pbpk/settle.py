@@ -26,12 +26,12 @@ def settle(drug: DrugRecord, species: Species) -> DrugRecord:
     body = reference_body(species)
     bp = drug.bp if drug.bp is not None else disposition(drug, species, body, body).bp
     ways: list[Clearance] = []
-    place = []
+    first = []
     for way in drug.clearances:
-        place.append(len(ways))
+        first.append(len(ways))
         ways += _split(drug, way, body) if way.organ == "total" and way.constant is not None else [way]
-    # A gut wall that does what a liver row does keeps pointing at that row.
-    ways = [replace(w, source=place[w.source]) if w.source >= 0 else w for w in ways]
+    # A gut wall that does what a liver row does keeps pointing at that row, of its own enzyme.
+    ways = [replace(w, source=_liver_row(ways, first[w.source], w.enzyme)) if w.source >= 0 else w for w in ways]
     return replace(drug, bp=bp, clearances=tuple(ways))
 
 
@@ -39,11 +39,23 @@ def _split(drug: DrugRecord, way: Clearance, body: Body) -> list[Clearance]:
     assert way.constant is not None
     total = way.constant.value * (body.weight_kg if way.basis == "body_weight" else 1.0)
     renal = total * way.unchanged if way.unchanged is not None else min(renal_share(drug) * body.gfr_l_h, total)
-    liver, kidney = (replace(way.constant, value=v, unit="L/h") for v in (total - renal, renal))
+    shares = way.shares or ((way.enzyme, 1.0),)
+    rest = 1.0 - sum(share for _, share in shares)
+    shares += (("OTHER", rest),) if rest > 1e-9 else ()
+    rows = [("liver", enzyme, share * (total - renal)) for enzyme, share in shares] + [("kidney", "", renal)]
+    plain = replace(way, basis="liver", shares=(), unchanged=None)
     return [
-        replace(way, organ="liver", basis="liver", constant=liver),
-        replace(way, organ="kidney", basis="liver", constant=kidney, enzyme="", forms="", km=None),
-    ]
+        replace(
+            plain, organ=organ, enzyme=enzyme, name=enzyme or organ,
+            constant=replace(way.constant, value=value, unit="L/h"),
+            **({"forms": "", "km": None} if organ == "kidney" else {}),
+        )
+        for organ, enzyme, value in rows
+    ]  # fmt: skip
+
+
+def _liver_row(ways: list[Clearance], first: int, enzyme: str) -> int:
+    return next(k for k, w in enumerate(ways) if k >= first and w.organ == "liver" and w.enzyme == enzyme)
 
 
 def renal_share(drug: DrugRecord) -> float:
