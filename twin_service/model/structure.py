@@ -91,7 +91,10 @@ class Route:
 @dataclass(frozen=True)
 class Covariate:
     """A patient characteristic a block needs. `default` None: required. Outside [low, high]: refused;
-    outside [caution_low, caution_high]: a warning goes with every answer."""
+    outside [caution_low, caution_high]: a warning goes with every answer.
+
+    A default outside [low, high] says "not known": nobody can record it, the block derives what it needs from others.
+    """
 
     name: str
     unit: str

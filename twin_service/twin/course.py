@@ -127,7 +127,8 @@ def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Cour
     doses = tuple(_dose(model, e, start_us) for e in found if isinstance(e.payload, DoseGiven))
     samples, unused = _samples(model, found, start_us)
     changes, rows = _covariate_rows(model, person, found, start_us)
-    _require(model, rows[0])
+    for row in rows:
+        _require(model, row)
     return Course(start_us, doses, changes, rows, samples, unused)
 
 
@@ -248,7 +249,8 @@ def _require(model: PatientModel, values: Mapping[str, float]) -> None:
                 field=f"covariates.{c.name}",
                 reason="COVARIATE_MISSING",
             )
-        value = values.get(c.name, c.default)
+        # A default is the model's own word, and may lie outside: then it says "not known".
+        value = values.get(c.name)
         if value is not None and not c.low <= value <= c.high:
             raise Refusal(
                 RefusalCode.OUT_OF_RANGE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from twin_service.model.domain import warnings_outside
 from twin_service.model.pbpk.elimination import activity_covariate
@@ -10,23 +11,23 @@ from twin_service.model.pbpk.individual import Plan
 from twin_service.model.structure import Covariate
 
 HUMAN = (
-    Covariate("age_y", "a", 30.0, 0.0, 120.0, 0.0, 95.0),
-    Covariate("gestation_week", "wk", 40.0, 22.0, 45.0),
+    Covariate("age_y", "a", 30.0, 0.0, 95.0),
+    Covariate("gestation_week", "wk", 40.0, 24.0, 42.0),
     Covariate("sex_female", "1", 0.0, 0.0, 1.0),
-    # 0 stands for "not known": derived from the others.
-    Covariate("weight_kg", "kg", 0.0, 0.0, 350.0, 0.0, 160.0),
-    Covariate("height_cm", "cm", 0.0, 0.0, 250.0),
-    Covariate("hematocrit", "1", 0.0, 0.0, 0.75),
-    Covariate("albumin_g_l", "g/L", 0.0, 0.0, 80.0),
-    Covariate("aag_g_l", "g/L", 0.0, 0.0, 6.0),
-    Covariate("creatinine_umol_l", "umol/L", 0.0, 0.0, 3000.0),
-    Covariate("egfr_ml_min", "mL/min", 0.0, 0.0, 400.0),
+    # The default 0 lies outside the limits: it says "not known", derived from the others, and cannot be recorded.
+    Covariate("weight_kg", "kg", 0.0, 0.5, 300.0, -inf, 160.0),
+    Covariate("height_cm", "cm", 0.0, 30.0, 220.0),
+    Covariate("hematocrit", "1", 0.0, 0.1, 0.75),
+    Covariate("albumin_g_l", "g/L", 0.0, 5.0, 80.0),
+    Covariate("aag_g_l", "g/L", 0.0, 0.05, 6.0),
+    Covariate("creatinine_umol_l", "umol/L", 0.0, 5.0, 3000.0),
+    Covariate("egfr_ml_min", "mL/min", 0.0, 1.0, 400.0),
     Covariate("smoker", "1", 0.0, 0.0, 1.0),
     Covariate("fed", "1", 0.0, 0.0, 1.0),
     Covariate("child_pugh", "1", 0.0, 0.0, 3.0),
     Covariate("pregnancy_week", "wk", 0.0, 0.0, 43.0),
 )
-ANIMAL = (Covariate("weight_kg", "kg", 0.0, 0.0, 200.0), Covariate("fed", "1", 0.0, 0.0, 1.0))
+ANIMAL = (Covariate("weight_kg", "kg", 0.0, 0.005, 200.0), Covariate("fed", "1", 0.0, 0.0, 1.0))
 
 
 def covariates_of(plan: Plan) -> tuple[Covariate, ...]:
