@@ -10,7 +10,7 @@ from tests.twin.one_compartment import CL, OMEGA2, V, dose, one_compartment, per
 from twin_service.outcome import Refusal, Verdict
 from twin_service.record.timeline import Timeline
 from twin_service.twin.fold import Folded, fold
-from twin_service.twin.inverse import dose_for, hours_until_below
+from twin_service.twin.inverse import dose_for, hours_until_below, interval_for
 from twin_service.twin.regimen import PlannedDoses, Target
 
 ONE_DOSE = PlannedDoses("drugx", "iv", 1.0, 24.0, 1)
@@ -59,3 +59,20 @@ def test_hours_until_a_level(fresh: Folded) -> None:
 def test_bad_goals_are_refused(fresh: Folded, goal: float, quantile: float) -> None:
     with pytest.raises(Refusal):
         dose_for(fresh, ONE_DOSE, Target("drugx", "peak"), goal, start_h=1.0, horizon_h=1.0, quantile=quantile)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9])
+def test_the_interval_for_a_trough(fresh: Folded, quantile: float) -> None:
+    """One dose from nothing: the level after tau is 100/V exp(-CL/V tau), largest where clearance is smallest."""
+    plan = PlannedDoses("drugx", "iv", 100.0, 8.0, 1)
+    start_h = 500.0
+    found = interval_for(fresh, plan, "drugx", 1.0, start_h=start_h, quantile=quantile, members=1024)
+    cl = CL * np.exp(norm.ppf(1 - quantile) * np.sqrt(OMEGA2))
+    assert found.outcome.ok and found.interval_h == pytest.approx(np.log(100.0 / V / 1.0) * V / cl, rel=0.01)
+
+
+def test_an_unreachable_trough_names_the_nearest(fresh: Folded) -> None:
+    plan = PlannedDoses("drugx", "iv", 100.0, 8.0, 2)
+    found = interval_for(fresh, plan, "drugx", 50.0, start_h=500.0, members=16)
+    assert found.outcome.verdict is Verdict.NOT_CONVERGED and found.interval_h == 1.0
+    assert "gives a trough of 50" in found.outcome.detail
