@@ -24,6 +24,7 @@ HUMAN = (
     Covariate("egfr_ml_min", "mL/min", 0.0, 1.0, 400.0),
     Covariate("smoker", "1", 0.0, 0.0, 1.0),
     Covariate("fed", "1", 0.0, 0.0, 1.0),
+    Covariate("gastric_ph", "1", 0.0, 1.0, 9.0),
     Covariate("child_pugh", "1", 0.0, 0.0, 3.0),
     Covariate("pregnancy_week", "wk", 0.0, 0.0, 43.0),
 )
