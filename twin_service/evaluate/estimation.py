@@ -16,9 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.evaluate.calibration import TRIALS, calibration_figures, simulated
 from twin_service.evaluate.event_table import Reading, subjects_of
 from twin_service.evaluate.forecast import forecast_subject, score
-from twin_service.evaluate.individual import Estimator, fit_individual, prior_of
+from twin_service.evaluate.individual import fit_individual, prior_of
 from twin_service.evaluate.nonmem_models import dosing_model, dosing_rows, model_of, subject_of
 from twin_service.evaluate.subject import Subject, observed, predictor
 from twin_service.kalman.unscented import unscented_update
@@ -44,10 +45,11 @@ def estimation_figures(
         found |= nonmem_figures(folder) | dosing_figures(folder) | neonate_figures(folder)
     else:
         say("no reference data: set TWIN_REFERENCE_DIR for the comparison with NONMEM")
-    model = compose("vancomycin_goti", {"d": build_poppk("vancomycin_goti")})
-    subjects = simulated_cohort(model, patients, np.random.default_rng(7))
-    found["estimation.coverage90_poppk"] = coverage(model, subjects, "moments")
-    return found | timing_figures(model, subjects[:60]) | body_timing_figures()
+    trial = TRIALS["poppk"]
+    model = build(trial.model)
+    say("speed")
+    found |= timing_figures(model, simulated(trial, model, 60, np.random.default_rng(7))) | body_timing_figures()
+    return found | calibration_figures(patients, say=say)
 
 
 def nonmem_figures(folder: Path) -> dict[str, float]:
@@ -127,31 +129,6 @@ def neonate_figures(folder: Path) -> dict[str, float]:
         "estimation.ukf_eta_median": float(np.median(away)), "estimation.ukf_eta_p95": float(np.quantile(away, 0.95)),
         "estimation.pheno_posterior_rrmse": after.rrmse, "estimation.pheno_coverage90": after.coverage90,
     }  # fmt: skip
-
-
-def simulated_cohort(model: PatientModel, count: int, rng: np.random.Generator) -> list[Subject]:
-    """Adults on vancomycin every 12 h drawn from the model itself, with three levels each."""
-    subjects = []
-    for k in range(count):
-        who: dict[str, Any] = {"ID": k, "WT": rng.uniform(50.0, 110.0), "AGE": rng.uniform(25.0, 85.0),
-               "sex_female": float(rng.integers(0, 2)), "creatinine_umol_l": rng.uniform(50.0, 200.0)}  # fmt: skip
-        rows: list[dict[str, Any]] = [
-            {**who, "TIME": 12.0 * j, "AMT": 15.0 * who["WT"], "RATE": 1000.0} for j in range(6)
-        ]
-        rows += [{**who, "TIME": t, "DV": 1.0} for t in (11.5, 35.5, 61.0)]
-        rows.sort(key=lambda r: float(r["TIME"]))
-        (subject,) = subjects_of(rows, model)
-        eta = prior_of(model).draw(1, rng)
-        scale = observed(model, subject).scaled(predictor(model, subject)(eta)[0])
-        subject.values[:] = scale.f + np.sqrt(scale.v) * rng.standard_normal(len(subject))
-        subjects.append(subject)
-    return subjects
-
-
-def coverage(model: PatientModel, subjects: list[Subject], estimator: Estimator) -> float:
-    """Share of readings, first and later ones, inside their 90 % forecast band."""
-    found = [f for s in subjects for f in forecast_subject(model, s, estimator)]
-    return float(np.mean([f.low <= f.value <= f.high for f in found]))
 
 
 def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, float]:

@@ -34,6 +34,7 @@ class Forecast:
 
     history    readings of any kind assimilated before
     low, high  5 and 95 % of the predictive band; prior_* the same from covariates alone
+    share      of the predictive draws that lie below the reading
     """
 
     subject: str
@@ -48,6 +49,7 @@ class Forecast:
     forecast: float
     low: float
     high: float
+    share: float = float("nan")
 
 
 class Score(NamedTuple):
@@ -78,7 +80,7 @@ def forecast_subject(
         bands = _bands(model, now, before, seed) if known else first
         found += [
             Forecast(subject.id, float(time), now.analytes[j], known, float(now.values[j]), bool(now.censoring[j]),
-                     *first[j], *bands[j])
+                     *first[j][:3], *bands[j])
             for j in range(len(now))
         ]  # fmt: skip
         if estimator in ("laplace", "moments"):
@@ -90,15 +92,15 @@ def forecast_subject(
     return found
 
 
-def _bands(model: PatientModel, now: Subject, belief: Belief, seed: int) -> list[tuple[float, float, float]]:
-    """(median, 5 %, 95 %) of each reading's predictive distribution."""
+def _bands(model: PatientModel, now: Subject, belief: Belief, seed: int) -> list[tuple[float, float, float, float]]:
+    """(median, 5 %, 95 %) of each reading's predictive distribution, and the share of it below the reading."""
     nx = len(belief.mean)
     predict = predictor(model, now)
     sobol = qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng(seed))
     draws = ndtri(np.clip(sobol.random(DRAWS), 1e-12, 1.0 - 1e-12))
     band = forecast_quantiles(belief, predict, [noise_of(model, a) for a in now.analytes], draws)
-    q = band.quantiles
-    return [(float(q[1, j]), float(q[0, j]), float(q[2, j])) for j in range(len(now))]
+    q, below = band.quantiles, np.mean(band.members < now.values, axis=0)
+    return [(float(q[1, j]), float(q[0, j]), float(q[2, j]), float(below[j])) for j in range(len(now))]
 
 
 def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:

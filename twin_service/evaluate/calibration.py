@@ -1,0 +1,146 @@
+"""Are the bands as wide as the errors are? Patients drawn from a model, forecast one step ahead from what came before.
+
+    coverage   share of readings inside their 90 % predictive band
+    z = Phi^-1(share of predictive draws below the reading)      N(0, 1), one after the other independent
+
+when belief and model are exact (the prequential NPDE; Dawid 1984, doi:10.2307/2981683, Brendel 2006,
+doi:10.1007/s11095-006-9067-5). Of the truth nothing reaches the estimator but the readings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import chi2
+
+from twin_service.evaluate.event_table import subjects_of
+from twin_service.evaluate.forecast import DRAWS, Forecast, forecast_subject
+from twin_service.evaluate.individual import Estimator, prior_of
+from twin_service.evaluate.shares import shared_out
+from twin_service.evaluate.subject import Subject, observed, predictor
+from twin_service.model.structure import PatientModel
+from twin_service.record.person import ModelChoice
+from twin_service.twin.assemble import build
+
+Row = dict[str, Any]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Simulated patients of one kind: which model, who they are, what they are given and when they are measured."""
+
+    model: ModelChoice
+    person: Callable[[np.random.Generator], dict[str, float]]
+    doses: Callable[[Mapping[str, float]], list[Row]]
+    readings: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What came of `patients` with `readings`; p-values of mean 0 and variance 1 of z."""
+
+    patients: int
+    readings: int
+    coverage90: float
+    npde_mean: float
+    npde_variance: float
+    p_mean: float
+    p_variance: float
+
+
+def _adult(rng: np.random.Generator) -> dict[str, float]:
+    return {"weight_kg": rng.uniform(50.0, 110.0), "age_y": rng.uniform(20.0, 80.0),
+            "sex_female": float(rng.integers(0, 2)), "creatinine_umol_l": rng.uniform(50.0, 200.0)}  # fmt: skip
+
+
+def _body(rng: np.random.Generator) -> dict[str, float]:
+    return {
+        "weight_kg": rng.uniform(55.0, 100.0),
+        "age_y": rng.uniform(20.0, 75.0),
+        "height_cm": rng.uniform(155.0, 190.0),
+    }
+
+
+TRIALS: Final[Mapping[str, Trial]] = {
+    "poppk": Trial(
+        ModelChoice(poppk="vancomycin_goti"), _adult,
+        lambda p: [{"TIME": 12.0 * k, "AMT": 15.0 * p["weight_kg"], "RATE": 1000.0} for k in range(6)],
+        ((11.5, "vancomycin"), (35.5, "vancomycin"), (61.0, "vancomycin")),
+    ),
+    "pbpk": Trial(
+        ModelChoice(drugs=("theophylline",)), _body,
+        lambda p: [{"TIME": 12.0 * k, "AMT": 3.5 * p["weight_kg"], "ROUTE": "oral"} for k in range(4)],
+        ((3.0, "theophylline"), (11.5, "theophylline"), (26.0, "theophylline"), (47.5, "theophylline")),
+    ),
+    "qsp": Trial(
+        ModelChoice(drugs=("docetaxel",), effects=("neutropenia_docetaxel_unbound",)), _body,
+        lambda p: [{"TIME": 0.0, "AMT": 2.0 * p["weight_kg"], "ROUTE": "iv", "DUR": 1.0}],
+        ((0.0, "neutrophils"), (120.0, "neutrophils"), (192.0, "neutrophils"), (336.0, "neutrophils")),
+    ),
+}  # fmt: skip
+
+
+def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Generator) -> list[Subject]:
+    """`count` patients whose effects are drawn from the model and whose readings scatter as its assays do."""
+    subjects = []
+    for k in range(count):
+        who = trial.person(rng)
+        rows = [{**d, **who, "ID": k, "EVID": 1} for d in trial.doses(who)]
+        rows += [{"TIME": t, "DV": 1.0, "ANALYTE": a, **who, "ID": k, "EVID": 0} for t, a in trial.readings]
+        rows.sort(key=lambda r: (float(r["TIME"]), r["EVID"]))
+        (subject,) = subjects_of(rows, model)
+        eta = prior_of(model).draw(1, rng)
+        readings = observed(model, subject)
+        scale = readings.scaled(predictor(model, subject)(eta)[0])
+        y = scale.f + np.sqrt(scale.v) * rng.standard_normal(len(subject))
+        log = np.array([n.kind == "log" for n in readings.noise])
+        subject.values[:] = np.where(log, np.exp(np.where(log, y, 0.0)), y)
+        subjects.append(subject)
+    return subjects
+
+
+def calibrate(
+    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "moments", *, workers: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Calibration:  # fmt: skip
+    """Forecast every reading of every subject and see how often and how evenly the bands are right."""
+
+    def one(k: int) -> list[Forecast]:
+        return forecast_subject(model, subjects[k], estimator, seed=k + 1)
+
+    each = shared_out(one, len(subjects), workers=workers or os.cpu_count() or 1, say=say)
+    return judged([f for found in each for f in found], len(subjects))
+
+
+def judged(forecasts: Sequence[Forecast], patients: int) -> Calibration:
+    """Coverage and normality of forecasts. A share of 0 or 1 of the draws counts as half a draw."""
+    inside = np.array([f.low <= f.value <= f.high for f in forecasts])
+    z = ndtri(np.clip([f.share for f in forecasts], 0.5 / DRAWS, 1.0 - 0.5 / DRAWS))
+    n, mean, variance = len(z), float(z.mean()), float(z.var(ddof=1))
+    lower = float(chi2.cdf((n - 1) * variance, n - 1))
+    return Calibration(patients, n, float(inside.mean()), mean, variance,
+                       2.0 * float(ndtr(-abs(mean) * np.sqrt(n))), 2.0 * min(lower, 1.0 - lower))  # fmt: skip
+
+
+def calibration_figures(
+    patients: int = 500, *, estimator: Estimator = "moments", say: Callable[[str], None] = lambda line: None
+) -> dict[str, float]:
+    """Figures `estimation.coverage90_*` and `estimation.npde_*` of each trial."""
+    found: dict[str, float] = {}
+    for name, trial in TRIALS.items():
+        model = build(trial.model)
+        subjects = simulated(trial, model, patients, np.random.default_rng(7))
+        c = calibrate(model, subjects, estimator, say=lambda line, name=name: say(f"calibration {name}: {line}"))  # type: ignore[misc]
+        found |= {
+            f"estimation.coverage90_{name}": c.coverage90, f"estimation.npde_mean_{name}": c.npde_mean,
+            f"estimation.npde_variance_{name}": c.npde_variance, f"estimation.npde_p_mean_{name}": c.p_mean,
+            f"estimation.npde_p_variance_{name}": c.p_variance,
+        }  # fmt: skip
+    return found
