@@ -154,6 +154,11 @@ def test_maturation_of_enzymes_and_tubules() -> None:
     cyp3a4 = enzymes["CYP3A4"].maturation
     assert [maturation(cyp3a4, a) > b for a, b in ((0.5, 0.3), (3.0, 1.4), (10.0, 1.05))] == [True] * 3
     assert maturation(cyp3a4, 0.02) < 0.15
+    # CYP1A2 is as old as the child counts from its mother's last period: half of its peak at 1.05 years of those
+    cyp1a2 = enzymes["CYP1A2"].maturation
+    assert maturation(cyp1a2, 1.05 - 40 / 52.18) == pytest.approx(0.8, rel=0.03)
+    assert maturation(cyp1a2, 0.04, 28.0) < 0.35 * maturation(cyp1a2, 0.04)
+    assert maturation(cyp3a4, 0.04, 28.0) == maturation(cyp3a4, 0.04)
     # P-gp of the liver: Prasad 2016 has 0.15 of 0.56 fmol/ug at birth; the tubule's is born at nothing (Cheung 2019)
     assert maturation(enzymes["P-gp"].maturation, 0.0) == pytest.approx(0.27, abs=0.04)
     assert maturation(enzymes["P-gp"].kidney_maturation, 0.077) == pytest.approx(0.5, abs=0.03)

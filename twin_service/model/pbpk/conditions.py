@@ -89,8 +89,13 @@ def hematocrit_change(values: Mapping[str, float]) -> float:
 
 
 def postmenstrual_week(age_y: float, values: Mapping[str, float]) -> float:
-    """Weeks since the mother's last period: gestation at birth (covariate gestation_week, else 40) plus age."""
-    return float(values.get("gestation_week") or TERM_W) + age_y * WEEKS_A_YEAR
+    """Weeks since the mother's last period: gestation at birth plus age."""
+    return gestation(values) + age_y * WEEKS_A_YEAR
+
+
+def gestation(values: Mapping[str, float]) -> float:
+    """Weeks from the mother's last period to birth: covariate gestation_week, else 40."""
+    return float(values.get("gestation_week") or TERM_W)
 
 
 def filtration_maturity(age_y: float, values: Mapping[str, float]) -> float:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from math import exp
 
 from twin_service.model.pbpk.absorption import gut_flow
-from twin_service.model.pbpk.conditions import CHILD_PUGH, enzyme_disease, filtration_maturity, liver_class
+from twin_service.model.pbpk.conditions import (
+    CHILD_PUGH,
+    TERM_W,
+    WEEKS_A_YEAR,
+    enzyme_disease,
+    filtration_maturity,
+    gestation,
+    liver_class,
+)
 from twin_service.model.pbpk.physiology import Body
 from twin_service.model.pbpk.record import Clearance, DrugRecord, Enzyme, Maturation
 from twin_service.outcome import Refusal, RefusalCode
@@ -40,9 +48,10 @@ def microsomal_protein(age_y: float) -> float:
     return float(10.0 ** (1.407 + 0.0158 * a - 0.000382 * a**2 + 2.4e-6 * a**3))
 
 
-def maturation(curve: Maturation, age_y: float) -> float:
+def maturation(curve: Maturation, age_y: float, gestation_week: float = TERM_W) -> float:
     """Activity per protein relative to 30 years: birth + (p(a) - birth) a^n/(a50^n + a^n), normalized.
 
+    a counts from birth or, where the curve says so, since the mother's last period (with gestation_week at birth).
     A peak above 1 is the childhood's: p(a) = 1 + (peak - 1) exp(-3 (a - cap)/(18 - cap)) from the cap on, so that a
     twentieth of the excess is left at 18 years (that the decline is exponential: Upreti & Wahlstrom 2016, J Clin
     Pharmacol 56:266; its end: assumption).
@@ -54,7 +63,8 @@ def maturation(curve: Maturation, age_y: float) -> float:
         peak = 1.0 + (curve.peak - 1.0) * exp(-fading)
         return float(curve.birth + (peak - curve.birth) * power / (curve.half_y**curve.hill + power))
 
-    return at(age_y) / at(30.0)
+    before, usual = (w / WEEKS_A_YEAR if curve.postmenstrual else 0.0 for w in (gestation_week, TERM_W))
+    return at(age_y + before) / at(30.0 + usual)
 
 
 def activity(enzyme_id: str, organ: str, c: Capacities) -> float:
@@ -63,7 +73,7 @@ def activity(enzyme_id: str, organ: str, c: Capacities) -> float:
     if enzyme is None:
         return 1.0
     curve = enzyme.gut_maturation if organ == "gut" else enzyme.maturation
-    age = maturation(curve, c.body.age_y) if c.body.species == "human" else 1.0
+    age = maturation(curve, c.body.age_y, gestation(c.values)) if c.body.species == "human" else 1.0
     return (
         age
         * c.values.get(activity_covariate(enzyme_id), 1.0)
@@ -228,7 +238,7 @@ def _tubule(enzyme_id: str, c: Capacities) -> float:
     enzyme = c.enzymes.get(enzyme_id)
     mature = filtration_maturity(c.body.age_y, c.values) / filtration_maturity(30.0, {})
     if enzyme is not None and (enzyme.kidney_maturation or enzyme.kind == "enzyme"):
-        mature = maturation(enzyme.kidney_maturation or enzyme.maturation, c.body.age_y)
+        mature = maturation(enzyme.kidney_maturation or enzyme.maturation, c.body.age_y, gestation(c.values))
     own = c.values.get(activity_covariate(enzyme_id), 1.0) if enzyme is not None else 1.0
     if c.body.species != "human":
         size = c.body.volume["kidney"] / c.reference.volume["kidney"]

@@ -212,13 +212,14 @@ class Species:
 
 class Maturation(NamedTuple):
     """Activity per protein relative to the adult: at birth, highest in childhood, age at half (years), Hill, and the
-    age (years) from which an excess over the adult fades."""
+    age (years) from which an excess over the adult fades. Ages count from birth, or since the mother's last period."""
 
     birth: float = 1.0
     peak: float = 1.0
     half_y: float = 0.1
     hill: float = 1.0
     cap_y: float = 2.0
+    postmenstrual: bool = False
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,8 @@ def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> Maturation:
             f"{at}.{key}", f"is {numbers}; expected [at birth, peak, age at half in years > 0, Hill, cap in years]"
         )
         return Maturation()
-    return Maturation(*numbers)
+    counted = door.word(raw.get("age", "postnatal"), f"{at}.{key}.age", ("postnatal", "postmenstrual"))
+    return Maturation(*numbers)._replace(postmenstrual=counted == "postmenstrual")
 
 
 def read_genotypes(table: Mapping[str, Any], door: Door) -> dict[str, Genotype]:
