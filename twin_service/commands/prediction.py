@@ -29,7 +29,7 @@ def predict(
     steady: Annotated[bool, typer.Option("--steady", help="Begin at the steady state of these doses.")] = False,
     miss: Annotated[list[int] | None, typer.Option(help="A dose not taken, counted from 1; repeatable.")] = None,
     meal: Annotated[list[float] | None, typer.Option(help="Time of a meal that empties the gallbladder, h.")] = None,
-    form: Annotated[str, typer.Option(help="Dosage form, an id among the file's [[formulation]].")] = "",
+    form: Annotated[str, typer.Option(help="Dosage form, one of the file's formulations.")] = "",
     fed: Annotated[bool, typer.Option("--fed", help="After a meal: slower emptying, less acid, more bile.")] = False,
     beside: Annotated[
         list[str] | None,

@@ -14,11 +14,12 @@ from functools import partial
 from twin_service.model.pbpk.absorption import write_gallbladder, write_gut
 from twin_service.model.pbpk.circulation import circulate
 from twin_service.model.pbpk.covariates import body_warnings, covariates_of
+from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.individual import Plan, individual_values
 from twin_service.model.pbpk.interaction import inhibition, linear, saturable, write_turnover
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.outputs import endpoints_of, inputs_of, observables_of, outputs_of, route_of
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Formulation
+from twin_service.model.pbpk.record import Clearance, DrugRecord
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.model.pbpk.site import Site
 from twin_service.model.pbpk.variability import effects_of, factor

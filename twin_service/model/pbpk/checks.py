@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from twin_service.model.pbpk.door import Door, Finding
+from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
 from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
 from twin_service.model.pbpk.library import FOLDER, Library, inspect_drug, load_library, parse_toml
 from twin_service.model.pbpk.physiology import create_body
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Formulation
+from twin_service.model.pbpk.record import Clearance, DrugRecord
 from twin_service.model.pbpk.settle import renal_share, settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal
@@ -46,7 +47,7 @@ def check_file(path: Path | str, library: Library | None = None) -> list[Finding
     try:
         table = parse_toml(path)
     except Refusal as refusal:
-        return [Finding(path.name, "", "", refusal.message)]
+        return [Finding(path.name, "", "", refusal.message.removeprefix(f"{path.name}: "))]
     door = Door(path.name)
     if "organ" in table:
         read_species(table, door)

@@ -87,7 +87,7 @@ def _check(table: Mapping[str, Any], said: Mapping[str, Any], door: Door) -> Non
 
 def read_formulations(table: Mapping[str, Any], door: Door) -> tuple[Formulation, ...]:
     """The dosage forms, the first of them the default; a solution where none is given."""
-    found = []
+    found: list[Formulation] = []
     for i, row in enumerate(table_rows(table, "formulation", door)):
         at = f"formulation[{i}]"
         door.known(row, at, ("id", "law", "t50", "shape", "lag", "available", "radius", "origin", "note"))

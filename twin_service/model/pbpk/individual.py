@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twin_service.model.domain import refuse_outside
 from twin_service.model.pbpk.absorption import gut_values, transit_values
 from twin_service.model.pbpk.circulation import exchange_values, shared_values
+from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction
 from twin_service.model.pbpk.partition import (
     Chemistry,
@@ -19,7 +20,7 @@ from twin_service.model.pbpk.partition import (
     unbound_fraction,
 )
 from twin_service.model.pbpk.physiology import Body, create_body
-from twin_service.model.pbpk.record import DrugRecord, Formulation, Species
+from twin_service.model.pbpk.record import DrugRecord, Species
 
 if TYPE_CHECKING:
     from twin_service.model.pbpk.library import Library

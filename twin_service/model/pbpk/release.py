@@ -100,9 +100,10 @@ def _hazard(sheet: Sheet, drug: DrugRecord, formulation: Formulation, age: Expre
         return sheet.parameter(f"{place}_dissolves", "1/h")
     k = sheet.parameter(f"{drug.id}_k_release", "1/h")
     if formulation.law == "zero_order":
-        return k / fn.maximum(1.0 - k * age, 1.0 / FASTEST_END)
+        return k / fn.maximum(1.0 - k * age, 1.0 / FASTEST_END)  # type: ignore[no-any-return]
     if formulation.ages:
-        return formulation.shape * k * fn.maximum(k * age, YOUNGEST) ** (formulation.shape - 1.0)
+        young = fn.maximum(k * age, YOUNGEST)
+        return formulation.shape * k * young ** (formulation.shape - 1.0)  # type: ignore[no-any-return]
     return k
 
 
@@ -110,4 +111,5 @@ def _room(sheet: Sheet, drug: DrugRecord, place: str) -> Expression:
     """1 - D/F, never negative; 1 where no solubility limits."""
     if drug.absorption.solubility is None:
         return constant(1.0)
-    return fn.maximum(1.0 - sheet.state(place) / sheet.parameter(full_name(place), "umol"), 0.0)
+    used = sheet.state(place) / sheet.parameter(full_name(place), "umol")
+    return fn.maximum(1.0 - used, 0.0)  # type: ignore[no-any-return]

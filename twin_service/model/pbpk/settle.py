@@ -44,14 +44,12 @@ def _split(drug: DrugRecord, way: Clearance, body: Body) -> list[Clearance]:
     shares += (("OTHER", rest),) if rest > 1e-9 else ()
     rows = [("liver", enzyme, share * (total - renal)) for enzyme, share in shares] + [("kidney", "", renal)]
     plain = replace(way, basis="liver", shares=(), unchanged=None)
-    return [
-        replace(
-            plain, organ=organ, enzyme=enzyme, name=enzyme or organ,
-            constant=replace(way.constant, value=value, unit="L/h"),
-            **({"forms": "", "km": None} if organ == "kidney" else {}),
-        )
-        for organ, enzyme, value in rows
-    ]  # fmt: skip
+    found = []
+    for organ, enzyme, value in rows:
+        part = replace(way.constant, value=value, unit="L/h")
+        row = replace(plain, organ=organ, enzyme=enzyme, name=enzyme or organ, constant=part)
+        found.append(row if organ == "liver" else replace(row, forms="", km=None))
+    return found
 
 
 def _liver_row(ways: list[Clearance], first: int, enzyme: str) -> int:
