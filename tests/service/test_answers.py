@@ -233,3 +233,21 @@ def test_a_whole_body_twin_with_toxicity_and_tumor_walks_the_same_path(client: C
     cycle, stop = client.simulation.Simulate(request).what_ifs
     harm = {e.endpoint: (e.probability, s.probability) for e, s in zip(cycle.endpoints, stop.endpoints, strict=True)}
     assert any(given > none for given, none in harm.values()), harm
+
+
+def test_a_planned_dose_outside_its_drugs_domain_is_said_beside_the_answer(client: Client) -> None:
+    body = [{"name": "age", "value": quantity(40, "a")}, {"name": "weight", "value": quantity(70, "kg")}]
+    name = client.new_twin(covariates=body, model={"drugs": ["midazolam"]})
+    request = simulation_pb2.SimulateRequest(name=name, horizon=quantity(8, "h"), members=16)
+    plan = request.what_ifs.add(name="asked")
+    plan.doses.add(drug="midazolam", route="oral", amount=quantity(5, "mg"), count=1, interval=quantity(24, "h"))
+    assert not any("outside what its file" in w for w in client.simulation.Simulate(request).basis.warnings)
+    plan.doses[0].amount.value = 500
+    said = client.simulation.Simulate(request).basis.warnings
+    assert any("midazolam: a dose of 500 mg by oral is outside" in w for w in said)
+
+
+def test_an_age_outside_the_body_is_refused(client: Client) -> None:
+    name = client.new_twin(covariates=[{"name": "age", "value": quantity(97, "a")}], model={"drugs": ["midazolam"]})
+    told = refused(lambda: trajectory(client, name))
+    assert told.reason == "OUTSIDE_DOMAIN" and "age_y from 0 to 95" in told.message
