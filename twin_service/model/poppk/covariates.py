@@ -165,6 +165,24 @@ def postmenstrual_age(c: Mapping[str, Any]) -> Any:
     return c["gestational_age_w"] + c["age_y"] * 52.1775
 
 
+def postmenstrual_age_term(c: Mapping[str, Any]) -> Any:
+    """Age + 40 weeks: postmenstrual age, weeks, of someone born at term."""
+    return 40.0 + c["age_y"] * 52.1775
+
+
+def creatinine_excess(c: Mapping[str, Any]) -> Any:
+    """Serum creatinine less what is expected at this age, mg/dL.
+
+    Expected: exp(-1.22839 + 0.67190 log10(p) + 6.27017 exp(-3.10940 p)), p postmenstrual age in years of someone born
+    at term. Colin 2019, doi:10.1007/s40262-018-0727-5.
+    """
+    p = postmenstrual_age_term(c) / 52.1775
+    expected = fn.exp(-1.22839 + 0.67190 * fn.log(p) / LN_10 + 6.27017 * fn.exp(-3.10940 * p))
+    return c["creatinine_umol_l"] / UMOL_L_PER_MG_DL - expected
+
+
+LN_10: Final = 2.302585092994046
+
 DERIVED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], tuple[str, ...]]]] = {
     "creatinine_clearance_ml_min": (creatinine_clearance, ("age_y", "weight_kg", "sex_female", "creatinine_umol_l")),
     "creatinine_clearance_bounded_ml_min": (
@@ -176,6 +194,8 @@ DERIVED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], tuple[str,
     "body_surface_m2": (body_surface, ("height_cm", "weight_kg")),
     "fat_free_mass_kg": (fat_free_mass, ("height_cm", "weight_kg", "sex_female")),
     "ideal_weight_kg": (ideal_weight, ("height_cm", "sex_female")),
+    "postmenstrual_age_term_w": (postmenstrual_age_term, ("age_y",)),
+    "creatinine_excess_mg_dl": (creatinine_excess, ("age_y", "creatinine_umol_l")),
     "postmenstrual_age_w": (postmenstrual_age, ("gestational_age_w", "age_y")),
 }  # fmt: skip
 """derived covariate -> its function and the covariates it needs"""
