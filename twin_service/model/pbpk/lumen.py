@@ -3,8 +3,9 @@
 Segments: stomach, seven equal stretches of small intestine, colon.
 pH: Dressman 1990, doi:10.1023/A:1015827908309 (stomach, duodenum, fasted and fed); Evans 1988,
 doi:10.1136/gut.29.8.1035 (jejunum 6.6, ileum 7.5, cecum 6.4). Bile salts: Bergstrom 2014,
-doi:10.1016/j.ejps.2013.10.013 (duodenum and jejunum; further down reabsorbed, assumption). Fluid: Schiller 2005,
-doi:10.1111/j.1365-2036.2005.02683.x.
+doi:10.1016/j.ejps.2013.10.013 (duodenum and jejunum; further down reabsorbed, assumption). Fluid: half a
+liter of small intestine, as compartmental models take it (Agoram 2001, doi:10.1016/S0169-409X(01)00179-X); free water
+is a fifth of that (Schiller 2005, doi:10.1111/j.1365-2036.2005.02683.x), but the film on the wall dissolves drug too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from twin_service.model.pbpk.dosage import Absorption
 from twin_service.model.pbpk.record import DrugRecord
 
 SEGMENTS = 7
-STOMACH_L, INTESTINE_L, COLON_L = 0.25, 0.13, 0.05
+STOMACH_L, INTESTINE_L, COLON_L = 0.25, 0.50, 0.05
 WATER_MM = 55500.0
 PH_FASTED = (1.7, 6.1, 6.4, 6.6, 6.8, 7.0, 7.3, 7.5, 6.5)
 PH_FED = (5.0, 5.6, 6.1, 6.6, 6.8, 7.0, 7.3, 7.5, 6.5)
