@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin_service.model.pbpk.conditions import aag_g_l, albumin_g_l, fat_free_mass
+from twin_service.model.pbpk.conditions import aag_g_l, albumin_g_l, enzyme_disease, fat_free_mass
 from twin_service.model.pbpk.elimination import hepatic_flow, maturation
 from twin_service.model.pbpk.library import load_library
 from twin_service.model.pbpk.physiology import create_body
@@ -119,6 +119,27 @@ def test_cirrhosis_shunts_portal_blood_and_lowers_filtration() -> None:
     assert ill.cardiac_output == pytest.approx(healthy.cardiac_output)
     assert ill.gfr_l_h == pytest.approx(0.36 * healthy.gfr_l_h)
     assert ill.nephrons < 0.4
+
+
+def test_pregnancy_raises_output_kidney_flow_and_filtration() -> None:
+    # Abduljalil 2012: 399 of 301 L/h and 88 of 53 L/h at 30 weeks
+    woman = {"age_y": 30.0, "sex_female": 1.0, "weight_kg": 72.0}
+    before, late = (create_body(HUMAN, {**woman, "pregnancy_week": w}) for w in (0.0, 30.0))
+    assert late.cardiac_output / before.cardiac_output == pytest.approx(1.327, abs=0.005)
+    assert late.flow["kidney"] / before.flow["kidney"] == pytest.approx(1.66, abs=0.01)
+    assert late.flow["liver"] == before.flow["liver"] and late.gfr_l_h == pytest.approx(1.5 * before.gfr_l_h)
+    assert sum(v for k, v in late.flow.items() if k != "lung") == pytest.approx(late.flow["lung"], rel=1e-12)
+
+
+def test_conditions_act_on_enzymes_where_they_were_seen() -> None:
+    for grade in (1.0, 2.0, 3.0):
+        ill = {"child_pugh": grade}
+        assert enzyme_disease("UGT1A9", ill) > 1.4 * enzyme_disease("CYP3A4", ill)
+        assert enzyme_disease("OTHER", ill) == enzyme_disease("CYP3A4", ill)
+    # hepatic, not intestinal, CYP3A rises in pregnancy (Ke 2012)
+    late = {"pregnancy_week": 30.0}
+    assert enzyme_disease("CYP3A4", late) == pytest.approx(1.99) and enzyme_disease("CYP3A4", late, "gut") == 1.0
+    assert enzyme_disease("UGT1A9", {}) == enzyme_disease("CYP3A4", {}) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ CHILD_PUGH_ENZYME = {
     "CYP2C9": (1.0, 0.69, 0.51, 0.33),
     "CYP2E1": (1.0, 0.83, 0.83, 0.83),
 }
+# Glucuronidation is spared (Hoyumpa & Schenker 1991, Hepatology 13:786): lamotrigine clears 0.30, 0.24 and 0.17
+# mL/min/kg in classes A, B and C, 0.37 in healthy people (its label; Marcellin 2001, Br J Clin Pharmacol 51:410), over
+# liver size.
+CHILD_PUGH_UGT = (1.0, 0.91, 0.91, 0.74)
 
 
 # Filtration by Child-Pugh class, relative to healthy; Edginton & Willmann 2008, Clin Pharmacokinet 47:743.
@@ -41,16 +45,34 @@ def portal_flow(values: Mapping[str, float]) -> float:
     return CHILD_PUGH[liver_class(values)][1]
 
 
+class PregnantFlow(NamedTuple):
+    """Cardiac output and kidney flow of a pregnant woman, relative to before."""
+
+    output: float
+    kidney: float
+
+
+def pregnant_flow(values: Mapping[str, float]) -> PregnantFlow:
+    """Cardiac output 301 + 5.916 w - 0.088 w^2 and kidney flow 53 + 2.6 w - 0.0477 w^2 L/h, w weeks, over their start.
+
+    Abduljalil 2012, Clin Pharmacokinet 51:365
+    """
+    week = min(max(values.get("pregnancy_week", 0.0), 0.0), 40.0)
+    return PregnantFlow((301.0 + 5.916 * week - 0.088 * week**2) / 301.0, (53.0 + 2.6 * week - 0.0477 * week**2) / 53.0)
+
+
 def liver_class(values: Mapping[str, float]) -> int:
     return int(round(min(max(values.get("child_pugh", 0.0), 0.0), 3.0)))
 
 
-def enzyme_disease(enzyme: str, values: Mapping[str, float]) -> float:
-    """Activity per functional liver in liver disease and pregnancy, relative to healthy."""
-    disease = (
-        CHILD_PUGH_ENZYME.get(enzyme, CHILD_PUGH_ENZYME["CYP3A4"])[liver_class(values)] if liver_class(values) else 1.0
-    )
-    return disease * pregnancy_enzyme(enzyme, values.get("pregnancy_week", 0.0))
+def enzyme_disease(enzyme: str, values: Mapping[str, float], organ: str = "liver") -> float:
+    """Activity per protein in liver disease and pregnancy, relative to healthy.
+
+    Pregnancy acts in the liver, not in the gut wall: Ke 2012, CPT Pharmacometrics Syst Pharmacol 1:e3
+    """
+    usual = CHILD_PUGH_UGT if enzyme.startswith("UGT") else CHILD_PUGH_ENZYME["CYP3A4"]
+    disease = CHILD_PUGH_ENZYME.get(enzyme, usual)[liver_class(values)]
+    return disease * (1.0 if organ == "gut" else pregnancy_enzyme(enzyme, values.get("pregnancy_week", 0.0)))
 
 
 def pregnancy_enzyme(enzyme: str, week: float) -> float:

@@ -77,7 +77,7 @@ def activity(enzyme_id: str, organ: str, c: Capacities) -> float:
     return (
         age
         * c.values.get(activity_covariate(enzyme_id), 1.0)
-        * enzyme_disease(enzyme_id, c.values)
+        * enzyme_disease(enzyme_id, c.values, organ)
         * _smoking(enzyme_id, c)
     )
 

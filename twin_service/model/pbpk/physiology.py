@@ -24,6 +24,7 @@ from twin_service.model.pbpk.conditions import (
     hematocrit_change,
     portal_flow,
     postmenstrual_week,
+    pregnant_flow,
 )
 from twin_service.model.pbpk.record import Organ, Species
 from twin_service.outcome import Refusal, RefusalCode
@@ -118,7 +119,7 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
         weight,
         height,
         volume,
-        _past_the_liver(species, _flows(at, volume), portal_flow(values)),
+        _in_condition(species, _flows(at, volume), values),
         blood,
         blood_kg * species.body["arterial_share"][0],
         blood_kg * species.body["venous_share"][0],
@@ -284,12 +285,16 @@ def _flows(at: _Reference, volume: Mapping[str, float]) -> dict[str, float]:
     return {**flow, lung: sum(flow.values())}
 
 
-def _past_the_liver(species: Species, flow: dict[str, float], portal: float) -> dict[str, float]:
-    """Flows of a liver whose portal blood is `portal` of the usual: what is shunted goes through the closing organ."""
-    if portal == 1.0:
+def _in_condition(species: Species, flow: dict[str, float], values: Mapping[str, float]) -> dict[str, float]:
+    """Flows in cirrhosis and pregnancy; the closing organ takes what is shunted past the liver, and of a pregnant
+    woman's output what does not go to the kidney (womb and skin)."""
+    portal, pregnant = portal_flow(values), pregnant_flow(values)
+    if portal == 1.0 and pregnant.output == 1.0:
         return flow
     closing = next(o.id for o in species.organs if o.closes)
     into_liver = {o.id for o in species.organs if o.drains_to == "liver"}
-    shunted = sum(flow[o] for o in into_liver) * (1.0 - portal)
-    kept = {k: v * portal if k in into_liver else v for k, v in flow.items()}
-    return {**kept, closing: kept[closing] + shunted}
+    lung = next(o.id for o in species.organs if o.drains_to == "arterial")
+    changed = {k: v * portal if k in into_liver else v for k, v in flow.items() if k not in (closing, lung)}
+    changed["kidney"] *= pregnant.kidney
+    output = flow[lung] * pregnant.output
+    return {**changed, closing: output - sum(changed.values()), lung: output}
