@@ -177,7 +177,9 @@ def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> Maturation:
         )
         return Maturation()
     counted = door.word(raw.get("age", "postnatal"), f"{at}.{key}.age", ("postnatal", "postmenstrual"))
-    return Maturation(*numbers)._replace(postmenstrual=counted == "postmenstrual")
+    birth, peak, half, hill = numbers[:4]
+    cap = numbers[4] if len(numbers) == 5 else Maturation().cap_y
+    return Maturation(birth, peak, half, hill, cap, counted == "postmenstrual")
 
 
 def read_genotypes(table: Mapping[str, Any], door: Door) -> dict[str, Genotype]:
