@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.antibody import antibody_files, build_antibody
-from twin_service.model.pbpk.studies import Treatment
+from twin_service.model.pbpk.library import parse_toml
+from twin_service.model.pbpk.studies import Course, StudyFinding, Treatment, observe
 from twin_service.qualify.courses import CourseResult
 from twin_service.qualify.observed import HOUR, PER_LITER, ObservedStudy, rows
 from twin_service.solver.schedule import Dose, Schedule
@@ -47,3 +50,28 @@ def _run(name: str, dataset: str, dose_mg: float, lines: list[dict[str, str]]) -
     solution = simulate(model.system, model.values(study.person), Schedule(doses), dense)
     level = solution.outputs[0, :, model.system.output_index[f"body.{name}_level"]]
     return CourseResult(study, np.interp(study.times_h, dense, level), dense, level, fitted=False)
+
+
+def check_antibodies(drugs: set[str] | None = None) -> list[StudyFinding]:
+    """Every antibody against the published figures of its check file, like a drug's."""
+    found = []
+    for name, path in antibody_files().items():
+        if drugs is None or name in drugs:
+            for check in parse_toml(path.with_suffix("").with_suffix(".check.toml"))["check"]:
+                found += _check(name, check)
+    return found
+
+
+def _check(name: str, check: Mapping[str, Any]) -> list[StudyFinding]:
+    person = {k: float(v) for k, v in check["person"].items()}
+    mg = float(check["dose_mg"] if "dose_mg" in check else check["dose_mg_kg"] * person["weight_kg"])
+    treatment = Treatment(name, check["route"], mg, duration_h=float(check.get("duration_h", 0.0)))
+    model = compose("study", {"body": build_antibody(name)})
+    entry = next(r for r in model.routes if r.route == treatment.route)
+    dose = Dose(0.0, entry.input, mg * entry.units_per_mg, treatment.duration_h)
+    got = observe(Course(model, model.values(person), Schedule((dose,))), name, check["window_h"], treatment)
+    return [
+        StudyFinding(name, check["study"], measure, float(want["value"]), got[measure], float(want["fold"]),
+                     check["source"])
+        for measure, want in check["expect"].items()
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ USUAL_MG = {
     "efavirenz": 400.0,
     "fluvoxamine": 50.0,
     "paroxetine": 20.0,
+    "rosuvastatin": 10.0,
+    "pravastatin": 40.0,
+    "atorvastatin": 20.0,
 }
 LONG = {"desipramine": 96.0, "digoxin": 96.0, "carbamazepine": 96.0, "fluvoxamine": 72.0, "alprazolam": 72.0}
 # Pharmacogenetic groups change the ratio; rows of such groups say so at the end of their grouping.
@@ -66,7 +70,10 @@ class InteractionResult:
 def run_interactions(path: Path, library: Library, drugs: set[str] | None = None) -> list[InteractionResult]:
     """Every row of the table whose drugs and regimen the library covers."""
     found = []
+    seen: set[tuple[str, ...]] = set()
     for row in rows(path):
+        if _is_repeated(row, seen):
+            continue
         victim, perpetrator = drug_id(row["Victim"]), drug_id(row["Perpetrator"])
         if victim == perpetrator or not {victim, perpetrator} <= set(library.drug_paths):
             continue
@@ -86,6 +93,15 @@ def run_interactions(path: Path, library: Library, drugs: set[str] | None = None
         except Refusal:
             continue
     return found
+
+
+def _is_repeated(row: Mapping[str, str], seen: set[tuple[str, ...]]) -> bool:
+    """The table was joined from several: one comparison may stand in it twice, under "Wu 2017" and "Wu et al. 2017"."""
+    study = re.sub(r"et al\.?", "", row["Study ID"]).split()
+    key = (*study, *(row[c] for c in ("Victim", "Perpetrator", "Route Victim", "Route Perpetrator", "Dose")))
+    repeated = "Inhibition" == row["Mechanism"] and key in seen
+    seen.add(key)
+    return repeated
 
 
 def _plan(

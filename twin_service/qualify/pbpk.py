@@ -15,7 +15,7 @@ import numpy as np
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import FOLDER, Library, load_library
 from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
-from twin_service.qualify.antibodies import antibody_courses
+from twin_service.qualify.antibodies import antibody_courses, check_antibodies
 from twin_service.qualify.children import relative_clearances, single_clearances
 from twin_service.qualify.courses import CourseResult, run_courses
 from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
@@ -61,7 +61,7 @@ def qualify(
     """
     library = load_library(FOLDER)
     chosen = set(drugs) if drugs is not None else None
-    for drug in chosen or ():
+    for drug in (chosen or set()) - set(antibody_files()):
         library.drug(drug)
     from twin_service.qualify.report import write_report
 
@@ -80,18 +80,19 @@ def measure(
     library: Library, drugs: set[str] | None, reference: Path | None, progress: Progress, *, previous: dict[str, float]
 ) -> Qualification:
     """Run everything that can be run."""
-    wanted = drugs or set(library.drug_paths)
+    wanted = drugs or set(library.drug_paths) | set(antibody_files())
     progress(f"check files of {len(wanted)} drugs")
     checks = [f for d, p in library.drug_paths.items() if d in wanted for f in check_studies(p, library)]
+    checks += check_antibodies(drugs)
     figures = {
-        "pbpk.drugs": float(len(wanted) + (len(antibody_files()) if drugs is None else 0)),
+        "pbpk.drugs": float(len(wanted)),
         "pbpk.check_figures": float(len(checks)),
         "pbpk.check_pass_share": float(np.mean([f.ok for f in checks])) if checks else float("nan"),
     }
-    genotypes = genotype_effects(
-        library.drug_paths[next(iter(wanted))].parents[1] / "genotypes.check.toml", library, drugs
-    )
+    genotypes = genotype_effects(FOLDER / "genotypes.check.toml", library, drugs)
     if genotypes:
+        figures["pbpk.genotype_n"] = float(len(genotypes))
+        figures["pbpk.genotype_gmfe"] = gmfe([g.fold for g in genotypes])
         figures["pbpk.genotype_within_2fold"] = within([g.fold for g in genotypes], 2.0)
     progress("special populations")
     populations = population_ratios(library, drugs)

@@ -24,12 +24,11 @@ def genotype_effects(path: Path, library: Library, drugs: set[str] | None = None
         drug = check["drug"]
         if drug not in library.drug_paths or (drugs and drug not in drugs):
             continue
-        dose = Treatment(drug, check["route"], float(check["dose_mg"]))
-        t = np.unique(
-            np.concatenate(
-                [np.linspace(0, float(check["window_h"]), 800), np.geomspace(0.02, float(check["window_h"]), 300)]
-            )
-        )
+        every, count = float(check.get("interval_h", 24.0)), int(check.get("count", 1))
+        dose = Treatment(drug, check["route"], float(check["dose_mg"]), every, count)
+        # The window follows the last dose.
+        after, last = float(check["window_h"]), every * (count - 1)
+        t = last + np.unique(np.concatenate([np.linspace(0, after, 800), np.geomspace(0.02, after, 300)]))
         areas = [
             float(np.trapezoid(series(course([dose], {check["covariate"]: float(v)}, library), f"{drug}_level", t), t))
             for v in (check["activity"], check["reference_activity"])

@@ -30,8 +30,8 @@ def shorthand_times(text: str) -> list[float]:
         singles = [float(x) for x in re.findall(r"(?<![\d.])\d+(?:\.\d+)?", re.sub(r"[()]", "", rest))]
         times = singles + [float(b["start"]) + k * float(b["step"]) for b in blocks for k in range(int(b["count"]))]
         return sorted(set(times))
-    if re.fullmatch(r"[\d.]+(?:-+[\d.]+)*", clean):
-        return sorted({float(x) for x in re.split(r"-+", clean)})
+    if re.fullmatch(r"[\d.]+(?:[-;+]+[\d.]+)*", clean):
+        return sorted({float(x) for x in re.split(r"[-;+]+", clean)})
     return []
 
 
