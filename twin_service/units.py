@@ -104,7 +104,7 @@ def analyte(name: str, *, path: str = "analyte") -> Analyte:
 def drug(name: str, *, path: str = "drug") -> Analyte:
     """The drug of that library id, as the analyte of its level; raises Refusal with the nearest known ids."""
     found = analytes().get(name)
-    if found is None or found.kind != "drug":
+    if found is None or (found.kind != "drug" and name not in _drugs()):
         raise unknown(name, "drug", [a.id for a in analytes().values() if a.kind == "drug"], path=path)
     return found
 
@@ -166,6 +166,9 @@ def analytes() -> Mapping[str, Analyte]:
     found = {raw["id"]: _analyte(raw) for raw in table["analyte"]}
     codes = {raw["id"]: tuple(raw["loinc"]) for raw in table["drug"]}
     for name, molar_mass in _drugs().items():
+        if name in found:
+            # insulin and acetaminophen are labs of their own as well as what an effect block is dosed with
+            continue
         low, high = DRUG_LIMITS
         found[name] = Analyte(name, "drug", "mg/L", low, high, name, molar_mass, codes.get(name, ()))
     return MappingProxyType(found)
@@ -186,9 +189,14 @@ def _analyte(raw: Mapping[str, Any]) -> Analyte:
                    float(mass["value"]) if mass else None, tuple(raw.get("loinc", ())), also)  # fmt: skip
 
 
-def _drugs() -> dict[str, float | None]:
-    """Drug id -> molar mass in g/mol; None for a drug known by a population PK model without one."""
+@lru_cache(maxsize=1)
+def _drugs() -> Mapping[str, float | None]:
+    """Drug id -> molar mass in g/mol; None for a drug known by a population PK model without one, and for what only an
+    effect block is dosed with (a meal)."""
     found: dict[str, float | None] = {}
+    for file in sorted((LIBRARY / "qsp").glob("*.toml")):
+        raw = tomllib.loads(file.read_text()) if not file.name.endswith(".check.toml") else {}
+        found |= {r["drug"]: None for r in raw.get("route", ())}
     for file in sorted((LIBRARY / "poppk").glob("*.toml")):
         raw = tomllib.loads(file.read_text()) if not file.name.endswith(".check.toml") else {}
         if "drug" in raw:

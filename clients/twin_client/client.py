@@ -214,6 +214,7 @@ class TwinClient:
         horizon_h: float,
         start: datetime | None = None,
         constraints: Sequence[simulation_pb2.Constraint] = (),
+        limits: Sequence[simulation_pb2.ProbabilityLimit] = (),
         min_revision: int = 0,
     ) -> simulation_pb2.RecommendResponse:
         """The dispensable regimens, best first, with reasons."""
@@ -222,12 +223,35 @@ class TwinClient:
             options=options,
             targets=targets,
             constraints=constraints,
+            limits=limits,
             horizon=hours(horizon_h),
             min_revision=min_revision,
         )
         if start is not None:
             request.start_time.CopyFrom(timestamp(start))
         return self._call(self._simulations.Recommend, request)
+
+    def simulate_protocol(
+        self, question: simulation_pb2.SimulateRequest, protocols: Sequence[simulation_pb2.Protocol], *, patient: str
+    ) -> simulation_pb2.SimulateProtocolResponse:
+        """Treatment by rule: `question` says start, horizon, targets and plans to compare with; its name is set."""
+        request = simulation_pb2.SimulateProtocolRequest(simulate=question, protocols=protocols)
+        request.simulate.name = self.name_of(patient)
+        return self._call(self._simulations.SimulateProtocol, request)
+
+    def solve_dosing(
+        self, patient: str, question: simulation_pb2.SolveDosingRequest
+    ) -> simulation_pb2.SolveDosingResponse:
+        """The dose, interval or time that gives the exposure `question` names; its name is set here."""
+        request = simulation_pb2.SolveDosingRequest()
+        request.CopyFrom(question)
+        request.name = self.name_of(patient)
+        return self._call(self._simulations.SolveDosing, request)
+
+    def assess_toxicity(self, request: trial_pb2.AssessToxicityRequest) -> trial_pb2.AssessToxicityResponse:
+        """How likely each harm of a drug and a regimen is, by which mechanism, and with what margin."""
+        request.parent = f"tenants/{self._tenant}"
+        return self._call(self._trials.AssessToxicity, request)
 
     def forecast_control_arm(
         self, request: trial_pb2.ForecastControlArmRequest

@@ -78,11 +78,12 @@ def compare(
 
 
 def basis(
-    rooms: Rooms, request: Any, row: TwinRow, view: View, *, regimens: Iterable[Regimen] = ()
-) -> common_pb2.Basis:
+    rooms: Rooms, request: Any, row: TwinRow, view: View, *, regimens: Iterable[Regimen] = (),
+    doses: str = "future doses are given as planned",
+) -> common_pb2.Basis:  # fmt: skip
     """What the answer rests on, with a warning for every planned dose outside its drug's domain."""
     members = members_of(request.members, rooms.settings)
-    assumed = ("future doses are given as planned", "characteristics stay as last measured")
+    assumed = (doses, "characteristics stay as last measured")
     return answers.basis(row, view, now_us=calls.current().now_us, members=members, assumptions=assumed,
                          doubts=plan_doubts(view.folded.model, regimens))  # fmt: skip
 

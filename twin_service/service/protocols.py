@@ -29,6 +29,7 @@ ACTIONS: dict[int, Action] = {
     simulation_pb2.RULE_ACTION_STOP: "stop",
     simulation_pb2.RULE_ACTION_RESCUE: "rescue",
 }
+ASSUMED = "doses follow the rules, which see each member's true value at each visit, without assay noise"
 
 
 def simulate_protocol(
@@ -46,14 +47,11 @@ def simulate_protocol(
         step_h=asked.step_h, deadline=calls.current().deadline,
     )  # fmt: skip
     origin_us = folded.course.start_us + round(start_h * 3.6e9)
-    response = simulation_pb2.SimulateProtocolResponse(
+    return simulation_pb2.SimulateProtocolResponse(
         protocols=[_outcome(t, origin_us, target_units) for t in treated],
         what_ifs=[answers.what_if(w, origin_us, target_units) for w in plain],
-        basis=futures.basis(rooms, asked, row, view, regimens=[*plans, *(p.plan for p in protocols)]),
+        basis=futures.basis(rooms, asked, row, view, regimens=[*plans, *(p.plan for p in protocols)], doses=ASSUMED),
     )
-    del response.basis.assumptions[:1]
-    response.basis.assumptions.append("at each visit the rules see each member's true value, without assay noise")
-    return response
 
 
 def protocol_of(p: simulation_pb2.Protocol, model: PatientModel, path: str) -> Protocol:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twin_service.service import call as calls
-from twin_service.service import tenancy, trials
+from twin_service.service import tenancy, toxicity, trials
 from twin_service.service.rooms import Rooms, remember
 from twin_service.v1 import trial_pb2, trial_pb2_grpc
 
@@ -24,6 +24,9 @@ class TrialServicer(trial_pb2_grpc.TrialServiceServicer):
 
     def AnalyzeTrial(self, request: Any, context: Any) -> trial_pb2.AnalyzeTrialResponse:
         return self._answer(request, trials.analyze)
+
+    def AssessToxicity(self, request: Any, context: Any) -> trial_pb2.AssessToxicityResponse:
+        return self._answer(request, toxicity.assess_toxicity)
 
     def _answer(self, request: Any, compute: Callable[[Rooms, Any], R]) -> R:
         tenant = tenancy.tenant_of(request.parent)

@@ -26,6 +26,7 @@ from twin_service.solver.simulate import Deadline, simulate
 Floats = NDArray[np.float64]
 LEVEL = 0.90
 HERG_MARGIN = 30.0
+VALUES_MAX = 20_000_000
 MECHANISMS = {
     "qtc": "block of the cardiac potassium current prolongs repolarization",
     "net_block": "potassium current blocked more than calcium and late sodium current",
@@ -99,11 +100,12 @@ def toxicity_panel(
     model: PatientModel, schedule: Schedule, *, horizon_h: float, rng: np.random.Generator,
     covariates: Mapping[str, float] | None = None, patients: int = 500, concentration: str = "",
     thresholds: Sequence[Threshold] = (), eta: Floats | None = None, weights: Floats | None = None,
-    deadline: Deadline | None = None,
+    endpoints: Sequence[Endpoint] | None = None, deadline: Deadline | None = None,
 ) -> Panel:  # fmt: skip
     """Simulate patients (drawn from the model, or `eta` (N, nx) with `weights`) under `schedule` and judge the harm.
 
     concentration   output in umol/L to hold against `thresholds` ("": margins are not judged)
+    endpoints       what to judge; None: every harmful endpoint of the model
 
     Raises Refusal for an unknown output or one that is not in umol/L.
     """
@@ -112,13 +114,19 @@ def toxicity_panel(
     members = rng.multivariate_normal(np.zeros(nx), model.omega, patients) if eta is None else eta
     w = np.full(len(members), 1.0 / len(members)) if weights is None else np.asarray(weights) / np.sum(weights)
     grid = _grid(schedule, horizon_h)
-    run = simulate(model.system, model.members(covariates or {}, members), schedule, grid, deadline=deadline)
-    good = np.all(np.isfinite(run.outputs), axis=(1, 2))
-    failed = next((o for o in run.outcomes if not o.ok), Outcome())
+    judged = [e for e in model.endpoints if e.harmful] if endpoints is None else list(endpoints)
+    columns = list(dict.fromkeys([e.output for e in judged] + ([concentration] if concentration else [])))
+    seen, failed = _simulated(model, model.members(covariates or {}, members), schedule, grid, columns=columns,
+                              deadline=deadline)  # fmt: skip
+    good = np.all(np.isfinite(seen), axis=(1, 2))
+    if not good.any():
+        # a probability over nobody would read as 0, the opposite of what is known
+        raise Refusal(RefusalCode.PRECONDITION, f"{model.id}: no patient could be simulated: {failed}",
+                      reason="NOT_SIMULATED")  # fmt: skip
     w = np.where(good, w, 0.0) / max(float(np.sum(w[good])), 1e-300)
-    index = model.system.output_index
-    risks = tuple(_risk(e, run.outputs[:, :, index[e.output]], w) for e in model.endpoints if e.harmful)
-    margins = tuple(_margin(t, run.outputs[:, :, index[concentration]], w) for t in thresholds if concentration)
+    values = {c: seen[:, :, j] for j, c in enumerate(columns)}
+    risks = tuple(_risk(e, values[e.output], w) for e in judged)
+    margins = tuple(_margin(t, values[concentration], w) for t in thresholds if concentration)
     notes = [] if risks else [f"{model.id} has no effect block with a harmful endpoint; add one"]
     if thresholds and not concentration:
         notes.append("margins were not judged: name the concentration to hold against the thresholds")
@@ -139,6 +147,22 @@ def mechanism_of(endpoint: Endpoint) -> str:
     if endpoint.id.endswith(("_high", "_low")):
         return "exposure outside the therapeutic range"
     return next((said for start, said in MECHANISMS.items() if endpoint.id.startswith(start)), "not classified")
+
+
+def _simulated(
+    model: PatientModel, rows: Floats, schedule: Schedule, grid: Floats, *, columns: Sequence[str],
+    deadline: Deadline | None,
+) -> tuple[Floats, Outcome]:  # fmt: skip
+    """The named outputs of all patients, (N, nt, len(columns)), in blocks whose full outputs fit in memory."""
+    at = [model.system.output_index[c] for c in columns]
+    block = max(1, VALUES_MAX // (len(grid) * len(model.system.outputs)))
+    parts, outcome = [], Outcome()
+    for k in range(0, len(rows), block):
+        run = simulate(model.system, rows[k : k + block], schedule, grid, deadline=deadline)
+        outcome = next((o for o in run.outcomes if not o.ok), outcome)
+        # a patient whose solution failed is NaN in every output, so the named ones show it
+        parts.append(run.outputs[:, :, at])
+    return np.concatenate(parts), outcome
 
 
 def _risk(endpoint: Endpoint, values: Floats, weights: Floats) -> Risk:

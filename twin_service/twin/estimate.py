@@ -11,24 +11,20 @@ from numpy.typing import NDArray
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
-from twin_service.kalman.laplace import laplace_update
-from twin_service.kalman.report import Update, UpdateReport
-from twin_service.kalman.unscented import unscented_update
+from twin_service.kalman.report import UpdateReport
 from twin_service.model.structure import ErrorLaw, PatientModel
-from twin_service.outcome import Outcome, Verdict
+from twin_service.outcome import Outcome
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import DAY_H, condition, draws_of, kind_of, log_likelihood
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.observe import seed_of
+from twin_service.twin.policy import Seen, arrive, is_usable
 from twin_service.twin.propagate import columns, propagate
 
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
 
-FIRST_SAMPLES = 6
-LAPLACE_SAMPLES_MAX = 200
-FAR = 1.5
 ENSEMBLE_MEMBERS = 200
 
 
@@ -70,7 +66,7 @@ def update(
     """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given.
 
     The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
-    asks for it, the belief is then re-anchored by a Laplace fit of everything measured so far.
+    asks for it, the belief is then re-anchored by a fit of everything measured so far (see `policy`).
     """
     readings = [s for s in samples if kind_of(model, s.analyte) == "reading"]
     first = _by_readings(model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline)
@@ -93,23 +89,22 @@ def _by_readings(
     predict, readings = predictor(model, course, samples, deadline), observed(model, samples)
     if estimator == "ensemble":
         return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
-    filtered = unscented_update(belief, predict, readings)
-    report = filtered.report
-    result, used, outcome = filtered.belief, report.estimator, report.outcome
     past = [s for s in course.samples if s.time_h <= samples[0].time_h and kind_of(model, s.analyte) == "reading"]
     graded = any(s.time_h <= samples[0].time_h and kind_of(model, s.analyte) != "reading" for s in course.samples)
     drifts = any(e.drift_per_h > 0 for e in model.effects)
-    # a fit of the readings alone would forget what grades, counts and survival have taught
-    reason = "" if drifts or graded else reanchor_reason(filtered, belief, len(past), estimator)
-    if reason:
-        fit = laplace_update(
-            prior, predictor(model, course, past, deadline), observed(model, past), start=filtered.belief.mean
-        )
-        anchored = fit.belief if _is_usable(fit.report.outcome) else None
-        if anchored is not None:
-            result, used = anchored, f"laplace ({reason})"
-            outcome = outcome if _is_usable(outcome) else Outcome(Verdict.RETRIED)
-    return _estimated(result, report, used, outcome)
+
+    def everything() -> Seen:
+        return Seen(predictor(model, course, past, deadline), observed(model, past))
+
+    # a fit of the readings alone would forget what grades, counts and survival have taught, and does not know of drift
+    found = arrive(
+        belief,
+        Seen(predict, readings),
+        None if drifts or graded else everything,
+        prior=prior,
+        estimator=estimator,
+    )
+    return _estimated(found.belief, found.report, found.estimator, found.outcome)
 
 
 def _with_categories(
@@ -139,7 +134,7 @@ def _by_ensemble(predict: Predict, readings: Observed, belief: Belief, seed: int
     course gives the same members on any machine."""
     rng = np.random.default_rng(seed)
     found = ensemble_update(Ensemble.of(belief, ENSEMBLE_MEMBERS, rng), predict, readings, rng=rng)
-    kept = found.ensemble.belief if _is_usable(found.report.outcome) else belief
+    kept = found.ensemble.belief if is_usable(found.report.outcome) else belief
     return _estimated(kept, found.report, found.report.estimator, found.report.outcome)
 
 
@@ -152,30 +147,6 @@ def _estimated(belief: Belief, report: UpdateReport, estimator: str, outcome: Ou
         estimator,
         outcome,
     )
-
-
-def reanchor_reason(filtered: Update, belief: Belief, seen: int, estimator: str) -> str:
-    """Why all `seen` measurements should be fitted again; "" when the filter's answer stands.
-
-    A filter linearizes over the belief it starts from: it is poorest on the first readings, after a surprise, and
-    where it moved far. (Models whose parameters drift are left to the filter, which knows about drift.)
-    """
-    if estimator == "unscented" or seen > LAPLACE_SAMPLES_MAX:
-        return ""
-    if estimator == "laplace":
-        return "asked for"
-    if filtered.report.surprising.any():
-        return "surprise"
-    if not filtered.report.outcome.ok:
-        return "the filter failed"
-    if seen <= FIRST_SAMPLES:
-        return "first readings"
-    moved = np.linalg.solve(belief.chol, filtered.belief.mean - belief.mean)
-    return "moved far" if float(np.max(np.abs(moved), initial=0.0)) > FAR else ""
-
-
-def _is_usable(outcome: Outcome) -> bool:
-    return outcome.ok or outcome.verdict is Verdict.SURPRISING
 
 
 def observed(model: PatientModel, samples: list[Sample]) -> Observed:
