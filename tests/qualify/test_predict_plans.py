@@ -205,3 +205,15 @@ def test_shares_of_enzymes_split_the_liver_and_leave_the_whole(drug: Path) -> No
     drug.write_text(text.replace("0.3 }", "0.7 }"), encoding="utf-8")
     with pytest.raises(Refusal, match=r"clearance\[0\].enzymes: sums to 1.3; expected at most 1"):
         predict(drug, Plan(1.0))
+
+
+def test_the_volume_by_every_method_is_there_and_doubted_only_where_structure_decides(drug: Path) -> None:
+    known = predict(drug, Plan(1.0))
+    assert len(set(known["vss_l_kg_by_method"].values())) == 5
+    assert not any("Vss from structure" in w for w in known["warnings"])
+    text = drug.read_text(encoding="utf-8")
+    start, end = text.index("[distribution]"), text.index("[absorption]")
+    drug.write_text(text[:start] + text[end:], encoding="utf-8")
+    free = predict(drug, Plan(1.0))
+    assert free["figures"]["predict.vss_l_kg"] == pytest.approx(free["vss_l_kg_by_method"]["rodgers_rowland"])
+    assert any("it uses rodgers_rowland" in w for w in free["warnings"])

@@ -20,7 +20,15 @@ from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.qualify.predict_figures import Exposure, disposition_figures, exposures, summary, unit_of
+from twin_service.qualify.predict_figures import (
+    Exposure,
+    disposition_figures,
+    exposures,
+    summary,
+    unit_of,
+    volume_doubt,
+    volumes_by_method,
+)
 from twin_service.qualify.predict_people import Ranges, check_person, members
 from twin_service.qualify.predict_plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
 from twin_service.qualify.user_files import own_library, read_own
@@ -82,6 +90,7 @@ def predict(
         figures |= _ratios(setting, drug, (plan, grid, rows), figures)
     if setting.record is not None:
         figures |= disposition_figures(setting.record, setting.library, said)
+    volumes = volumes_by_method(setting.record, setting.library) if setting.record is not None else {}
     answer = {
         "figures": figures,
         "units": {name: unit_of(name) for name in figures},
@@ -90,8 +99,10 @@ def predict(
         "warnings": [
             *_dose_doubts(setting.model, names),
             *setting.model.warnings(said),
+            *(volume_doubt(setting.record, volumes) if setting.record is not None else ()),
             *_unsteady(plan, grid, levels[setting.drug]),
         ],
+        "vss_l_kg_by_method": volumes,
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     return answer | _courses(setting.drug, levels, (grid, times_h), plan)

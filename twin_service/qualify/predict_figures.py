@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from twin_service.model.pbpk.checks import hepatic_availability, plasma_clearanc
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.physiology import create_body
-from twin_service.model.pbpk.record import DrugRecord
+from twin_service.model.pbpk.record import PARTITION_METHODS, DrugRecord
 from twin_service.qualify.predict_plan import Floats, Plan
 
 UNITS = {
@@ -103,6 +103,24 @@ def summary(rows: Sequence[Exposure], plan: Plan) -> dict[str, float]:
             found[f"predict.{key}_q05"] = float(np.nanquantile(values, 0.05))
             found[f"predict.{key}_q95"] = float(np.nanquantile(values, 0.95))
     return found
+
+
+def volumes_by_method(record: DrugRecord, library: Library) -> dict[str, float]:
+    """Vss (L/kg) of the reference person by every method from structure alone, whatever the file chooses."""
+    species = library.species["human"]
+    body = reference_body(species)
+    plain = replace(record, vss_l_kg=None, kp_scalar=1.0, kp={})
+    return {m: disposition(replace(plain, method=m), species, body, body).vss_l / body.weight_kg
+            for m in PARTITION_METHODS}  # fmt: skip
+
+
+def volume_doubt(record: DrugRecord, volumes: Mapping[str, float]) -> list[str]:
+    """A sentence where the file leaves the volume to structure: the methods miss two-fold for every second drug."""
+    if record.vss_l_kg is not None or record.kp_scalar != 1.0:
+        return []
+    span = ", ".join(f"{m} {v:.2g}" for m, v in sorted(volumes.items(), key=lambda x: x[1]))
+    return [f"{record.title}: Vss from structure, L/kg: {span}; it uses {record.method}. Where one is known, set "
+            "distribution.vss"]  # fmt: skip
 
 
 def disposition_figures(record: DrugRecord, library: Library, person: Mapping[str, float]) -> dict[str, float]:
