@@ -35,8 +35,8 @@ def _claret(y: Names, p: Names, exposure: Any) -> Equations:
 
 @law(
     "claret",
-    states=_CLARET_STATES,
-    parameters=_CLARET | {"reference_concentration": "umol/L"},
+    states=_CLARET_STATES | {"exposure": "1"},
+    parameters=_CLARET | {"reference_concentration": "umol/L", "exposure_delay": "h"},
     ports={"drug_concentration": "umol/L"},
     outputs=_CLARET_OUTPUTS,
     smallest={"size": 1e-6},
@@ -44,7 +44,7 @@ def _claret(y: Names, p: Names, exposure: Any) -> Equations:
 def claret(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Sum of diameters under a drug whose effect wears off from the first dose on.
 
-    TS' = KL TS - KD A x TS;   A' = -lambda A m;   m' = k_on x (1 - m);   x = C / C_ref
+    TS' = KL TS - KD A x TS;   A' = -lambda A m;   m' = k_on x (1 - m);   x' = (C / C_ref - x) / D
 
     time to growth = max(0, ln(KD/KL)/lambda)
 
@@ -53,11 +53,16 @@ def claret(y: Names, p: Names, u: Names, t: Any) -> Equations:
     A         what is left of the effect; lambda its loss           1, 1/h
     m         0 before the first dose, 1 soon after (k_on large)    1
     C, C_ref  concentration; its average under the regimen that KD belongs to   umol/L
-    At constant C = C_ref this is B exp(KL t - KD/lambda (1 - exp(-lambda t))) of the source; the kill follows the
-    exposure as in the source, whose exposure was the daily dose.
+    x, D      exposure that kills, and how long it lags behind the concentration    1, h
+    The source's exposure was that of a day or a cycle, and its kill constant meanwhile. A concentration that is gone
+    after a day would spend the kill of a whole cycle in that day; with D half a cycle the kill comes on average when it
+    does under a constant exposure. Once x = 1 this is the source's B exp(KL t - KD/lambda (1 - exp(-lambda t))).
     Claret 2009, doi:10.1200/JCO.2008.21.0807
     """
-    return _claret(y, p, u.drug_concentration / p.reference_concentration)
+    found = _claret(y, p, y.exposure)
+    found.rates["exposure"] = (u.drug_concentration / p.reference_concentration - y.exposure) / p.exposure_delay
+    found.initial["exposure"] = 0.0
+    return found
 
 
 @law(
