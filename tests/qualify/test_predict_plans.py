@@ -217,3 +217,11 @@ def test_the_volume_by_every_method_is_there_and_doubted_only_where_structure_de
     free = predict(drug, Plan(1.0))
     assert free["figures"]["predict.vss_l_kg"] == pytest.approx(free["vss_l_kg_by_method"]["rodgers_rowland"])
     assert any("it uses rodgers_rowland" in w for w in free["warnings"])
+
+
+def test_a_drug_that_says_nothing_of_the_enzyme_is_named(drug: Path) -> None:
+    found = predict(drug, Plan(1.0), others=[("metformin", Plan(500.0))])
+    assert found["figures"]["predict.auc_ratio"] == pytest.approx(1.0, abs=1e-3)
+    assert any("metformin: its file has no [[interaction]] with what clears mydrug" in w for w in found["warnings"])
+    with pytest.raises(Refusal, match="did you mean r_warfarin, s_warfarin"):
+        predict("warfarin", Plan(5.0))

@@ -47,6 +47,7 @@ class Setting(NamedTuple):
     drug: str
     record: DrugRecord | None
     library: Library
+    beside: tuple[DrugRecord, ...] = ()
 
 
 def predict(
@@ -98,6 +99,7 @@ def predict(
         "person": said,
         "warnings": [
             *_dose_doubts(setting.model, names),
+            *_inert(setting),
             *setting.model.warnings(said),
             *(volume_doubt(setting.record, volumes) if setting.record is not None else ()),
             *_unsteady(plan, grid, levels[setting.drug]),
@@ -142,7 +144,7 @@ def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Lib
         r.id: p.formulation for r, p in zip(records, (plan, *(p for _, p in others)), strict=True) if p.formulation
     }
     block = build_body(records, library, formulations=forms or None, routes=("iv", "oral", "sc", "im"))
-    return Setting(compose("predict", {"body": block}), records[0].id, records[0], library)
+    return Setting(compose("predict", {"body": block}), records[0].id, records[0], library, tuple(records[1:]))
 
 
 def _id_of(drug: Path | str) -> str:
@@ -227,6 +229,19 @@ def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list
     """Sentences on doses outside what their drug's file was built for; Refusal where it says refuse."""
     said = (dose_doubt(entry(model, d, p.route), mg) for d, p in names for mg in (p.loading_mg, p.dose_mg))
     return [*dict.fromkeys(s for s in said if s)]
+
+
+def _inert(setting: Setting) -> list[str]:
+    """Others whose files say nothing of what clears the drug: their ratio of 1 is an omission, not a finding."""
+    if setting.record is None:
+        return []
+    used = {w.enzyme or w.transporter for w in setting.record.clearances} - {""}
+    return [
+        f"{other.id}: its file has no [[interaction]] with what clears {setting.drug} ({', '.join(sorted(used))}); a "
+        "ratio of 1 says that nothing was entered"
+        for other in setting.beside
+        if not any(i.target in used for i in other.interactions)
+    ]
 
 
 def _unsteady(plan: Plan, grid: Floats, levels: Floats) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -37,11 +38,16 @@ class Library:
         if path is None:
             raise Refusal(
                 RefusalCode.NOT_FOUND,
-                f"drug {drug_id!r} is unknown; known: {', '.join(self.drug_paths)}",
+                f"drug {drug_id!r} is unknown; {self._near(drug_id)}known: {', '.join(self.drug_paths)}",
                 field="drug",
                 reason="UNKNOWN_DRUG",
             )
         return load_drug(path, self)
+
+    def _near(self, word: str) -> str:
+        """Ids that hold the word, or are spelled like it, as a question."""
+        near = [d for d in self.drug_paths if word and word.lower() in d] or get_close_matches(word, self.drug_paths, 3)
+        return f"did you mean {', '.join(near)}? " if near else ""
 
 
 @cache
