@@ -108,3 +108,10 @@ def test_permeability_comes_from_the_best_that_is_given(tmp_path: Path) -> None:
     polar, greasy = (assume_peff(*x)[0] / 3600 for x in ((-3.0, 180.0, 6.0), (4.0, 20.0, 0.0)))
     assert polar == pytest.approx(1e-5, rel=0.5) and greasy > 5e-4
     assert assume_colon_factor(0.3e-4 * 3600) == pytest.approx(0.02) and assume_colon_factor(4e-4 * 3600) == 0.1
+
+
+def test_microsomes_of_a_bound_drug_are_doubted(tmp_path: Path) -> None:
+    row = '\n[[clearance]]\norgan = "liver"\nlaw = "linear"\nclint = { value = 9, unit = "uL/min/mg", origin = "t" }\n'
+    assert "predict too slow a clearance" in says(write(tmp_path, row, fup=0.01))
+    assert "too slow" not in says(write(tmp_path, row, fup=0.2))
+    assert "too slow" not in says(write(tmp_path, row + 'uptake = "facilitated"\n', fup=0.01))

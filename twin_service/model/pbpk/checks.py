@@ -70,6 +70,7 @@ def check_drug(table: dict[str, object], path: Path, library: Library) -> list[F
             if "gut-wall" not in said and "permeability" not in said:
                 door.doubt("", said)
         _check_renal(record, library, door)
+        _check_in_vitro(record, door)
         record = settle(record, library.species["human"])
         _check_behavior(record, library, door)
         _check_metabolites(record, library, door)
@@ -84,6 +85,20 @@ def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
                 f"{way.forms!r} is no drug of the library and no file beside this one; known: "
                 f"{', '.join(library.drug_paths)}",
                 "R4",
+            )
+
+
+STRONGLY_BOUND = 0.05
+
+
+def _check_in_vitro(drug: DrugRecord, door: Door) -> None:
+    """Where in vitro values are known to fall short."""
+    for i, way in enumerate(drug.clearances):
+        if way.basis in ("microsomes", "recombinant") and not way.facilitated and drug.fup < STRONGLY_BOUND:
+            door.doubt(
+                f"clearance[{i}].uptake",
+                f"{way.basis} of a drug {drug.fup:.2g} unbound predict too slow a clearance as a rule; give cells, "
+                'an in vivo clearance, or uptake = "facilitated" (Poulin 2012)',
             )
 
 
