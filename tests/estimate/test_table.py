@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twin_service.estimate.table import estimate_block, problem_of_table
+from twin_service.estimate.fit import estimate
+from twin_service.estimate.report import fit_figures
+from twin_service.estimate.table import problem_of_table
 from twin_service.outcome import Refusal
 
 
@@ -23,8 +25,9 @@ def test_a_tumor_is_fitted_and_its_growth_found(tmp_path: Path) -> None:
     left = {d: 0.002 * d - 0.02 / 0.0193 * (1 - np.exp(-0.0193 * d)) for d in days}
     kill = [f"on,{24 * d},tumor_sld,{60 * np.exp(left[d]):.8f}," for d in days]
     data = write(tmp_path / "t.csv", "condition,time_h,analyte,value,exposure", "off,0,,,0", "on,0,,,1", *free, *kill)
-    fitted, figures = estimate_block("tumor_claret_constant", data, free=["baseline", "growth_rate", "kill_rate"],
-                                     rng=np.random.default_rng(1), starts=4)  # fmt: skip
+    problem = problem_of_table("tumor_claret_constant", data, free=["baseline", "growth_rate", "kill_rate"])
+    fitted = estimate(problem, rng=np.random.default_rng(1), starts=4)
+    figures = fit_figures(fitted)
     assert fitted.outcome.ok
     assert fitted.values["baseline"] == pytest.approx(60.0, rel=1e-3)
     assert fitted.values["growth_rate"] * 24 == pytest.approx(0.002, rel=2e-2)

@@ -114,28 +114,37 @@ def estimate(
     data: Annotated[Path | None, typer.Argument(help="Table of doses and readings (CSV).")] = None,
     *,
     free: Annotated[str, typer.Option(help="Parameters to estimate, separated by commas.")] = "",
-    starts: Annotated[int, typer.Option(help="Starting points.")] = 20,
+    starts: Annotated[int, typer.Option(help="Starting points.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the starting points.")] = 1,
+    out: Out = None,
     json_file: Json = None,
 ) -> None:
     """Maximum likelihood from many starts with profile-likelihood intervals."""
+    from dataclasses import asdict
+
     import numpy as np
 
-    rng = np.random.default_rng(seed)
+    from twin_service.estimate.fit import estimate as fit
+    from twin_service.estimate.report import fit_figures, write_fit
+
+    problem = _problem(model, data, [n.strip() for n in free.split(",") if n.strip()])
+    fitted = fit(problem, starts=starts, rng=np.random.default_rng(seed), say=_say)
+    _say(str(fitted.outcome))
+    if out is not None:
+        typer.echo(f"report: {write_fit(problem, fitted, out)[-1]}")
+    write_figures(fit_figures(fitted), json_file, problem=problem.name, outcome=str(fitted.outcome),
+                  intervals=[asdict(i) for i in fitted.intervals], objectives=list(fitted.objectives))  # fmt: skip
+
+
+def _problem(model: str, data: Path | None, free: list[str]):  # type: ignore[no-untyped-def]
     if data is None:
-        from twin_service.estimate.fit import estimate as fit
         from twin_service.estimate.petab import read_petab
         from twin_service.model.sbml import load
 
-        fitted = fit(read_petab(Path(model), lambda path: load(path).system), starts=starts, rng=rng)
-        figures = {f"estimate.{k}": v for k, v in fitted.values.items()} | {"estimate.objective": fitted.objective}
-    else:
-        from twin_service.estimate.table import estimate_block
+        return read_petab(Path(model), lambda path: load(path).system)
+    from twin_service.estimate.table import problem_of_table
 
-        names = [n.strip() for n in free.split(",") if n.strip()]
-        fitted, figures = estimate_block(model, data, free=names, rng=rng, starts=starts)
-    typer.echo(str(fitted.outcome), err=True)
-    write_figures(figures, json_file)
+    return problem_of_table(model, data, free=free)
 
 
 def bench_estimation(json_file: Json = None) -> None:

@@ -5,6 +5,7 @@ Raue 2009, doi:10.1093/bioinformatics/btp358 (profiles); Raue 2013, doi:10.1371/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,10 @@ SAME: Final = 0.01
 
 @dataclass(frozen=True)
 class Interval:
-    """Profile-likelihood interval of one parameter; an open end means that the data do not bound it there."""
+    """Profile-likelihood interval of one parameter; an open end means that the data do not bound it there.
+
+    curve  points of the profile: value, and by how much -ln L rises above the minimum
+    """
 
     name: str
     estimate: float
@@ -31,6 +35,7 @@ class Interval:
     high: float
     open_low: bool
     open_high: bool
+    curve: tuple[tuple[float, float], ...] = ()
 
     @property
     def identifiable(self) -> bool:
@@ -39,7 +44,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The best of `starts`: estimates by name, -ln L, how many starts ended there, intervals."""
+    """The best of `starts`: estimates by name, -ln L, how many starts ended there, intervals.
+
+    objectives  where each start ended, best first
+    """
 
     values: dict[str, float]
     objective: float
@@ -47,26 +55,35 @@ class Fitted:
     starts: int
     intervals: tuple[Interval, ...]
     outcome: Outcome
+    objectives: tuple[float, ...] = ()
 
 
 def estimate(
-    problem: Problem, *, starts: int = 20, rng: np.random.Generator, level: float = 0.95, profiles: bool = True
-) -> Fitted:
+    problem: Problem, *, starts: int = 20, rng: np.random.Generator, level: float = 0.95, profiles: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Fitted:  # fmt: skip
     """Fit `problem` from `starts` Latin-hypercube points (the first is the problem's own) and profile the best.
 
     The interval of a parameter holds all values whose profile -ln L is within chi2(1, level)/2 of the minimum.
     """
-    runs = sorted((_local(problem, x, None) for x in _starts(problem, starts, rng)), key=lambda r: r[1])
+    runs = []
+    for k, x in enumerate(_starts(problem, starts, rng), start=1):
+        runs.append(_local(problem, x, None))
+        say(f"start {k} of {starts}: -ln L {runs[-1][1]:.6g}, best {min(r[1] for r in runs):.6g}")
+    runs.sort(key=lambda r: r[1])
     best, objective = runs[0]
     if objective >= BIG:
         return Fitted({}, float("inf"), 0, starts, (), Outcome(Verdict.NOT_CONVERGED, f"{problem.name}: no start "
                       "could be solved; narrow the bounds"))  # fmt: skip
     found = sum(f - objective < SAME for _, f in runs)
-    intervals = tuple(_profile(problem, best, i, level) for i in range(len(best))) if profiles else ()
+    intervals = []
+    for i in range(len(best) if profiles else 0):
+        say(f"profile of {problem.free[i].name}")
+        intervals.append(_profile(problem, best, i, level))
     values = {f.name: f.from_scale(v) for f, v in zip(problem.free, best, strict=True)}
     lone = found < 2 and starts > 3
     outcome = Outcome(Verdict.NOT_CONVERGED, f"only 1 of {starts} starts found the best fit") if lone else Outcome()
-    return Fitted(values, objective, found, starts, intervals, outcome)
+    return Fitted(values, objective, found, starts, tuple(intervals), outcome, tuple(f for _, f in runs))
 
 
 def _bounds(problem: Problem) -> Floats:
@@ -108,15 +125,16 @@ def _local(problem: Problem, start: Floats, fixed: int | None) -> tuple[Floats, 
 
 def _profile(problem: Problem, best: Floats, i: int, level: float) -> Interval:
     box = _bounds(problem)
-    limit = problem.objective(best) + chi2.ppf(level, 1) / 2
-    path = {0.0: best}
+    lowest = problem.objective(best)
+    limit = lowest + chi2.ppf(level, 1) / 2
+    path, heights = {0.0: best}, {0.0: 0.0}
 
     def gap(step: float) -> float:
         # the nearest point of the path so far is the best start for the constrained fit
         near = path[min(path, key=lambda s: abs(s - step))].copy()
         near[i] = best[i] + step
         x, value = _local(problem, near, i)
-        path[step] = x
+        path[step], heights[step] = x, float(value - lowest)
         return float(value - limit)
 
     ends = []
@@ -124,9 +142,10 @@ def _profile(problem: Problem, best: Floats, i: int, level: float) -> Interval:
         reach, room, inside = 0.02, abs(edge - best[i]), 0.0
         while reach < room and gap(sign * reach) < 0:
             inside, reach = reach, reach * 2
-        is_open = reach >= room and gap(sign * room) < 0
+        is_open = bool(reach >= room and gap(sign * room) < 0)
         at = room if is_open else abs(brentq(gap, sign * inside, sign * min(reach, room), xtol=1e-5))
         ends.append((best[i] + sign * at, is_open))
     free = problem.free[i]
+    curve = tuple((free.from_scale(best[i] + step), heights[step]) for step in sorted(heights))
     return Interval(free.name, free.from_scale(best[i]), free.from_scale(ends[0][0]), free.from_scale(ends[1][0]),
-                    ends[0][1], ends[1][1])  # fmt: skip
+                    ends[0][1], ends[1][1], curve)  # fmt: skip

@@ -95,14 +95,15 @@ class Problem:
         """-ln L; infinite where the model cannot be solved."""
         values = self.values(x)
         total = 0.0
-        for (observable, condition), rows in self._groups().items():
+        for (observable, condition), rows in self.groups().items():
             predicted = self.predict(values, observable, condition, np.array([r.time for r in rows]))
             if not np.all(np.isfinite(predicted)):
                 return float("inf")
             total += sum(_row(r, float(f), values) for r, f in zip(rows, predicted, strict=True))
         return total
 
-    def _groups(self) -> dict[tuple[str, str], list[Measured]]:
+    def groups(self) -> dict[tuple[str, str], list[Measured]]:
+        """Rows by observable and condition, each in order of time."""
         groups: dict[tuple[str, str], list[Measured]] = {}
         for r in sorted(self.rows, key=lambda r: r.time):
             groups.setdefault((r.observable, r.condition), []).append(r)

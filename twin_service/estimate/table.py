@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.estimate.fit import Fitted, estimate
 from twin_service.estimate.problem import Free, Measured, Predict, Problem, Scale
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block, wiring
@@ -38,20 +37,6 @@ class _Experiment:
 
     doses: list[Dose] = field(default_factory=list)
     levels: list[tuple[float, str, float]] = field(default_factory=list)
-
-
-def estimate_block(
-    block_id: str, data: Path, *, free: Sequence[str], rng: np.random.Generator, starts: int = 20,
-    covariates: Mapping[str, float] | None = None,
-) -> tuple[Fitted, dict[str, float]]:  # fmt: skip
-    """Maximum likelihood of the parameters `free` of a block on the table `data`, and flat figures of the result."""
-    fitted = estimate(problem_of_table(block_id, data, free=free, covariates=covariates), starts=starts, rng=rng)
-    figures = {f"estimate.{k}": v for k, v in fitted.values.items()}
-    for i in fitted.intervals:
-        figures |= {f"estimate.{i.name}.low": i.low, f"estimate.{i.name}.high": i.high,
-                    f"estimate.{i.name}.identifiable": float(i.identifiable)}  # fmt: skip
-    figures |= {"estimate.objective": fitted.objective, "estimate.starts_that_agree": float(fitted.found)}
-    return fitted, figures
 
 
 def problem_of_table(
