@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.commands import science
+from twin_service.commands import clinic, science
 from twin_service.commands.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
@@ -145,6 +145,7 @@ def bench_engine(json_file: Json = None) -> None:
 
 
 science.register(app, bench)
+clinic.register(app)
 
 if __name__ == "__main__":
     main()
