@@ -46,8 +46,8 @@ def problem(tmp_path: Path) -> Path:
 
 def test_perelson_1996_from_the_command_line(problem: Path, tmp_path: Path) -> None:
     """c 1.86063, delta 0.547338 per day, SD 0.122832 on log10, -ln L 222.2807."""
-    said = run("estimate", problem, "--starts", 4, "--json", tmp_path / "e.json", "--out", tmp_path / "out")
-    assert "start 4 of 4" in said and "profile of delta" in said
+    said = run("estimate", problem, "--starts", 8, "--json", tmp_path / "e.json", "--out", tmp_path / "out")
+    assert "start 8 of 8" in said and "profile of delta" in said
     found = json.loads((tmp_path / "e.json").read_text())
     figures = found["figures"]
     assert figures["estimate.objective"] == pytest.approx(222.2807, abs=1e-3)
@@ -79,4 +79,13 @@ def test_an_unknown_condition_is_named(problem: Path) -> None:
     path = problem.parent / "measurements.tsv"
     path.write_text(path.read_text().replace("\tdrug\t", "\tplacebo\t", 1))
     with pytest.raises(Refusal, match="placebo"):
+        run("estimate", problem)
+
+
+@pytest.mark.parametrize("gone", ["p.yaml", "model.xml", "measurements.tsv"])
+def test_a_missing_file_is_named(problem: Path, gone: str) -> None:
+    from twin_service.outcome import Refusal
+
+    (problem.parent / gone).unlink()
+    with pytest.raises(Refusal, match=gone):
         run("estimate", problem)

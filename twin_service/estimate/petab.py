@@ -44,7 +44,12 @@ def read_petab(path: Path, load: Callable[[Path], System]) -> Problem:
 
     Raises Refusal naming table, row and column of what is missing or unsupported.
     """
-    listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _refuse(path.name, f"cannot be read: {error}") from None
+    if not isinstance(listed, dict) or "parameter_file" not in listed:
+        raise _refuse(path.name, "is no PEtab problem: parameter_file is missing")
     if len(listed.get("problems", ())) != 1:
         raise _refuse(path.name, "expected exactly one problem")
     files = listed["problems"][0]
