@@ -225,3 +225,18 @@ def test_a_drug_that_says_nothing_of_the_enzyme_is_named(drug: Path) -> None:
     assert any("metformin: its file has no [[interaction]] with what clears mydrug" in w for w in found["warnings"])
     with pytest.raises(Refusal, match="did you mean r_warfarin, s_warfarin"):
         predict("warfarin", Plan(5.0))
+
+
+def test_each_of_a_population_can_be_had(drug: Path, tmp_path: Path) -> None:
+    plan = Plan(100.0, population=12)
+    found = predict(drug, plan, ranges={"age_y": (20.0, 70.0)})
+    each = found["individuals"]
+    assert [row["person"] for row in each] == list(range(1, 13)) and len({row["age_y"] for row in each}) == 12
+    areas = [row["auc_inf_mg_h_l"] for row in each]
+    assert float(np.median(areas)) == pytest.approx(found["figures"]["predict.auc_inf_mg_h_l"])
+    write_prediction(found, plan, tmp_path / "out")
+    with (tmp_path / "out" / "people.csv").open(encoding="utf-8") as file:
+        assert [float(r["cmax_mg_l"]) for r in csv.DictReader(file)] == pytest.approx(
+            [row["cmax_mg_l"] for row in each], rel=1e-4
+        )
+    assert "individuals" not in predict(drug, Plan(100.0))

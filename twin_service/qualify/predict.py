@@ -29,7 +29,7 @@ from twin_service.qualify.predict_figures import (
     volume_doubt,
     volumes_by_method,
 )
-from twin_service.qualify.predict_people import Ranges, check_person, members
+from twin_service.qualify.predict_people import Ranges, check_person, individuals, members
 from twin_service.qualify.predict_plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
 from twin_service.qualify.user_files import own_library, read_own
 from twin_service.solver.simulate import simulate
@@ -82,13 +82,14 @@ def predict(
     half_life = _slowest(setting, said)
     grid = grid_of(plan, horizon_of([p for _, p in names], half_life), times_h)
     body = setting.library.species["human"] if setting.record is not None else None
-    rows = members(setting.model, said, plan, spans, body=body)
-    levels = _levels(setting, rows, names, grid, organs=organs)
-    figures = summary(exposures(grid, levels[setting.drug], plan), plan)
+    people = members(setting.model, said, plan, spans, body=body)
+    levels = _levels(setting, people.rows, names, grid, organs=organs)
+    each = exposures(grid, levels[setting.drug], plan)
+    figures = summary(each, plan)
     if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
     if others:
-        figures |= _ratios(setting, drug, (plan, grid, rows), figures)
+        figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
     if setting.record is not None:
         figures |= disposition_figures(setting.record, setting.library, said)
     volumes = volumes_by_method(setting.record, setting.library) if setting.record is not None else {}
@@ -107,7 +108,7 @@ def predict(
         "vss_l_kg_by_method": volumes,
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
-    return answer | _courses(setting.drug, levels, (grid, times_h), plan)
+    return answer | _courses(setting.drug, levels, (grid, times_h), plan) | individuals(people, each, plan)
 
 
 def _courses(

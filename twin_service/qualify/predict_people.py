@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from twin_service.model.pbpk.people import draw_people
 from twin_service.model.pbpk.record import Species
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.qualify.predict_figures import Exposure
 from twin_service.qualify.predict_plan import Floats, Plan
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -57,27 +60,46 @@ def check_person(model: PatientModel, person: Mapping[str, float], ranges: Range
             )
 
 
+class People(NamedTuple):
+    """Parameter rows (N, np) and the characteristics each was made of."""
+
+    rows: Floats
+    characteristics: tuple[Mapping[str, float], ...]
+
+
 def members(
     model: PatientModel, person: Mapping[str, float], plan: Plan, ranges: Ranges, *, body: Species | None = None
-) -> Floats:
-    """Parameter rows: the typical person, or `plan.population` people with effects and covariates drawn.
+) -> People:
+    """The typical person, or `plan.population` people with effects and covariates drawn.
 
     body    a species: what neither `person` nor `ranges` say of size, blood and filtration varies as between its people
     """
     if plan.population == 0:
-        return model.values(person)[None, :]
+        return People(model.values(person)[None, :], (dict(person),))
     rng = np.random.default_rng(plan.seed)
     if len(model.effects):
         eta = rng.multivariate_normal(np.zeros(len(model.effects)), model.omega, plan.population, method="cholesky")
     else:
         eta = np.zeros((plan.population, 0))
     if not ranges and body is None:
-        return model.members(person, eta)
+        return People(model.members(person, eta), (dict(person),) * plan.population)
     drawn = {n: _draw(rng, n, span, plan.population) for n, span in ranges.items()}
     people = [{**person, **{n: float(v[i]) for n, v in drawn.items()}} for i in range(plan.population)]
     if body is not None:
         people = [draw_people(body, p, 1, rng)[0] for p in people]
-    return np.array([model.members(p, eta[i : i + 1])[0] for i, p in enumerate(people)])
+    rows = np.array([model.members(p, eta[i : i + 1])[0] for i, p in enumerate(people)])
+    return People(rows, tuple(people))
+
+
+def individuals(people: People, each: Sequence[Exposure], plan: Plan) -> dict[str, list[dict[str, float]]]:
+    """Every person of a population: number, characteristics, exposure; nothing for the typical one."""
+    if not plan.population:
+        return {}
+    found = []
+    for i, (person, exposure) in enumerate(zip(people.characteristics, each, strict=True)):
+        row = {"person": i + 1, **person, **asdict(exposure)}
+        found.append({k: float(v) for k, v in row.items() if np.isfinite(v)})
+    return {"individuals": found}
 
 
 def _draw(rng: np.random.Generator, name: str, span: tuple[float, float], n: int) -> Floats:

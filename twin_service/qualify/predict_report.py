@@ -1,4 +1,4 @@
-"""What `twin predict --out` leaves: a page to read with its plots inside, the course and the figures as CSV."""
+"""What `twin predict --out` leaves: a page to read with its plots inside, and as CSV the course, figures and people."""
 
 from __future__ import annotations
 
@@ -23,14 +23,24 @@ STYLE = (
 
 
 def write_prediction(found: Mapping[str, Any], plan: Plan, folder: Path) -> Path:
-    """Write report.html, course.csv and figures.csv into `folder`; returns the page."""
+    """Write report.html, course.csv, figures.csv and, of a population, people.csv into `folder`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_course(found, folder / "course.csv")
     with (folder / "figures.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("figure", "value", "unit"), *_figures(found["figures"])])
+    if "individuals" in found:
+        _write_people(found["individuals"], folder / "people.csv")
     page = folder / "report.html"
     page.write_text("\n".join(_page(found, plan)), encoding="utf-8")
     return page
+
+
+def _write_people(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    columns = list(dict.fromkeys(k for row in rows for k in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns, restval="")
+        table.writeheader()
+        table.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
 
 
 def _figures(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
