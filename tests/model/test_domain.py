@@ -59,7 +59,7 @@ def test_a_drug_that_refuses_young_patients_refuses_them_and_one_that_warns_answ
 
 def test_a_body_outside_its_species_domain_is_refused() -> None:
     model = compose("m", {"body": build_body(["midazolam"], LIBRARY)})
-    for person in ({"age_y": 96.0}, {"weight_kg": 320.0}, {"gestation_week": 22.5}):
+    for person in ({"age_y": 96.0}, {"weight_kg": 320.0}, {"gestational_age_wk": 22.5}):
         with pytest.raises(Refusal, match="outside what its file was built for"):
             model.values(person)
 

@@ -32,7 +32,7 @@ def test_blood_clearance_is_plasma_clearance_over_the_ratio() -> None:
 
 def test_a_preterm_newborn_clears_less_than_one_at_term_of_the_same_weight() -> None:
     drug = LIBRARY.drug("vancomycin")
-    early, term = (Group((0.02, 0.02), 2.0, gestation_week=w) for w in (30.0, 40.0))
+    early, term = (Group((0.02, 0.02), 2.0, gestational_age_wk=w) for w in (30.0, 40.0))
     assert group_clearance(drug, LIBRARY, early) < 0.75 * group_clearance(drug, LIBRARY, term)
 
 

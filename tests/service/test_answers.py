@@ -251,3 +251,14 @@ def test_an_age_outside_the_body_is_refused(client: Client) -> None:
     name = client.new_twin(covariates=[{"name": "age", "value": quantity(97, "a")}], model={"drugs": ["midazolam"]})
     told = refused(lambda: trajectory(client, name))
     assert told.reason == "OUTSIDE_DOMAIN" and "age_y from 0 to 95" in told.message
+
+
+def test_a_preterm_newborn_is_asked_for_its_weeks_of_gestation(client: Client) -> None:
+    """1.1 kg is no child at term; at 28 weeks it is the usual one."""
+    born = [{"name": "age", "value": quantity(3, "d")}, {"name": "weight", "value": quantity(1100, "g")}]
+    name = client.new_twin(covariates=born, model={"drugs": ["vancomycin"]})
+    assert any("say gestational_age_wk" in w for w in trajectory(client, name, members=16).basis.warnings)
+    born.append({"name": "gestational_age", "value": quantity(28, "wk")})
+    name = client.new_twin(covariates=born, model={"drugs": ["vancomycin"]})
+    found = trajectory(client, name, members=16)
+    assert found.bands.verdict.usable and not any("gestational_age_wk" in w for w in found.basis.warnings)

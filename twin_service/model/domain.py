@@ -18,7 +18,7 @@ from twin_service.model.structure import Covariate, Route
 from twin_service.outcome import Refusal, RefusalCode
 
 WORDS = ("warn", "refuse")
-BODY_FIELDS = ("age_y", "gestation_week", "weight_kg", "height_cm", "pregnancy_week")
+BODY_FIELDS = ("age_y", "gestational_age_wk", "weight_kg", "height_cm", "pregnancy_week")
 DRUG_FIELDS = (*BODY_FIELDS, "dose_mg", "egfr_ml_min", "child_pugh")
 Fault = Callable[[str, str], None]
 

@@ -34,7 +34,7 @@ class Group:
 
     ages_y: tuple[float, float]
     weight_kg: float | None = None
-    gestation_week: float = 0.0
+    gestational_age_wk: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _people(library: Library, group: Group) -> Iterator[dict[str, float]]:
     weights = usual * (1.0 if group.weight_kg is None else group.weight_kg / usual.mean())
     for (age, female), weight in zip(people, weights, strict=True):
         person = {"age_y": age, "sex_female": female, "weight_kg": float(weight)}
-        yield person | ({"gestation_week": group.gestation_week} if group.gestation_week else {})
+        yield person | ({"gestational_age_wk": group.gestational_age_wk} if group.gestational_age_wk else {})
 
 
 def bioavailability(drug: DrugRecord, library: Library, person: Mapping[str, float]) -> float:
@@ -160,4 +160,4 @@ def _observed(table: Sequence[Mapping[str, str]], study: str, subject: Mapping[s
 def _subject(subject: Mapping[str, Any]) -> Group:
     age = subject["age_y"]
     span = (float(age[0]), float(age[1])) if isinstance(age, list) else (float(age), float(age))
-    return Group(span, subject.get("weight_kg"), float(subject.get("gestation_week", 0.0)))
+    return Group(span, subject.get("weight_kg"), float(subject.get("gestational_age_wk", 0.0)))

@@ -35,7 +35,7 @@ def test_what_is_said_stays_and_unknown_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    "person", [{"age_y": 0.0, "gestation_week": 28.0}, {"age_y": 0.1}, {"age_y": 94.0, "child_pugh": 2.0}]
+    "person", [{"age_y": 0.0, "gestational_age_wk": 28.0}, {"age_y": 0.1}, {"age_y": 94.0, "child_pugh": 2.0}]
 )
 def test_every_body_drawn_closes(person: dict[str, float]) -> None:
     for p in draw_people(HUMAN, person, 60, np.random.default_rng(4)):

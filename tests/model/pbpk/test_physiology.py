@@ -61,14 +61,14 @@ def test_an_impossible_size_is_refused() -> None:
 
 
 PEOPLE = [
-    {"age_y": age, "sex_female": sex, "gestation_week": weeks}
+    {"age_y": age, "sex_female": sex, "gestational_age_wk": weeks}
     for age, weeks in [(0.0, 24.0), (0.0, 28.0), (0.1, 30.0), (0.3, 26.0), (0.0, 36.0), (0.0, 42.0), (1.5, 28.0)]
     + [(a, 40.0) for a in (0.0, 0.02, 0.25, 0.99, 1.0, 2.0, 4.5, 12.0, 17.9, 18.0, 45.0, 70.0, 95.0)]
     for sex in (0.0, 1.0)
 ]
 
 
-@pytest.mark.parametrize("person", PEOPLE, ids=lambda p: "{age_y:g}y{gestation_week:g}w{sex_female:g}".format(**p))
+@pytest.mark.parametrize("person", PEOPLE, ids=lambda p: "{age_y:g}y{gestational_age_wk:g}w{sex_female:g}".format(**p))
 @pytest.mark.parametrize("extra", [{}, {"child_pugh": 3.0}, {"weight": 0.8}, {"weight": 1.25}])
 def test_sums_close_for_everyone(person: dict[str, float], extra: dict[str, float]) -> None:
     usual = create_body(HUMAN, person).weight_kg
@@ -85,7 +85,7 @@ def test_sums_close_for_everyone(person: dict[str, float], extra: dict[str, floa
 )
 def test_a_preterm_body_is_as_big_as_its_weeks(weeks: float, kg: float, cm: float, gfr: float) -> None:
     # Fenton & Kim 2013; inulin clearance 0.5 to 1 mL/min/kg at birth before term, Vieux 2010
-    body = create_body(HUMAN, {"age_y": 0.0, "gestation_week": weeks})
+    body = create_body(HUMAN, {"age_y": 0.0, "gestational_age_wk": weeks})
     assert (body.weight_kg, body.height_cm) == (pytest.approx(kg), pytest.approx(cm))
     assert body.gfr_l_h / 0.06 == pytest.approx(gfr, rel=0.6)
     # fat arrives last, the brain grows with the body
@@ -94,14 +94,14 @@ def test_a_preterm_body_is_as_big_as_its_weeks(weeks: float, kg: float, cm: floa
 
 
 def test_growth_before_and_after_term_meets() -> None:
-    born = [create_body(HUMAN, {"age_y": 0.0, "gestation_week": w}) for w in (39.999, 40.0)]
+    born = [create_body(HUMAN, {"age_y": 0.0, "gestational_age_wk": w}) for w in (39.999, 40.0)]
     assert born[0].weight_kg == pytest.approx(born[1].weight_kg, rel=1e-3)
     assert born[0].volume["adipose"] == pytest.approx(born[1].volume["adipose"], rel=5e-3)
     assert born[0].cardiac_output == pytest.approx(born[1].cardiac_output, rel=1e-3)
     # twelve weeks early and twelve weeks old is as big as at term; the head start is gone at two years
-    caught = create_body(HUMAN, {"age_y": 12.0 / 52.18, "gestation_week": 28.0})
+    caught = create_body(HUMAN, {"age_y": 12.0 / 52.18, "gestational_age_wk": 28.0})
     assert caught.weight_kg == pytest.approx(3.5, rel=0.01)
-    late = create_body(HUMAN, {"age_y": 2.0, "gestation_week": 28.0})
+    late = create_body(HUMAN, {"age_y": 2.0, "gestational_age_wk": 28.0})
     assert late.weight_kg == pytest.approx(create_body(HUMAN, {"age_y": 2.0}).weight_kg)
 
 
@@ -186,6 +186,6 @@ def test_maturation_of_enzymes_and_tubules() -> None:
 
 
 def test_an_age_outside_the_body_is_refused() -> None:
-    for person in ({"age_y": 95.5}, {"age_y": -0.1}, {"gestation_week": 23.0}):
+    for person in ({"age_y": 95.5}, {"age_y": -0.1}, {"gestational_age_wk": 23.0}):
         with pytest.raises(Refusal, match="outside what its file was built for"):
             create_body(HUMAN, person)

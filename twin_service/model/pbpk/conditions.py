@@ -116,8 +116,8 @@ def postmenstrual_week(age_y: float, values: Mapping[str, float]) -> float:
 
 
 def gestation(values: Mapping[str, float]) -> float:
-    """Weeks from the mother's last period to birth: covariate gestation_week, else 40."""
-    return float(values.get("gestation_week") or TERM_W)
+    """Weeks from the mother's last period to birth: covariate gestational_age_wk, else 40."""
+    return float(values.get("gestational_age_wk") or TERM_W)
 
 
 def filtration_maturity(age_y: float, values: Mapping[str, float]) -> float:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from math import inf
 
 from twin_service.model.domain import warnings_outside
+from twin_service.model.pbpk.conditions import TERM_W, gestation
 from twin_service.model.pbpk.elimination import activity_covariate
 from twin_service.model.pbpk.individual import Plan
+from twin_service.model.pbpk.physiology import reference_size
 from twin_service.model.structure import Covariate
 
 HUMAN = (
     Covariate("age_y", "a", 30.0, 0.0, 95.0),
-    Covariate("gestation_week", "wk", 40.0, 24.0, 42.0),
+    Covariate("gestational_age_wk", "wk", 40.0, 24.0, 42.0),
     Covariate("sex_female", "1", 0.0, 0.0, 1.0),
     # The default 0 lies outside the limits: it says "not known", derived from the others, and cannot be recorded.
     Covariate("weight_kg", "kg", 0.0, 0.5, 300.0, -inf, 160.0),
@@ -49,6 +51,17 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
         said.append(
             f"{plan.species}: binding and clearance per liver are the human's; give the species' own values to predict"
         )
+    if plan.species == "human" and _is_like_preterm(plan, values):
+        said.append("the weight is that of a child born before term; say gestational_age_wk")
     if plan.species == "human" and not values.get("height_cm"):
         said.append("height is not known; a height usual for the weight is assumed")
     return said
+
+
+def _is_like_preterm(plan: Plan, values: Mapping[str, float]) -> bool:
+    """Younger than three months, taken for born at term, and below two thirds of the usual weight (2.3 kg at birth)."""
+    age, weight = values.get("age_y", 30.0), values.get("weight_kg", 0.0)
+    if age >= 0.25 or weight <= 0.0 or gestation(values) < TERM_W - 3.0:
+        return False
+    usual = reference_size(plan.library.species["human"], age, values.get("sex_female", 0.0) >= 0.5)[1]
+    return weight < 2.0 / 3.0 * usual

@@ -48,10 +48,10 @@ def microsomal_protein(age_y: float) -> float:
     return float(10.0 ** (1.407 + 0.0158 * a - 0.000382 * a**2 + 2.4e-6 * a**3))
 
 
-def maturation(curve: Maturation, age_y: float, gestation_week: float = TERM_W) -> float:
+def maturation(curve: Maturation, age_y: float, gestational_age_wk: float = TERM_W) -> float:
     """Activity per protein relative to 30 years: birth + (p(a) - birth) a^n/(a50^n + a^n), normalized.
 
-    a counts from birth or, where the curve says so, since the mother's last period (with gestation_week at birth).
+    a counts from birth or, where the curve says so, since the mother's last period (with gestational_age_wk at birth).
     A peak above 1 is the childhood's: p(a) = 1 + (peak - 1) exp(-3 (a - cap)/(18 - cap)) from the cap on, so that a
     twentieth of the excess is left at 18 years (that the decline is exponential: Upreti & Wahlstrom 2016, J Clin
     Pharmacol 56:266; its end: assumption).
@@ -63,7 +63,7 @@ def maturation(curve: Maturation, age_y: float, gestation_week: float = TERM_W) 
         peak = 1.0 + (curve.peak - 1.0) * exp(-fading)
         return float(curve.birth + (peak - curve.birth) * power / (curve.half_y**curve.hill + power))
 
-    before, usual = (w / WEEKS_A_YEAR if curve.postmenstrual else 0.0 for w in (gestation_week, TERM_W))
+    before, usual = (w / WEEKS_A_YEAR if curve.postmenstrual else 0.0 for w in (gestational_age_wk, TERM_W))
     return at(age_y + before) / at(30.0 + usual)
 
 

@@ -33,7 +33,7 @@ def _draw(species: Species, said: Mapping[str, float], rng: np.random.Generator)
     z = dict(zip(sorted(cv), np.clip(rng.standard_normal(len(cv)), -MOST_Z, MOST_Z), strict=True))
     found = dict(said)
     h_usual, w_usual = reference_size(species, age, female)
-    if "gestation_week" in said or "weight_kg" in said:
+    if "gestational_age_wk" in said or "weight_kg" in said:
         usual = create_body(species, said)
         h_usual, w_usual = usual.height_cm, usual.weight_kg
     if "height_cm" in cv and "height_cm" not in said:

@@ -94,7 +94,7 @@ def reference_size(species: Species, age_y: float, female: bool, weeks: float = 
 
 
 def create_body(species: Species, values: Mapping[str, float]) -> Body:
-    """The body for covariates age_y, gestation_week, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
+    """The body for covariates age_y, gestational_age_wk, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
     creatinine_umol_l, egfr_ml_min; a covariate that is absent or 0 is derived from the others.
 
     A child born before term is as big as its corrected age says, which fades in the second year; before term organs
@@ -250,7 +250,8 @@ def _fit(species: Species, masses: dict[str, float], blood: float, weight: float
     if scale < 0.4:
         raise Refusal(
             RefusalCode.OUT_OF_RANGE,
-            f"weight_kg {weight:g} leaves no room for the organs of this height and age; check weight, height and age",
+            f"weight_kg {weight:g} leaves no room for the organs of this height and age; check weight, height and age, "
+            "and say gestational_age_wk of a child born before term",
             field="covariates.weight_kg",
             reason="SIZE_IMPLAUSIBLE",
         )
