@@ -8,7 +8,7 @@ f is the median of the predictive distribution.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from twin_service.evaluate.individual import Estimator, assimilate, for_forecast, prior_of
+from twin_service.evaluate.individual import Estimator, assimilate, for_forecast, on_arrival, prior_of
 from twin_service.evaluate.subject import Subject, noise_of, predictor
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.forecast import forecast_quantiles
+from twin_service.kalman.forecast import Band, forecast_quantiles
 from twin_service.model.structure import PatientModel
 
 FloatArray = NDArray[np.float64]
@@ -65,42 +65,59 @@ class Score(NamedTuple):
 
 
 def forecast_subject(
-    model: PatientModel, subject: Subject, estimator: Estimator = "moments", *, gate: float | None = None, seed: int = 1
-) -> list[Forecast]:
+    model: PatientModel, subject: Subject, estimator: Estimator = "moments", *, gate: float | None = None,
+    seed: int = 1, draws: int = DRAWS,
+) -> list[Forecast]:  # fmt: skip
     """Forecasts of all readings of `subject`, in time order; simultaneous readings do not see one another."""
-    prior = prior_of(model)
+    first = _bands(model, subject, prior_of(model), seed, draws)
     found: list[Forecast] = []
-    drift = np.array([e.drift_per_h for e in model.effects])
-    belief, known, last = prior, 0, 0.0
-    for time in np.unique(subject.times_h):
-        pick = np.flatnonzero(subject.times_h == time)
-        now = subject.rows(pick)
-        before = for_forecast(model, belief).drifted(drift, max(0.0, float(time) - last) if known else 0.0)
-        first = _bands(model, now, prior, seed)
-        bands = _bands(model, now, before, seed) if known else first
+    for pick, before in beliefs_before(model, subject, estimator, gate=gate):
+        known, now = len(found), subject.rows(pick)
+        bands = _bands(model, now, before, seed, draws) if known else [first[int(k)] for k in pick]
         found += [
-            Forecast(subject.id, float(time), now.analytes[j], known, float(now.values[j]), bool(now.censoring[j]),
-                     *first[j][:3], *bands[j])
-            for j in range(len(now))
+            Forecast(subject.id, float(now.times_h[j]), now.analytes[j], known, float(now.values[j]),
+                     bool(now.censoring[j]), *first[int(k)][:3], *bands[j])
+            for j, k in enumerate(pick)
         ]  # fmt: skip
-        if estimator in ("laplace", "moments"):
-            belief = assimilate(model, subject.first(int(pick[-1]) + 1), prior, estimator, gate=gate).belief
-        else:
-            belief = assimilate(model, now, belief.drifted(drift, max(0.0, float(time) - last)), estimator,
-                                gate=gate).belief  # fmt: skip
-        known, last = known + len(now), float(time)
     return found
 
 
-def _bands(model: PatientModel, now: Subject, belief: Belief, seed: int) -> list[tuple[float, float, float, float]]:
+def beliefs_before(
+    model: PatientModel, subject: Subject, estimator: Estimator, *, gate: float | None = None
+) -> Iterator[tuple[NDArray[np.intp], Belief]]:
+    """The rows of each instant with the belief about them from all instants before, made ready for a forecast."""
+    prior, drift = prior_of(model), np.array([e.drift_per_h for e in model.effects])
+    belief, last = prior, 0.0
+    for n, time in enumerate(np.unique(subject.times_h)):
+        pick = np.flatnonzero(subject.times_h == time)
+        belief = belief.drifted(drift, max(0.0, float(time) - last)) if n else belief
+        yield pick, for_forecast(model, belief)
+        now, seen = subject.rows(pick), subject.first(int(pick[-1]) + 1)
+        last = float(time)
+        if estimator == "auto":
+            belief = on_arrival(model, now, seen, belief, gate=gate).belief
+        elif estimator in ("laplace", "moments"):
+            belief = assimilate(model, seen, prior, estimator, gate=gate).belief
+        else:
+            belief = assimilate(model, now, belief, estimator, gate=gate).belief
+
+
+def _bands(
+    model: PatientModel, now: Subject, belief: Belief, seed: int, draws: int
+) -> list[tuple[float, float, float, float]]:
     """(median, 5 %, 95 %) of each reading's predictive distribution, and the share of it below the reading."""
-    nx = len(belief.mean)
-    predict = predictor(model, now)
-    sobol = qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng(seed))
-    draws = ndtri(np.clip(sobol.random(DRAWS), 1e-12, 1.0 - 1e-12))
-    band = forecast_quantiles(belief, predict, [noise_of(model, a) for a in now.analytes], draws)
+    band = predictive_members(model, now, belief, seed=seed, draws=draws)
     q, below = band.quantiles, np.mean(band.members < now.values, axis=0)
     return [(float(q[1, j]), float(q[0, j]), float(q[2, j]), float(below[j])) for j in range(len(now))]
+
+
+def predictive_members(
+    model: PatientModel, now: Subject, belief: Belief, *, seed: int = 1, draws: int = DRAWS
+) -> Band:
+    """Readings of `now` as an assay would give them, from members drawn quasi-randomly from `belief`."""
+    sobol = qmc.Sobol(len(belief.mean) + 1, scramble=True, rng=np.random.default_rng(seed))
+    z = ndtri(np.clip(sobol.random(draws), 1e-12, 1.0 - 1e-12))
+    return forecast_quantiles(belief, predictor(model, now), [noise_of(model, a) for a in now.analytes], z)
 
 
 def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -19,10 +19,11 @@ from twin_service.kalman.unscented import unscented_update
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import OK, Outcome
 from twin_service.solver.simulate import DEFAULT, Tolerances
+from twin_service.twin.policy import Arrived, Seen, arrive
 
 FloatArray = NDArray[np.float64]
-Estimator = Literal["laplace", "moments", "extended", "unscented", "ensemble"]
-ESTIMATORS: Final[tuple[Estimator, ...]] = ("laplace", "moments", "extended", "unscented", "ensemble")
+Estimator = Literal["auto", "laplace", "moments", "extended", "unscented", "ensemble"]
+ESTIMATORS: Final[tuple[Estimator, ...]] = ("auto", "laplace", "moments", "extended", "unscented", "ensemble")
 MEMBERS: Final = 512
 
 
@@ -58,6 +59,7 @@ def fit_individual(
 ) -> IndividualFit:
     """The subject's effects given all of its readings.
 
+    auto       what a twin does: filter reading by reading, re-anchored by mode and moments where its policy says so
     laplace    mode and Laplace covariance (NONMEM's FOCEI post hoc)
     moments    posterior mean and covariance by importance sampling around the mode
     extended   iterated extended filter, reading by reading, exact derivatives
@@ -105,6 +107,10 @@ def assimilate(
         if ensemble is not None:
             ensemble, report = ensemble_update(ensemble, predict, readings, rng=rng, gate=gate)
             update = Update(ensemble.belief, report)
+        elif estimator == "auto":
+            so_far = subject.first(int(np.searchsorted(subject.times_h, time, side="right")))
+            found = on_arrival(model, now, so_far, belief, prior=prior, gate=gate, tolerances=tolerances)
+            update = Update(found.belief, replace(found.report, estimator=found.estimator, outcome=found.outcome))
         elif estimator == "extended":
             update = laplace_update(belief, predict, readings, jacobian=jacobian(model, now, tolerances), gate=gate)
         else:
@@ -112,6 +118,20 @@ def assimilate(
         belief = update.belief
     assert update is not None, "a subject with readings has an update"
     return update
+
+
+def on_arrival(
+    model: PatientModel, now: Subject, seen: Subject, belief: Belief, *, prior: Belief | None = None,
+    gate: float | None = None, tolerances: Tolerances = DEFAULT,
+) -> Arrived:  # fmt: skip
+    """A twin's own policy for the readings `now`, the last of all `seen`: filter, and re-anchor where it says so."""
+    drifts = any(e.drift_per_h > 0.0 for e in model.effects)
+
+    def past() -> Seen:
+        return Seen(predictor(model, seen, tolerances), observed(model, seen))
+
+    arriving = Seen(predictor(model, now, tolerances), observed(model, now))
+    return arrive(belief, arriving, None if drifts else past, prior=prior or prior_of(model), gate=gate)
 
 
 def for_forecast(model: PatientModel, belief: Belief) -> Belief:
