@@ -9,7 +9,7 @@ import pytest
 
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
-from twin_service.model.pbpk.checks import plasma_clearance
+from twin_service.model.pbpk.checks import check_file, plasma_clearance
 from twin_service.model.pbpk.individual import Disposition, disposition, reference_body
 from twin_service.model.pbpk.library import load_drug, load_library
 from twin_service.model.pbpk.record import PARTITION_METHODS, DrugRecord
@@ -108,3 +108,11 @@ def test_a_slow_membrane_delays_a_tissue_and_holds_as_much(tmp_path: Path) -> No
     assert found[1][0] < 0.5 * found[0][0]
     # A sixth of a permeability-limited tissue is blood and interstitium at the plasma's level.
     assert found[1][1] == pytest.approx(found[0][1] * 0.85 + 0.15, rel=0.1)
+
+
+def test_a_volume_below_the_blood_is_doubted(tmp_path: Path) -> None:
+    rows = 'vss = {{ value = {}, unit = "L/kg", origin = "t" }}\n'
+    for value, doubted in ((0.01, True), (0.3, False)):
+        read(tmp_path, rows.format(value))
+        said = [str(f) for f in check_file(tmp_path / "mydrug.toml", LIBRARY)]
+        assert any("cannot be reached" in f for f in said) == doubted, said

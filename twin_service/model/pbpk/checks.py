@@ -151,10 +151,18 @@ def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
             f"{half_life:.3g} h; expected a minute to a year",
             "R6",
         )
-    if at.vss_l / body.weight_kg > 50:
+    reached = at.vss_l / body.weight_kg
+    if drug.vss_l_kg is not None and abs(reached - drug.vss_l_kg) > 0.02 * drug.vss_l_kg:
+        door.doubt(
+            "distribution.vss",
+            f"{drug.vss_l_kg:.3g} L/kg cannot be reached: blood and the tissues that are fixed hold {reached:.3g}; it "
+            "is below plasma, or bp or distribution.kp is too high",
+            "R6",
+        )
+    if reached > 50:
         door.doubt(
             "distribution",
-            f"{drug.method} gives Vss {at.vss_l / body.weight_kg:.3g} L/kg, more than nearly every "
+            f"{drug.method} gives Vss {reached:.3g} L/kg, more than nearly every "
             "drug has; if a Vss is known, set distribution.vss",
             "R6",
         )
