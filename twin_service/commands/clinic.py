@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from twin_service.commands.figures import Json, Out, write_figures
-from twin_service.outcome import Refusal, RefusalCode
+from twin_service.commands.pairs import name_values
 
 
 def register(app: typer.Typer) -> None:
@@ -60,8 +60,8 @@ def toxicity(
 
     name = f"{drug} {dose:g} mg every {every:g} h, {count} times" if count > 1 else f"{drug} {dose:g} mg once"
     regimen = Regimen(name, (PlannedDoses(drug, route, dose, every, count, over),))
-    found = assess(drug, regimen, rng=np.random.default_rng(seed), horizon_h=horizon, covariates=_pairs(person or []),
-                   patients=patients)  # fmt: skip
+    found = assess(drug, regimen, rng=np.random.default_rng(seed), horizon_h=horizon,
+                   covariates=name_values(person or []), patients=patients)  # fmt: skip
     for line in panel.lines(found):
         typer.echo(line)
     if out is not None:
@@ -70,16 +70,3 @@ def toxicity(
         for path in draw_toxicity(found, out):
             typer.echo(f"report: {path}")
     write_figures(panel.figures_of(found), json_file, **panel.told(found))
-
-
-def _pairs(items: list[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for item in items:
-        name, sign, value = item.partition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            sign = ""
-        if not sign:
-            raise Refusal(RefusalCode.INVALID, f"{item!r}; write name=value, e.g. age_y=70", field="--person")
-    return found

@@ -12,6 +12,7 @@ from twin_service.commands.figures import Json, Out, write_figures
 from twin_service.commands.models import HELP as MODEL_HELP
 from twin_service.commands.models import closed_model
 from twin_service.commands.prediction import predict
+from twin_service.commands.virtual import virtual_patients
 
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
@@ -24,6 +25,7 @@ def register(app: typer.Typer, bench: typer.Typer) -> None:
     app.command()(evaluate)
     app.command("fit-individual")(fit_individual)
     app.command()(estimate)
+    app.command("virtual-patients")(virtual_patients)
     bench.command("estimation")(bench_estimation)
 
 
