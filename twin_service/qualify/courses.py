@@ -52,9 +52,7 @@ class CourseResult:
 
 def run_courses(studies: Sequence[ObservedStudy], library: Library) -> list[CourseResult]:
     """Simulate each study; those that cannot be built (a route missing) are left out."""
-    fitted = {
-        d: set(tomllib.loads(p.read_text(encoding="utf-8")).get("fitted", [])) for d, p in library.drug_paths.items()
-    }
+    fitted = fitted_studies(library)
     found = []
     for study in studies:
         try:
@@ -62,6 +60,13 @@ def run_courses(studies: Sequence[ObservedStudy], library: Library) -> list[Cour
         except Refusal:
             continue
     return found
+
+
+def fitted_studies(library: Library) -> dict[str, set[str]]:
+    """Drug id -> the studies that gave a parameter of its file."""
+    return {
+        d: set(tomllib.loads(p.read_text(encoding="utf-8")).get("fitted", [])) for d, p in library.drug_paths.items()
+    }
 
 
 def _same(study: ObservedStudy, fitted: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.studies import Treatment, course, series
 from twin_service.outcome import Refusal
+from twin_service.qualify.courses import fitted_studies
 from twin_service.qualify.observed import drug_id, rows
 from twin_service.qualify.regimens import shorthand_times
 
@@ -61,6 +62,7 @@ class InteractionResult:
     predicted: float
     observed_cmax: float
     predicted_cmax: float
+    fitted: bool = False
 
     @property
     def fold(self) -> float:
@@ -70,6 +72,7 @@ class InteractionResult:
 def run_interactions(path: Path, library: Library, drugs: set[str] | None = None) -> list[InteractionResult]:
     """Every row of the table whose drugs and regimen the library covers."""
     found = []
+    fitted = fitted_studies(library)
     seen: set[tuple[str, ...]] = set()
     for row in rows(path):
         if _is_repeated(row, seen):
@@ -89,9 +92,11 @@ def run_interactions(path: Path, library: Library, drugs: set[str] | None = None
         if plan is None:
             continue
         try:
-            found.append(_result(row, plan, victim, perpetrator, library))
+            result = _result(row, plan, victim, perpetrator, library)
         except Refusal:
             continue
+        built = any(row["Study ID"].startswith(f) for d in (victim, perpetrator) for f in fitted[d])
+        found.append(replace(result, fitted=built))
     return found
 
 

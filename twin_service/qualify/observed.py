@@ -197,9 +197,7 @@ def _per_liter(unit: str, molar_mass: str) -> float | None:
     return MOLAR[unit] * float(molar_mass) if unit in MOLAR and molar_mass else None
 
 
-# An extensive metabolizer by phenotype is a normal or an intermediate one; the mean area of such a group goes with the
-# mean of 1/activity, (0.53/1 + 0.36/0.25)/0.89 by the frequencies of genotypes.toml.
-PHENOTYPES = {r"\*6/\*6": 0.3, r"\*1/\*6": 0.65, "PM": 0.0, "IM": 0.25, "NM": 1.0, "EM": 0.45, "UM": 1.5}
+PHENOTYPES = {r"\*6/\*6": 0.3, r"\*1/\*6": 0.65, "PM": 0.0, "IM": 0.25, "NM": 1.0, "EM": 1.0, "UM": 1.5}
 POLYMORPHIC = {
     "dextromethorphan": "cyp2d6_activity",
     "paroxetine": "cyp2d6_activity",
