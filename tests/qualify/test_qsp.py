@@ -11,10 +11,12 @@ from twin_service.model.qsp.build import build_block
 from twin_service.model.qsp.checks import CheckFinding
 from twin_service.model.qsp.join import constant_block
 from twin_service.model.structure import ErrorLaw, PatientModel
+from twin_service.qualify import qsp
 from twin_service.qualify.belief_fit import Course, inside_share, posterior, predicted, prior_of
 from twin_service.qualify.qsp import check_table, qualify_qsp, reference_folder
 from twin_service.qualify.qsp_patients import learn
 from twin_service.solver.schedule import Schedule
+from twin_service.twin.simulate import what_if
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,16 @@ def test_the_figures_hold_what_the_library_promises() -> None:
     assert figures["qsp.inr_in_range_share"] >= 0.75
     if (reference_folder() / "mipd" / "real").exists():
         assert figures["qsp.pca_error_ratio"] < 1.0 and figures["qsp.tumor_error_ratio"] < 1.0
+
+
+def test_the_speed_is_that_of_the_what_ifs_a_service_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def told(*given: object, **more: object) -> object:
+        asked.append(more)
+        return what_if(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(qsp, "MEMBERS", 8)
+    monkeypatch.setattr(qsp, "what_if", told)
+    assert 0 < qsp.speed_figures()["qsp.whatif5_500_s"] < 60
+    assert len(asked) == 4 and all(a["members"] == 8 and a["horizon_h"] == 6 * 504.0 for a in asked)

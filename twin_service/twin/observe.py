@@ -44,4 +44,6 @@ def standard_draws(name: str, effects: int, count: int = DRAWS) -> FloatArray:
     draws need.
     """
     sobol = qmc.Sobol(d=effects + 1, scramble=True, rng=np.random.default_rng(seed_of(name)))
-    return np.asarray(ndtri(np.clip(sobol.random(count), 1e-12, 1.0 - 1e-12)))
+    # drawn in whole powers of two, as the sequence is balanced; its first points are the same for any count
+    points = sobol.random_base2(max(count - 1, 0).bit_length())[:count]
+    return np.asarray(ndtri(np.clip(points, 1e-12, 1.0 - 1e-12)))

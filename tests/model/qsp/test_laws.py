@@ -10,7 +10,7 @@ import pytest
 
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block, list_blocks
-from twin_service.model.qsp.join import constant_block, silent_block
+from twin_service.model.qsp.join import constant_block, silent_block, two_compartment_block
 from twin_service.model.qsp.law import LAWS
 from twin_service.model.qsp.record import read_block_file
 from twin_service.model.structure import PatientModel
@@ -84,7 +84,7 @@ def test_a_higher_exposure_means_a_smaller_tumor_and_none_means_growth() -> None
 
 
 def test_tumor_kill_depends_on_exposure_not_on_how_it_is_given() -> None:
-    """The same area under the curve as one short pulse or spread over 500 h has killed alike once all of it has acted."""
+    """The same area under the curve as a short pulse or spread over 500 h has killed alike once all of it has acted."""
     model = alone("tumor_claret", resistance_rate=0.0)
     column = model.system.parameter_index["in_drug_concentration__level"]
     rows = np.repeat(model.values({})[None, None], 2, axis=1)
@@ -148,3 +148,18 @@ def test_the_body_and_another_block_can_feed_a_block() -> None:
     model = compose("j", blocks, {"cyp.il6": "il6.level", "ra.blockade": "none.level"})
     assert len(model.system.states) == 3
     assert run(model, [3000.0])["cyp.enzyme"][0] == pytest.approx(0.6774, abs=1e-4)
+
+
+def test_counts_that_all_but_vanish_stay_counts() -> None:
+    """Six courses in a patient of threefold sensitivity: an integrator carried the count below zero, where the power
+    of the feedback has no value. The count falls below one cell in a liter and comes back."""
+    drug = two_compartment_block({"cl": 30.0, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
+    model = compose("m", {"anc": build_block("neutropenia_friberg"), "drug": drug},
+                    {"anc.drug_concentration": "drug.level"})  # fmt: skip
+    eta = np.zeros((3, len(model.effects)))
+    eta[:, [e.name for e in model.effects].index("anc__eta_slope")] = (1.2, 1.6, 2.0)
+    course = Schedule(tuple(Dose(504.0 * k, "drug.dose", 230.0, 1.0) for k in range(6)))
+    run = simulate(model.system, model.members({}, eta), course, np.linspace(0.0, 3600.0, 721))
+    cells = run.outputs[:, :, model.system.output_index["anc.cells"]]
+    assert all(o.ok for o in run.outcomes) and np.all(np.isfinite(cells)) and cells.min() > -1e-6
+    assert cells[-1].min() < 1e-2 and np.all(cells[:, -1] > 0.5), "it comes back"

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from twin_service.model.qsp.law import Equations, Names, law
+from twin_service.solver import functions as fn
 
 CELLS = "10*9/L"
+# one cell in a thousand liters: far below the integrator's own tolerance
+LEAST_CELLS = 1e-12
 
 
 @law(
     "friberg",
-    states={"proliferating": CELLS, "transit1": CELLS, "transit2": CELLS, "transit3": CELLS, "circulating": CELLS},
+    states={"log_proliferating": "1", "transit1": CELLS, "transit2": CELLS, "transit3": CELLS, "circulating": CELLS},
     parameters={"baseline": CELLS, "mean_transit_time": "h", "feedback": "1", "slope": "L/umol"},
     ports={"drug_concentration": "umol/L"},
     outputs={"cells": CELLS, "relative_to_baseline": "1"},
-    smallest=dict.fromkeys(("proliferating", "transit1", "transit2", "transit3", "circulating"), 1e-9),
+    smallest={"log_proliferating": 1e-6} | dict.fromkeys(("transit1", "transit2", "transit3", "circulating"), 1e-9),
 )
 def friberg(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Cells from a self-renewing pool through three transits into blood, with feedback.
@@ -23,7 +26,8 @@ def friberg(y: Names, p: Names, u: Names, t: Any) -> Equations:
     P'  = k P (1 - S C) (B/N)^gamma - k P;   T1' = k (P - T1); T2' = k (T1 - T2); T3' = k (T2 - T3); N' = k (T3 - N)
     k = 4 / MTT; every pool starts at B.
 
-    P T1 T2 T3 N   cells                       10^9/L
+    P T1 T2 T3 N   cells                       10^9/L; P is carried as its logarithm: it falls by many powers of ten
+                   in sensitive patients, and an integrator of P itself may pass below zero, from where it never returns
     B              baseline                    10^9/L
     MTT            mean transit time           h
     S, C           slope, drug concentration   L/umol, umol/L
@@ -32,15 +36,17 @@ def friberg(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """
     k = 4 / p.mean_transit_time
     kill = 1 - p.slope * u.drug_concentration
-    birth = k * y.proliferating * kill * (p.baseline / y.circulating) ** p.feedback
+    proliferating = fn.exp(y.log_proliferating)
+    feedback = (p.baseline / fn.maximum(y.circulating, LEAST_CELLS)) ** p.feedback
+    pools = ("transit1", "transit2", "transit3", "circulating")
     return Equations(
         rates={
-            "proliferating": birth - k * y.proliferating,
-            "transit1": k * (y.proliferating - y.transit1),
+            "log_proliferating": k * (kill * feedback - 1),
+            "transit1": k * (proliferating - y.transit1),
             "transit2": k * (y.transit1 - y.transit2),
             "transit3": k * (y.transit2 - y.transit3),
             "circulating": k * (y.transit3 - y.circulating),
         },
-        initial=dict.fromkeys(("proliferating", "transit1", "transit2", "transit3", "circulating"), p.baseline),
+        initial={"log_proliferating": fn.log(p.baseline)} | dict.fromkeys(pools, p.baseline),
         outputs={"cells": y.circulating, "relative_to_baseline": y.circulating / p.baseline},
     )
