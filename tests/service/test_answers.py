@@ -262,3 +262,17 @@ def test_a_preterm_newborn_is_asked_for_its_weeks_of_gestation(client: Client) -
     name = client.new_twin(covariates=born, model={"drugs": ["vancomycin"]})
     found = trajectory(client, name, members=16)
     assert found.bands.verdict.usable and not any("gestational_age_wk" in w for w in found.basis.warnings)
+
+
+def test_a_surprising_level_is_told_with_what_would_explain_it(client: Client) -> None:
+    """17.3 mg/L sent as ug/L: kept, flagged, counted less, and the likeliest mistake named."""
+    name = client.new_twin()
+    wrong = level("l2", 30, 0.0145)
+    client.record(name, *COURSE[:3], wrong)
+    client.get(name, 4)
+    request = twin_pb2.ListForecastsRequest(name=name, min_revision=4)
+    first, second = client.twins.ListForecasts(request).forecasts
+    assert not first.explanations and not first.surprising
+    assert second.surprising and second.weight < 0.5 and second.observed == pytest.approx(0.0145)
+    assert second.explanations[0].story == "recorded a thousandfold too low"
+    assert 10.0 < second.explanations[0].odds <= 1e12

@@ -61,9 +61,10 @@ def explanations(
     for name, factor in unit_factors.items():
         # density of y = factor * truth: the change of variable costs ln factor
         found[name] = _log_density(reading / factor, noise, as_recorded) - float(np.log(factor))
-    odds = {name: mistake * float(np.exp(np.clip(value - base, -700.0, 700.0))) for name, value in found.items()}
-    ranked = sorted((Explanation(n, o) for n, o in odds.items() if o >= likely), key=lambda e: -e.odds)
-    return tuple(ranked)
+    # ranked by their logarithm: far out in the tails all odds are more than a double holds
+    ranked = sorted(((value - base, name) for name, value in found.items()), key=lambda e: -e[0])
+    told = (Explanation(name, mistake * float(np.exp(np.clip(rise, -700.0, 700.0)))) for rise, name in ranked)
+    return tuple(e for e in told if e.odds >= likely)
 
 
 def _log_density(y: float, noise: Noise, f: FloatArray) -> float:

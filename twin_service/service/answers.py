@@ -33,6 +33,10 @@ ESTIMATOR = {
 }
 
 
+ODDS_MAX = 1e12
+"""Odds beyond this mean nothing more."""
+
+
 def quantity(value: float, unit: str) -> common_pb2.Quantity:
     return common_pb2.Quantity(value=value, unit=unit)
 
@@ -122,6 +126,7 @@ def forecast(found: Forecast, view: View) -> twin_pb2.Forecast:
         weight=number(found.weight),
         estimator=found.estimator,
         verdict=verdict(found.outcome),
+        explanations=[twin_pb2.Explanation(story=e.story, odds=min(e.odds, ODDS_MAX)) for e in found.explanations],
     )
 
 

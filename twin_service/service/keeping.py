@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from twin_service.kalman.belief import Belief
+from twin_service.kalman.suspicion import Explanation
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
 from twin_service.record import snapshot as snapshots
@@ -51,6 +52,8 @@ def forecast_bytes(forecast: Forecast) -> bytes:
         "band": list(forecast.band),
         "outcome": [forecast.outcome.verdict.name, forecast.outcome.detail],
     }
+    if forecast.explanations:
+        body["explanations"] = [[e.story, e.odds] for e in forecast.explanations]
     for name in ("history", "nis", "surprising", "weight", "estimator"):
         body[name] = getattr(forecast, name)
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=float).encode()
@@ -63,7 +66,8 @@ def forecast_of(data: bytes) -> Forecast:
     verdict, detail = raw["outcome"]
     return Forecast(Sample(**sample), Band(*raw["prior"]), Band(*raw["band"]), raw["history"], raw["nis"],
                     raw["surprising"], raw["weight"], raw["estimator"],
-                    Outcome(Verdict[verdict], detail))  # fmt: skip
+                    Outcome(Verdict[verdict], detail),
+                    tuple(Explanation(*e) for e in raw.get("explanations", ())))  # fmt: skip
 
 
 def trouble_text(reason: str, message: str, field: str, revision: int) -> str:

@@ -154,11 +154,12 @@ def observed(model: PatientModel, samples: list[Sample]) -> Observed:
     flag = {Censoring.NONE: SEEN, Censoring.BELOW: BELOW, Censoring.ABOVE: ABOVE}
     return Observed.create(
         [s.value for s in samples],
-        [_noise(model.observables[s.analyte].error) for s in samples],
+        [noise_of(model.observables[s.analyte].error) for s in samples],
         censoring=[flag[s.censoring] for s in samples],
     )
 
 
-def _noise(law: ErrorLaw) -> Noise:
+def noise_of(law: ErrorLaw) -> Noise:
+    """The assay's law as the estimators take it."""
     assert law.kind != "poisson", "counts are weighed, not filtered"
     return Noise(law.kind, law.additive, law.proportional, law.power)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
+from twin_service.kalman.suspicion import Explanation
 from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
@@ -30,6 +31,7 @@ from twin_service.twin.course import Course, Sample, read_course, route_for
 from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import columns, propagate
+from twin_service.twin.suspect import suspicions
 
 FloatArray = NDArray[np.float64]
 
@@ -53,6 +55,7 @@ class Forecast:
     history    how many earlier measurements of this analyte had been assimilated
     nis        squared innovation over its variance (1 expected); `surprising` when beyond the gate
     weight     share of the measurement's information that was used (1 unless it was surprising)
+    explanations   of a surprising one: stories likelier than the record, with their odds
     """
 
     sample: Sample
@@ -64,6 +67,7 @@ class Forecast:
     weight: float
     estimator: str
     outcome: Outcome
+    explanations: tuple[Explanation, ...] = ()
 
 
 class Anchor(NamedTuple):
@@ -132,7 +136,12 @@ def fold(
         estimated = update(
             model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline
         )
-        new_forecasts += _forecasts(samples, priors, bands, estimated, new_forecasts)
+        told = _forecasts(samples, priors, bands, estimated, new_forecasts)
+        new_forecasts += [
+            replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
+            if f.surprising else f
+            for f in told
+        ]  # fmt: skip
         belief = estimated.belief
         new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief))
     return Folded(

@@ -423,7 +423,7 @@ class GetTrajectoryResponse(_message.Message):
     def __init__(self, bands: _Optional[_Union[_common_pb2.Bands, _Mapping]] = ..., observations: _Optional[_Iterable[_Union[ObservedPoint, _Mapping]]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
 
 class Forecast(_message.Message):
-    __slots__ = ("event_id", "analyte", "time", "unit", "observed", "censoring", "prior", "forecast", "history", "nis", "surprising", "weight", "estimator", "verdict")
+    __slots__ = ("event_id", "analyte", "time", "unit", "observed", "censoring", "prior", "forecast", "history", "nis", "surprising", "weight", "estimator", "verdict", "explanations")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     ANALYTE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -438,6 +438,7 @@ class Forecast(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ESTIMATOR_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     analyte: str
     time: _timestamp_pb2.Timestamp
@@ -452,7 +453,16 @@ class Forecast(_message.Message):
     weight: float
     estimator: str
     verdict: _common_pb2.Verdict
-    def __init__(self, event_id: _Optional[str] = ..., analyte: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., unit: _Optional[str] = ..., observed: _Optional[float] = ..., censoring: _Optional[_Union[_event_pb2.Censoring, str]] = ..., prior: _Optional[_Union[_common_pb2.Spread, _Mapping]] = ..., forecast: _Optional[_Union[_common_pb2.Spread, _Mapping]] = ..., history: _Optional[int] = ..., nis: _Optional[float] = ..., surprising: _Optional[bool] = ..., weight: _Optional[float] = ..., estimator: _Optional[str] = ..., verdict: _Optional[_Union[_common_pb2.Verdict, _Mapping]] = ...) -> None: ...
+    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
+    def __init__(self, event_id: _Optional[str] = ..., analyte: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., unit: _Optional[str] = ..., observed: _Optional[float] = ..., censoring: _Optional[_Union[_event_pb2.Censoring, str]] = ..., prior: _Optional[_Union[_common_pb2.Spread, _Mapping]] = ..., forecast: _Optional[_Union[_common_pb2.Spread, _Mapping]] = ..., history: _Optional[int] = ..., nis: _Optional[float] = ..., surprising: _Optional[bool] = ..., weight: _Optional[float] = ..., estimator: _Optional[str] = ..., verdict: _Optional[_Union[_common_pb2.Verdict, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("story", "odds")
+    STORY_FIELD_NUMBER: _ClassVar[int]
+    ODDS_FIELD_NUMBER: _ClassVar[int]
+    story: str
+    odds: float
+    def __init__(self, story: _Optional[str] = ..., odds: _Optional[float] = ...) -> None: ...
 
 class ListForecastsRequest(_message.Message):
     __slots__ = ("name", "analytes", "min_revision", "page_size", "page_token")
