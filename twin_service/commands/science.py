@@ -34,6 +34,7 @@ def qualify(
     drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
     qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
     estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
+    patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
     json_file: Json = None,
 ) -> None:
@@ -43,9 +44,7 @@ def qualify(
 
         figures = qualify_qsp(_say)
     elif estimation:
-        from twin_service.evaluate.estimation import estimation_figures
-
-        figures = estimation_figures(say=_say)
+        figures = _estimation(out, patients)
     else:
         from twin_service.qualify.pbpk import qualify as qualify_pbpk
 
@@ -71,7 +70,7 @@ def fit_individual(
     model: Model,
     data: Data,
     *,
-    estimator: Annotated[str, typer.Option(help="laplace, moments, extended, unscented or ensemble")] = "laplace",
+    estimator: Annotated[str, typer.Option(help="auto, laplace, moments, extended, unscented or ensemble")] = "laplace",
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)] = 0,
     out: Out = None,
     json_file: Json = None,
@@ -149,15 +148,28 @@ def _problem(model: str, data: Path | None, free: list[str]):  # type: ignore[no
     return problem_of_table(model, data, free=free)
 
 
-def bench_estimation(json_file: Json = None) -> None:
-    """Estimators against NONMEM, real neonates and simulated truth, with their speed."""
-    from twin_service.evaluate.estimation import estimation_figures
+def bench_estimation(
+    *,
+    patients: Annotated[int, typer.Option(help="Simulated patients of each kind.", min=2)] = 500,
+    out: Out = None,
+    json_file: Json = None,
+) -> None:
+    """Estimators against NONMEM, exact posteriors, real patients and simulated truth, with their speed."""
+    write_figures(_estimation(out, patients), json_file)
 
-    write_figures(estimation_figures(say=_say), json_file)
+
+def _estimation(out: Path | None, patients: int) -> dict[str, float]:
+    from twin_service.evaluate.estimation import run_estimation
+    from twin_service.evaluate.estimation_report import write_estimation
+
+    found = run_estimation(patients=patients, say=_say)
+    if out is not None:
+        typer.echo(f"report: {write_estimation(found, out)}")
+    return found.figures
 
 
 def _estimator(name: str):  # type: ignore[no-untyped-def]
-    known = ("laplace", "moments", "extended", "unscented", "ensemble")
+    known = ("auto", "laplace", "moments", "extended", "unscented", "ensemble")
     if name not in known:
         raise typer.BadParameter(f"{name!r}; known: {', '.join(known)}", param_hint="--estimator")
     return name

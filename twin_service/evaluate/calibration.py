@@ -134,7 +134,7 @@ def forecast_all(
     return [f for found in each for f in found]
 
 
-def judged(forecasts: Sequence[Forecast], patients: int) -> Calibration:
+def judged(forecasts: Sequence[Forecast]) -> Calibration:
     """Coverage and normality of forecasts. A share of 0 or 1 of the draws counts as half a draw.
 
     Both tests are of patients, not of readings: with S_i the sum over patient i of z (of z^2 - 1),
@@ -146,7 +146,7 @@ def judged(forecasts: Sequence[Forecast], patients: int) -> Calibration:
     who = np.unique([f.subject for f in forecasts], return_inverse=True)[1]
     again = np.array([f.history >= 1 for f in forecasts])
     return Calibration(
-        patients, len(z), float(inside.mean()), float(inside[again].mean()) if again.any() else float("nan"),
+        int(who.max()) + 1, len(z), float(inside.mean()), float(inside[again].mean()) if again.any() else float("nan"),
         float(z.mean()), float(z.var(ddof=1)), _clustered(z, who), _clustered(z**2 - 1.0, who),
         float(kstest(z, "norm").pvalue),
     )  # fmt: skip
@@ -158,21 +158,23 @@ def _clustered(x: FloatArray, who: NDArray[np.intp]) -> float:
     return 2.0 * float(ndtr(-abs(float(sums.sum())) / max(float(np.sqrt(np.sum(sums**2))), 1e-300)))
 
 
-def calibration_figures(
+def trial_forecasts(
     patients: int = 500, *, estimator: Estimator = "auto", trials: Mapping[str, Trial] = TRIALS,
     say: Callable[[str], None] = lambda line: None,
-) -> dict[str, float]:  # fmt: skip
-    """Figures `estimation.coverage90_*` and `estimation.npde_*` of each trial; `qsp` is all QSP trials together."""
-    found: dict[str, float] = {}
-    pooled: list[Forecast] = []
+) -> dict[str, list[Forecast]]:  # fmt: skip
+    """Forecasts of every reading of `patients` simulated patients of each trial; `qsp` is all QSP trials together."""
+    found: dict[str, list[Forecast]] = {}
     for name, trial in trials.items():
         model = build(trial.model)
         subjects = simulated(trial, model, patients, np.random.default_rng(7))
-        forecasts = forecast_all(model, subjects, estimator, say=_named(say, f"calibration {name}"))
-        found |= _figures(name, judged(forecasts, patients))
-        if name.startswith("qsp"):
-            pooled += [replace(f, subject=f"{name} {f.subject}") for f in forecasts]
-    return found | (_figures("qsp", judged(pooled, len({f.subject for f in pooled}))) if pooled else {})
+        found[name] = forecast_all(model, subjects, estimator, say=_named(say, f"calibration {name}"))
+    pooled = [replace(f, subject=f"{n} {f.subject}") for n, fs in found.items() if n.startswith("qsp") for f in fs]
+    return found | ({"qsp": pooled} if pooled else {})
+
+
+def calibration_figures(forecasts: Mapping[str, Sequence[Forecast]]) -> dict[str, float]:
+    """Figures `estimation.coverage90_*` and `estimation.npde_*` of each trial."""
+    return {k: v for name, fs in forecasts.items() for k, v in _figures(name, judged(fs)).items()}
 
 
 def _named(say: Callable[[str], None], name: str) -> Callable[[str], None]:
@@ -182,6 +184,7 @@ def _named(say: Callable[[str], None], name: str) -> Callable[[str], None]:
 def _figures(name: str, c: Calibration) -> dict[str, float]:
     return {
         f"estimation.coverage90_{name}": c.coverage90, f"estimation.coverage90_next_{name}": c.coverage90_next,
+        f"estimation.calibration_patients_{name}": float(c.patients),
         f"estimation.calibration_readings_{name}": float(c.readings),
         f"estimation.npde_mean_{name}": c.npde_mean, f"estimation.npde_variance_{name}": c.npde_variance,
         f"estimation.npde_p_mean_{name}": c.p_mean, f"estimation.npde_p_variance_{name}": c.p_variance,

@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.evaluate.calibration import TRIALS, calibration_figures, simulated
+from twin_service.evaluate.calibration import TRIALS, calibration_figures, simulated, trial_forecasts
 from twin_service.evaluate.event_table import Reading, subjects_of
-from twin_service.evaluate.forecast import forecast_subject, score
-from twin_service.evaluate.individual import fit_individual, prior_of
+from twin_service.evaluate.exact import Distance, distances, exact_belief, has_large_variance, large_variance_figures
+from twin_service.evaluate.forecast import Forecast, forecast_subject, score
+from twin_service.evaluate.individual import Estimator, fit_individual, prior_of
 from twin_service.evaluate.nonmem_models import dosing_model, dosing_rows, model_of, subject_of
+from twin_service.evaluate.real_data import RealResult, real_figures, real_results
 from twin_service.evaluate.subject import Subject, observed, predictor
 from twin_service.kalman.unscented import unscented_update
 from twin_service.model.compose import compose
@@ -32,24 +35,59 @@ from twin_service.twin.assemble import build
 
 FloatArray = NDArray[np.float64]
 TIGHT: Final = Tolerances(rtol=1e-10, atol_scale=1e-4)
+AGAINST_EXACT: Final[dict[str, Estimator]] = {"ukf": "unscented", "ensemble": "ensemble", "auto": "auto"}
 FOLDER: Final = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """All figures `estimation.*`, and what the report draws."""
+
+    figures: dict[str, float]
+    calibration: Mapping[str, Sequence[Forecast]]
+    real: Sequence[RealResult]
+    large: Sequence[Distance]
 
 
 def estimation_figures(
     reference: Path | None = None, *, patients: int = 500, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, float]:
-    """All figures `estimation.*`; `patients` is the size of the simulated cohort."""
-    folder = (reference or Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER))) / "mipd"
+    """All figures `estimation.*`; `patients` is the size of each simulated cohort."""
+    return run_estimation(reference, patients=patients, say=say).figures
+
+
+def run_estimation(
+    reference: Path | None = None, *, patients: int = 500, say: Callable[[str], None] = lambda _: None
+) -> Estimation:
+    """The estimators against NONMEM, exact posteriors, simulated truth and real patients, with their speed."""
+    root = reference or Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER))
+    folder = root / "mipd"
     found: dict[str, float] = {}
-    if folder.is_dir():
-        found |= nonmem_figures(folder) | dosing_figures(folder) | neonate_figures(folder)
-    else:
-        say("no reference data: set TWIN_REFERENCE_DIR for the comparison with NONMEM")
-    trial = TRIALS["poppk"]
-    model = build(trial.model)
+    model = build(TRIALS["poppk"].model)
+    drawn = simulated(TRIALS["poppk"], model, 60, np.random.default_rng(7))
     say("speed")
-    found |= timing_figures(model, simulated(trial, model, 60, np.random.default_rng(7))) | body_timing_figures()
-    return found | calibration_figures(patients, say=say)
+    found |= timing_figures(model, drawn) | body_timing_figures()
+    large = [(model, s) for s in drawn[:20]]
+    real: list[RealResult] = []
+    if folder.is_dir():
+        say("against NONMEM")
+        found |= nonmem_figures(folder) | dosing_figures(folder) | neonate_figures(folder)
+        real = real_results(root, say=say)
+        found |= real_figures(real)
+        large += large_variance_patients(folder)
+    else:
+        say("no reference data: set TWIN_REFERENCE_DIR for NONMEM's answers and real patients")
+    far = distances(large, say=lambda line: say(f"large variances: {line}"))
+    found |= large_variance_figures(far)
+    forecasts = trial_forecasts(patients, say=say)
+    found |= calibration_figures(forecasts)
+    return Estimation(found, forecasts, real, far)
+
+
+def large_variance_patients(folder: Path) -> list[tuple[PatientModel, Subject]]:
+    """NONMEM's test patients whose model has an omega^2 of at least `exact.LARGE`."""
+    models = [(case, model_of(case)) for case in _cases(folder)]
+    return [(m, subject_of(case, p, m)) for case, m in models if has_large_variance(m) for p in case["patients"]]
 
 
 def nonmem_figures(folder: Path) -> dict[str, float]:
@@ -125,10 +163,17 @@ def neonate_figures(folder: Path) -> dict[str, float]:
     away = np.array([np.abs(fit_individual(model, s, "unscented").eta - p["eta"]) / omega
                      for s, p in zip(subjects, patients, strict=True)])  # fmt: skip
     after = score([f for s in subjects for f in forecast_subject(model, s, "laplace") if f.history])
-    return {
+    found = {
         "estimation.ukf_eta_median": float(np.median(away)), "estimation.ukf_eta_p95": float(np.quantile(away, 0.95)),
         "estimation.pheno_posterior_rrmse": after.rrmse, "estimation.pheno_coverage90": after.coverage90,
     }  # fmt: skip
+    exact = [exact_belief(model, s)[0].mean for s in subjects]
+    for name, estimator in AGAINST_EXACT.items():
+        far = np.array([np.abs(fit_individual(model, s, estimator).eta - e) / omega
+                        for s, e in zip(subjects, exact, strict=True)])  # fmt: skip
+        found |= {f"estimation.{name}_exact_eta_median": float(np.median(far)),
+                  f"estimation.{name}_exact_eta_p95": float(np.quantile(far, 0.95))}  # fmt: skip
+    return found
 
 
 def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, float]:
