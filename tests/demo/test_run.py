@@ -29,4 +29,5 @@ def test_every_path_is_walked(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Simulated patient." in page and "dosage.dose is empty" in page and "Recommended" in page
     assert page.count("data:image/png;base64,") == 7
+    assert "likeliest serious harm" in page and "neutropenia grade4" in page
     assert "before" in said.getvalue()

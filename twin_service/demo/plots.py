@@ -101,6 +101,7 @@ def before_after(sets: dict[str, Sequence[Streamed]], path: Path) -> Path:
             ax.plot(ends, ends, color=INK, lw=0.8)
             for factor in (0.5, 2.0):
                 ax.plot(ends, [e * factor for e in ends], color=GRAY, lw=0.6, ls=":")
+            few_ticks(ax, ends)
             ax.set(
                 xlim=ends, ylim=ends, title=f"{name}: {'before any level' if row == 0 else 'knowing earlier levels'}"
             )
@@ -108,6 +109,17 @@ def before_after(sets: dict[str, Sequence[Streamed]], path: Path) -> Path:
         axes[0][0].set_ylabel("measured [mg/L]")
         axes[1][0].set_ylabel("measured [mg/L]")
     return save(fig, path)
+
+
+def few_ticks(ax: Any, ends: Sequence[float]) -> None:
+    """Plain numbers at 1, 2 and 5 on logarithmic axes: within one decade the labels of all minor ticks overlap."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+    at = [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5) if ends[0] <= m * 10.0**e <= ends[1]]
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(FixedLocator(at))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def question(answer: Answered, path: Path) -> Path:
@@ -120,7 +132,8 @@ def question(answer: Answered, path: Path) -> Path:
         series = answer.course.bands.series[row]
         band(ax, (past - now) / 24, series, INK)
         for color, w in zip(COLORS, answer.futures.what_ifs, strict=False):
-            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, label=w.name, wide=False)
+            label = f"{w.name} (recommended)" if w.name == answer.ranking.recommended else w.name
+            band(ax, np.array(w.bands.times_h) / 24, w.bands.series[row], color, label=label, wide=False)
         seen = [o for o in answer.course.observations if o.analyte == answer.outputs[row]]
         for o in seen:
             ax.plot(
@@ -135,7 +148,7 @@ def question(answer: Answered, path: Path) -> Path:
         ax.set_ylabel(f"{answer.outputs[row]} [{series.unit}]")
         if answer.outputs[row] in ("neutrophils",):
             ax.axhline(0.5, color=ORANGE, lw=0.8, ls="--")
-    axes[0][0].legend(frameon=False, fontsize=8, ncol=4)
+    axes[0][0].legend(frameon=False, fontsize=8, ncol=3)
     axes[-1][0].set_xlabel("days from the decision")
     return save(fig, path)
 

@@ -58,6 +58,8 @@ def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
         )
     ]
     patient = best.case.patient
+    ranking = client.recommend(patient, options, [target], horizon_h=72, start=start)
+    plans = with_recommended(plans, ranking)
     return Answered(
         "Quinidine: which dose keeps this patient's trough in range?",
         patient,
@@ -66,7 +68,7 @@ def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
         ("quinidine",),
         client.trajectory(patient, HOUR_ZERO, start, outputs=["quinidine"], min_revision=best.revision),
         client.simulate(patient, plans, horizon_h=72, start=start, targets=[target], outputs=["quinidine"]),
-        client.recommend(patient, options, [target], horizon_h=72, start=start),
+        ranking,
         "quinidine trough 2 to 5 mg/L",
     )
 
@@ -110,6 +112,8 @@ def ask_oncology(client: TwinClient, revision: int) -> Answered:
     ]
     limits = [simulation_pb2.Constraint(endpoint="neutropenia_grade4", probability_max=0.6)]
     outputs = ("docetaxel", "neutrophils", "tumor_sld")
+    ranking = client.recommend(PATIENT, options, [target], horizon_h=2 * tau, start=start, constraints=limits)
+    plans = with_recommended(plans, ranking)
     return Answered(
         "Docetaxel: what of the next two cycles?",
         PATIENT,
@@ -118,10 +122,25 @@ def ask_oncology(client: TwinClient, revision: int) -> Answered:
         outputs,
         client.trajectory(PATIENT, START - timedelta(days=7), start, outputs=outputs, min_revision=revision),
         client.simulate(PATIENT, plans, horizon_h=2 * tau, start=start, targets=[target], outputs=outputs),
-        client.recommend(PATIENT, options, [target], horizon_h=2 * tau, start=start, constraints=limits),
+        ranking,
         "tumor below 50 mm, grade 4 neutropenia in at most 60 %",
         simulated=True,
     )
+
+
+def with_recommended(
+    plans: list[simulation_pb2.Regimen], ranking: simulation_pb2.RecommendResponse
+) -> list[simulation_pb2.Regimen]:
+    """The plans to draw, the recommended regimen among them under its own name."""
+    best = next((r.what_if.regimen for r in ranking.ranked if r.what_if.name == ranking.recommended), None)
+    if best is None:
+        return plans
+    # a plan of the same doses would be drawn twice; the regimen's answer is in canonical units
+    return [p for p in plans if [_amounts(d) for d in p.doses] != [_amounts(d) for d in best.doses]] + [best]
+
+
+def _amounts(d: simulation_pb2.PlannedDoses) -> tuple[str, str, float, float, int, float]:
+    return d.drug, d.route, d.amount.value, d.interval.value, d.count, d.duration.value
 
 
 def _planned(

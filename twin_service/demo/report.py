@@ -12,6 +12,7 @@ from typing import Any
 from twin_client.ehr.reading import Held
 from twin_service.demo.control_arm import ControlArm
 from twin_service.demo.questions import Answered
+from twin_service.v1 import simulation_pb2
 
 TEXTS = {
     "quinidine": (
@@ -66,6 +67,13 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def harm(r: simulation_pb2.RankedRegimen) -> str:
+    """The likeliest serious harm by name; a dash where the model knows none."""
+    if not r.harm_endpoint:
+        return "\N{EN DASH}"
+    return f"{percent(r.harm_probability)} {r.harm_endpoint.replace('_', ' ')}"
+
+
 def _row(figures: dict[str, float], name: str) -> dict[str, Any]:
     def f(key: str) -> float:
         return figures[f"demo.{name}.{key}"]
@@ -112,7 +120,7 @@ def _question(answer: Answered, held: Sequence[Held], images: dict[str, Path]) -
                 "rank": r.rank,
                 "name": r.what_if.name,
                 "benefit": percent(r.benefit_probability),
-                "harm": percent(r.harm_probability),
+                "harm": harm(r),
                 "reason": r.reason,
             }
             for r in ranking.ranked[:6]
