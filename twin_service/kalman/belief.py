@@ -35,13 +35,13 @@ def factor(covariance: ArrayLike) -> Factor:
     """
     P = np.asarray(covariance, dtype=np.float64)
     P = 0.5 * (P + P.T)
-    if not np.all(np.isfinite(P)):
+    if not np.isfinite(P).all():
         raise ValueError("covariance is not finite")
     if P.size == 0:
         return Factor(P.copy(), 0.0)
     try:
         L = np.linalg.cholesky(P)
-        if np.min(np.diag(L)) ** 2 >= FLOOR * np.max(np.diag(P)):
+        if L.diagonal().min() ** 2 >= FLOOR * P.diagonal().max():
             return Factor(np.asarray(L, dtype=np.float64), 0.0)
     except np.linalg.LinAlgError:
         pass

@@ -83,6 +83,8 @@ class Observed:
         high = np.full(ny, np.nan) if upper is None else np.array(upper, dtype=np.float64)
         if not len(noise) == len(flags) == len(low) == len(high) == ny:
             raise ValueError(f"{ny} values, {len(noise)} laws, {len(flags)} flags: expected one of each per value")
+        if not flags.any():
+            return cls(y, tuple(noise), flags, low, high)
         low = np.where((flags == BELOW) & np.isnan(low), y, low)
         high = np.where((flags == ABOVE) & np.isnan(high), y, high)
         if np.any(np.isnan(np.where(flags == BELOW, low, np.where(flags == ABOVE, high, 0.0)))):

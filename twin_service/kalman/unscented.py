@@ -106,10 +106,17 @@ def _line(belief: Belief, points: SigmaPoints, rows: Observed, f: FloatArray) ->
     return _Line(regress(belief, points, scale.f), points.weights @ scale.v)
 
 
+def _with_noise(covariance: FloatArray, noise: FloatArray) -> FloatArray:
+    """`covariance` (ny, ny) with the variances `noise` (ny,) of independent errors added."""
+    total = covariance.copy()
+    total.flat[:: len(noise) + 1] += noise
+    return total
+
+
 def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
     """How the readings compare with what was forecast."""
-    z, S = line.regression.mean, line.regression.covariance + np.diag(line.noise)
-    sd = np.sqrt(np.diag(S))
+    z, S = line.regression.mean, _with_noise(line.regression.covariance, line.noise)
+    sd = np.sqrt(S.diagonal())
     innovation = rows.targets() - z
     standard = innovation / sd
     seen = rows.censoring == SEEN
@@ -121,9 +128,9 @@ def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
     surprising = nis > gate if gate is not None else np.zeros(len(nis), dtype=bool)
     evidence = float(np.sum(log_tail[~seen]))
     if seen.any():
-        L = factor(S[np.ix_(seen, seen)]).lower
+        L = factor(S if seen.all() else S[np.ix_(seen, seen)]).lower
         w = whitened(L, innovation[seen])
-        evidence -= 0.5 * float(w @ w) + float(np.sum(np.log(np.diag(L)))) + 0.5 * len(w) * np.log(2.0 * np.pi)
+        evidence -= 0.5 * float(w @ w) + float(np.sum(np.log(L.diagonal()))) + 0.5 * len(w) * np.log(2.0 * np.pi)
     return _Score(z, sd, innovation, nis, tail_weight(nis, gate), surprising, evidence)
 
 
@@ -136,7 +143,7 @@ def _condition(prior: Belief, rows: Observed, line: _Line, weight: FloatArray) -
     # weight w of Student's law scales the whole forecast variance of that reading by 1/w
     noise = line.noise + variance * (1.0 / weight - 1.0)
     y, extra = _matched(rows, forecast, variance)
-    R = E + np.diag(noise + extra)
+    R = _with_noise(E, noise + extra)
     u, Pu = kalman_update(np.zeros(len(prior.mean)), np.eye(len(prior.mean)), y - forecast, R, H)
     lower, raised = factor(Pu)
     return Belief(prior.mean + prior.chol @ u, prior.chol @ lower, prior.names), raised
