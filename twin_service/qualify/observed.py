@@ -159,7 +159,7 @@ def _study(
     if where not in ("plasma", "serum", "undefined", "whole blood") or "urine" in (meta.get("Organ") or "").lower():
         return None
     drug = _measured(name, meta, parts)
-    if drug is None:
+    if drug is None or _is_enantiomer(meta, drug):
         return None
     factor = _per_liter(points[0]["unit"], meta.get("mw") or "")
     if factor is None:
@@ -172,6 +172,12 @@ def _study(
         return None
     source = meta.get("Study Id") or name.split(" - ")[0]
     return drug, t[keep][order], c[keep][order], source, float(meta.get("N") or 1.0)
+
+
+def _is_enantiomer(meta: Mapping[str, str], drug: str) -> bool:
+    """Whether one enantiomer was measured of a drug that the library holds as the racemate: not comparable."""
+    molecule = (meta.get("Molecule") or "").strip().lower()
+    return molecule.startswith(("r-", "s-")) and not drug.startswith(("r_", "s_"))
 
 
 def _measured(name: str, meta: Mapping[str, str], parts: list[dict[str, str]]) -> str | None:
