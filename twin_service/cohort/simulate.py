@@ -18,8 +18,9 @@ from twin_service.model.structure import Endpoint, PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
+from twin_service.twin.attainment import Attained
 from twin_service.twin.regimen import Regimen, Target, forecast_grid, measure, planned_doses
-from twin_service.twin.simulate import Attained, Reached, WhatIf
+from twin_service.twin.simulate import Reached, WhatIf
 from twin_service.twin.trajectory import QUANTILES, Bands, Series, outputs_of
 
 Floats = NDArray[np.float64]
@@ -169,7 +170,8 @@ def _attainment(s: _Tally, targets: Sequence[Target]) -> tuple[tuple[Attained, .
     q = weighted_quantiles(m, w, (0.05, 0.5, 0.95))
     total = w.sum()
     found = tuple(
-        Attained(t, float(w @ inside[:, j] / total), float(w @ m[:, j] / total), *map(float, q[:, j]))
+        Attained(t, float(w @ inside[:, j] / total), float(w @ m[:, j] / total), float(q[0, j]), float(q[1, j]),
+                 float(q[2, j]))  # fmt: skip
         for j, t in enumerate(targets)
     )
     return found, float(w @ inside.all(axis=1) / total)

@@ -64,7 +64,8 @@ def attained(metrics: Metrics) -> Attained:
     """Probability and distribution of one metric."""
     target, values, shares = metrics
     if not len(values):
-        return Attained(target, *[float("nan")] * 5)
+        nothing = float("nan")
+        return Attained(target, nothing, nothing, nothing, nothing, nothing)
     each = metrics.inside.mean(axis=0)
     q = _quantiles(values, shares)
     by_mic = tuple((m, float(s), float(p)) for (m, _), s, p in zip(target.mics, shares, each, strict=False))
