@@ -27,6 +27,7 @@ from twin_service.evaluate.subject import Subject
 from twin_service.model.structure import PatientModel
 
 JUDGED: Final[tuple[Estimator, ...]] = ("auto", "laplace", "unscented", "ensemble")
+SERVED: Final = 256  # members of a served forecast
 DEPTHS: Final = (1, 2, 3)
 SHOWN: Final = ("rrmse", "mape", "p20", "p30", "coverage90")
 
@@ -67,7 +68,10 @@ def real_results(
 
 
 def _forecasts(model: PatientModel, subjects: Sequence[Subject], estimator: Estimator, workers: int) -> list[Forecast]:
-    each = shared_out(lambda k: forecast_subject(model, subjects[k], estimator), len(subjects), workers=workers)
+    def one(k: int) -> list[Forecast]:
+        return forecast_subject(model, subjects[k], estimator, draws=SERVED)
+
+    each = shared_out(one, len(subjects), workers=workers)
     return [f for found in each for f in found]
 
 
@@ -93,7 +97,7 @@ def paired(
     beliefs[0] = prior_of(model)
     found: list[Paired] = []
     rest = subject.rows(np.flatnonzero(subject.times_h > instants[min(depths) - 1]))
-    quantiles = [predictive_members(model, rest, b).quantiles for b in beliefs]
+    quantiles = [predictive_members(model, rest, b, draws=SERVED).quantiles for b in beliefs]
     for depth in (d for d in depths if d <= deepest):
         for j in np.flatnonzero(rest.times_h > instants[depth - 1]):
             value, censored = float(rest.values[j]), bool(rest.censoring[j])
