@@ -25,13 +25,15 @@ def seen(*values: float) -> Seen:
     return Seen(lambda eta: levels(eta)[:, : len(values)], Observed.create(values, [LAW] * len(values)))
 
 
-@pytest.mark.parametrize("values", [(4.0, 1.5), (18.0, 14.0), (9.0, 2.0)])
-def test_the_anchor_is_the_posteriors_mean_and_spread(values: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    ("values", "reason"), [((4.0, 1.5), "first readings"), ((18.0, 14.0), "surprise"), ((9.0, 2.0), "first readings")]
+)
+def test_the_anchor_is_the_posteriors_mean_and_spread(values: tuple[float, float], reason: str) -> None:
     now = seen(*values)
     found = arrive(PRIOR, now, lambda: now, prior=PRIOR)
     exact = reference_posterior(PRIOR, now.predict, now.readings, rng=np.random.default_rng(1), count=16384).belief
     sd = np.sqrt(np.diag(exact.covariance))
-    assert found.estimator == "laplace+moments (first readings)"
+    assert found.estimator == f"laplace+moments ({reason})"
     np.testing.assert_allclose((found.belief.mean - exact.mean) / sd, 0.0, atol=0.1)
     np.testing.assert_allclose(np.sqrt(np.diag(found.belief.covariance)) / sd, 1.0, atol=0.15)
     mode = arrive(PRIOR, now, lambda: now, prior=PRIOR, estimator="laplace")
