@@ -49,7 +49,8 @@ def draw_toxicity(found: Toxicity, folder: Path) -> list[Path]:
             continue
         ax.barh(y, 100 * r.probability, color=ORANGE if r.endpoint.serious else BLUE, height=0.6)
         ax.plot([100 * r.low, 100 * r.high], [y, y], color=INK, lw=1.2)
-    ax.set(xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4), yticks=range(len(rows)), xlabel="patients [%], with the 90 % interval")
+    ax.set(xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4), yticks=range(len(rows)))
+    ax.set_xlabel("patients [%], with the 90 % interval")
     ax.set_title(found.regimen.name)
     ax.set_yticklabels([label[:70] for label, _ in rows], fontsize=8)
     ax.invert_yaxis()
