@@ -60,9 +60,8 @@ def claret(y: Names, p: Names, u: Names, t: Any) -> Equations:
     Claret 2009, doi:10.1200/JCO.2008.21.0807
     """
     found = _claret(y, p, y.exposure)
-    found.rates["exposure"] = (u.drug_concentration / p.reference_concentration - y.exposure) / p.exposure_delay
-    found.initial["exposure"] = 0.0
-    return found
+    lagging = (u.drug_concentration / p.reference_concentration - y.exposure) / p.exposure_delay
+    return found._replace(rates={**found.rates, "exposure": lagging}, initial={**found.initial, "exposure": 0.0})
 
 
 @law(
