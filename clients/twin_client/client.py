@@ -248,6 +248,15 @@ class TwinClient:
         request.name = self.name_of(patient)
         return self._call(self._simulations.SolveDosing, request)
 
+    def average_models(
+        self, patient: str, question: simulation_pb2.AverageModelsRequest
+    ) -> simulation_pb2.AverageModelsResponse:
+        """The patient's record under several models: their weights, and plans under the mixture."""
+        request = simulation_pb2.AverageModelsRequest()
+        request.CopyFrom(question)
+        request.name = self.name_of(patient)
+        return self._call(self._simulations.AverageModels, request)
+
     def assess_toxicity(self, request: trial_pb2.AssessToxicityRequest) -> trial_pb2.AssessToxicityResponse:
         """How likely each harm of a drug and a regimen is, by which mechanism, and with what margin."""
         request.parent = f"tenants/{self._tenant}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from twin_service.service import averaging, dosing, futures, protocols, recommending
 from twin_service.service import call as calls
-from twin_service.service import dosing, futures, protocols, recommending
 from twin_service.service.rooms import Rooms, remember
 from twin_service.v1 import simulation_pb2, simulation_pb2_grpc
 
@@ -57,5 +57,11 @@ class SimulationServicer(simulation_pb2_grpc.SimulationServiceServicer):
     def SolveDosing(self, request: Any, context: Any) -> simulation_pb2.SolveDosingResponse:
         row, view = futures.view_for(self._rooms, request)
         response = dosing.solve(self._rooms, request, row, view)
+        remember(self._rooms, request, response, (row.tenant, row.patient))
+        return response
+
+    def AverageModels(self, request: Any, context: Any) -> simulation_pb2.AverageModelsResponse:
+        row, view = futures.view_for(self._rooms, request)
+        response = averaging.average_models(self._rooms, request, row, view)
         remember(self._rooms, request, response, (row.tenant, row.patient))
         return response

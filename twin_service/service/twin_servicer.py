@@ -9,8 +9,8 @@ from google.protobuf import any_pb2
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
-from twin_service.service import call as calls
 from twin_service.service import (
+    averaging,
     courses,
     dosing,
     futures,
@@ -22,6 +22,7 @@ from twin_service.service import (
     twins,
     watching,
 )
+from twin_service.service import call as calls
 from twin_service.service.rooms import Rooms, remember, response_digest
 from twin_service.store.requests import get_answer
 from twin_service.v1 import common_pb2, simulation_pb2, trial_pb2, twin_pb2, twin_pb2_grpc
@@ -34,6 +35,7 @@ AGAIN: dict[str, tuple[Any, Any]] = {
     "Recommend": (simulation_pb2.RecommendRequest, recommending.recommend),
     "SimulateProtocol": (simulation_pb2.SimulateProtocolRequest, protocols.simulate_protocol),
     "SolveDosing": (simulation_pb2.SolveDosingRequest, dosing.solve),
+    "AverageModels": (simulation_pb2.AverageModelsRequest, averaging.average_models),
     "ForecastControlArm": (trial_pb2.ForecastControlArmRequest, trials.forecast_control_arm),
     "AnalyzeTrial": (trial_pb2.AnalyzeTrialRequest, trials.analyze),
     "AssessToxicity": (trial_pb2.AssessToxicityRequest, toxicity.assess_toxicity),

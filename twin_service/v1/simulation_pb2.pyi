@@ -633,3 +633,55 @@ class SolveDosingResponse(_message.Message):
     verdict: _common_pb2.Verdict
     basis: _common_pb2.Basis
     def __init__(self, found: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., quantile: _Optional[float] = ..., verdict: _Optional[_Union[_common_pb2.Verdict, _Mapping]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
+
+class AverageModelsRequest(_message.Message):
+    __slots__ = ("name", "models", "prior_weights", "what_ifs", "start_time", "horizon", "targets", "analytes", "members", "min_revision", "as_of_revision")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    WHAT_IFS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    ANALYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_REVISION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    models: _containers.RepeatedCompositeFieldContainer[_common_pb2.ModelSpec]
+    prior_weights: _containers.RepeatedScalarFieldContainer[float]
+    what_ifs: _containers.RepeatedCompositeFieldContainer[Regimen]
+    start_time: _timestamp_pb2.Timestamp
+    horizon: _common_pb2.Quantity
+    targets: _containers.RepeatedCompositeFieldContainer[Target]
+    analytes: _containers.RepeatedScalarFieldContainer[str]
+    members: int
+    min_revision: int
+    as_of_revision: int
+    def __init__(self, name: _Optional[str] = ..., models: _Optional[_Iterable[_Union[_common_pb2.ModelSpec, _Mapping]]] = ..., prior_weights: _Optional[_Iterable[float]] = ..., what_ifs: _Optional[_Iterable[_Union[Regimen, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., analytes: _Optional[_Iterable[str]] = ..., members: _Optional[int] = ..., min_revision: _Optional[int] = ..., as_of_revision: _Optional[int] = ...) -> None: ...
+
+class ModelWeight(_message.Message):
+    __slots__ = ("model", "weight", "log_evidence", "rrmse", "left_out")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    LOG_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    RRMSE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    model: _common_pb2.ModelSpec
+    weight: float
+    log_evidence: float
+    rrmse: float
+    left_out: str
+    def __init__(self, model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ..., weight: _Optional[float] = ..., log_evidence: _Optional[float] = ..., rrmse: _Optional[float] = ..., left_out: _Optional[str] = ...) -> None: ...
+
+class AverageModelsResponse(_message.Message):
+    __slots__ = ("models", "readings", "what_ifs", "basis")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    READINGS_FIELD_NUMBER: _ClassVar[int]
+    WHAT_IFS_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[ModelWeight]
+    readings: int
+    what_ifs: _containers.RepeatedCompositeFieldContainer[WhatIf]
+    basis: _common_pb2.Basis
+    def __init__(self, models: _Optional[_Iterable[_Union[ModelWeight, _Mapping]]] = ..., readings: _Optional[int] = ..., what_ifs: _Optional[_Iterable[_Union[WhatIf, _Mapping]]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...

@@ -65,6 +65,11 @@ class SimulationServiceStub:
                 request_serializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.SerializeToString,
                 response_deserializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.FromString,
                 _registered_method=True)
+        self.AverageModels = channel.unary_unary(
+                '/twin_service.v1.SimulationService/AverageModels',
+                request_serializer=twin__service_dot_v1_dot_simulation__pb2.AverageModelsRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_simulation__pb2.AverageModelsResponse.FromString,
+                _registered_method=True)
 
 
 class SimulationServiceServicer:
@@ -113,6 +118,13 @@ class SimulationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AverageModels(self, request, context):
+        """The same record under several models, weighed by how well each forecast it; futures of their mixture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SimulationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +157,11 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     servicer.SolveDosing,
                     request_deserializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.FromString,
                     response_serializer=twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.SerializeToString,
+            ),
+            'AverageModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.AverageModels,
+                    request_deserializer=twin__service_dot_v1_dot_simulation__pb2.AverageModelsRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_simulation__pb2.AverageModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +327,33 @@ class SimulationService:
             '/twin_service.v1.SimulationService/SolveDosing',
             twin__service_dot_v1_dot_simulation__pb2.SolveDosingRequest.SerializeToString,
             twin__service_dot_v1_dot_simulation__pb2.SolveDosingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AverageModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.SimulationService/AverageModels',
+            twin__service_dot_v1_dot_simulation__pb2.AverageModelsRequest.SerializeToString,
+            twin__service_dot_v1_dot_simulation__pb2.AverageModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
