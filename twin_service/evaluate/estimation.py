@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.evaluate.calibration import TRIALS, calibration_figures, simulated, trial_forecasts
+from twin_service.evaluate.cohort_fit import fit_individuals
 from twin_service.evaluate.event_table import Reading, subjects_of
 from twin_service.evaluate.exact import Distance, distances, exact_belief, has_large_variance, large_variance_figures
 from twin_service.evaluate.forecast import Forecast, forecast_subject, score
@@ -66,7 +67,7 @@ def run_estimation(
     model = build(TRIALS["poppk"].model)
     drawn = simulated(TRIALS["poppk"], model, 60, np.random.default_rng(7))
     say("speed")
-    found |= timing_figures(model, drawn) | body_timing_figures()
+    found |= timing_figures(model, drawn) | body_timing_figures() | cohort_timing_figures()
     large = [(model, s) for s in drawn[:20]]
     real: list[RealResult] = []
     if folder.is_dir():
@@ -193,6 +194,19 @@ def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, fl
         "estimation.laplace_ms_median": 1e3 * float(np.median(laplace)),
         "estimation.filter_poppk_ms": 1e3 * float(np.median(update)),
     }
+
+
+def cohort_timing_figures(patients: int = 1000) -> dict[str, float]:
+    """How many times faster many patients are fitted in one call when every core takes part."""
+    trial = TRIALS["poppk"]
+    model = build(trial.model)
+    subjects = simulated(trial, model, patients, np.random.default_rng(11))
+    taken = []
+    for workers in (1, os.cpu_count() or 1):
+        start = time.perf_counter()
+        fit_individuals(model, subjects, workers=workers)
+        taken.append(time.perf_counter() - start)
+    return {"estimation.fit1000_s": taken[1], "estimation.fit1000_speedup": taken[0] / taken[1]}
 
 
 def body_timing_figures(repeats: int = 30) -> dict[str, float]:

@@ -79,7 +79,7 @@ def _theophylline(table: Iterable[Mapping[str, str]]) -> list[Row]:
 def _warfarin(table: Iterable[Mapping[str, str]]) -> list[Row]:
     names = {"cp": "warfarin", "pca": "prothrombin_complex_activity"}
     return [{"ID": r["id"], "TIME": r["time"], "EVID": r["evid"], "DV": r["dv"], "ANALYTE": names[r["dvid"]],
-             "AMT": r["amt"] if float(r["evid"]) else ""} for r in table]  # fmt: skip
+             "AMT": r["amt"] if float(r["evid"]) else "", "WT": r["wt"]} for r in table]  # fmt: skip
 
 
 def _mavoglurant(table: Iterable[Mapping[str, str]]) -> list[Row]:
@@ -126,6 +126,9 @@ SETS: Final[Sequence[RealSet]] = (
             _theophylline),
     RealSet("warfarin", "Warfarin and prothrombin complex activity, 32 adults", "mipd/real/nlmixr2data_warfarin.csv",
             ModelChoice(poppk="warfarin_pkpd"), "in-sample: population values estimated from these adults", _warfarin),
+    RealSet("warfarin_half", "Warfarin and prothrombin complex activity, 16 of 32 adults",
+            "mipd/real/nlmixr2data_warfarin.csv", ModelChoice(poppk="warfarin_oreilly"), _OWN_HALF, _warfarin,
+            half=True),
     RealSet("mavoglurant", "Mavoglurant by vein, 60 of 120 adults", "mipd/real/nlmixr2data_mavoglurant.csv",
             ModelChoice(poppk="mavoglurant_iv"), _OWN_HALF, _mavoglurant, half=True),
     RealSet("vancomycin_pediatric", "Vancomycin, every second of 214 children",
