@@ -110,8 +110,8 @@ def test_the_library_meets_its_targets_on_reference_data() -> None:
 @pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
-    reason="peaks 0.846, interactions 0.844 since studies that gave a parameter no longer count: paroxetine inactivates "
-    "CYP2D6 too little (5 of 21 rows that are out), studies of midazolam with rifampicin differ 7-fold among themselves",
+    reason="peaks 0.846, interactions 0.844 since studies that gave a parameter no longer count: paroxetine inactivates"
+    " CYP2D6 too little (5 of 21 rows that are out), studies of midazolam with rifampicin differ 7-fold",
 )
 def test_peaks_and_interactions_are_within_twofold_as_often_as_wanted() -> None:
     f = whole_library()
