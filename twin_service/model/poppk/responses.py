@@ -77,15 +77,20 @@ def _turnover_out(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Respo
 
 
 def _friberg(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
-    """dP/dt = ktr P ((1 - E)(base/N)^g - 1), three transits, dN/dt = ktr (T3 - N); ktr = 4/MTT_CELLS."""
+    """d ln(P/base)/dt = ktr ((1 - E)(base/N)^g - 1), three transits, dN/dt = ktr (T3 - N); ktr = 4/MTT_CELLS.
+
+    Proliferating cells are carried as a logarithm: after a dose that leaves one in 1e30 of them, a number lost in
+    rounding would decide whether, and with which sign, they grow again.
+    """
     ktr = 4.0 / p["MTT_CELLS"]
-    names = ("proliferating", "maturing1", "maturing2", "maturing3", "circulating")
-    prol, m1, m2, m3, circ = (symbol(n) for n in names)
+    names = ("maturing1", "maturing2", "maturing3", "circulating")
+    left, (m1, m2, m3, circ) = symbol("log_proliferating"), (symbol(n) for n in names)
     feedback = (p["E0"] / fn.maximum(circ, 1e-9)) ** p["GAMMA"]
-    rates = (ktr * prol * ((1.0 - p["SLOPE"] * c) * feedback - 1.0), ktr * (prol - m1), ktr * (m1 - m2),
-             ktr * (m2 - m3), ktr * (m3 - circ))  # fmt: skip
+    prol = p["E0"] * fn.exp(fn.minimum(left, 50.0))
+    rates = (ktr * (prol - m1), ktr * (m1 - m2), ktr * (m2 - m3), ktr * (m3 - circ))
     states = tuple(State(n, unit, expression(r), p["E0"], atol=1e-6) for n, r in zip(names, rates, strict=True))
-    return Response(states, {"response": circ})
+    growth = State("log_proliferating", "1", expression(ktr * ((1.0 - p["SLOPE"] * c) * feedback - 1.0)), atol=1e-6)
+    return Response((growth, *states), {"response": circ})
 
 
 LAWS: Final[Mapping[str, tuple[Law, list[str]]]] = {
