@@ -6,7 +6,7 @@ own; every effect block whose published numbers belong to the drug is added. Gra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ def assess(
 
     Raises Refusal for a drug the library does not have, a missing characteristic, or a regimen a model cannot take.
     """
-    models, skipped = _models(drug, choice)
+    models, skipped = _models(drug, choice, covariates or {})
     horizon_h = horizon_h or max(4 * WEEK_H, _last_h(regimen) + WEEK_H)
     herg, risks, margins, exposure = herg_threshold(drug), [], [], []
     notes, simulated = list(skipped), patients
@@ -170,9 +170,9 @@ def _graded(model: PatientModel) -> list[Endpoint]:
     return found
 
 
-def _models(drug: str, choice: ModelChoice | None) -> tuple[list[PatientModel], list[str]]:
+def _models(drug: str, choice: ModelChoice | None, given: Collection[str]) -> tuple[list[PatientModel], list[str]]:
     """The models that know `drug`, and which blocks were left out for saying the same as another."""
-    carrier = choice or _carrier(drug)
+    carrier = choice or _carrier(drug, given)
     own = [b for b in list_blocks() if any(r.drug == drug for r in build_block(b).routes)]
     models, skipped = [], []
     if carrier is not None:
@@ -191,11 +191,16 @@ def _models(drug: str, choice: ModelChoice | None) -> tuple[list[PatientModel], 
     return models, skipped
 
 
-def _carrier(drug: str) -> ModelChoice | None:
+def _carrier(drug: str, given: Collection[str]) -> ModelChoice | None:
+    """Whole-body PBPK where there is any, else the population PK model that lacks the fewest characteristics."""
     if drug in drug_files() or drug in antibody_files():
         return ModelChoice(drugs=(drug,))
-    poppk = next((m for m in list_poppk() if any(r.drug == drug for r in build_poppk(m).routes)), "")
-    return ModelChoice(poppk=poppk) if poppk else None
+    lacking = {
+        m: sum(c.default is None and c.name not in given for c in block.covariates)
+        for m, block in ((m, build_poppk(m)) for m in list_poppk())
+        if any(r.drug == drug for r in block.routes)
+    }
+    return ModelChoice(poppk=min(lacking, key=lambda m: (lacking[m], m))) if lacking else None
 
 
 def _attached(drug: str, carrier: ModelChoice) -> tuple[tuple[str, ...], list[str]]:
