@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,9 @@ from twin_service.model.qsp.join import constant_block
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.qualify import qsp
 from twin_service.qualify.belief_fit import Course, inside_share, posterior, predicted, prior_of
-from twin_service.qualify.qsp import check_table, qualify_qsp, reference_folder
+from twin_service.qualify.qsp import qualify_qsp, reference_folder
 from twin_service.qualify.qsp_patients import learn
+from twin_service.qualify.qsp_report import BlockRow, block_rows, table_lines, write_qsp_report
 from twin_service.solver.schedule import Schedule
 from twin_service.twin.simulate import what_if
 
@@ -61,13 +64,18 @@ def test_a_population_is_learned_back_from_its_patients(tumor: PatientModel) -> 
     assert learned.residual == pytest.approx(0.2, abs=0.05)
 
 
-def test_bands_and_tables() -> None:
+def test_bands_and_tables(tmp_path: Path) -> None:
     assert inside_share(np.zeros(4), np.ones(4), np.array([-1.0, 0.5, 1.0, 2.0])) == 0.5
 
     def found(block: str, error: float) -> CheckFinding:
         return CheckFinding(block, "c", "m", "published", 1.0, 1.0, error, 1e-3, "s")
 
-    assert check_table([found("a", 5e-4), found("a", 1e-4), found("b", 0.0)]) == [("a", 2, 0.5), ("b", 1, 0.0)]
+    findings = [found("b", 2e-3), found("a", 5e-4), found("a", 1e-4)]
+    rows = block_rows(findings)
+    assert rows == [BlockRow("a", 2, 2, 5e-4, 0.5), BlockRow("b", 1, 0, 2e-3, 2.0)]
+    assert [line.split()[:3] for line in table_lines(rows)[1:]] == [["a", "2", "2"], ["b", "1", "0"]]
+    text = write_qsp_report(findings, {"qsp.checks": 3.0}, tmp_path).read_text()
+    assert "<td>b<td>1<td>0<td>2.00e-03" in text and "qsp.checks" in text
 
 
 @pytest.mark.slow

@@ -39,17 +39,26 @@ def qualify(
     json_file: Json = None,
 ) -> None:
     """Re-run the library against its published figures; with --out, an HTML report with plots."""
+    more: dict[str, object] = {}
     if qsp:
-        from twin_service.qualify.qsp import qualify_qsp
+        from twin_service.qualify.qsp import check_findings, qualify_qsp
+        from twin_service.qualify.qsp_report import block_rows, table_lines, write_qsp_report
 
-        figures = qualify_qsp(_say)
+        findings = check_findings(_say)
+        figures = qualify_qsp(_say, findings=findings)
+        rows = block_rows(findings)
+        for line in table_lines(rows):
+            typer.echo(line)
+        if out is not None:
+            typer.echo(f"report: {write_qsp_report(findings, figures, out)}")
+        more = {"blocks": [r._asdict() for r in rows]}
     elif estimation:
         figures = _estimation(out, patients)
     else:
         from twin_service.qualify.pbpk import qualify as qualify_pbpk
 
         figures = qualify_pbpk(drug, report_dir=out, progress=_say)
-    write_figures(figures, json_file)
+    write_figures(figures, json_file, **more)
 
 
 def evaluate(model: Model, data: Data, *, out: Out = None, estimator: str = "moments", json_file: Json = None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -36,11 +35,13 @@ CYCLE_H: Final = 504.0
 MEMBERS: Final = 500
 
 
-def qualify_qsp(progress: Progress = lambda _: None, *, reference: Path | None = None) -> dict[str, float]:
-    """The figures `qsp.*`, flat, as numbers."""
+def qualify_qsp(
+    progress: Progress = lambda _: None, *, reference: Path | None = None, findings: list[CheckFinding] | None = None
+) -> dict[str, float]:
+    """The figures `qsp.*`, flat, as numbers; `findings` of the checks where they are known."""
     folder = (reference or reference_folder()) / "mipd" / "real"
     rng = np.random.default_rng(SEED)
-    figures = check_figures(progress)
+    figures = check_figures(check_findings(progress) if findings is None else findings)
     progress("neutropenia: 200 simulated courses")
     figures |= neutropenia_figures(rng)
     progress("warfarin: 200 simulated patients")
@@ -65,17 +66,8 @@ def check_findings(progress: Progress = lambda _: None) -> list[CheckFinding]:
     return found
 
 
-def check_table(findings: list[CheckFinding]) -> list[tuple[str, int, float]]:
-    """Block, number of checks, worst error in units of its tolerance."""
-    by_block: dict[str, list[CheckFinding]] = defaultdict(list)
-    for f in findings:
-        by_block[f.block].append(f)
-    return [(b, len(fs), max(f.error / f.tolerance for f in fs)) for b, fs in by_block.items()]
-
-
-def check_figures(progress: Progress = lambda _: None) -> dict[str, float]:
+def check_figures(findings: list[CheckFinding]) -> dict[str, float]:
     """How many blocks and checks there are, and the share of checks that hold."""
-    findings = check_findings(progress)
     return {
         "qsp.blocks": float(len(block_files())),
         "qsp.checks": float(len(findings)),
