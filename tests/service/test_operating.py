@@ -70,6 +70,23 @@ def test_a_store_that_cannot_write_is_seen_and_its_recovery_too(
     server.stop()
 
 
+def test_the_watch_outlives_a_bug_in_what_it_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(server_settings(tmp_path))
+    server.health._period_s = 0.05
+    server.start()
+    client = Client(server.port)
+
+    def waits_for(status: int) -> bool:
+        return any(health(client, "store") == status or time.sleep(0.05) for _ in range(200))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(server.store, "read", lambda work: 1 / 0)
+        assert waits_for(NOT_SERVING)
+    assert waits_for(SERVING)
+    client.channel.close()
+    server.stop()
+
+
 def test_metrics_count_calls_events_and_assimilations_without_names(server: Server, client: Client) -> None:
     before = metric(server, "twin_events_recorded_total", kind="lab")
     name = client.known_twin()
@@ -113,9 +130,11 @@ def test_logs_are_json_without_identifiers(tmp_path: Path, capfd: pytest.Capture
 def test_a_bug_is_internal_with_an_incident_and_nothing_else(
     server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server.store, "read", lambda work: 1 / 0)
     before = metric(server, "twin_incidents_total")
-    found = refused(lambda: client.get("tenants/acme/patients/x/twin"))
+    with monkeypatch.context() as broken:
+        broken.setattr(server.store, "read", lambda work: 1 / 0)
+        found = refused(lambda: client.get("tenants/acme/patients/x/twin"))
+    server.health.look()
     assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "BUG")
     assert found.metadata["incident"] in found.message and "division" not in found.message
     assert metric(server, "twin_incidents_total") == before + 1

@@ -47,14 +47,23 @@ class HealthWatch:
 
     def look(self) -> None:
         """One look at every subsystem."""
-        trouble = self._store.probe()
-        found = {"store": trouble is None, "assimilation": self._engine.alive}
+        trouble = self._trouble()
+        found = {"store": not trouble, "assimilation": self._engine.alive}
         for name, serves in found.items():
             if self._known.get(name, True) != serves:
-                logs.log().warning("health", subsystem=name, serving=serves, reason=getattr(trouble, "reason", ""))
+                logs.log().warning("health", subsystem=name, serving=serves, reason=trouble)
             self._set(name, serves)
         for name in ("", *self._services):
             self._set(name, all(found.values()))
+
+    def _trouble(self) -> str:
+        """Why the store does not serve, or nothing. A bug in the probe is an answer too: a watch that died of it would
+        leave the last state standing for ever."""
+        try:
+            trouble = self._store.probe()
+        except Exception as bug:
+            return f"BUG: {type(bug).__name__}: {bug}"
+        return trouble.reason if trouble else ""
 
     def _set(self, name: str, serves: bool) -> None:
         self._known[name] = serves
