@@ -103,10 +103,11 @@ def test_a_name_prints_as_it_parses() -> None:
 
 def test_a_snapshot_survives_storage_and_damage_is_found() -> None:
     rng = np.random.default_rng(1)
-    s = Snapshot(5, "aa", "bb", rng.normal(size=3), np.eye(3), rng.normal(size=(7, 3)), rng.normal(size=(7, 4)))
+    s = Snapshot(5, "aa", "bb", rng.normal(size=3), np.eye(3), 4, rng.normal(size=3), 2.0 * np.eye(3))
     data = to_bytes(s)
     again = from_bytes(data)
     assert again.time_us == 5 and again.prefix_digest == "aa"
-    assert np.array_equal(again.states, s.states) and np.array_equal(again.mean, s.mean)
+    assert again.footing_us == 4 and np.array_equal(again.footing_mean, s.footing_mean)
+    assert np.array_equal(again.footing_chol, s.footing_chol) and np.array_equal(again.mean, s.mean)
     with pytest.raises(ValueError, match="checksum"):
         from_bytes(data[:-1] + bytes([data[-1] ^ 1]))

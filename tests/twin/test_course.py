@@ -13,7 +13,7 @@ from twin_service.model.structure import Covariate, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import Event, GenotypeFound, ImageMeasured, LabMeasured
 from twin_service.record.timeline import Timeline
-from twin_service.twin.course import read_course
+from twin_service.twin.reading import read_course
 
 
 def course_of(*events: Event):

@@ -17,7 +17,7 @@ from twin_service.record.events import Event, LabMeasured
 from twin_service.record.person import ModelChoice
 from twin_service.record.timeline import Timeline
 from twin_service.twin.assemble import build
-from twin_service.twin.course import read_course
+from twin_service.twin.reading import read_course
 
 
 def observables() -> list[tuple[str, str, str]]:

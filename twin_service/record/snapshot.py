@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def _nothing() -> NDArray[np.float64]:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,8 @@ class Snapshot:
     prefix_digest   SHA-256 of the effective findings folded into it, in order
     model_digest    which model; a snapshot of another model is never continued
     mean, chol      belief over the effects: (nx,), (nx, nx) lower Cholesky factor
-    members         (N, nx) effects of the sigma points or ensemble members
-    states          (N, ns) each member's own trajectory at `time_us`, before doses at that time
+    footing_us      clinical time of the footing on which later members start; 0 with empty arrays: none
+    footing_mean, footing_chol   spread of its members over the effects: (nx,), (nx, nx)
     """
 
     time_us: int
@@ -27,8 +31,9 @@ class Snapshot:
     model_digest: str
     mean: NDArray[np.float64]
     chol: NDArray[np.float64]
-    members: NDArray[np.float64]
-    states: NDArray[np.float64]
+    footing_us: int = 0
+    footing_mean: NDArray[np.float64] = field(default_factory=_nothing)
+    footing_chol: NDArray[np.float64] = field(default_factory=_nothing)
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
@@ -41,8 +46,9 @@ def to_bytes(snapshot: Snapshot) -> bytes:
         model=np.array(snapshot.model_digest),
         mean=snapshot.mean,
         chol=snapshot.chol,
-        members=snapshot.members,
-        states=snapshot.states,
+        footing_us=np.int64(snapshot.footing_us),
+        footing_mean=snapshot.footing_mean,
+        footing_chol=snapshot.footing_chol,
     )
     body = buffer.getvalue()
     return hashlib.sha256(body).digest() + body
@@ -54,6 +60,8 @@ def from_bytes(data: bytes) -> Snapshot:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("snapshot: checksum mismatch; the stored row was damaged or altered")
     with np.load(io.BytesIO(body), allow_pickle=False) as z:
+        footing = ("footing_us", "footing_mean", "footing_chol")
+        told = tuple(z[name] for name in footing) if footing[0] in z.files else (0, _nothing(), _nothing())
         return Snapshot(
-            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], z["members"], z["states"]
+            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], int(told[0]), told[1], told[2]
         )

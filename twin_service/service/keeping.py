@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twin_service.kalman.belief import Belief
 from twin_service.kalman.suspicion import Explanation
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
@@ -14,8 +13,9 @@ from twin_service.record.events import Censoring
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
 from twin_service.store.repository import Assimilated
-from twin_service.twin.course import Sample, read_course
-from twin_service.twin.fold import Anchor, Band, Folded, Forecast, prior_belief, to_snapshot
+from twin_service.twin.course import Sample
+from twin_service.twin.fold import Anchor, Band, Folded, Forecast, from_snapshot, prior_belief, to_snapshot
+from twin_service.twin.reading import read_course
 
 
 def to_store(folded: Folded, revision: int) -> Assimilated:
@@ -35,11 +35,10 @@ def remembered(
     """What a fold can go on from: only `anchors` and `forecasts` of the result mean anything."""
     course = read_course(model, person, timeline)
     kept: list[Anchor] = []
-    names = tuple(e.name for e in model.effects)
     for data in anchors:
         s = snapshots.from_bytes(data)
         if s.model_digest == model.digest:
-            kept.append(Anchor(course.hours(s.time_us), s.prefix_digest, Belief(s.mean, s.chol, names)))
+            kept.append(from_snapshot(model, course, s))
     found = [forecast_of(body) for body in forecasts.values()]
     return Folded(person, model, course, timeline.digest, prior_belief(model), tuple(kept), tuple(found), ())
 

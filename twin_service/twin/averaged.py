@@ -114,7 +114,7 @@ def averaged_what_if(
         if any(c.folded is None or kind_of(c.folded.model, a) != "reading" for c in kept):
             raise _refuse(f"not every model predicts {a!r}", f"outputs[{i}]", "NO_SUCH_OUTPUT")
     counts = _counts([c.weight for c in kept], members)
-    starts = [start_from(c.folded, start_h, n, deadline=deadline) if n and c.folded else None
+    starts = [start_from(c.folded, start_h, n, outputs=wanted, deadline=deadline) if n and c.folded else None
               for c, n in zip(kept, counts, strict=True)]  # fmt: skip
     first = kept[0].folded
     assert first is not None

@@ -7,33 +7,21 @@ all of it that can influence a prediction up to a time; a snapshot is continued 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service import units
-from twin_service.model.domain import dose_doubt
-from twin_service.model.qsp.alleles import allele_counts
-from twin_service.model.structure import PatientModel, Route
-from twin_service.outcome import Refusal, RefusalCode
-from twin_service.record.events import (
-    MICROSECONDS_PER_HOUR,
-    Censoring,
-    CovariateMeasured,
-    DoseGiven,
-    Event,
-    GenotypeFound,
-    ImageMeasured,
-    LabMeasured,
-)
-from twin_service.record.person import Person
-from twin_service.record.timeline import Timeline
+from twin_service.model.structure import PatientModel
+from twin_service.record.events import MICROSECONDS_PER_HOUR, Censoring
 from twin_service.solver.schedule import Dose, Schedule
-from twin_service.twin.categories import kind_of, observable_of
+
+MARK_EVERY = 32
+"""Doses and changes between two marks: a state kept there saves that many, and costs a restart of the step size."""
 
 
 class Sample(NamedTuple):
@@ -66,31 +54,115 @@ class Course:
     def hours(self, time_us: int) -> float:
         return (time_us - self.start_us) / MICROSECONDS_PER_HOUR
 
-    def schedule(self, until_h: float = np.inf) -> Schedule:
-        """What was done before `until_h`; nothing later can reach an earlier prediction."""
-        return Schedule(
-            tuple(d for d in self.doses if d.time_h <= until_h), tuple(t for t in self.change_times_h if t <= until_h)
-        )
+    @cached_property
+    def marks(self) -> tuple[float, ...]:
+        """Hours at which every run of this course may be split: the times of every 32nd dose or change."""
+        return tuple(dict.fromkeys(t for t in self._actions[MARK_EVERY::MARK_EVERY] if t > 0.0))
 
-    def parameters(self, model: PatientModel, eta: NDArray[np.float64], until_h: float = np.inf) -> NDArray[np.float64]:
-        """Parameter rows (N, K, np) of members `eta` (N, nx) over the covariate segments that start by `until_h`."""
-        count = 1 + sum(t <= until_h for t in self.change_times_h)
-        typical = np.stack([_typical(_Asked(model, tuple(sorted(c.items())))) for c in self.covariates[:count]])
+    def actions_before(self, time_h: float) -> int:
+        """How many doses and changes come before `time_h`."""
+        return bisect_left(self._actions, time_h)
+
+    def action_times(self, until_h: float) -> list[float]:
+        """Hours of the doses and changes up to `until_h`."""
+        return list(dict.fromkeys(t for t in self._actions if 0.0 <= t <= until_h))
+
+    def schedule(
+        self, until_h: float = np.inf, since_h: float = -np.inf, prompt: frozenset[str] = frozenset()
+    ) -> Schedule:
+        """What was done before `until_h`; nothing later can reach an earlier prediction.
+
+        Of what was over by `since_h`, doses into `prompt` inputs (which enter at once, for the time recorded) and
+        changes that no dose needs are left out: a run that starts there has them in its state.
+        """
+        plain = self._plain and self._inputs <= prompt
+        first = bisect_left(self._dose_times, since_h - self._longest_h) if plain else 0
+        doses = tuple(
+            d
+            for d in self._ordered[first : bisect_right(self._dose_times, until_h)]
+            if d.time_h + d.duration_h >= since_h or d.input not in prompt or d.steady_interval_h > 0.0
+        )
+        return Schedule(doses, self.change_times_h[self._first_change(doses, since_h) : self._changes_by(until_h)])
+
+    def parameters(
+        self, model: PatientModel, eta: NDArray[np.float64], until_h: float = np.inf, *, since_h: float = -np.inf,
+        prompt: frozenset[str] = frozenset(),
+    ) -> NDArray[np.float64]:  # fmt: skip
+        """Parameter rows (N, K, np) of members `eta` (N, nx) over the covariate segments of the same `schedule`."""
+        first = self._first_change(self.schedule(until_h, since_h, prompt).doses, since_h)
+        segments = self.covariates[first : 1 + self._changes_by(until_h)]
+        typical = np.stack([_typical(_Asked(model, tuple(sorted(c.items())))) for c in segments])
         rows = np.repeat(typical[None], len(eta), axis=0)
         rows[:, :, model.effect_columns] = eta[:, None, :]
         return rows
 
     def prefix_digest(self, until_h: float) -> str:
         """SHA-256 of all doses, covariates and samples up to and including `until_h`."""
-        h = hashlib.sha256(str(self.start_us).encode())
-        for part in (
-            [d for d in self.doses if d.time_h <= until_h],
-            [t for t in self.change_times_h if t <= until_h],
-            [sorted(c.items()) for c in self.covariates[: 1 + sum(t <= until_h for t in self.change_times_h)]],
-            [s for s in self.samples if s.time_h <= until_h],
-        ):
-            h.update(repr(part).encode())
-        return h.hexdigest()
+        seen = self._chained_samples[bisect_right(self._sample_times, until_h)]
+        return hashlib.sha256(f"{self.history_digest(until_h)}{seen}".encode()).hexdigest()
+
+    def history_digest(self, until_h: float) -> str:
+        """SHA-256 of all doses and covariates up to and including `until_h`: all that moves a member."""
+        doses = self._chained_doses[bisect_right(self._dose_times, until_h)]
+        changes = self._chained_changes[self._changes_by(until_h)]
+        return hashlib.sha256(f"{self.start_us}{doses}{changes}".encode()).hexdigest()
+
+    def _changes_by(self, until_h: float) -> int:
+        return bisect_right(self.change_times_h, until_h)
+
+    def _first_change(self, doses: tuple[Dose, ...], since_h: float) -> int:
+        """The first change that a run from `since_h` needs: a dose takes the covariates of its own time."""
+        return bisect_left(self.change_times_h, min([since_h, *(d.time_h for d in doses)]))
+
+    @cached_property
+    def _dose_times(self) -> tuple[float, ...]:
+        return tuple(d.time_h for d in self._ordered)
+
+    @cached_property
+    def _sample_times(self) -> tuple[float, ...]:
+        return tuple(s.time_h for s in self.samples)
+
+    @cached_property
+    def _ordered(self) -> tuple[Dose, ...]:
+        return tuple(sorted(self.doses, key=lambda d: d.time_h))
+
+    @cached_property
+    def _plain(self) -> bool:
+        return not any(d.steady_interval_h > 0.0 for d in self.doses)
+
+    @cached_property
+    def _inputs(self) -> frozenset[str]:
+        return frozenset(d.input for d in self.doses)
+
+    @cached_property
+    def _longest_h(self) -> float:
+        return max((d.duration_h for d in self.doses), default=0.0)
+
+    @cached_property
+    def _actions(self) -> list[float]:
+        return sorted([*self._dose_times, *self.change_times_h])
+
+    @cached_property
+    def _chained_doses(self) -> tuple[str, ...]:
+        return _chained(self._ordered)
+
+    @cached_property
+    def _chained_changes(self) -> tuple[str, ...]:
+        rows = [sorted(c.items()) for c in self.covariates]
+        return _chained([(0.0, rows[0]), *zip(self.change_times_h, rows[1:], strict=True)])[1:]
+
+    @cached_property
+    def _chained_samples(self) -> tuple[str, ...]:
+        return _chained(self.samples)
+
+
+def _chained(items: Iterable[object]) -> tuple[str, ...]:
+    """One digest for each count of leading items, each made from the one before: all prefixes cost one pass."""
+    h, found = hashlib.sha256(), [""]
+    for item in items:
+        h.update(f"{item!r}\n".encode())
+        found.append(h.hexdigest())
+    return tuple(found)
 
 
 class _Asked:
@@ -114,148 +186,3 @@ def _typical(asked: _Asked) -> NDArray[np.float64]:
     found = asked.model.values(dict(asked.covariates))
     found.flags.writeable = False
     return found
-
-
-def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Course:
-    """The course of `timeline` for `model`.
-
-    Raises Refusal when a dose cannot enter the model (unknown drug or route, or outside a domain that its file says to
-    refuse) or a required characteristic is missing.
-    """
-    found = timeline.effective
-    start_us = min([person.epoch_us, *(e.time_us for e in found)])
-    doses = tuple(_dose(model, e, start_us) for e in found if isinstance(e.payload, DoseGiven))
-    samples, unused = _samples(model, found, start_us)
-    changes, rows = _covariate_rows(model, person, found, start_us)
-    for row in rows:
-        _require(model, row)
-    return Course(start_us, doses, changes, rows, samples, unused)
-
-
-def route_for(model: PatientModel, drug: str, route: str) -> Route:
-    """The way `drug` enters by `route`; raises Refusal naming the routes the model knows."""
-    for r in model.routes:
-        if (r.drug, r.route) == (drug, route):
-            return r
-    known = ", ".join(sorted(f"{r.drug} {r.route}" for r in model.routes)) or "none"
-    raise Refusal(
-        RefusalCode.PRECONDITION,
-        f"dose of {drug} by {route}: this twin's model has no such route; "
-        f"it knows: {known}. Create the twin with a model that includes the drug.",
-        field="dose.route",
-        reason="NO_SUCH_ROUTE",
-    )
-
-
-def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:
-    given = event.payload
-    assert isinstance(given, DoseGiven)
-    route = route_for(model, given.drug, given.route)
-    dose_doubt(route, given.amount_mg)
-    return Dose(
-        (event.time_us - start_us) / MICROSECONDS_PER_HOUR,
-        route.input,
-        given.amount_mg * route.units_per_mg,
-        given.duration_h,
-        given.steady_interval_h,
-    )
-
-
-def _samples(
-    model: PatientModel, found: tuple[Event, ...], start_us: int
-) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-    samples: list[Sample] = []
-    unused: list[str] = []
-    for event in found:
-        p = event.payload
-        if not isinstance(p, LabMeasured | ImageMeasured):
-            continue
-        if not kind_of(model, p.analyte):
-            if not (isinstance(p, LabMeasured) and _as_covariate(model, p)):
-                unused.append(event.id)
-            continue
-        hour = (event.time_us - start_us) / MICROSECONDS_PER_HOUR
-        read = (p.censoring, p.after_dose) if isinstance(p, LabMeasured) else (Censoring.NONE, False)
-        samples.append(Sample(event.id, hour, p.analyte, _in_model_unit(model, p), *read))
-    return tuple(samples), tuple(unused)
-
-
-def _in_model_unit(model: PatientModel, measured: LabMeasured | ImageMeasured) -> float:
-    """The recorded value in the unit in which the model predicts it: the door keeps one unit per analyte (mg/L), a
-    published model its own (ug/L, umol/L)."""
-    wanted = observable_of(model, measured.analyte).unit
-    if measured.unit == wanted or kind_of(model, measured.analyte) != "reading":
-        return measured.value
-    known = units.analyte(measured.analyte)
-    return units.convert(measured.value, measured.unit, wanted, molar_mass=known.molar_mass, path="lab.value")
-
-
-def _as_covariate(model: PatientModel, measured: LabMeasured) -> tuple[str, float] | None:
-    """The covariate, with its value, that a lab which the model does not predict sets: named `<analyte>_<unit words>`
-    and of the lab's dimension, so that creatinine never sets a creatinine clearance. None when there is none."""
-    for c in model.covariates:
-        if c.name == measured.analyte or c.name.startswith(f"{measured.analyte}_"):
-            if c.unit == measured.unit:
-                return c.name, measured.value
-            try:
-                mass = units.analyte(measured.analyte).molar_mass
-                return c.name, units.convert(measured.value, measured.unit, c.unit, molar_mass=mass)
-            except Refusal:
-                continue
-    return None
-
-
-def _covariate_rows(
-    model: PatientModel, person: Person, found: tuple[Event, ...], start_us: int
-) -> tuple[tuple[float, ...], tuple[Mapping[str, float], ...]]:
-    """Last value carried forward; the first one carried back to the start; genotypes hold for life."""
-    settings: list[tuple[float, str, float]] = []
-    for event in found:
-        p, hour = event.payload, (event.time_us - start_us) / MICROSECONDS_PER_HOUR
-        if isinstance(p, CovariateMeasured):
-            settings.append((hour, p.name, p.value))
-        elif isinstance(p, GenotypeFound):
-            settings.append((0.0, f"{p.gene.lower()}_activity", p.activity))
-            settings += [(0.0, name, n) for name, n in allele_counts(p.gene, p.diplotype).items()]
-        elif isinstance(p, LabMeasured) and p.analyte not in model.observables:
-            found_as = _as_covariate(model, p)
-            if found_as is not None:
-                settings.append((hour, *found_as))
-    used = {c.name for c in model.covariates}
-    settings = [s for s in settings if s[1] in used]
-    first: dict[str, float] = {k: v for k, v in person.covariates.items() if k in used}
-    for _, name, value in settings:
-        first.setdefault(name, value)
-    times: list[float] = []
-    rows: list[dict[str, float]] = [first]
-    for hour, name, value in settings:
-        if rows[-1][name] == value:
-            continue
-        if hour <= 0.0 or (times and times[-1] == hour):
-            rows[-1] = {**rows[-1], name: value}
-        else:
-            times.append(hour)
-            rows.append({**rows[-1], name: value})
-    return tuple(times), tuple(rows)
-
-
-def _require(model: PatientModel, values: Mapping[str, float]) -> None:
-    """Required characteristics are present and inside the model's domain."""
-    for c in model.covariates:
-        if c.default is None and c.name not in values:
-            raise Refusal(
-                RefusalCode.PRECONDITION,
-                f"{model.id} needs {c.name} [{c.unit}]; record it as a covariate",
-                field=f"covariates.{c.name}",
-                reason="COVARIATE_MISSING",
-            )
-        # A default is the model's own word, and may lie outside: then it says "not known".
-        value = values.get(c.name)
-        if value is not None and not c.low <= value <= c.high:
-            raise Refusal(
-                RefusalCode.OUT_OF_RANGE,
-                f"{model.id} was built for {c.name} from {c.low:g} to {c.high:g} "
-                f"{c.unit}, not {value:g}; choose a model whose domain includes this patient",
-                field=f"covariates.{c.name}",
-                reason="OUTSIDE_DOMAIN",
-            )

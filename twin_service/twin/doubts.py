@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
-from twin_service.twin.course import route_for
+from twin_service.twin.reading import route_for
 from twin_service.twin.regimen import Regimen
 
 

@@ -19,8 +19,8 @@ from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import DAY_H, condition, draws_of, kind_of, log_likelihood
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.observe import seed_of
-from twin_service.twin.policy import Seen, arrive, is_usable
-from twin_service.twin.propagate import columns, propagate
+from twin_service.twin.policy import LAPLACE_SAMPLES_MAX, Seen, arrive, is_usable
+from twin_service.twin.propagate import Footing, columns, propagate
 
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
@@ -40,14 +40,17 @@ class Estimated:
     outcome: Outcome
 
 
-def predictor(model: PatientModel, course: Course, samples: list[Sample], deadline: Deadline | None = None) -> Predict:
+def predictor(
+    model: PatientModel, course: Course, samples: list[Sample], deadline: Deadline | None = None, *,
+    footing: Footing | None = None,
+) -> Predict:  # fmt: skip
     """eta (N, nx) -> predicted measurements (N, ny), all members as one batch."""
     column = columns(model, [s.analyte for s in samples])
     times = [s.time_h for s in samples]
     after = [s.after_dose for s in samples]
 
     def predict(eta: FloatArray) -> FloatArray:
-        run = propagate(model, course, eta, times, after_dose=after, deadline=deadline)
+        run = propagate(model, course, eta, times, after_dose=after, footing=footing, deadline=deadline)
         return run.outputs[:, np.arange(len(times)), column]
 
     return predict
@@ -62,6 +65,7 @@ def update(
     prior: Belief,
     estimator: str = "auto",
     deadline: Deadline | None = None,
+    footing: Footing | None = None,
 ) -> Estimated:
     """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given.
 
@@ -69,7 +73,9 @@ def update(
     asks for it, the belief is then re-anchored by a fit of everything measured so far (see `policy`).
     """
     readings = [s for s in samples if kind_of(model, s.analyte) == "reading"]
-    first = _by_readings(model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline)
+    first = _by_readings(
+        model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline, footing=footing
+    )
     return first if len(readings) == len(samples) else _with_categories(model, course, samples, first, deadline)
 
 
@@ -82,11 +88,12 @@ def _by_readings(
     prior: Belief,
     estimator: str,
     deadline: Deadline | None,
+    footing: Footing | None,
 ) -> Estimated:
     """The belief after readings of a scale; no readings leave it as it is."""
     if not samples:
         return Estimated(belief, (), (), (), "weights", Outcome())
-    predict, readings = predictor(model, course, samples, deadline), observed(model, samples)
+    predict, readings = predictor(model, course, samples, deadline, footing=footing), observed(model, samples)
     if estimator == "ensemble":
         return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
     past = [s for s in course.samples if s.time_h <= samples[0].time_h and kind_of(model, s.analyte) == "reading"]
@@ -100,7 +107,7 @@ def _by_readings(
     found = arrive(
         belief,
         Seen(predict, readings),
-        None if drifts or graded else everything,
+        None if drifts or graded or len(past) > LAPLACE_SAMPLES_MAX else everything,
         prior=prior,
         estimator=estimator,
     )

@@ -8,7 +8,7 @@ bit for bit what folding from the beginning gives, because an update depends on 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
@@ -27,10 +27,12 @@ from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import read_as
-from twin_service.twin.course import Course, Sample, read_course, route_for
+from twin_service.twin.course import Course, Sample
 from twin_service.twin.estimate import Estimated, update
+from twin_service.twin.footing import Design, Fitted, footing_at, next_design
 from twin_service.twin.observe import standard_draws
-from twin_service.twin.propagate import columns, propagate
+from twin_service.twin.propagate import Footing, columns, propagate
+from twin_service.twin.reading import read_course, route_for
 from twin_service.twin.suspect import suspicions
 
 FloatArray = NDArray[np.float64]
@@ -71,11 +73,15 @@ class Forecast:
 
 
 class Anchor(NamedTuple):
-    """The belief after all measurements up to `time_h`; `prefix` names the course it summarizes."""
+    """The belief after all measurements up to `time_h`; `prefix` names the course it summarizes.
+
+    design  of the footing from which later members start, where the course is long enough for one
+    """
 
     time_h: float
     prefix: str
     belief: Belief
+    design: Design | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,13 @@ class Folded:
     anchors: tuple[Anchor, ...]
     forecasts: tuple[Forecast, ...]
     warnings: tuple[str, ...]
+
+    def footing_for(self, outputs: Iterable[str] | None = None) -> Fitted | None:
+        """Where members of the present belief may start instead of at hour 0, when asked for `outputs` (None: any)."""
+        found = footing_at(self.model, self.course, self.anchors[-1].design) if self.anchors else None
+        if found is None or not found.doubtful:
+            return found
+        return None if outputs is None or found.doubtful & set(outputs) else found
 
     @property
     def state_digest(self) -> str:
@@ -119,10 +132,11 @@ def fold(
     kept_forecasts = previous.forecasts if previous is not None and previous.model.digest == model.digest else ()
     kept_anchors = _still_true(course, previous.anchors if previous is not None else anchors)
     belief = kept_anchors[-1].belief if kept_anchors else prior_belief(model)
+    design = kept_anchors[-1].design if kept_anchors else None
     done_h = kept_anchors[-1].time_h if kept_anchors else -np.inf
     forecasts = _kept(course, kept_forecasts, done_h)
     if len(forecasts) < sum(s.time_h <= done_h for s in course.samples):
-        kept_anchors, belief, done_h, forecasts = (), prior_belief(model), -np.inf, ()
+        kept_anchors, belief, design, done_h, forecasts = (), prior_belief(model), None, -np.inf, ()
     draws = standard_draws(str(person.name), len(model.effects))
     remaining = [s for s in course.samples if s.time_h > done_h]
     clock_h = max(done_h, 0.0)
@@ -130,12 +144,14 @@ def fold(
     for time_h, samples in _instants(remaining):
         belief = belief.drifted(_drift(model), time_h - clock_h)
         clock_h = time_h
-        bands = _bands(model, course, samples, belief, draws, deadline)
+        footing = footing_at(model, course, design, deadline)
+        bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
         # one run for each instant: a shared run would let the last bits depend on which events had arrived
-        priors = _bands(model, course, samples, prior_belief(model), draws, deadline)
+        priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
         estimated = update(
-            model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline
-        )
+            model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline,
+            footing=footing,
+        )  # fmt: skip
         told = _forecasts(samples, priors, bands, estimated, new_forecasts)
         new_forecasts += [
             replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
@@ -143,7 +159,8 @@ def fold(
             for f in told
         ]  # fmt: skip
         belief = estimated.belief
-        new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief))
+        design = next_design(model, course, belief, design, time_h=time_h, deadline=deadline)
+        new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief, design))
     return Folded(
         person,
         model,
@@ -158,9 +175,25 @@ def fold(
 
 def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot:
     """The stored form of an anchor."""
-    time_us = course.start_us + round(anchor.time_h * 3.6e9)
-    empty = np.zeros((0, 0))
-    return Snapshot(time_us, anchor.prefix, model.digest, anchor.belief.mean, anchor.belief.chol, empty, empty)
+    kept = Snapshot(
+        _microseconds(course, anchor.time_h), anchor.prefix, model.digest, anchor.belief.mean, anchor.belief.chol
+    )
+    if anchor.design is None:
+        return kept
+    d = anchor.design
+    return replace(kept, footing_us=_microseconds(course, d.time_h), footing_mean=d.mean, footing_chol=d.chol)
+
+
+def from_snapshot(model: PatientModel, course: Course, kept: Snapshot) -> Anchor:
+    """The anchor that was stored."""
+    belief = Belief(kept.mean, kept.chol, tuple(e.name for e in model.effects))
+    design = Design(course.hours(kept.footing_us), kept.footing_mean, kept.footing_chol)
+    has_design = kept.footing_mean.size > 0
+    return Anchor(course.hours(kept.time_us), kept.prefix_digest, belief, design if has_design else None)
+
+
+def _microseconds(course: Course, time_h: float) -> int:
+    return course.start_us + round(time_h * 3.6e9)
 
 
 def _still_true(course: Course, anchors: tuple[Anchor, ...]) -> tuple[Anchor, ...]:
@@ -195,13 +228,16 @@ def _bands(
     samples: list[Sample],
     belief: Belief,
     draws: FloatArray,
+    *,
     deadline: Deadline | None,
+    footing: Footing | None = None,
 ) -> list[Band]:
     """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
     eta = belief.mean + draws[:, : len(belief.mean)] @ belief.chol.T
     run = propagate(
-        model, course, eta, [s.time_h for s in samples], after_dose=[s.after_dose for s in samples], deadline=deadline
-    )
+        model, course, eta, [s.time_h for s in samples], after_dose=[s.after_dose for s in samples], footing=footing,
+        deadline=deadline,
+    )  # fmt: skip
     column = columns(model, [s.analyte for s in samples])
     bands: list[Band] = []
     for j, sample in enumerate(samples):

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from twin_service.outcome import Outcome
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
-from twin_service.twin.course import route_for
 from twin_service.twin.fold import Folded
 from twin_service.twin.grid import Grid
 from twin_service.twin.protocol import Protocol, Rule, rules_on
+from twin_service.twin.reading import route_for
 from twin_service.twin.regimen import PlannedDoses, planned_doses
 from twin_service.twin.simulate import Start
 from twin_service.twin.trajectory import resolve_outputs

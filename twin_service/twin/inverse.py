@@ -54,7 +54,7 @@ def dose_for(
     are used for every dose, so the function is smooth. An unreachable goal is an Outcome that names the best reached.
     """
     _check(goal, quantile, bounds_mg)
-    start = start_from(folded, start_h, members, deadline=deadline)
+    start = start_from(folded, start_h, members, outputs=[target.output], deadline=deadline)
 
     def excess(log_mg: float) -> float:
         mg = float(np.exp(log_mg))
@@ -107,7 +107,7 @@ def interval_for(
     The trough falls as the interval grows; an unreachable goal is an Outcome that names the nearest reached.
     """
     _check(goal, quantile, bounds_h)
-    start = start_from(folded, start_h, members, deadline=deadline)
+    start = start_from(folded, start_h, members, outputs=[output], deadline=deadline)
 
     def excess(log_h: float) -> float:
         tau = float(np.exp(log_h))
@@ -140,7 +140,7 @@ def hours_until_below(
 ) -> float:
     """Hours from `start_h`, without further doses, until the `quantile` of `output` has fallen below `level` for good;
     infinity when that does not happen within `within_h`."""
-    start = start_from(folded, start_h, members, deadline=deadline)
+    start = start_from(folded, start_h, members, outputs=[output], deadline=deadline)
     grid = np.linspace(0.0, within_h, 2001)
     at = Grid(grid, start.time_h + grid, np.zeros(len(grid), dtype=bool))
     values = _values(folded, start, (), output, at, deadline)

@@ -19,7 +19,7 @@ import numpy as np
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.twin.course import route_for
+from twin_service.twin.reading import route_for
 from twin_service.twin.regimen import PlannedDoses, Regimen
 from twin_service.twin.trajectory import outputs_of
 

@@ -112,12 +112,13 @@ def recommend(
     _check(folded, options, targets, constraints=constraints, carriers=carriers)
     considered = len(candidates(options, horizon_h))
     starts: dict[int, Start] = {}
+    asked_of = [t.output for t in (*targets, *(x.target for x in limits), *(t for o in options for t in o.targets))]
     ranked: list[Ranked] = []
     for i, option in enumerate(options):
         twin = carriers.get(i, folded)
         if id(twin) not in starts:
             hours = start_h + (folded.course.start_us - twin.course.start_us) / MICROSECONDS_PER_HOUR
-            starts[id(twin)] = start_from(twin, hours, members, deadline=deadline)
+            starts[id(twin)] = start_from(twin, hours, members, outputs=asked_of, deadline=deadline)
         asked = [*targets, *option.targets]
         measured = [*asked, *(x.target for x in limits)]
         names = list(dict.fromkeys(resolve_outputs(twin, [t.output for t in measured])))

@@ -12,8 +12,8 @@ from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose
-from twin_service.twin.course import route_for
 from twin_service.twin.exposure import DAY_H, area, hours_above
+from twin_service.twin.reading import route_for
 
 FloatArray = NDArray[np.float64]
 Metric = Literal[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +60,16 @@ class Start:
     outcome: Outcome
 
 
-def start_from(folded: Folded, start_h: float, members: int, *, deadline: Deadline | None = None) -> Start:
-    """Solve the shared history once. `start_h` counts from the start of the course."""
+def start_from(
+    folded: Folded,
+    start_h: float,
+    members: int,
+    *,
+    outputs: Iterable[str] | None = None,
+    deadline: Deadline | None = None,
+) -> Start:
+    """Solve the shared history once. `start_h` counts from the start of the course; `outputs` are all that will be
+    asked of what follows (None: anything)."""
     if not np.isfinite(start_h) or start_h < 0:
         raise Refusal(
             RefusalCode.INVALID,
@@ -72,9 +80,12 @@ def start_from(folded: Folded, start_h: float, members: int, *, deadline: Deadli
     eta = belief_members(folded, members, forecast=True)
     past = belief_members(folded, members)
     history = tuple(d for d in folded.course.doses if d.time_h < start_h)
-    run = propagate(folded.model, folded.course, past, [0.0, max(start_h, 1e-9)], deadline=deadline)
+    begun = propagate(folded.model, folded.course, past, [0.0], deadline=deadline)
+    run = propagate(
+        folded.model, folded.course, past, [max(start_h, 1e-9)], footing=folded.footing_for(outputs), deadline=deadline
+    )
     rows = folded.model.members(folded.course.covariates[_segment(folded, start_h)], eta)
-    return Start(start_h, rows, run.final, run.outputs[:, 0, :], history, run.outcome)
+    return Start(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
 
 
 def what_if(
@@ -107,8 +118,8 @@ def each_what_if(
             reason="BAD_HORIZON",
         )
     check(folded, categories, horizon_h)
-    start = start_from(folded, start_h, members, deadline=deadline)
     names = resolve_outputs(folded, outputs)
+    start = start_from(folded, start_h, members, outputs=[*names, *(t.output for t in targets)], deadline=deadline)
     for r in regimens:
         yield future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, categories=categories,
                      step_h=step_h, deadline=deadline)  # fmt: skip

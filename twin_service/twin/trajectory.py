@@ -62,7 +62,7 @@ def trajectory(
             reason="BAD_TIME_GRID",
         )
     eta = belief_members(folded, members)
-    run = propagate(folded.model, folded.course, eta, times, deadline=deadline)
+    run = propagate(folded.model, folded.course, eta, times, footing=folded.footing_for(names), deadline=deadline)
     index = folded.model.system.output_index
     return Bands(
         times, tuple(summarize(folded, n, run.outputs[:, :, index[n]]) for n in names), QUANTILES, run.outcome, members

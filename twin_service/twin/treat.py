@@ -63,8 +63,9 @@ def treat(
         raise Refusal(RefusalCode.INVALID, "under rules each member has its own intervals; ask for auc or auc_day",
                       field="targets", reason="BAD_TARGET")  # fmt: skip
     check(folded, categories, horizon_h)
-    start = start_from(folded, start_h, members, deadline=deadline)
     names = resolve_outputs(folded, outputs)
+    asked = [*names, *(t.output for t in targets), *(r.output for p in protocols for r in p.rules)]
+    start = start_from(folded, start_h, members, outputs=asked, deadline=deadline)
     grid = _common_grid(folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h,
                         marks_h=marks(categories))  # fmt: skip
     treated = [
