@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     watch_poll_s: float = _of(1.0, "how often a watch looks for changes by other servers [s]", gt=0)
 
     assimilation_workers: int = _of(2, "twins assimilated at once", ge=1)
-    assimilation_budget_s: float = _of(120.0, "longest run of one assimilation [s]", gt=0)
+    assimilation_budget_s: float = _of(120.0, "longest run for one twin before others have their turn [s]", gt=0)
     twins_in_memory_max: int = _of(2000, "folded twins kept in memory", ge=1)
 
     operation_workers: int = _of(1, "long-running operations at once", ge=1)

@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.service.conftest import COURSE, Client, level, refused, rid, server_settings, simulate_request, spec
+from tests.service.conftest import COURSE, Client, dose, level, refused, rid, server_settings, simulate_request, spec
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service import errors, logs
 from twin_service.service.server import SERVICES, Server
@@ -263,6 +263,28 @@ def test_an_assimilation_that_is_broken_off_is_not_a_belief(tmp_path: Path) -> N
     assert client.get(name, 5).basis.belief_revision == 5
     client.channel.close()
     patient.stop()
+
+
+def test_a_backlog_of_many_budgets_is_folded_in_turns(client: Client, server: Server) -> None:
+    """While it lasts readers keep the belief they had; in the end it is the fold of everything, bit for bit."""
+    doses = [dose(f"d{i}", 12.0 * i, 5.0) for i in range(60)]
+    levels = [level(f"l{i}", 12.0 * i + 6.0, 20.0 + i % 7) for i in range(60)]
+    at_once, in_turns = client.new_twin(), client.new_twin()
+    client.record(at_once, *doses, *levels)
+    whole = client.get(at_once, 120)
+    client.record(in_turns, doses[0], levels[0])
+    client.get(in_turns, 2)
+    settings = server.engine._settings
+    server.engine._settings = settings.model_copy(update={"assimilation_budget_s": 0.15})
+    try:
+        before = metric(server, "twin_assimilations_total", outcome="partly")
+        client.record(in_turns, *doses[1:], *levels[1:])
+        assert client.get(in_turns).basis.belief_revision in (2, 120)
+        found = client.get(in_turns, 120)
+        assert metric(server, "twin_assimilations_total", outcome="partly") > before
+    finally:
+        server.engine._settings = settings
+    assert found.basis.belief_digest == whole.basis.belief_digest
 
 
 def test_watch_streams_end_when_the_server_stops(tmp_path: Path) -> None:

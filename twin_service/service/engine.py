@@ -50,6 +50,7 @@ class Engine:
     def __init__(self, store: Store, settings: Settings, metrics: Metrics) -> None:
         self._store, self._settings, self._metrics = store, settings, metrics
         self._views: OrderedDict[TwinName, View] = OrderedDict()
+        self._unfinished: dict[TwinName, View] = {}
         self._changed = threading.Condition()
         self._changes = 0
         self._running: set[Deadline] = set()
@@ -82,6 +83,7 @@ class Engine:
     def forget(self, name: TwinName) -> None:
         with self._changed:
             self._views.pop(name, None)
+            self._unfinished.pop(name, None)
         self.tell()
 
     def tell(self) -> None:
@@ -161,7 +163,10 @@ class Engine:
         self.tell()
 
     def _assimilate(self, name: TwinName) -> bool:
-        """Fold what is recorded; whether there may be more. Never raises."""
+        """Fold what is recorded; whether there may be more. Never raises.
+
+        A backlog of more than one budget is folded in turns with the other twins; readers keep the belief they had.
+        """
         try:
             row = self.row(name)
         except (Refusal, StoreUnavailable):
@@ -173,10 +178,16 @@ class Engine:
         try:
             with self._metrics.assimilate_seconds.time():
                 view = self._folded(row, view)
+            if view.folded.pending:
+                self._metrics.assimilated.labels("partly").inc()
+                self._set_unfinished(name, view)
+                return True
+            self._set_unfinished(name, None)
             self._metrics.assimilated.labels("ok").inc()
         except Refusal as refusal:
             if self._stopping:
                 return False
+            self._set_unfinished(name, None)
             self._metrics.assimilated.labels(refusal.reason).inc()
             return self._stuck(row, refusal.reason, refusal.message, refusal.field)
         except StoreUnavailable:
@@ -190,6 +201,10 @@ class Engine:
     def _folded(self, row: TwinRow, view: View | None) -> View:
         name = row.name
         model, person = self.person(row)
+        with self._changed:
+            begun = self._unfinished.get(name)
+        if begun is not None and begun.spec_revision == row.spec_revision:
+            view = begun
         same = view is not None and view.spec_revision == row.spec_revision
         known = view.revision if view is not None else 0
         stored = self._store.read(lambda c: read_events(c, name, after_revision=known))
@@ -202,23 +217,31 @@ class Engine:
             previous = keeping.remembered(person, model, timeline, forecasts=forecasts,
                                           anchors=[body for _, body in anchors])  # fmt: skip
         folded = self._within_budget(lambda deadline: fold(model, person, timeline, previous=previous,
-                                                           deadline=deadline))  # fmt: skip
+                                                           deadline=deadline), previous)  # fmt: skip
         for forecast in folded.forecasts[len(previous.forecasts) :]:
             self._metrics.nis.observe(forecast.nis if forecast.nis == forecast.nis else 0.0)
             self._metrics.verdicts.labels(forecast.outcome.verdict.name).inc()
         return View(row.spec_revision, known + len(stored), person, timeline, folded)
 
-    def _within_budget(self, work: Callable[[Deadline], Folded]) -> Folded:
-        """`work`, unless it takes too long or the server stops: what was broken off is not a belief."""
+    def _set_unfinished(self, name: TwinName, view: View | None) -> None:
+        with self._changed:
+            if view is not None:
+                self._unfinished[name] = view
+            else:
+                self._unfinished.pop(name, None)
+
+    def _within_budget(self, work: Callable[[Deadline], Folded], previous: Folded) -> Folded:
+        """`work`, as far as it gets in one budget; none when the server stops, or when not one instant was folded."""
         deadline = Deadline(self._settings.assimilation_budget_s)
         self._running.add(deadline)
         try:
             folded = work(deadline)
         finally:
             self._running.discard(deadline)
-        if deadline.expired or self._stopping:
-            raise Refusal(RefusalCode.CANCELLED, f"took longer than {self._settings.assimilation_budget_s:g} s",
-                          reason="ASSIMILATION_BUDGET")  # fmt: skip
+        came_further = any(all(a is not b for b in previous.anchors) for a in folded.anchors[-1:])
+        if self._stopping or (folded.pending and not came_further):
+            said = f"one instant's measurements took longer than {self._settings.assimilation_budget_s:g} s"
+            raise Refusal(RefusalCode.CANCELLED, said, reason="ASSIMILATION_BUDGET")
         return folded
 
     def _store_belief(self, name: TwinName, kept: Assimilated) -> bool:

@@ -86,7 +86,7 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True)
 class Folded:
-    """A patient's twin as of one timeline."""
+    """A patient's twin as of one timeline; its last `pending` instants with measurements are not folded yet."""
 
     person: Person
     model: PatientModel
@@ -96,6 +96,7 @@ class Folded:
     anchors: tuple[Anchor, ...]
     forecasts: tuple[Forecast, ...]
     warnings: tuple[str, ...]
+    pending: int = 0
 
     def footing_for(self, outputs: Iterable[str] | None = None) -> Fitted | None:
         """Where members of the present belief may start instead of at hour 0, when asked for `outputs` (None: any)."""
@@ -127,7 +128,11 @@ def fold(
     anchors: tuple[Anchor, ...] = (),
     deadline: Deadline | None = None,
 ) -> Folded:
-    """The twin of `timeline`. `previous` or stored `anchors` only save work; they never change the result."""
+    """The twin of `timeline`. `previous` or stored `anchors` only save work; they never change the result.
+
+    Past its deadline it ends with the instants folded so far and says how many are pending: folding the same timeline
+    again with this as `previous` goes on from there.
+    """
     course = read_course(model, person, timeline)
     kept_forecasts = previous.forecasts if previous is not None and previous.model.digest == model.digest else ()
     kept_anchors = _still_true(course, previous.anchors if previous is not None else anchors)
@@ -141,25 +146,18 @@ def fold(
     remaining = [s for s in course.samples if s.time_h > done_h]
     clock_h = max(done_h, 0.0)
     new_anchors, new_forecasts = list(kept_anchors), list(forecasts)
-    for time_h, samples in _instants(remaining):
-        belief = belief.drifted(_drift(model), time_h - clock_h)
-        clock_h = time_h
+    instants = list(_instants(remaining))
+    pending = len(instants)
+    for time_h, samples in instants:
+        stood = belief.drifted(_drift(model), time_h - clock_h)
         footing = footing_at(model, course, design, deadline)
-        bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
-        # one run for each instant: a shared run would let the last bits depend on which events had arrived
-        priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
-        estimated = update(
-            model, course, samples, belief, prior=prior_belief(model), estimator=person.estimator, deadline=deadline,
-            footing=footing,
-        )  # fmt: skip
-        told = _forecasts(samples, priors, bands, estimated, new_forecasts)
-        new_forecasts += [
-            replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
-            if f.surprising else f
-            for f in told
-        ]  # fmt: skip
-        belief = estimated.belief
-        design = next_design(model, course, belief, design, time_h=time_h, deadline=deadline)
+        told, looked = _look(model, course, samples, stood, estimator=person.estimator, draws=draws, footing=footing,
+                             earlier=new_forecasts, deadline=deadline)  # fmt: skip
+        onward = next_design(model, course, looked, design, time_h=time_h, deadline=deadline)
+        if deadline is not None and deadline.expired:
+            break  # what was computed for this instant may have been cut off
+        clock_h, belief, design, pending = time_h, looked, onward, pending - 1
+        new_forecasts += told
         new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief, design))
     return Folded(
         person,
@@ -170,7 +168,26 @@ def fold(
         tuple(new_anchors),
         tuple(new_forecasts),
         tuple(_warnings(model, course, timeline, new_forecasts)),
+        pending,
     )
+
+
+def _look(
+    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, *, estimator: str, draws: FloatArray,
+    footing: Fitted | None, earlier: list[Forecast], deadline: Deadline | None,
+) -> tuple[list[Forecast], Belief]:  # fmt: skip
+    """One instant: what was expected of its measurements, and the belief after them."""
+    bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
+    # one run for each instant: a shared run would let the last bits depend on which events had arrived
+    priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
+    estimated = update(model, course, samples, belief, prior=prior_belief(model), estimator=estimator,
+                       deadline=deadline, footing=footing)  # fmt: skip
+    told = [
+        replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
+        if f.surprising else f
+        for f in _forecasts(samples, priors, bands, estimated, earlier)
+    ]  # fmt: skip
+    return told, estimated.belief
 
 
 def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot:
