@@ -12,11 +12,11 @@ import pytest
 
 from twin_service.model.pbpk.library import FOLDER, load_library
 from twin_service.outcome import Refusal
-from twin_service.qualify.children import relative_clearances, single_clearances
+from twin_service.qualify.children import Child, bias_removed, relative_clearances, single_clearances
 from twin_service.qualify.pbpk import qualify
 from twin_service.qualify.people import genotype_effects
 from twin_service.qualify.regimens import protocol_doses, shorthand_times
-from twin_service.qualify.scores import Ratio, gmfe, median, within
+from twin_service.qualify.scores import gmfe, median, within
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,22 @@ def test_groups_of_children_clear_as_published_newborns_included() -> None:
     groups, singles = children()
     assert len(groups) >= 20 and len(singles) >= 40
     assert gmfe([r.fold for r in groups]) <= 1.35
+    assert gmfe(bias_removed(groups + singles)) < gmfe([r.fold for r in groups + singles])
 
 
 @pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
-    reason="1.41 over 65 rows: 1.33 over the 22 group means, 1.46 over 43 single children and small groups "
-    "(sufentanil and vancomycin, who clear more than liver flow or filtration of their age allow)",
+    reason="1.36 over 65 rows: 1.34 over the 22 group means, 1.37 over 43 single children and small groups. With each "
+    "drug's own bias divided out scatter between children alone leaves 1.30. Caffeine of young infants (2.06) and "
+    "sufentanil (bias 0.83: 30 mL/min/kg in one study, 17 in another of the same ages) hold the rest",
 )
 def test_children_clear_as_published() -> None:
     groups, singles = children()
     assert gmfe([r.fold for r in groups + singles]) <= 1.35
 
 
-def children() -> tuple[list[Ratio], list[Ratio]]:
+def children() -> tuple[list[Child], list[Child]]:
     folder = Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER.parents[2] / "shared" / "reference")) / "pbpk"
     if not folder.exists():
         pytest.skip("no reference data: set TWIN_REFERENCE_DIR")

@@ -9,7 +9,8 @@ import pytest
 
 from twin_service.model.pbpk.checks import plasma_clearance, plasma_clearances
 from twin_service.model.pbpk.library import load_library
-from twin_service.qualify.children import Group, Kind, group_clearance, relative_clearances, single_clearances
+from twin_service.qualify.children import relative_clearances, single_clearances
+from twin_service.qualify.groups import Group, Kind, group_clearance
 from twin_service.qualify.populations import population_figures, population_ratios
 from twin_service.qualify.scores import Ratio
 
@@ -44,12 +45,23 @@ def test_clearances_by_organ_sum_to_the_total() -> None:
 
 def test_rows_without_a_person_are_left_out_and_adults_divide(tmp_path: Path) -> None:
     table = tmp_path / "Pediatrics.csv"
-    head = "ID,Study,Grouping,CL Avg,CL AvgUnit\n"
-    body = "1,Bovill 1984,mean,10.0,mL/min/kg\n2,Guay 1991,ID1,20.0,mL/min/kg\n3,Guay 1991,ID99,30.0,mL/min/kg\n"
-    table.write_text(head + body, encoding="utf-8")
+    head = "ID,Study,Grouping,tend,t Unit,CL Avg,CL AvgUnit\n"
+    rows = ("1,Bovill 1984,mean,8,h,10.0,mL/min/kg", "2,Guay 1991,ID1,360,min,20.0,mL/min/kg",
+            "3,Guay 1991,ID99,60,min,30.0,mL/min/kg")  # fmt: skip
+    table.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
     (row,) = single_clearances(table, LIBRARY)
     assert row.name == "sufentanil Guay 1991 ID1" and row.observed == pytest.approx(2.0)
+    assert row.drug == "sufentanil" and row.age_y == 2.08 and not row.group
     assert 1.2 < row.predicted < 2.2
+
+
+def test_a_clearance_in_ml_a_minute_is_per_kg_of_the_study_s_own_people(tmp_path: Path) -> None:
+    table = tmp_path / "Pediatrics.csv"
+    head = "ID,Study,Grouping,tend,t Unit,CL Avg,CL AvgUnit\n"
+    rows = ("1,Boekh 1988,mean 0.5g,720,min,65.1,mL/min", "2,Schaad 1980,ID 4,7,h,2.0,mL/min/kg")
+    table.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    (row,) = single_clearances(table, LIBRARY)
+    assert row.observed == pytest.approx(2.0)
 
 
 def test_group_means_are_relative_to_the_adults_of_their_table(tmp_path: Path) -> None:

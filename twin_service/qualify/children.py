@@ -4,87 +4,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from twin_service.model.pbpk.checks import plasma_clearance
-from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import FOLDER, Library, parse_toml
-from twin_service.model.pbpk.physiology import create_body, reference_size
 from twin_service.model.pbpk.record import DrugRecord
-from twin_service.model.pbpk.studies import Treatment, course, observe
-from twin_service.qualify.observed import drug_id, rows
-from twin_service.qualify.scores import Ratio
+from twin_service.qualify.groups import Group, Kind, Sampling, chronic_clearance, group_clearance, induces_itself
+from twin_service.qualify.observed import HOUR, drug_id, rows
+from twin_service.qualify.scores import Ratio, gmfe, split, within
 
 ADULT_Y = 18.0
-ADULT_KG = 73.0
-AGES = 7
-WINDOW_H = 480.0
 # Oral clearances stand for clearance only where nearly all of a dose arrives.
 FULLY_AVAILABLE = {"theophylline", "caffeine", "carbamazepine", "s_warfarin"}
+SEXES = {"male": (0.0,), "female": (1.0,), "both": (0.0, 1.0)}
+# Drugs from whose clearance in children the maturation of their enzyme was drawn (`library/enzymes.toml`), or may have
+# been (S-warfarin): their rows say how well the curve closes, not how well an unseen drug is predicted.
+DRAWN_FROM = frozenset({"caffeine", "theophylline", "midazolam", "sufentanil", "s_warfarin"})
 WHO = FOLDER / "physiology" / "human.check.toml"
 
 
 @dataclass(frozen=True)
-class Group:
-    """People whose mean clearance was published: ages, mean weight (kg; None: the usual one), weeks of gestation."""
+class Child(Ratio):
+    """One row of a table of children: the drug, the (mean) age, and whether it is a group mean relative to adults."""
 
-    ages_y: tuple[float, float]
-    weight_kg: float | None = None
-    gestational_age_wk: float = 0.0
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a published clearance is: of whole blood (over the blood:plasma ratio), oral (over what is available)."""
-
-    blood: bool = False
-    oral: bool = False
+    drug: str
+    age_y: float
+    group: bool
 
 
-def group_clearance(drug: DrugRecord, library: Library, group: Group, kind: Kind | None = None) -> float:
-    """Mean clearance (L/h/kg) over a group: its ages evenly, both sexes, weights of their age scaled to its mean."""
-    kind = kind or Kind()
-    species = library.species["human"]
-    people = list(_people(library, group))
-    found = []
-    for person in people:
-        cleared = plasma_clearance(drug, library, person) / person["weight_kg"]
-        if kind.blood:
-            cleared /= disposition(drug, species, create_body(species, person), reference_body(species)).bp
-        found.append(cleared)
-    available = bioavailability(drug, library, people[len(people) // 2]) if kind.oral else 1.0
-    return float(np.mean(found)) / available
-
-
-def _people(library: Library, group: Group) -> Iterator[dict[str, float]]:
-    species = library.species["human"]
-    ages = np.linspace(*group.ages_y, AGES if len(set(group.ages_y)) > 1 else 1)
-    people = [(float(a), s) for a in ages for s in (0.0, 1.0)]
-    usual = np.array([reference_size(species, a, s > 0.5)[1] for a, s in people])
-    weights = usual * (1.0 if group.weight_kg is None else group.weight_kg / usual.mean())
-    for (age, female), weight in zip(people, weights, strict=True):
-        person = {"age_y": age, "sex_female": female, "weight_kg": float(weight)}
-        yield person | ({"gestational_age_wk": group.gestational_age_wk} if group.gestational_age_wk else {})
-
-
-def bioavailability(drug: DrugRecord, library: Library, person: Mapping[str, float]) -> float:
-    """Share of an oral dose that reaches the blood: areas of an oral and an intravenous dose of 1 mg to the end."""
-    areas = [
-        observe(course([dose], person, library), drug.id, (0.0, WINDOW_H), dose)["auc_inf"]
-        for dose in (Treatment(drug.id, "oral", 1.0), Treatment(drug.id, "iv", 1.0, duration_h=0.1))
-    ]
-    return areas[0] / areas[1]
-
-
-def relative_clearances(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:
+def relative_clearances(path: Path, library: Library, drugs: set[str] | None = None) -> list[Child]:
     """Children's clearance per kg relative to the same table's adults (same drug and route), predicted and observed.
 
-    Relative, because oral rows hold CL/F and chronic rows an induced clearance: both divide out. Johnson 2006, Clin
-    Pharmacokinet 45:931
+    Relative, because oral rows hold CL/F, which divides out. A drug that induces itself is taken at steady state, as
+    its patients were. Johnson 2006, Clin Pharmacokinet 45:931
     """
     adults: dict[tuple[str, str], dict[str, str]] = {}
     children: list[tuple[dict[str, str], str]] = []
@@ -98,23 +53,28 @@ def relative_clearances(path: Path, library: Library, drugs: set[str] | None = N
             adults.setdefault((drug, row["Route"]), row)
         elif float(row["Age.max"]) <= ADULT_Y:
             children.append((row, drug))
+    predicted = {key: _predicted(library.drug(key[0]), library, row) for key, row in adults.items()}
     found = []
     for row, drug in children:
-        adult = adults.get((drug, row["Route"]))
-        if adult is None:
+        key = (drug, row["Route"])
+        if key not in adults:
             continue
-        record = library.drug(drug)
-        predicted = group_clearance(record, library, _group(row)) / group_clearance(record, library, _group(adult))
-        observed = float(row["Clearance.mean"]) / float(adult["Clearance.mean"])
-        found.append(Ratio(f"{drug} {float(row['Age.min']):.3g} to {float(row['Age.max']):.3g} y", observed, predicted))
+        ratio = _predicted(library.drug(drug), library, row) / predicted[key]
+        observed = float(row["Clearance.mean"]) / float(adults[key]["Clearance.mean"])
+        low, high = float(row["Age.min"]), float(row["Age.max"])
+        found.append(Child(f"{drug} {low:.3g} to {high:.3g} y", observed, ratio, drug, (low + high) / 2.0, True))
     return found
 
 
-def _group(row: Mapping[str, str]) -> Group:
-    return Group((float(row["Age.min"]), float(row["Age.max"])), float(row["BW.mean"]) if row["BW.mean"] else None)
+def _predicted(drug: DrugRecord, library: Library, row: Mapping[str, str]) -> float:
+    ages = (float(row["Age.min"]), float(row["Age.max"]))
+    group = Group(ages, float(row["BW.mean"]) if row["BW.mean"] else None)
+    if row["Route"] != "iv" and induces_itself(drug):
+        return chronic_clearance(drug, library, group)
+    return group_clearance(drug, library, group)
 
 
-def single_clearances(path: Path, library: Library, drugs: set[str] | None = None) -> list[Ratio]:
+def single_clearances(path: Path, library: Library, drugs: set[str] | None = None) -> list[Child]:
     """Clearance per kg of the children in `human.check.toml`, relative to the table's adults where it has some."""
     table, studies = list(rows(path)), parse_toml(WHO)["study"]
     found, adults = [], defaultdict(list)
@@ -122,14 +82,17 @@ def single_clearances(path: Path, library: Library, drugs: set[str] | None = Non
         drug = study["drug"]
         if drug not in library.drug_paths or (drugs and drug not in drugs):
             continue
-        kind = Kind(study.get("blood", False), study.get("oral", False))
         for subject in study["subject"]:
-            observed = list(_observed(table, study["study"], subject))
+            mine = [row for row in table if row["Study"] == study["study"] and _belongs(row, subject)]
+            observed = [v for row in mine for v in _observed(row, subject)]
             if not observed:
                 continue
-            predicted = group_clearance(library.drug(drug), library, _subject(subject), kind)
+            group = _subject(subject)
+            kinds = [_kind(study, row) for row in mine]
+            each = {kind: group_clearance(library.drug(drug), library, group, kind) for kind in set(kinds)}
+            predicted = float(np.mean([each[k] for k in kinds]))
             name = f"{drug} {study['study']} {subject.get('group', subject.get('row'))}"
-            row = Ratio(name, float(np.mean(observed)), predicted)
+            row = Child(name, float(np.mean(observed)), predicted, drug, float(np.mean(group.ages_y)), False)
             if study.get("adult", False):
                 adults[drug].append(row)
             else:
@@ -137,27 +100,76 @@ def single_clearances(path: Path, library: Library, drugs: set[str] | None = Non
     return found
 
 
-def _relative(row: Ratio, adults: Sequence[Ratio]) -> Ratio:
+def _relative(row: Child, adults: Sequence[Child]) -> Child:
     if not adults:
         return row
     observed, predicted = (float(np.mean(v)) for v in zip(*((a.observed, a.predicted) for a in adults), strict=True))
-    return Ratio(row.name, row.observed / observed, row.predicted / predicted)
+    return replace(row, observed=row.observed / observed, predicted=row.predicted / predicted)
 
 
-def _observed(table: Sequence[Mapping[str, str]], study: str, subject: Mapping[str, Any]) -> Iterator[float]:
-    """Clearances in L/h/kg of the rows that belong to `subject`; a group "ind" takes ind1, ind2 ..."""
-    for row in table:
-        mine = row["Grouping"] == subject.get("group") or int(row["ID"]) == subject.get("row")
-        mine = mine or (subject.get("group") == "ind" and row["Grouping"].startswith("ind"))
-        if row["Study"] != study or not mine:
-            continue
-        if row["CL AvgUnit"] == "mL/min/kg":
-            yield float(row["CL Avg"]) * 0.06
-        elif row["CL AvgUnit"] == "mL/min":
-            yield float(row["CL Avg"]) * 0.06 / ADULT_KG
+def _belongs(row: Mapping[str, str], subject: Mapping[str, Any]) -> bool:
+    """Whether a row of the table is of `subject`; a group "ind" takes ind1, ind2 ..."""
+    if row["Grouping"] == subject.get("group") or int(row["ID"]) == subject.get("row"):
+        return True
+    return subject.get("group") == "ind" and row["Grouping"].startswith("ind")
+
+
+def _observed(row: Mapping[str, str], subject: Mapping[str, Any]) -> Iterator[float]:
+    """The row's clearance in L/h/kg; one in mL/min is per kg by the weight the study gives (`weight_kg`)."""
+    if row["CL AvgUnit"] == "mL/min/kg":
+        yield float(row["CL Avg"]) * 0.06
+    elif row["CL AvgUnit"] == "mL/min":
+        yield float(row["CL Avg"]) * 0.06 / float(subject["weight_kg"])
+
+
+def _kind(study: Mapping[str, Any], row: Mapping[str, str]) -> Kind:
+    """Of one dose (`dose_h`, how long it ran) the row says until when samples were taken."""
+    sampling = None
+    if "dose_h" in study:
+        sampling = Sampling(float(study["dose_h"]), float(row["tend"]) * HOUR[row["t Unit"]])
+    return Kind(study.get("blood", False), study.get("oral", False), sampling)
 
 
 def _subject(subject: Mapping[str, Any]) -> Group:
     age = subject["age_y"]
     span = (float(age[0]), float(age[1])) if isinstance(age, list) else (float(age), float(age))
-    return Group(span, subject.get("weight_kg"), float(subject.get("gestational_age_wk", 0.0)))
+    weeks = float(subject.get("gestational_age_wk", 0.0))
+    return Group(span, subject.get("weight_kg"), weeks, SEXES[subject.get("sex", "both")])
+
+
+def by_drug(children: Sequence[Child]) -> dict[str, list[Child]]:
+    """The rows of each drug, by name."""
+    found: dict[str, list[Child]] = defaultdict(list)
+    for child in children:
+        found[child.drug].append(child)
+    return dict(sorted(found.items()))
+
+
+def bias_removed(children: Sequence[Child]) -> list[float]:
+    """Fold errors with each drug's geometric mean divided out: what no change to a drug or a curve could mend."""
+    return [c.fold / split([x.fold for x in rows]).bias for rows in by_drug(children).values() for c in rows]
+
+
+def children_figures(children: Sequence[Child]) -> dict[str, float]:
+    """Over all rows of both tables, each table, the rows of drugs that gave no curve, and by drug with its bias."""
+    if not children:
+        return {}
+    folds = [c.fold for c in children]
+    groups, singles = ([c.fold for c in children if c.group == which] for which in (True, False))
+    unseen = [c.fold for c in children if c.drug not in DRAWN_FROM]
+    figures = {
+        "pbpk.pediatric_n": float(len(folds)),
+        "pbpk.pediatric_cl_gmfe": gmfe(folds),
+        "pbpk.pediatric_within_2fold": within(folds, 2.0),
+        "pbpk.pediatric_bias": split(folds).bias,
+        "pbpk.pediatric_bias_removed_gmfe": gmfe(bias_removed(children)),
+        "pbpk.pediatric_groups_n": float(len(groups)),
+        "pbpk.pediatric_groups_cl_gmfe": gmfe(groups),
+        "pbpk.pediatric_singles_cl_gmfe": gmfe(singles),
+        "pbpk.pediatric_unseen_n": float(len(unseen)),
+        "pbpk.pediatric_unseen_cl_gmfe": gmfe(unseen),
+    }
+    for drug, rows_ in by_drug(children).items():
+        parts = split([c.fold for c in rows_])
+        figures |= {f"pbpk.pediatric_cl_gmfe.{drug}": parts.gmfe, f"pbpk.pediatric_bias.{drug}": parts.bias}
+    return figures

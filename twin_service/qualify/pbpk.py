@@ -16,7 +16,7 @@ from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import FOLDER, Library, load_library
 from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
 from twin_service.qualify.antibodies import antibody_courses, check_antibodies
-from twin_service.qualify.children import relative_clearances, single_clearances
+from twin_service.qualify.children import Child, children_figures, relative_clearances, single_clearances
 from twin_service.qualify.courses import CourseResult, run_courses
 from twin_service.qualify.individuals import caffeine_alone, theophylline_volunteers
 from twin_service.qualify.interactions import InteractionResult, run_interactions
@@ -39,7 +39,7 @@ class Qualification:
     checks: list[StudyFinding]
     courses: list[CourseResult]
     interactions: list[InteractionResult]
-    children: list[Ratio]
+    children: list[Child]
     genotypes: list[Ratio]
     populations: list[PopulationRatio]
     previous: dict[str, float]
@@ -99,24 +99,23 @@ def measure(
     figures |= population_figures(populations)
     courses: list[CourseResult] = []
     interactions: list[InteractionResult] = []
-    groups: list[Ratio] = []
-    singles: list[Ratio] = []
+    children: list[Child] = []
     if reference is not None:
-        courses, interactions, groups, singles = _against(reference, library, drugs, progress)
+        courses, interactions, children = _against(reference, library, drugs, progress)
         figures |= course_figures(courses) | interaction_figures(interactions)
-        figures |= children_figures(groups, singles)
+        figures |= children_figures(children)
         figures |= _volume_figures(reference, library) | _animal_figures(reference, library)
     else:
         progress("no reference data: only check files and genotypes were measured")
     if drugs is None:
         progress("three interacting drugs for 14 days")
         figures["pbpk.three_drugs_14d_ms"] = three_drugs_ms(library)
-    return Qualification(figures, checks, courses, interactions, groups + singles, genotypes, populations, previous)
+    return Qualification(figures, checks, courses, interactions, children, genotypes, populations, previous)
 
 
 def _against(
     reference: Path, library: Library, drugs: set[str] | None, progress: Progress
-) -> tuple[list[CourseResult], list[InteractionResult], list[Ratio], list[Ratio]]:
+) -> tuple[list[CourseResult], list[InteractionResult], list[Child]]:
     osp = reference / "pbpk" / "osp"
     studies = observed_studies(osp, library, drugs)
     more = theophylline_volunteers(reference / "pbpk" / "popk" / "Theoph.csv")
@@ -127,8 +126,8 @@ def _against(
     progress("interaction table")
     interactions = run_interactions(osp / "DDI.csv", library, drugs)
     progress("clearance of children")
-    groups = relative_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs)
-    return courses, interactions, groups, single_clearances(osp / "Pediatrics.csv", library, drugs)
+    children = relative_clearances(reference / "pbpk" / "httk" / "johnson_v2.0.4.csv", library, drugs)
+    return courses, interactions, children + single_clearances(osp / "Pediatrics.csv", library, drugs)
 
 
 def course_figures(courses: list[CourseResult]) -> dict[str, float]:
@@ -149,25 +148,6 @@ def course_figures(courses: list[CourseResult]) -> dict[str, float]:
         "pbpk.cmax_within_2fold": within([c.cmax_ratio for c in checked], 2.0),
         "pbpk.build_auc_within_2fold": within([c.auc_ratio for c in build], 2.0),
     }
-
-
-def children_figures(groups: list[Ratio], singles: list[Ratio]) -> dict[str, float]:
-    """Over all rows of both tables; over the table of group means and the one of children and small groups; by drug."""
-    if not groups + singles:
-        return {}
-    by_drug: dict[str, list[float]] = defaultdict(list)
-    for r in groups + singles:
-        by_drug[r.name.split()[0]].append(r.fold)
-    folds = [r.fold for r in groups + singles]
-    figures = {
-        "pbpk.pediatric_n": float(len(folds)),
-        "pbpk.pediatric_cl_gmfe": gmfe(folds),
-        "pbpk.pediatric_within_2fold": within(folds, 2.0),
-        "pbpk.pediatric_groups_n": float(len(groups)),
-        "pbpk.pediatric_groups_cl_gmfe": gmfe([r.fold for r in groups]),
-        "pbpk.pediatric_singles_cl_gmfe": gmfe([r.fold for r in singles]),
-    }
-    return figures | {f"pbpk.pediatric_cl_gmfe.{d}": gmfe(f) for d, f in sorted(by_drug.items())}
 
 
 def interaction_figures(results: list[InteractionResult]) -> dict[str, float]:

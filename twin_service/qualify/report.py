@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twin_service.qualify.children_report import children_section
 from twin_service.qualify.courses import CourseResult
 from twin_service.qualify.scores import gmfe, within
 
@@ -38,7 +39,7 @@ def write_report(result: Qualification, path: Path) -> None:
         _scatter_section(result),
         _checks(result),
         _pairs(result),
-        _ratios("Children: clearance per kg relative to adults", result.children),
+        children_section(result.children),
         _populations(result),
         _ratios("Genotypes: area relative to the reference genotype", result.genotypes),
         _time_courses(result.courses),

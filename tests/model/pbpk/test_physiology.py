@@ -189,3 +189,18 @@ def test_an_age_outside_the_body_is_refused() -> None:
     for person in ({"age_y": 95.5}, {"age_y": -0.1}, {"gestational_age_wk": 23.0}):
         with pytest.raises(Refusal, match="outside what its file was built for"):
             create_body(HUMAN, person)
+
+
+@pytest.mark.parametrize("age_y", [0.01, 0.1, 0.25, 0.5, 1.0])
+def test_cardiac_output_follows_weight_through_the_first_year(age_y: float) -> None:
+    body = create_body(HUMAN, {"age_y": age_y})
+    # 204 (SD 45) mL/min/kg, constant in 31 healthy infants: Alverson 1987, doi:10.7863/jum.1987.6.9.519
+    assert body.cardiac_output / 0.06 / body.weight_kg == pytest.approx(204.0, rel=0.03)
+
+
+def test_liver_flow_per_kg_is_highest_in_early_childhood() -> None:
+    flow = [
+        hepatic_flow(b) / b.weight_kg for b in (create_body(HUMAN, {"age_y": a}) for a in (1.0, 2.0, 5.0, 10.0, 30.0))
+    ]
+    assert flow[0] < flow[1] < flow[2] > flow[3] > flow[4]
+    assert 1.4 < flow[0] / flow[4] < 1.8
