@@ -131,8 +131,10 @@ class Server:
     def _bind(self) -> int:
         s = self.settings
         try:
-            if s.tls_certificate is None or s.tls_key is None:
+            if s.tls_certificate is None and s.tls_key is None and s.tls_client_authority is None:
                 return int(self._grpc.add_insecure_port(s.listen))
+            if s.tls_certificate is None or s.tls_key is None:
+                raise OSError("encryption needs tls_certificate and tls_key together")
             authority = s.tls_client_authority.read_bytes() if s.tls_client_authority else None
             credentials = grpc.ssl_server_credentials(
                 [(s.tls_key.read_bytes(), s.tls_certificate.read_bytes())], authority, authority is not None
