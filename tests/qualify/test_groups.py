@@ -6,6 +6,7 @@ import pytest
 
 from twin_service.model.pbpk.checks import plasma_clearance
 from twin_service.model.pbpk.library import load_library
+from twin_service.model.pbpk.physiology import reference_size
 from twin_service.qualify.groups import (
     Group,
     Kind,
@@ -13,22 +14,53 @@ from twin_service.qualify.groups import (
     chronic_clearance,
     group_clearance,
     induces_itself,
+    members,
     oral_clearance,
-    people,
     sampled_clearance,
 )
 
 LIBRARY = load_library()
+HUMAN = LIBRARY.species["human"]
 CHILD = {"age_y": 5.0, "weight_kg": 18.0}
 
 
 def test_a_group_has_its_sexes_and_its_mean_weight() -> None:
-    men = list(people(LIBRARY, Group((20.0, 40.0), 66.0, sexes=(0.0,))))
-    assert {p["sex_female"] for p in men} == {0.0} and len(men) == 7
-    assert sum(p["weight_kg"] for p in men) / 7 == pytest.approx(66.0)
-    newborn = next(people(LIBRARY, Group((0.02, 0.02), gestational_age_wk=30.0)))
-    assert newborn["gestational_age_wk"] == 30.0
-    assert "gestational_age_wk" not in men[0]
+    men = members(LIBRARY, Group((20.0, 40.0), 66.0, sexes=(0.0,)))
+    assert {p["sex_female"] for p, _ in men} == {0.0}
+    assert sum(q for _, q in men) == pytest.approx(1.0)
+    assert sum(q * p["weight_kg"] for p, q in men) == pytest.approx(66.0)
+    ((newborn, share),) = members(LIBRARY, Group((0.02, 0.02), gestational_age_wk=30.0, sexes=(1.0,)))
+    assert newborn["gestational_age_wk"] == 30.0 and share == 1.0
+    assert "gestational_age_wk" not in men[0][0]
+
+
+def test_a_group_lighter_than_its_ages_is_younger_and_lighter() -> None:
+    def means(weight: float | None) -> tuple[float, float]:
+        people = members(LIBRARY, Group((3.0, 10.0), weight))
+        age = sum(q * p["age_y"] for p, q in people)
+        usual = sum(q * reference_size(HUMAN, p["age_y"], False)[1] for p, q in people)
+        return age, sum(q * p["weight_kg"] for p, q in people) / usual
+
+    even, light, heavy = means(None), means(17.2), means(28.0)
+    assert even == (pytest.approx(6.5), pytest.approx(1.0))
+    assert light[0] < even[0] - 1.0 and heavy[0] > even[0] + 0.5
+    assert 0.85 < light[1] < 0.99 < 1.01 < heavy[1] < 1.15
+
+
+def test_people_of_their_usual_mean_weight_are_left_as_they_are() -> None:
+    plain = members(LIBRARY, Group((3.0, 10.0)))
+    usual = sum(q * p["weight_kg"] for p, q in plain)
+    # with every weight of an age the mean is 1.5 % higher: exp(0.17^2/2)
+    people = members(LIBRARY, Group((3.0, 10.0), usual * 1.0145))
+    by_age = {p["age_y"]: 0.0 for p, _ in people}
+    for p, q in people:
+        by_age[p["age_y"]] += q
+    assert list(by_age.values()) == pytest.approx([1.0 / 7.0] * 7, rel=0.02)
+
+
+def test_a_mean_weight_that_nobody_of_the_ages_has_is_not_reached() -> None:
+    with pytest.raises(AssertionError, match="beyond everyone"):
+        members(LIBRARY, Group((3.0, 10.0), 90.0))
 
 
 @pytest.mark.parametrize("drug", ["sufentanil", "vancomycin"])

@@ -127,15 +127,11 @@ def test_groups_of_children_clear_as_published_newborns_included() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="1.36 over 65 rows: 1.34 over the 22 group means, 1.37 over 43 single children and small groups. With each "
-    "drug's own bias divided out scatter between children alone leaves 1.30. Caffeine of young infants (2.06) and "
-    "sufentanil (bias 0.83: 30 mL/min/kg in one study, 17 in another of the same ages) hold the rest",
-)
 def test_children_clear_as_published() -> None:
     groups, singles = children()
+    assert len(singles) >= 50
     assert gmfe([r.fold for r in groups + singles]) <= 1.35
+    assert within([r.fold for r in groups + singles], 2.0) >= 0.93
 
 
 def children() -> tuple[list[Child], list[Child]]:

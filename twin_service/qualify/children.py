@@ -108,10 +108,8 @@ def _relative(row: Child, adults: Sequence[Child]) -> Child:
 
 
 def _belongs(row: Mapping[str, str], subject: Mapping[str, Any]) -> bool:
-    """Whether a row of the table is of `subject`; a group "ind" takes ind1, ind2 ..."""
-    if row["Grouping"] == subject.get("group") or int(row["ID"]) == subject.get("row"):
-        return True
-    return subject.get("group") == "ind" and row["Grouping"].startswith("ind")
+    """Whether a row of the table is of `subject`."""
+    return row["Grouping"] == subject.get("group") or int(row["ID"]) == subject.get("row")
 
 
 def _observed(row: Mapping[str, str], subject: Mapping[str, Any]) -> Iterator[float]:

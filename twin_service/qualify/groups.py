@@ -9,19 +9,21 @@ chronic       CL/F = dose/AUC over an interval at steady state, of a drug that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 
 from twin_service.model.pbpk.checks import plasma_clearance
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library
+from twin_service.model.pbpk.people import WEIGHT_BY_HEIGHT
 from twin_service.model.pbpk.physiology import create_body, reference_size
 from twin_service.model.pbpk.record import DrugRecord
-from twin_service.model.pbpk.studies import Treatment, course, observe, series
+from twin_service.model.pbpk.studies import Floats, Treatment, course, observe, series
 
-AGES = 7
+AGES, SIZES = 7, 5
 WINDOW_H = 480.0
 # Four weeks complete the induction by a drug with a half-life of a day: Bertilsson 1980, Clin Pharmacol Ther 27:83
 CHRONIC_DAYS, INTERVAL_H = 28, 12.0
@@ -59,11 +61,11 @@ class Kind:
 
 
 def group_clearance(drug: DrugRecord, library: Library, group: Group, kind: Kind | None = None) -> float:
-    """Mean clearance (L/h/kg) over a group: its ages evenly, its sexes, weights of their age scaled to its mean."""
+    """Mean clearance (L/h/kg) over the members of a group."""
     kind = kind or Kind()
     species = library.species["human"]
-    found = []
-    for person in people(library, group):
+    mean = 0.0
+    for person, share in members(library, group):
         if kind.oral:
             cleared = oral_clearance(drug, library, person)
         elif kind.sampling is not None:
@@ -72,20 +74,52 @@ def group_clearance(drug: DrugRecord, library: Library, group: Group, kind: Kind
             cleared = plasma_clearance(drug, library, person)
         if kind.blood:
             cleared /= disposition(drug, species, create_body(species, person), reference_body(species)).bp
-        found.append(cleared / person["weight_kg"])
-    return float(np.mean(found))
+        mean += share * cleared / person["weight_kg"]
+    return mean
 
 
-def people(library: Library, group: Group) -> Iterator[dict[str, float]]:
-    """The group's people, one of each age and sex."""
+def members(library: Library, group: Group) -> list[tuple[dict[str, float], float]]:
+    """The group's people and the share of each.
+
+    One age: the usual or the stated weight. A span of ages: its ages evenly, usual weights; with a mean weight, people
+    of these ages and sexes and of every weight, in the shares that have this mean and differ least from even ones
+    (p ~ exp(t w), the least relative entropy): a group lighter than usual is younger as well as lighter.
+    """
     species = library.species["human"]
-    ages = np.linspace(*group.ages_y, AGES if len(set(group.ages_y)) > 1 else 1)
-    pairs = [(float(a), s) for a in ages for s in group.sexes]
-    usual = np.array([reference_size(species, a, s > 0.5)[1] for a, s in pairs])
-    weights = usual * (1.0 if group.weight_kg is None else group.weight_kg / usual.mean())
-    for (age, female), weight in zip(pairs, weights, strict=True):
-        person = {"age_y": age, "sex_female": female, "weight_kg": float(weight)}
-        yield person | ({"gestational_age_wk": group.gestational_age_wk} if group.gestational_age_wk else {})
+    span = len(set(group.ages_y)) > 1
+    ages = np.linspace(*group.ages_y, AGES if span else 1)
+    found = [
+        ({"age_y": float(a), "sex_female": s}, reference_size(species, a, s > 0.5)[1])
+        for a in ages
+        for s in group.sexes
+    ]
+    weights = np.array([w for _, w in found])
+    shares = np.full(len(found), 1.0 / len(found))
+    if group.weight_kg is not None and not span:
+        weights = weights * group.weight_kg / weights.mean()
+    elif group.weight_kg is not None:
+        cv = species.variability
+        z, density = np.polynomial.hermite_e.hermegauss(SIZES)
+        spread = np.exp(np.hypot(cv["weight_kg"], cv["height_cm"] * WEIGHT_BY_HEIGHT) * z)
+        found = [f for f in found for _ in z]
+        weights = np.outer(weights, spread).ravel()
+        shares = _tilted(weights, np.tile(density / density.sum(), len(shares)) / len(shares), group.weight_kg)
+    born = {"gestational_age_wk": group.gestational_age_wk} if group.gestational_age_wk else {}
+    return [
+        ({**p, "weight_kg": float(w), **born}, float(q)) for (p, _), w, q in zip(found, weights, shares, strict=True)
+    ]
+
+
+def _tilted(weights: Floats, prior: Floats, mean: float) -> Floats:
+    """Shares p ~ prior exp(t w) with the mean weight `mean`. Csiszar 1975, doi:10.1214/aop/1176996454"""
+    assert weights.min() < mean < weights.max(), "the mean weight of a group lies beyond everyone of its ages"
+    scaled = (weights - mean) / weights.std()
+
+    def shares(t: float) -> Floats:
+        p = prior * np.exp(np.clip(t * scaled, -500.0, 500.0))
+        return np.asarray(p / p.sum())
+
+    return shares(float(brentq(lambda t: float(shares(t) @ scaled), -60.0, 60.0)))
 
 
 def oral_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float]) -> float:
@@ -124,12 +158,12 @@ def chronic_clearance(drug: DrugRecord, library: Library, group: Group) -> float
     Level and dose are found by steps, dose <- dose wanted/found, since clearance rises with the level.
     """
     wanted = _window_middle(drug)
-    members = list(people(library, group))
-    middle = members[len(members) // 2]
+    people = members(library, group)
+    middle = {key: sum(share * p[key] for p, share in people) for key in ("age_y", "weight_kg")}
     mg_kg = START_MG_KG
     for _ in range(TITRATIONS):
         mg_kg *= wanted / _steady_level(drug, library, middle, mg_kg)
-    return float(np.mean([mg_kg / INTERVAL_H / _steady_level(drug, library, p, mg_kg) for p in members]))
+    return sum(share * mg_kg / INTERVAL_H / _steady_level(drug, library, p, mg_kg) for p, share in people)
 
 
 def _steady_level(drug: DrugRecord, library: Library, person: Mapping[str, float], mg_kg: float) -> float:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from twin_service.model.pbpk.conditions import aag_g_l, albumin_g_l, enzyme_disease, fat_free_mass
+from twin_service.model.pbpk.conditions import (
+    aag_g_l,
+    albumin_g_l,
+    body_surface,
+    enzyme_disease,
+    fat_free_mass,
+    filtration_since_birth,
+)
 from twin_service.model.pbpk.elimination import hepatic_flow, maturation
 from twin_service.model.pbpk.library import load_library
 from twin_service.model.pbpk.physiology import create_body
@@ -26,10 +33,10 @@ def test_reference_man_has_the_published_organs() -> None:
 
 @pytest.mark.parametrize(
     ("age", "weight", "gfr_low", "gfr_high"),
-    [(0.0, 3.5, 3, 6), (1.0, 10.0, 20, 35), (5.0, 19.0, 38, 55), (80.0, 70.0, 60, 90)],
+    [(0.0, 3.5, 1.9, 3.2), (0.077, 4.5, 6.5, 10.0), (1.0, 10.0, 20, 35), (5.0, 19.0, 38, 55), (80.0, 70.0, 60, 90)],
 )
 def test_filtration_matures_and_declines(age: float, weight: float, gfr_low: float, gfr_high: float) -> None:
-    # Rhodin 2009, doi:10.1007/s00467-008-0997-5; Lindeman 1985
+    # Rhodin 2009, doi:10.1007/s00467-008-0997-5; Lindeman 1985; newborns Smeets 2022, doi:10.1681/ASN.2021101326
     assert gfr_low < create_body(HUMAN, {"age_y": age, "weight_kg": weight}).gfr_l_h / 0.06 < gfr_high
 
 
@@ -204,3 +211,21 @@ def test_liver_flow_per_kg_is_highest_in_early_childhood() -> None:
     ]
     assert flow[0] < flow[1] < flow[2] > flow[3] > flow[4]
     assert 1.4 < flow[0] / flow[4] < 1.8
+
+
+def test_filtration_starts_with_birth_and_joins_maturity_in_four_months() -> None:
+    days = [filtration_since_birth(d / 365.25, {}) for d in (0.0, 2.0, 5.0, 28.0, 119.9, 121.0, 4000.0)]
+    assert days[0] < days[1] < days[2] < days[3] > days[4] > days[5] == days[6] == 1.0
+    assert days[4] == pytest.approx(1.0, abs=0.001)
+    # healthy at term 40.6 (36.7 to 44.5) at 5 and 59.4 (45.9 to 72.9) mL/min per 1.73 m2 at 28 days, Smeets 2022
+    for day, measured in ((5.0, 40.6), (28.0, 59.4)):
+        b = create_body(HUMAN, {"age_y": day / 365.25})
+        assert b.gfr_l_h / 0.06 / body_surface(b.weight_kg, b.height_cm) * 1.73 == pytest.approx(measured, rel=0.02)
+
+
+def test_birth_starts_filtration_of_a_preterm_child_too_but_lifts_it_no_further() -> None:
+    early = {"gestational_age_wk": 30.0}
+    assert filtration_since_birth(0.0, early) == filtration_since_birth(0.0, {})
+    assert filtration_since_birth(28.0 / 365.25, early) == 1.0
+    between = filtration_since_birth(28.0 / 365.25, {"gestational_age_wk": 36.0})
+    assert 1.0 < between < filtration_since_birth(28.0 / 365.25, {})
