@@ -92,10 +92,38 @@ def test_a_users_own_model_is_fitted_to_the_independent_mode(files: tuple[Path, 
 
 
 def test_evaluate_takes_the_same_file_and_counts_every_reading(files: tuple[Path, Path], tmp_path: Path) -> None:
-    run("evaluate", *files, "--json", tmp_path / "e.json")
+    said = run("evaluate", *files, "--json", tmp_path / "e.json", "--out", tmp_path / "out")
     figures = json.loads((tmp_path / "e.json").read_text())["figures"]
     assert figures["evaluate.observations"] == 5.0
     assert figures["evaluate.posterior_rrmse"] < 1.0
+    assert "1 patients, 5 readings; TIME in h, AMT in mg, oddol in mg/L" in said and "warning" not in said
+    with (tmp_path / "out" / "forecasts.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert [float(r["value"]) for r in rows] == [3.1, 2.2, 6.5, 2.0, 0.05] and rows[4]["censored"] == "True"
+    assert "share of readings inside the 90 % band" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "fit-individual"])
+def test_a_table_in_other_units_is_doubted_in_words(files: tuple[Path, Path], tmp_path: Path, command: str) -> None:
+    """The same readings in ug/L: a thousand times too high, and said before any figure."""
+    model, table = files
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    for row in rows[1:]:
+        row[3] = row[3] if row[3] == "." else str(1000.0 * float(row[3]))
+    table.write_text("\n".join(map(",".join, rows)) + "\n")
+    said = run(command, model, table, "--workers", 1)
+    assert "warning: readings of oddol lie a median" in said and "times above" in said
+    assert "AMT in mg, oddol in mg/L. Is it in other units?" in said
+
+
+def test_evaluations_are_the_same_on_any_number_of_processes(files: tuple[Path, Path], tmp_path: Path) -> None:
+    model, table = files
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([head, *(f"{i}{r[1:]}" for i in range(1, 6) for r in rows)]) + "\n")
+    for workers in (1, 2):
+        run("evaluate", model, table, "--workers", workers, "--json", tmp_path / f"{workers}.json")
+    one, two = (json.loads((tmp_path / f"{w}.json").read_text())["figures"] for w in (1, 2))
+    assert one == two and one["evaluate.observations"] == 25.0
 
 
 def test_doses_in_mg_reach_a_whole_body_model_in_its_own_unit(tmp_path: Path) -> None:

@@ -125,6 +125,26 @@ def test_every_kind_of_file_goes_to_its_checker(tmp_path: Path) -> None:
     assert any("no file beside it" in f for f in said) and any("check[0].source: is missing" in f for f in said)
 
 
+def test_a_population_model_is_built_not_only_read(tmp_path: Path) -> None:
+    """Three compartments whose exchange is named Q2 where the structure asks for Q: found here, not at the first fit."""
+    text = '''id = "m"
+schema = 1
+version = "1"
+drug = "mol"
+title = "M"
+source = "test"
+structure = { compartments = 2, absorption = "none", elimination = "linear" }
+observables = [{ analyte = "mol", unit = "mg/L", error = { proportional = 0.2, origin = "test" } }]
+[parameters]
+CL = { value = 3.0, unit = "L/h", origin = "test" }
+V1 = { value = 3.0, unit = "L", origin = "test" }
+V2 = { value = 3.0, unit = "L", origin = "test" }
+Q2 = { value = 3.0, unit = "L/h", origin = "test" }
+'''
+    assert any("needs the parameters Q (R4)" in f for f in findings(tmp_path, text, "m.toml"))
+    assert not [f for f in findings(tmp_path, text.replace("Q2", "Q"), "m.toml") if f.startswith("error")]
+
+
 def test_a_folder_is_checked_whole(tmp_path: Path) -> None:
     findings(tmp_path, GOOD)
     findings(tmp_path, GOOD.replace('"mydrug"', '"other"').replace("CYP2D6", "CYP99"), "other.toml")

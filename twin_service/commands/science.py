@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +15,14 @@ from twin_service.commands.models import closed_model
 from twin_service.commands.prediction import predict
 from twin_service.commands.virtual import virtual_patients
 
+if TYPE_CHECKING:
+    from twin_service.evaluate.subject import Subject
+    from twin_service.model.structure import PatientModel
+
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
+Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)]
+ESTIMATORS = "auto, laplace, moments, extended, unscented or ensemble"
 
 
 def register(app: typer.Typer, bench: typer.Typer) -> None:
@@ -61,17 +68,27 @@ def qualify(
     write_figures(figures, json_file, **more)
 
 
-def evaluate(model: Model, data: Data, *, out: Out = None, estimator: str = "moments", json_file: Json = None) -> None:
+def evaluate(
+    model: Model,
+    data: Data,
+    *,
+    out: Out = None,
+    estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "moments",
+    workers: Workers = 0,
+    json_file: Json = None,
+) -> None:
     """One-step-ahead forecasts, NPDE, CWRES and a predictive check of a model on a data set."""
+    from twin_service.evaluate.evaluation_report import write_evaluation
     from twin_service.evaluate.event_table import read_event_table
     from twin_service.evaluate.report import evaluate as run
-    from twin_service.evaluate.report import write_plots
 
-    closed = closed_model(model)
-    found = run(closed, read_event_table(data, closed), _estimator(estimator))
+    closed, chosen = closed_model(model), _estimator(estimator)
+    subjects = read_event_table(data, closed)
+    notes = _told(closed, subjects)
+    found = run(closed, subjects, chosen, workers=workers or os.cpu_count() or 1, say=_say)
     if out is not None:
-        for path in write_plots(found, out, f"{model} on {data.name}"):
-            typer.echo(f"plot: {path}")
+        for path in write_evaluation(found, out, title=f"{Path(model).stem} on {data.name}", notes=notes):
+            typer.echo(f"written: {path}")
     write_figures(found.figures, json_file)
 
 
@@ -79,8 +96,8 @@ def fit_individual(
     model: Model,
     data: Data,
     *,
-    estimator: Annotated[str, typer.Option(help="auto, laplace, moments, extended, unscented or ensemble")] = "laplace",
-    workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)] = 0,
+    estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "laplace",
+    workers: Workers = 0,
     out: Out = None,
     json_file: Json = None,
 ) -> None:
@@ -91,7 +108,7 @@ def fit_individual(
 
     closed, chosen = closed_model(model), _estimator(estimator)
     subjects = read_event_table(data, closed)
-    _say(f"{len(subjects)} patients, {sum(map(len, subjects))} readings; estimator {chosen}")
+    _told(closed, subjects)
     fits = fit_individuals(closed, subjects, chosen, workers=workers or os.cpu_count() or 1)
     patients = [
         {
@@ -178,10 +195,21 @@ def _estimation(out: Path | None, patients: int) -> dict[str, float]:
 
 
 def _estimator(name: str):  # type: ignore[no-untyped-def]
-    known = ("auto", "laplace", "moments", "extended", "unscented", "ensemble")
+    known = ESTIMATORS.replace(" or ", ", ").split(", ")
     if name not in known:
         raise typer.BadParameter(f"{name!r}; known: {', '.join(known)}", param_hint="--estimator")
     return name
+
+
+def _told(model: PatientModel, subjects: Sequence[Subject]) -> list[str]:
+    """Say how the table is read, and whether it can be in those units; the doubts are returned."""
+    from twin_service.evaluate.doubts import unit_doubts, units_of
+
+    _say(f"{len(subjects)} patients, {sum(map(len, subjects))} readings; {units_of(model, subjects)}")
+    doubts = unit_doubts(model, subjects)
+    for doubt in doubts:
+        _say(f"warning: {doubt}")
+    return doubts
 
 
 def _say(line: str) -> None:

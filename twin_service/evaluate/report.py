@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from twin_service.evaluate import diagnostics, forecast
 from twin_service.evaluate.diagnostics import Check, Residuals
 from twin_service.evaluate.forecast import Forecast, forecast_subject
 from twin_service.evaluate.individual import Estimator
+from twin_service.evaluate.shares import shared_out
 from twin_service.evaluate.subject import Subject
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -28,17 +29,23 @@ class Evaluation:
 
 
 def evaluate(
-    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "moments", *, gate: float | None = None
-) -> Evaluation:
+    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "moments", *, gate: float | None = None,
+    workers: int = 1, say: Callable[[str], None] = lambda line: None,
+) -> Evaluation:  # fmt: skip
     """One-step-ahead forecasts, residuals and predictive check of `model` on `subjects`.
 
-    Raises Refusal where no subject has a reading.
+    Raises Refusal where no subject has a reading. The same numbers whatever `workers` (processes) is.
     """
     kept = [s for s in subjects if len(s)]
     if not kept:
         raise Refusal(RefusalCode.INVALID, "the table holds no reading of the model's observables",
                       field="data", reason="NO_READINGS")  # fmt: skip
-    forecasts = [f for s in kept for f in forecast_subject(model, s, estimator, gate=gate)]
+    each = shared_out(
+        lambda k: list(forecast_subject(model, kept[k], estimator, gate=gate)), len(kept), workers=workers,
+        say=lambda done: say(f"{done} patients forecast"),
+    )  # fmt: skip
+    forecasts = [f for found in each for f in found]
+    say("residuals and predictive check")
     r = diagnostics.residuals(model, kept)
     found = forecast.figures(forecasts, "evaluate")
     found |= {f"evaluate.{k}": v for k, v in diagnostics.figures(r).items()}

@@ -8,9 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twin_service.model.compose import compose
 from twin_service.model.pbpk.antibody import read_antibody
 from twin_service.model.pbpk.checks import check_file
 from twin_service.model.pbpk.library import load_library
+from twin_service.model.poppk import build_poppk
 from twin_service.model.poppk.record import parse_model
 from twin_service.model.qsp.build import block_of
 from twin_service.model.qsp.record import parse_block
@@ -74,7 +76,8 @@ def _kind(table: Mapping[str, Any], path: Path) -> Callable[[dict[str, Any], Pat
 
 
 def _population(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
-    parse_model(table)
+    record = parse_model(table)
+    compose(record.id, {record.id: build_poppk(record)})
     yield from ()
 
 
