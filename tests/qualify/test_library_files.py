@@ -126,7 +126,7 @@ def test_every_kind_of_file_goes_to_its_checker(tmp_path: Path) -> None:
 
 
 def test_a_population_model_is_built_not_only_read(tmp_path: Path) -> None:
-    """Three compartments whose exchange is named Q2 where the structure asks for Q: found here, not at the first fit."""
+    """An exchange named Q2 where the structure asks for Q: found here, not at the first fit."""
     text = '''id = "m"
 schema = 1
 version = "1"
