@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, norm, truncnorm
+from scipy.stats import ks_2samp, kstest, norm, truncnorm
 
 from twin_service.cohort.matching import Match, matching_weights
-from twin_service.cohort.population import BLOCK, Population, Spread, block_rows, check_population, draw_block
+from twin_service.cohort.population import (
+    BLOCK,
+    Correlation,
+    Population,
+    Spread,
+    block_rows,
+    check_population,
+    draw_block,
+)
 from twin_service.cohort.simulate import simulate_population, weighted_quantiles
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
@@ -124,6 +132,49 @@ def test_progress_is_told_and_a_cancelled_run_stops() -> None:
     stop = Deadline()
     with pytest.raises(Refusal, match="broken off"):
         simulate_population(neonates(2500), [COURSE], horizon_h=24.0, deadline=stop, tell=lambda share: stop.cancel())
+
+
+def correlated(*pairs: Correlation, size: int = 10 * BLOCK) -> Population:
+    spreads = (Spread("weight_kg", 75.0, 15.0, lognormal=True), Spread("age_y", 55.0, 12.0),
+               Spread("creatinine_umol_l", 90.0, 25.0, lognormal=True), Spread("sex_female", 0.4))  # fmt: skip
+    return Population(build(ModelChoice(poppk="vancomycin_goti")), size, spreads, 3, pairs)
+
+
+def test_characteristics_go_together_as_stated_and_keep_their_laws() -> None:
+    """Correlations of logarithms where lognormal; a yes with a number: the point-biserial value of a latent normal."""
+    population = correlated(Correlation("weight_kg", "age_y", -0.4), Correlation("age_y", "creatinine_umol_l", 0.6),
+                            Correlation("weight_kg", "sex_female", -0.7))  # fmt: skip
+    check_population(population)
+    drawn = [draw_block(population, b)[0] for b in range(population.blocks)]
+    x = {k: np.concatenate([d[k] for d in drawn]) for k in drawn[0]}
+    age, weight, creatinine = x["age_y"], np.log(x["weight_kg"]), np.log(x["creatinine_umol_l"])
+    assert np.corrcoef(weight, age)[0, 1] == pytest.approx(-0.4, abs=0.03)
+    assert np.corrcoef(age, creatinine)[0, 1] == pytest.approx(0.6, abs=0.03)
+    assert np.corrcoef(weight, creatinine)[0, 1] == pytest.approx(0.0, abs=0.03)
+    # mean of a standard normal below its 40 % quantile, times the correlation
+    z = (weight - weight.mean()) / weight.std()
+    assert z[x["sex_female"] == 1.0].mean() == pytest.approx(-0.7 * norm.pdf(norm.ppf(0.4)) / 0.4, abs=0.04)
+    assert x["sex_female"].mean() == pytest.approx(0.4, abs=0.02)
+    alone = correlated()
+    for name in ("weight_kg", "age_y", "creatinine_umol_l"):
+        ours = np.concatenate([draw_block(alone, b)[0][name] for b in range(alone.blocks)])
+        assert ks_2samp(x[name], ours, method="asymp").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ((Correlation("weight_kg", "height_cm", 0.5),), "'height_cm' is not among"),
+        ((Correlation("weight_kg", "weight_kg", 0.5),), "two characteristics"),
+        ((Correlation("weight_kg", "age_y", 0.5), Correlation("age_y", "weight_kg", 0.5)), "each pair once"),
+        ((Correlation("weight_kg", "age_y", 1.0),), "between -1 and 1"),
+        ((Correlation("weight_kg", "age_y", 0.9), Correlation("age_y", "creatinine_umol_l", 0.9),
+          Correlation("weight_kg", "creatinine_umol_l", -0.9)), "not positive definite"),
+    ],
+)  # fmt: skip
+def test_correlations_that_no_people_can_have_are_refused(pairs: tuple[Correlation, ...], said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        check_population(correlated(*pairs, size=10))
 
 
 @pytest.mark.parametrize(

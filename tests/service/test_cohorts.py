@@ -168,6 +168,9 @@ def test_an_operation_outlives_the_server(tmp_path: Path) -> None:
         (lambda r: r.matches.add(output="phenobarbital", mean=quantity(1, "mg/L"), sd=quantity(0, "mg/L")),
          "matches[0].sd"),
         (lambda r: setattr(r.model, "poppk", "no_such_model"), "model.poppk"),
+        (lambda r: r.correlations.add(first="weight_kg", second="weight_kg", value=0.5), "correlations[0]"),
+        (lambda r: r.correlations.add(first="weight_kg", second="apgar_score", value=0.5), "correlations[0].second"),
+        (lambda r: r.correlations.add(first="weight_kg", second="apgar_score", value=1.0), "correlations[0].value"),
     ],
 )  # fmt: skip
 def test_an_impossible_population_is_refused_at_once(client: Client, change: Any, field: str) -> None:

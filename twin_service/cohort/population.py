@@ -1,15 +1,18 @@
 """A virtual population: characteristics and random effects drawn by block, so that any block can be drawn again alone.
 
-    member i of block b: u ~ Philox(seed, b);  x = F^-1(F(low) + u (F(high) - F(low)));  eta ~ N(0, Omega)
+    member i of block b: u = Phi(L Phi^-1(v)), v ~ Philox(seed, b);  x = F^-1(F(low) + u (F(high) - F(low)))
+    eta ~ N(0, Omega)
 
-F is the normal or lognormal law of a characteristic, cut off at its limits. Blocks make the same people whatever the
-number of workers, and only the block at hand is in memory. Philox: Salmon 2011, doi:10.1145/2063384.2063405.
+F is the normal or lognormal law of a characteristic, cut off at its limits; L L' is their correlation on the scale on
+which they are normal (Gaussian copula: Nelsen 2006, doi:10.1007/0-387-28678-0). Blocks make the same people whatever
+the number of workers, and only the block at hand is in memory. Philox: Salmon 2011, doi:10.1145/2063384.2063405.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +40,24 @@ class Spread:
     lognormal: bool = False
 
 
+class Correlation(NamedTuple):
+    """How two characteristics go together: correlation of both where their laws are normal, before they are cut off."""
+
+    first: str
+    second: str
+    value: float
+
+
 @dataclass(frozen=True)
 class Population:
-    """`size` people of `model`, who differ by `spreads` and by the model's random effects."""
+    """`size` people of `model`, who differ by `spreads` and by the model's random effects; characteristics without a
+    `correlation` are independent."""
 
     model: PatientModel
     size: int
     spreads: tuple[Spread, ...] = ()
     seed: int = 0
+    correlations: tuple[Correlation, ...] = ()
 
     @property
     def blocks(self) -> int:
@@ -66,6 +79,39 @@ def check_population(population: Population) -> None:
     missing = [c.name for c in known.values() if c.default is None and c.name not in given]
     if missing:
         raise _refuse(f"{population.model.id} needs {', '.join(missing)}: say how they are spread", "covariates")
+
+
+    _check_correlations(population, given)
+
+
+def _check_correlations(population: Population, given: set[str]) -> None:
+    seen: set[frozenset[str]] = set()
+    for i, c in enumerate(population.correlations):
+        where, pair = f"correlations[{i}]", frozenset((c.first, c.second))
+        for side, name in (("first", c.first), ("second", c.second)):
+            if name not in given:
+                raise _refuse(f"{name!r} is not among the spread characteristics: {', '.join(sorted(given)) or 'none'}",
+                              f"{where}.{side}")  # fmt: skip
+        if len(pair) < 2 or pair in seen:
+            raise _refuse(f"{c.first} and {c.second}: expected two characteristics, each pair once", where)
+        if not -1.0 < c.value < 1.0:
+            raise _refuse(f"{c.first} with {c.second}: {c.value:g}; expected a number between -1 and 1",
+                          f"{where}.value")  # fmt: skip
+        seen.add(pair)
+    least = float(np.linalg.eigvalsh(_correlation(population))[0]) if population.spreads else 1.0
+    if least < 1e-9:
+        raise _refuse("no people can have all of these correlations at once (the matrix is not positive definite, "
+                      f"least eigenvalue {least:.3g}); weaken one of them", "correlations")  # fmt: skip
+
+
+def _correlation(population: Population) -> Floats:
+    """The matrix of the correlations, in the order of the spreads."""
+    place = {s.name: k for k, s in enumerate(population.spreads)}
+    matrix = np.eye(len(place))
+    for c in population.correlations:
+        i, j = place[c.first], place[c.second]
+        matrix[i, j] = matrix[j, i] = c.value
+    return matrix
 
 
 def _check_spread(s: Spread, c: Covariate, where: str) -> None:
@@ -91,9 +137,21 @@ def draw_block(population: Population, block: int) -> tuple[dict[str, Floats], F
     model, nx = population.model, len(population.model.effects)
     limits = {c.name: c for c in model.covariates}
     # drawn whole, so that a smaller last block holds the same people as a full one would
-    found = {s.name: _drawn(s, limits[s.name], rng.random(BLOCK))[:count] for s in population.spreads}
+    u = _together(population, np.array([rng.random(BLOCK) for _ in population.spreads]))
+    found = {s.name: _drawn(s, limits[s.name], u[k])[:count] for k, s in enumerate(population.spreads)}
     z = rng.standard_normal((BLOCK, nx))[:count]
     return found, z @ _root(model.omega).T if nx else np.zeros((count, 0))
+
+
+def _together(population: Population, u: Floats) -> Floats:
+    """Independent uniform numbers (spreads, n) made to go together; unchanged where nothing is said."""
+    if not population.correlations:
+        return u
+    limits = {c.name: c for c in population.model.covariates}
+    # someone is a yes where u is small, so that a yes goes with small numbers unless its sign is turned
+    side = np.array([[-1.0 if _yes_no(limits[s.name]) else 1.0] for s in population.spreads])
+    z = ndtri(np.clip(u, 1e-300, 1.0 - 1e-16)) * side
+    return np.asarray(ndtr(np.linalg.cholesky(_correlation(population)) @ z * side))
 
 
 def block_rows(model: PatientModel, covariates: Mapping[str, Floats], eta: Floats) -> Floats:

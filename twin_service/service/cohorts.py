@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from twin_service import units
 from twin_service.cohort.matching import MATCHED_MAX, Match, matching_weights
-from twin_service.cohort.population import Population, Spread, check_population
+from twin_service.cohort.population import Correlation, Population, Spread, check_population
 from twin_service.cohort.simulate import simulate_population
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -165,7 +165,15 @@ def _population(request: cohort_pb2.GeneratePopulationRequest) -> Population:
     model = persons.build(request.model)
     declared = {c.name: c.unit for c in model.covariates}
     spreads = [_spread(c, declared, f"covariates[{i}]") for i, c in enumerate(request.covariates)]
-    population = Population(model, request.size, tuple(spreads), request.seed)
+
+    def name(given: str, path: str) -> str:
+        return units.covariate(given, model=declared, path=path).id
+
+    together = tuple(
+        Correlation(name(c.first, f"correlations[{i}].first"), name(c.second, f"correlations[{i}].second"), c.value)
+        for i, c in enumerate(request.correlations)
+    )
+    population = Population(model, request.size, tuple(spreads), request.seed, together)
     check_population(population)
     return population
 

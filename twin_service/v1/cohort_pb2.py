@@ -27,7 +27,7 @@ from twin_service.v1 import common_pb2 as twin__service_dot_v1_dot_common__pb2
 from twin_service.v1 import simulation_pb2 as twin__service_dot_v1_dot_simulation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctwin_service/v1/cohort.proto\x12\x0ftwin_service.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ctwin_service/v1/common.proto\x1a twin_service/v1/simulation.proto\"\xe6\x01\n\x0f\x43ovariateSpread\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x04mean\x18\x02 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12%\n\x02sd\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12&\n\x03low\x18\x04 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12\'\n\x04high\x18\x05 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12\x11\n\tlognormal\x18\x06 \x01(\x08\"\xb2\x01\n\x0bMatchTarget\x12\x1a\n\x06output\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x04time\x18\x02 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12/\n\x04mean\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x02sd\x18\x04 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\"\xc9\x02\n\x19GeneratePopulationRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x31\n\x05model\x18\x02 \x01(\x0b\x32\x1a.twin_service.v1.ModelSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x04size\x18\x03 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x01\x12>\n\ncovariates\x18\x04 \x03(\x0b\x32 .twin_service.v1.CovariateSpreadB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x37\n\x07matches\x18\x05 \x03(\x0b\x32\x1c.twin_service.v1.MatchTargetB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x1c\n\nrequest_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"_\n\x1aGeneratePopulationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\x12\x12\n\npopulation\x18\x02 \x01(\t\"\x92\x02\n\x19SimulatePopulationRequest\x12\x1e\n\npopulation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x34\n\x08regimens\x18\x02 \x03(\x0b\x32\x18.twin_service.v1.RegimenB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12\x32\n\x07horizon\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x07targets\x18\x04 \x03(\x0b\x32\x17.twin_service.v1.TargetB\x08\xbaH\x05\x92\x01\x02\x10 \x12\x19\n\x07outputs\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x1aSimulatePopulationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\";\n\x1aGetPopulationResultRequest\x12\x1d\n\toperation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"\x9f\x01\n\x1bGetPopulationResultResponse\x12)\n\x08what_ifs\x18\x01 \x03(\x0b\x32\x17.twin_service.v1.WhatIf\x12\x0f\n\x07members\x18\x02 \x01(\x05\x12\x1d\n\x15\x65\x66\x66\x65\x63tive_sample_size\x18\x03 \x01(\x01\x12%\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x16.twin_service.v1.Basis\"/\n\x13GetOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"E\n\x14GetOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\"\x8b\x01\n\x15ListOperationsRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x16ListOperationsResponse\x12.\n\noperations\x18\x01 \x03(\x0b\x32\x1a.twin_service.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x14WaitOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x15WaitOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\"2\n\x16\x43\x61ncelOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"H\n\x17\x43\x61ncelOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation2\xe5\x05\n\rCohortService\x12m\n\x12GeneratePopulation\x12*.twin_service.v1.GeneratePopulationRequest\x1a+.twin_service.v1.GeneratePopulationResponse\x12m\n\x12SimulatePopulation\x12*.twin_service.v1.SimulatePopulationRequest\x1a+.twin_service.v1.SimulatePopulationResponse\x12p\n\x13GetPopulationResult\x12+.twin_service.v1.GetPopulationResultRequest\x1a,.twin_service.v1.GetPopulationResultResponse\x12[\n\x0cGetOperation\x12$.twin_service.v1.GetOperationRequest\x1a%.twin_service.v1.GetOperationResponse\x12\x61\n\x0eListOperations\x12&.twin_service.v1.ListOperationsRequest\x1a\'.twin_service.v1.ListOperationsResponse\x12^\n\rWaitOperation\x12%.twin_service.v1.WaitOperationRequest\x1a&.twin_service.v1.WaitOperationResponse\x12\x64\n\x0f\x43\x61ncelOperation\x12\'.twin_service.v1.CancelOperationRequest\x1a(.twin_service.v1.CancelOperationResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctwin_service/v1/cohort.proto\x12\x0ftwin_service.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ctwin_service/v1/common.proto\x1a twin_service/v1/simulation.proto\"\xe6\x01\n\x0f\x43ovariateSpread\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x04mean\x18\x02 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12%\n\x02sd\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12&\n\x03low\x18\x04 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12\'\n\x04high\x18\x05 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12\x11\n\tlognormal\x18\x06 \x01(\x08\"s\n\x14\x43ovariateCorrelation\x12\x18\n\x05\x66irst\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x06second\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12&\n\x05value\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\xf0\xbf\"\xb2\x01\n\x0bMatchTarget\x12\x1a\n\x06output\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x04time\x18\x02 \x01(\x0b\x32\x19.twin_service.v1.Quantity\x12/\n\x04mean\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x02sd\x18\x04 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\"\x91\x03\n\x19GeneratePopulationRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x31\n\x05model\x18\x02 \x01(\x0b\x32\x1a.twin_service.v1.ModelSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x04size\x18\x03 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x01\x12>\n\ncovariates\x18\x04 \x03(\x0b\x32 .twin_service.v1.CovariateSpreadB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x37\n\x07matches\x18\x05 \x03(\x0b\x32\x1c.twin_service.v1.MatchTargetB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x1c\n\nrequest_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x46\n\x0c\x63orrelations\x18\x08 \x03(\x0b\x32%.twin_service.v1.CovariateCorrelationB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"_\n\x1aGeneratePopulationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\x12\x12\n\npopulation\x18\x02 \x01(\t\"\x92\x02\n\x19SimulatePopulationRequest\x12\x1e\n\npopulation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x34\n\x08regimens\x18\x02 \x03(\x0b\x32\x18.twin_service.v1.RegimenB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12\x32\n\x07horizon\x18\x03 \x01(\x0b\x32\x19.twin_service.v1.QuantityB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x07targets\x18\x04 \x03(\x0b\x32\x17.twin_service.v1.TargetB\x08\xbaH\x05\x92\x01\x02\x10 \x12\x19\n\x07outputs\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x1aSimulatePopulationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\";\n\x1aGetPopulationResultRequest\x12\x1d\n\toperation\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"\x9f\x01\n\x1bGetPopulationResultResponse\x12)\n\x08what_ifs\x18\x01 \x03(\x0b\x32\x17.twin_service.v1.WhatIf\x12\x0f\n\x07members\x18\x02 \x01(\x05\x12\x1d\n\x15\x65\x66\x66\x65\x63tive_sample_size\x18\x03 \x01(\x01\x12%\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x16.twin_service.v1.Basis\"/\n\x13GetOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"E\n\x14GetOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\"\x8b\x01\n\x15ListOperationsRequest\x12\x38\n\x06parent\x18\x01 \x01(\tB(\xbaH%r#2!^tenants/[a-z0-9][a-z0-9-]{0,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x16ListOperationsResponse\x12.\n\noperations\x18\x01 \x03(\x0b\x32\x1a.twin_service.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x14WaitOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x15WaitOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation\"2\n\x16\x43\x61ncelOperationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\"H\n\x17\x43\x61ncelOperationResponse\x12-\n\toperation\x18\x01 \x01(\x0b\x32\x1a.twin_service.v1.Operation2\xe5\x05\n\rCohortService\x12m\n\x12GeneratePopulation\x12*.twin_service.v1.GeneratePopulationRequest\x1a+.twin_service.v1.GeneratePopulationResponse\x12m\n\x12SimulatePopulation\x12*.twin_service.v1.SimulatePopulationRequest\x1a+.twin_service.v1.SimulatePopulationResponse\x12p\n\x13GetPopulationResult\x12+.twin_service.v1.GetPopulationResultRequest\x1a,.twin_service.v1.GetPopulationResultResponse\x12[\n\x0cGetOperation\x12$.twin_service.v1.GetOperationRequest\x1a%.twin_service.v1.GetOperationResponse\x12\x61\n\x0eListOperations\x12&.twin_service.v1.ListOperationsRequest\x1a\'.twin_service.v1.ListOperationsResponse\x12^\n\rWaitOperation\x12%.twin_service.v1.WaitOperationRequest\x1a&.twin_service.v1.WaitOperationResponse\x12\x64\n\x0f\x43\x61ncelOperation\x12\'.twin_service.v1.CancelOperationRequest\x1a(.twin_service.v1.CancelOperationResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COVARIATESPREAD'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_COVARIATESPREAD'].fields_by_name['mean']._loaded_options = None
   _globals['_COVARIATESPREAD'].fields_by_name['mean']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_COVARIATECORRELATION'].fields_by_name['first']._loaded_options = None
+  _globals['_COVARIATECORRELATION'].fields_by_name['first']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_COVARIATECORRELATION'].fields_by_name['second']._loaded_options = None
+  _globals['_COVARIATECORRELATION'].fields_by_name['second']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_COVARIATECORRELATION'].fields_by_name['value']._loaded_options = None
+  _globals['_COVARIATECORRELATION'].fields_by_name['value']._serialized_options = b'\272H\024\022\022\021\000\000\000\000\000\000\360?!\000\000\000\000\000\000\360\277'
   _globals['_MATCHTARGET'].fields_by_name['output']._loaded_options = None
   _globals['_MATCHTARGET'].fields_by_name['output']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_MATCHTARGET'].fields_by_name['mean']._loaded_options = None
@@ -57,6 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEPOPULATIONREQUEST'].fields_by_name['matches']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_GENERATEPOPULATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_GENERATEPOPULATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_GENERATEPOPULATIONREQUEST'].fields_by_name['correlations']._loaded_options = None
+  _globals['_GENERATEPOPULATIONREQUEST'].fields_by_name['correlations']._serialized_options = b'\272H\006\222\001\003\020\200\002'
   _globals['_SIMULATEPOPULATIONREQUEST'].fields_by_name['population']._loaded_options = None
   _globals['_SIMULATEPOPULATIONREQUEST'].fields_by_name['population']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_SIMULATEPOPULATIONREQUEST'].fields_by_name['regimens']._loaded_options = None
@@ -85,36 +93,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELOPERATIONREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_COVARIATESPREAD']._serialized_start=146
   _globals['_COVARIATESPREAD']._serialized_end=376
-  _globals['_MATCHTARGET']._serialized_start=379
-  _globals['_MATCHTARGET']._serialized_end=557
-  _globals['_GENERATEPOPULATIONREQUEST']._serialized_start=560
-  _globals['_GENERATEPOPULATIONREQUEST']._serialized_end=889
-  _globals['_GENERATEPOPULATIONRESPONSE']._serialized_start=891
-  _globals['_GENERATEPOPULATIONRESPONSE']._serialized_end=986
-  _globals['_SIMULATEPOPULATIONREQUEST']._serialized_start=989
-  _globals['_SIMULATEPOPULATIONREQUEST']._serialized_end=1263
-  _globals['_SIMULATEPOPULATIONRESPONSE']._serialized_start=1265
-  _globals['_SIMULATEPOPULATIONRESPONSE']._serialized_end=1340
-  _globals['_GETPOPULATIONRESULTREQUEST']._serialized_start=1342
-  _globals['_GETPOPULATIONRESULTREQUEST']._serialized_end=1401
-  _globals['_GETPOPULATIONRESULTRESPONSE']._serialized_start=1404
-  _globals['_GETPOPULATIONRESULTRESPONSE']._serialized_end=1563
-  _globals['_GETOPERATIONREQUEST']._serialized_start=1565
-  _globals['_GETOPERATIONREQUEST']._serialized_end=1612
-  _globals['_GETOPERATIONRESPONSE']._serialized_start=1614
-  _globals['_GETOPERATIONRESPONSE']._serialized_end=1683
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1686
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=1825
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=1827
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1924
-  _globals['_WAITOPERATIONREQUEST']._serialized_start=1926
-  _globals['_WAITOPERATIONREQUEST']._serialized_end=2018
-  _globals['_WAITOPERATIONRESPONSE']._serialized_start=2020
-  _globals['_WAITOPERATIONRESPONSE']._serialized_end=2090
-  _globals['_CANCELOPERATIONREQUEST']._serialized_start=2092
-  _globals['_CANCELOPERATIONREQUEST']._serialized_end=2142
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=2144
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=2216
-  _globals['_COHORTSERVICE']._serialized_start=2219
-  _globals['_COHORTSERVICE']._serialized_end=2960
+  _globals['_COVARIATECORRELATION']._serialized_start=378
+  _globals['_COVARIATECORRELATION']._serialized_end=493
+  _globals['_MATCHTARGET']._serialized_start=496
+  _globals['_MATCHTARGET']._serialized_end=674
+  _globals['_GENERATEPOPULATIONREQUEST']._serialized_start=677
+  _globals['_GENERATEPOPULATIONREQUEST']._serialized_end=1078
+  _globals['_GENERATEPOPULATIONRESPONSE']._serialized_start=1080
+  _globals['_GENERATEPOPULATIONRESPONSE']._serialized_end=1175
+  _globals['_SIMULATEPOPULATIONREQUEST']._serialized_start=1178
+  _globals['_SIMULATEPOPULATIONREQUEST']._serialized_end=1452
+  _globals['_SIMULATEPOPULATIONRESPONSE']._serialized_start=1454
+  _globals['_SIMULATEPOPULATIONRESPONSE']._serialized_end=1529
+  _globals['_GETPOPULATIONRESULTREQUEST']._serialized_start=1531
+  _globals['_GETPOPULATIONRESULTREQUEST']._serialized_end=1590
+  _globals['_GETPOPULATIONRESULTRESPONSE']._serialized_start=1593
+  _globals['_GETPOPULATIONRESULTRESPONSE']._serialized_end=1752
+  _globals['_GETOPERATIONREQUEST']._serialized_start=1754
+  _globals['_GETOPERATIONREQUEST']._serialized_end=1801
+  _globals['_GETOPERATIONRESPONSE']._serialized_start=1803
+  _globals['_GETOPERATIONRESPONSE']._serialized_end=1872
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1875
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=2014
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=2016
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=2113
+  _globals['_WAITOPERATIONREQUEST']._serialized_start=2115
+  _globals['_WAITOPERATIONREQUEST']._serialized_end=2207
+  _globals['_WAITOPERATIONRESPONSE']._serialized_start=2209
+  _globals['_WAITOPERATIONRESPONSE']._serialized_end=2279
+  _globals['_CANCELOPERATIONREQUEST']._serialized_start=2281
+  _globals['_CANCELOPERATIONREQUEST']._serialized_end=2331
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=2333
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=2405
+  _globals['_COHORTSERVICE']._serialized_start=2408
+  _globals['_COHORTSERVICE']._serialized_end=3149
 # @@protoc_insertion_point(module_scope)

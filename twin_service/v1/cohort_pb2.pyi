@@ -27,6 +27,16 @@ class CovariateSpread(_message.Message):
     lognormal: bool
     def __init__(self, name: _Optional[str] = ..., mean: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., sd: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., low: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., high: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., lognormal: _Optional[bool] = ...) -> None: ...
 
+class CovariateCorrelation(_message.Message):
+    __slots__ = ("first", "second", "value")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    first: str
+    second: str
+    value: float
+    def __init__(self, first: _Optional[str] = ..., second: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+
 class MatchTarget(_message.Message):
     __slots__ = ("output", "time", "mean", "sd")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -40,7 +50,7 @@ class MatchTarget(_message.Message):
     def __init__(self, output: _Optional[str] = ..., time: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., mean: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., sd: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ...) -> None: ...
 
 class GeneratePopulationRequest(_message.Message):
-    __slots__ = ("parent", "model", "size", "covariates", "matches", "seed", "request_id")
+    __slots__ = ("parent", "model", "size", "covariates", "matches", "seed", "request_id", "correlations")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +58,7 @@ class GeneratePopulationRequest(_message.Message):
     MATCHES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CORRELATIONS_FIELD_NUMBER: _ClassVar[int]
     parent: str
     model: _common_pb2.ModelSpec
     size: int
@@ -55,7 +66,8 @@ class GeneratePopulationRequest(_message.Message):
     matches: _containers.RepeatedCompositeFieldContainer[MatchTarget]
     seed: int
     request_id: str
-    def __init__(self, parent: _Optional[str] = ..., model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ..., size: _Optional[int] = ..., covariates: _Optional[_Iterable[_Union[CovariateSpread, _Mapping]]] = ..., matches: _Optional[_Iterable[_Union[MatchTarget, _Mapping]]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    correlations: _containers.RepeatedCompositeFieldContainer[CovariateCorrelation]
+    def __init__(self, parent: _Optional[str] = ..., model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ..., size: _Optional[int] = ..., covariates: _Optional[_Iterable[_Union[CovariateSpread, _Mapping]]] = ..., matches: _Optional[_Iterable[_Union[MatchTarget, _Mapping]]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., correlations: _Optional[_Iterable[_Union[CovariateCorrelation, _Mapping]]] = ...) -> None: ...
 
 class GeneratePopulationResponse(_message.Message):
     __slots__ = ("operation", "population")
