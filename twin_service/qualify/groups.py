@@ -31,6 +31,7 @@ TITRATIONS = 4
 START_MG_KG = 5.0
 SAMPLES, FIRST_SAMPLE_H, FINE = 12, 2.0 / 60.0, 400
 GONE = 1e-9
+STEEPEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def members(library: Library, group: Group) -> list[tuple[dict[str, float], floa
 
     One age: the usual or the stated weight. A span of ages: its ages evenly, usual weights; with a mean weight, people
     of these ages and sexes and of every weight, in the shares that have this mean and differ least from even ones
-    (p ~ exp(t w), the least relative entropy): a group lighter than usual is younger as well as lighter.
+    (p ~ exp(t w), the least relative entropy): a group lighter than usual is younger as well as lighter. Where nobody
+    of the ages is as light or heavy as the mean, all are usual people scaled to it.
     """
     species = library.species["human"]
     span = len(set(group.ages_y)) > 1
@@ -95,12 +97,12 @@ def members(library: Library, group: Group) -> list[tuple[dict[str, float], floa
     ]
     weights = np.array([w for _, w in found])
     shares = np.full(len(found), 1.0 / len(found))
-    if group.weight_kg is not None and not span:
+    cv, (z, density) = species.variability, np.polynomial.hermite_e.hermegauss(SIZES)
+    spread = np.exp(np.hypot(cv["weight_kg"], cv["height_cm"] * WEIGHT_BY_HEIGHT) * z)
+    reached = group.weight_kg is not None and weights.min() * spread[0] < group.weight_kg < weights.max() * spread[-1]
+    if group.weight_kg is not None and not (span and reached):
         weights = weights * group.weight_kg / weights.mean()
     elif group.weight_kg is not None:
-        cv = species.variability
-        z, density = np.polynomial.hermite_e.hermegauss(SIZES)
-        spread = np.exp(np.hypot(cv["weight_kg"], cv["height_cm"] * WEIGHT_BY_HEIGHT) * z)
         found = [f for f in found for _ in z]
         weights = np.outer(weights, spread).ravel()
         shares = _tilted(weights, np.tile(density / density.sum(), len(shares)) / len(shares), group.weight_kg)
@@ -112,14 +114,13 @@ def members(library: Library, group: Group) -> list[tuple[dict[str, float], floa
 
 def _tilted(weights: Floats, prior: Floats, mean: float) -> Floats:
     """Shares p ~ prior exp(t w) with the mean weight `mean`. Csiszar 1975, doi:10.1214/aop/1176996454"""
-    assert weights.min() < mean < weights.max(), "the mean weight of a group lies beyond everyone of its ages"
     scaled = (weights - mean) / weights.std()
 
     def shares(t: float) -> Floats:
-        p = prior * np.exp(np.clip(t * scaled, -500.0, 500.0))
+        p = prior * np.exp(t * scaled - (t * scaled).max())
         return np.asarray(p / p.sum())
 
-    return shares(float(brentq(lambda t: float(shares(t) @ scaled), -60.0, 60.0)))
+    return shares(float(brentq(lambda t: float(shares(t) @ scaled), -STEEPEST, STEEPEST)))
 
 
 def oral_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float]) -> float:
@@ -147,9 +148,10 @@ def sampled_clearance(drug: DrugRecord, library: Library, person: Mapping[str, f
 
 
 def induces_itself(drug: DrugRecord) -> bool:
-    """Whether a drug induces an enzyme that clears it, so that clearance at steady state is not that of one dose."""
+    """Whether a drug with a therapeutic window induces an enzyme that clears it: its patients' clearance is not that of
+    one dose."""
     own = {w.enzyme for w in drug.clearances} - {""}
-    return any(i.kind == "induction" and i.target in own for i in drug.interactions)
+    return _window_middle(drug) > 0.0 and any(i.kind == "induction" and i.target in own for i in drug.interactions)
 
 
 def chronic_clearance(drug: DrugRecord, library: Library, group: Group) -> float:
@@ -174,6 +176,5 @@ def _steady_level(drug: DrugRecord, library: Library, person: Mapping[str, float
 
 
 def _window_middle(drug: DrugRecord) -> float:
-    low, high = next((w.low, w.high) for w in drug.windows if w.low is not None and w.high is not None)
-    assert low is not None and high is not None
-    return (low + high) / 2.0
+    """Of the first window with both ends; 0 without one."""
+    return next(((w.low + w.high) / 2.0 for w in drug.windows if w.low is not None and w.high is not None), 0.0)
