@@ -130,8 +130,8 @@ def test_groups_of_children_clear_as_published_newborns_included() -> None:
 @pytest.mark.xfail(
     strict=True,
     reason="1.352 over 74 rows: 1.31 over the 22 group means, 1.37 over 52 single children and small groups. With each "
-    "drug's own bias divided out scatter between children alone leaves 1.29; digoxin (1.43) has hardly any: studies of the "
-    "same ages differ up to twofold",
+    "drug's own bias divided out scatter between children alone leaves 1.29; digoxin (1.43) has hardly any: studies of "
+    "the same ages differ up to twofold",
 )
 def test_children_clear_as_published() -> None:
     groups, singles = children()
