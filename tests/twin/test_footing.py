@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.twin.one_compartment import at, dose, one_compartment, person, weight
+from tests.twin.one_compartment import at, dose, level, one_compartment, person, weight
 from twin_service.model.structure import PatientModel
 from twin_service.record.events import CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice
@@ -104,11 +104,11 @@ def both() -> tuple[Folded, Folded]:
     """The same nonlinear patient with footings, and solved from hour 0 throughout."""
     model, events = voriconazole()
     with_footing = fold(model, person(), Timeline.of(events))
-    kept, footing.ACTIONS = footing.ACTIONS, 10**9
+    kept, footing.HAPPENINGS = footing.HAPPENINGS, 10**9
     try:
         exact = fold(model, person(), Timeline.of(events))
     finally:
-        footing.ACTIONS = kept
+        footing.HAPPENINGS = kept
     return with_footing, exact
 
 
@@ -175,3 +175,25 @@ def test_the_work_of_a_level_does_not_grow_with_the_course(monkeypatch: pytest.M
     work.clear()
     fold(MODEL, person(), Timeline.of([*whole, *levels]), previous=known)
     assert 0 < sum(work) < 256 * 700 / 3
+
+
+def test_many_levels_after_few_doses_cost_no_more_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sensor: the hours handed to the solver, times members, for the last of 300 levels in 100 h after one dose."""
+    work: list[float] = []
+
+    def counting(system, parameters, schedule, times, **how):  # type: ignore[no-untyped-def]
+        work.append(len(parameters) * (float(times[-1]) - float(how["start_h"])))
+        return simulate(system, parameters, schedule, times, **how)
+
+    monkeypatch.setattr(propagate, "simulate", counting)
+    rng = np.random.default_rng(4)
+    times = np.linspace(1.0, 100.0, 300)
+    seen = [level(5.0 * np.exp(-0.01 * t) * float(np.exp(0.1 * rng.standard_normal())), float(t), f"l{k}")
+            for k, t in enumerate(times)]  # fmt: skip
+    slow = replace(MODEL, system=replace(MODEL.system, states=tuple(
+        replace(s, rate=0.1 * s.rate) for s in MODEL.system.states)))  # fmt: skip
+    known = fold(slow, person(), Timeline.of([weight(), dose(100.0, 0.0, "d"), *seen[:-1]]))
+    work.clear()
+    last = fold(slow, person(), Timeline.of([weight(), dose(100.0, 0.0, "d"), *seen]), previous=known)
+    assert last.footing_for() is not None
+    assert 0 < sum(work) < 256 * 100.0 / 2

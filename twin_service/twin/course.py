@@ -21,7 +21,7 @@ from twin_service.record.events import MICROSECONDS_PER_HOUR, Censoring
 from twin_service.solver.schedule import Dose, Schedule
 
 MARK_EVERY = 32
-"""Doses and changes between two marks: a state kept there saves that many, and costs a restart of the step size."""
+"""Happenings (doses, changes, measured instants) from mark to mark; a run may start at one, for a new first step."""
 
 
 class Sample(NamedTuple):
@@ -56,16 +56,16 @@ class Course:
 
     @cached_property
     def marks(self) -> tuple[float, ...]:
-        """Hours at which every run of this course may be split: the times of every 32nd dose or change."""
-        return tuple(dict.fromkeys(t for t in self._actions[MARK_EVERY::MARK_EVERY] if t > 0.0))
+        """Hours at which every run of this course may be split: the times of every 32nd happening."""
+        return tuple(dict.fromkeys(t for t in self._happenings[MARK_EVERY::MARK_EVERY] if t > 0.0))
 
-    def actions_before(self, time_h: float) -> int:
-        """How many doses and changes come before `time_h`."""
-        return bisect_left(self._actions, time_h)
+    def happened_before(self, time_h: float) -> int:
+        """How many doses, changes and measured instants come before `time_h`."""
+        return bisect_left(self._happenings, time_h)
 
-    def action_times(self, until_h: float) -> list[float]:
-        """Hours of the doses and changes up to `until_h`."""
-        return list(dict.fromkeys(t for t in self._actions if 0.0 <= t <= until_h))
+    def happenings(self, until_h: float) -> list[float]:
+        """Hours of the doses, changes and measured instants up to `until_h`."""
+        return list(dict.fromkeys(t for t in self._happenings if 0.0 <= t <= until_h))
 
     def schedule(
         self, until_h: float = np.inf, since_h: float = -np.inf, prompt: frozenset[str] = frozenset()
@@ -139,8 +139,8 @@ class Course:
         return max((d.duration_h for d in self.doses), default=0.0)
 
     @cached_property
-    def _actions(self) -> list[float]:
-        return sorted([*self._dose_times, *self.change_times_h])
+    def _happenings(self) -> list[float]:
+        return sorted([*self._dose_times, *self.change_times_h, *dict.fromkeys(self._sample_times)])
 
     @cached_property
     def _chained_doses(self) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ course are fitted by a polynomial of second order in the effects,
 
     g(x_s(eta)) = c_s0 + sum_i c_si u_i + sum_ij c_sij u_i u_j        u = L^-1 (eta - m),  g = ln or the identity,
 
-with m, L the mean and factor of that spread. It is judged where it is to be used, at least 32 doses later, by a quarter
-of the members that were kept from the fit: what a body forgets need not be fitted well, what it keeps must be. A
-footing that then misses any state of theirs by more than `TOLERANCE` is not used, and everything is solved from hour 0.
-So is each member beyond the spread. The spread stays while it holds the belief: its members are remembered at the
-marks, and when the footing moves on only the new part of the course is solved.
+with m, L the mean and factor of that spread. It is judged where it is to be used, at least 32 doses or levels later, by
+a quarter of the members that were kept from the fit: what a body forgets need not be fitted well, what it keeps must
+be. A footing that then misses any state of theirs by more than `TOLERANCE` is not used, and everything is solved from
+hour 0. So is each member beyond the spread. The spread stays while it holds the belief: its members are remembered at
+the marks, and when the footing moves on only the new part of the course is solved.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from twin_service.twin.remembered import Remembered
 
 FloatArray = NDArray[np.float64]
 
-ACTIONS = 64  # doses and changes after which a footing pays, and after which it moves on
+HAPPENINGS = 64  # doses, changes, measured instants after which a footing pays, and after which it moves on
 WIDER = 1.5  # spread of its members over the belief's
 REACH = 2.0  # standard deviations of the belief that must lie within `FARTHEST`
 FARTHEST = 2.0  # spreads along one axis beyond which a member is solved from hour 0
@@ -92,12 +92,12 @@ def next_design(
     deadline: Deadline | None = None,
 ) -> Design | None:  # fmt: skip
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
-    if not model.effects or course.actions_before(time_h) <= ACTIONS:
+    if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
         return None
     fresh = Design(time_h, belief.mean, WIDER * belief.chol)
     if before is None or not _contains(before, belief):
         return fresh
-    if course.actions_before(time_h) - course.actions_before(before.time_h) < ACTIONS:
+    if course.happened_before(time_h) - course.happened_before(before.time_h) < HAPPENINGS:
         return before
     return Design(time_h, before.mean, before.chol) if footing_at(model, course, before, deadline) else fresh
 
@@ -144,7 +144,7 @@ def _terms(u: FloatArray) -> FloatArray:
 
 
 def _start_h(course: Course, design: Design) -> float:
-    """The last mark that lies 32 doses or changes before the design's time."""
+    """The last mark that lies 32 happenings before the design's time."""
     return [m for m in course.marks if m <= design.time_h][-2]
 
 
@@ -192,8 +192,8 @@ def _learned(design: Design, start_h: float, u: FloatArray, states: FloatArray) 
 
 
 def _greatest(model: PatientModel, course: Course, design: Design, deadline: Deadline | None) -> FloatArray:
-    """(ns,) The greatest size of each state of the design's central member, around its last doses and changes."""
-    ends = np.array([0.0, *course.action_times(design.time_h)[-ACTIONS:], design.time_h])
+    """(ns,) The greatest size of each state of the design's central member, around its last happenings."""
+    ends = np.array([0.0, *course.happenings(design.time_h)[-HAPPENINGS:], design.time_h])
     times = np.unique((ends[:-1, None] + WITHIN * np.diff(ends)[:, None]).ravel())
     run = simulate(
         model.system, course.parameters(model, design.mean[None], design.time_h), course.schedule(design.time_h), times,
