@@ -98,6 +98,27 @@ def test_a_reading_after_the_index_date_is_refused(client: Client) -> None:
     assert (found.reason, found.fields) == ("AFTER_INDEX_DATE", ["subjects[2].visits[2].time_h"])
 
 
+def test_no_patient_teaches_his_own_forecast(client: Client) -> None:
+    subjects, _, _, history = trial(6, 1)
+    subjects[1].id = history[0].id
+    request = trial_pb2.ForecastControlArmRequest(
+        parent="tenants/acme", endpoint={"name": "score", "times_h": [YEAR_H]}, subjects=subjects,
+        historical_controls=history,
+    )  # fmt: skip
+    found = refused(lambda: client.trial.ForecastControlArm(request))
+    assert (found.reason, found.fields) == ("TEACHES_ITSELF", ["historical_controls"])
+
+
+def test_a_forecast_beyond_every_follow_up_says_so(client: Client) -> None:
+    subjects, _, _, history = trial(60, 1)
+    request = trial_pb2.ForecastControlArmRequest(
+        parent="tenants/acme", endpoint={"name": "score", "times_h": [3.0 * YEAR_H]}, subjects=subjects,
+        historical_controls=history,
+    )  # fmt: skip
+    warnings = client.trial.ForecastControlArm(request, timeout=60).forecasts[0].warnings
+    assert any("no historical control was followed beyond" in w for w in warnings)
+
+
 def test_drugs_are_listed_with_every_origin(client: Client) -> None:
     listed, token = [], ""
     while True:

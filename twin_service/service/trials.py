@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from twin_service.cohort.learning import CovariateUse, Learned, Reading, Subject, fit_progression
-from twin_service.model.progression import progression_model
+from twin_service.cohort.learning import CovariateUse, Reading, Subject
+from twin_service.model.progression import Progression, progression_model
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service import answers
 from twin_service.service import call as calls
 from twin_service.service.rooms import Rooms, basis_of_several
 from twin_service.trial.ancova import Effect
+from twin_service.trial.history import forecast_from_history
 from twin_service.trial.procova import procova
-from twin_service.trial.synthetic_arm import LEVELS, Candidate, ControlForecast, Lab, control_forecasts
+from twin_service.trial.synthetic_arm import LEVELS, ControlForecast
 from twin_service.v1 import trial_pb2
 
 MEMBERS = 128
@@ -31,29 +33,24 @@ def forecast_control_arm(
     _check_size(len(request.historical_controls), rooms, "historical_controls")
     names = _covariates(request)
     scale: Literal["log", "identity"] = "log" if request.endpoint.transform == trial_pb2.TRANSFORM_LOG else "identity"
-    controls = [_subject(s) for s in request.historical_controls]
     try:
-        learned = fit_progression(
-            controls, [CovariateUse(n, "1") for n in names], analyte=request.endpoint.name,
-            unit=request.endpoint.unit or "1", scale=scale, learned_from="historical controls of the request",
-        )  # fmt: skip
-        forecasts = control_forecasts(
-            progression_model(learned.progression),
-            [_candidate(s, request.endpoint.name, names, i) for i, s in enumerate(request.subjects)],
-            list(request.endpoint.times_h), analyte=request.endpoint.name, scale=scale, members=MEMBERS,
-            deadline=calls.current().deadline,
+        found = forecast_from_history(
+            [_known_at_index(s, names, i) for i, s in enumerate(request.subjects)],
+            [_subject(s) for s in request.historical_controls], list(request.endpoint.times_h),
+            analyte=request.endpoint.name, unit=request.endpoint.unit or "1", learn_scale=scale, answer_scale=scale,
+            covariates=[CovariateUse(n, "1") for n in names], members=MEMBERS, deadline=calls.current().deadline,
         )  # fmt: skip
     except Refusal as refusal:
         raise _in_request(refusal) from None
     response = trial_pb2.ForecastControlArmResponse(
-        forecasts=[_forecast(f) for f in forecasts],
-        parameters=_parameters(learned, names),
+        forecasts=[_forecast(f) for f in found.forecasts],
+        parameters=_parameters(found.progression, names),
         basis=basis_of_several(MEMBERS, (
             "historical controls and trial controls follow the same course",
             "nothing measured after a subject's index date is used for his forecast",
         )),
     )  # fmt: skip
-    model = progression_model(learned.progression)
+    model = progression_model(found.progression)
     response.basis.model_id, response.basis.model_version = model.id, model.version
     response.basis.model_digest = model.digest
     return response
@@ -121,13 +118,13 @@ def _subject(s: trial_pb2.Subject) -> Subject:
     return Subject(s.id, dict(s.baseline), tuple(Reading(*v) for v in visits))
 
 
-def _candidate(s: trial_pb2.Subject, analyte: str, names: list[str], index: int) -> Candidate:
+def _known_at_index(s: trial_pb2.Subject, names: list[str], index: int) -> Subject:
     for j, visit in enumerate(s.visits):
         if visit.time_h > 0:
             raise Refusal(RefusalCode.INVALID, "lies after the index date; a forecast under control may not use it",
                           field=f"subjects[{index}].visits[{j}].time_h", reason="AFTER_INDEX_DATE")  # fmt: skip
-    labs = tuple(Lab(v.time_h, analyte, v.value) for v in sorted(s.visits, key=lambda v: v.time_h))
-    return Candidate(s.id, {n: s.baseline[n] for n in names if n in s.baseline}, labs)
+    whole = _subject(s)
+    return replace(whole, covariates={n: v for n, v in whole.covariates.items() if n in names})
 
 
 def _forecast(found: ControlForecast) -> trial_pb2.ControlForecast:
@@ -141,8 +138,7 @@ def _forecast(found: ControlForecast) -> trial_pb2.ControlForecast:
     return wire
 
 
-def _parameters(learned: Learned, names: list[str]) -> dict[str, float]:
-    p = learned.progression
+def _parameters(p: Progression, names: list[str]) -> dict[str, float]:
     labels = ["intercept", *names]
     told = {f"level.{n}": float(v) for n, v in zip(labels, p.level, strict=True)}
     told |= {f"slope_per_year.{n}": float(v) for n, v in zip(labels, p.slope, strict=True)}
