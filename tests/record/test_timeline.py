@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,5 +110,8 @@ def test_a_snapshot_survives_storage_and_damage_is_found() -> None:
     assert again.time_us == 5 and again.prefix_digest == "aa"
     assert again.footing_us == 4 and np.array_equal(again.footing_mean, s.footing_mean)
     assert np.array_equal(again.footing_chol, s.footing_chol) and np.array_equal(again.mean, s.mean)
+    assert again.shape_weights.size == 0
+    shaped = from_bytes(to_bytes(replace(s, shape_points=rng.normal(size=(7, 3)), shape_weights=np.full(7, 1 / 7))))
+    assert shaped.shape_points.shape == (7, 3) and shaped.shape_weights.sum() == pytest.approx(1.0)
     with pytest.raises(ValueError, match="checksum"):
         from_bytes(data[:-1] + bytes([data[-1] ^ 1]))

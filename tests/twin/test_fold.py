@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tests.twin.one_compartment import CL, OMEGA2, PROPORTIONAL, V, at, dose, level, one_compartment, person, weight
+from twin_service.kalman.shape import Shape
 from twin_service.outcome import Verdict
 from twin_service.record.events import Censoring, Correction, DoseGiven, Event, LabMeasured, Retraction
 from twin_service.record.snapshot import from_bytes, to_bytes
 from twin_service.record.timeline import Timeline
-from twin_service.twin.fold import Anchor, Folded, fold, prior_belief, to_snapshot, without_future
+from twin_service.twin.fold import Anchor, Folded, fold, from_snapshot, prior_belief, to_snapshot, without_future
 
 MODEL = one_compartment()
 TIMES = (2.0, 6.0, 14.0, 26.0)
@@ -110,10 +111,21 @@ def test_a_correction_and_a_retraction_act_as_if_it_had_been_right_at_once() -> 
 def test_a_stored_anchor_continues_bit_for_bit() -> None:
     whole = folded(course())
     snapshot = from_bytes(to_bytes(to_snapshot(MODEL, whole.course, whole.anchors[1])))
-    belief = replace(whole.belief, mean=snapshot.mean, chol=snapshot.chol)
-    stored = (whole.anchors[0], Anchor(whole.anchors[1].time_h, snapshot.prefix_digest, belief))
+    stored = (whole.anchors[0], from_snapshot(MODEL, whole.course, snapshot))
     resumed = fold(MODEL, person(), Timeline.of(course()), previous=replace(whole, anchors=stored))
     assert resumed.state_digest == whole.state_digest
+    assert resumed.forecasts == whole.forecasts
+
+
+def test_the_shape_of_a_belief_is_stored_and_part_of_its_digest() -> None:
+    whole = folded(course())
+    shape = Shape(np.array([[-1.0, 0.5], [1.0, -0.5]]), np.array([0.5, 0.5]))
+    belief = replace(whole.belief, shape=shape)
+    kept = from_bytes(to_bytes(to_snapshot(MODEL, whole.course, Anchor(26.0, "p", belief))))
+    again = from_snapshot(MODEL, whole.course, kept).belief.shape
+    assert again is not None
+    assert np.array_equal(again.points, shape.points) and np.array_equal(again.weights, shape.weights)
+    assert replace(whole, belief=belief).state_digest != replace(whole, belief=replace(belief, shape=None)).state_digest
 
 
 def test_a_forecast_is_made_before_looking_and_narrows() -> None:

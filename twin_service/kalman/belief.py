@@ -8,12 +8,14 @@ The factor, not the covariance, is what is stored: it cannot lose positive defin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg.lapack import dtrtrs
+
+from twin_service.kalman.shape import Shape, shaped, with_independent
 
 FloatArray = NDArray[np.float64]
 
@@ -74,11 +76,13 @@ class Belief:
     mean    (nx,)       in the free scale of the effects
     chol    (nx, nx)    lower factor of the covariance, same scale
     names   nx          the effects, in the model's order
+    shape   in coordinates in which mean is 0 and covariance 1; None: Gaussian
     """
 
     mean: FloatArray
     chol: FloatArray
     names: tuple[str, ...] = ()
+    shape: Shape | None = None
 
     @classmethod
     def of(cls, mean: ArrayLike, covariance: ArrayLike, names: Sequence[str] = ()) -> Belief:
@@ -104,9 +108,13 @@ class Belief:
         """The belief after `hours` of random walk: covariance + diag(variance_per_h) * hours."""
         return drifted(self, variance_per_h, hours)
 
+    def members(self, z: FloatArray) -> FloatArray:
+        """Members (N, nx) of the belief from standard normal draws `z` (N, nx), by its shape where it has one."""
+        return np.asarray(self.mean + (z if self.shape is None else shaped(self.shape, z)) @ self.chol.T)
+
     def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
         """`count` members, (count, nx)."""
-        return self.mean + rng.standard_normal((count, len(self.mean))) @ self.chol.T
+        return self.members(rng.standard_normal((count, len(self.mean))))
 
 
 def drifted(belief: Belief, variance_per_h: ArrayLike, hours: float) -> Belief:
@@ -115,7 +123,7 @@ def drifted(belief: Belief, variance_per_h: ArrayLike, hours: float) -> Belief:
     q = np.asarray(variance_per_h, dtype=np.float64) * hours
     if not np.any(q > 0.0):
         return belief
-    return Belief(belief.mean, factor(belief.covariance + np.diag(q)).lower, belief.names)
+    return Belief(belief.mean, factor(belief.covariance + np.diag(q)).lower, belief.names, belief.shape)
 
 
 def flattened(belief: Belief, weight: float) -> Belief:
@@ -125,7 +133,7 @@ def flattened(belief: Belief, weight: float) -> Belief:
     """
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"weight {weight!r}: expected 0 < weight <= 1")
-    return Belief(belief.mean, belief.chol / np.sqrt(weight), belief.names)
+    return Belief(belief.mean, belief.chol / np.sqrt(weight), belief.names, belief.shape)
 
 
 def renewed(belief: Belief, prior: Belief, columns: Sequence[int]) -> Belief:
@@ -139,4 +147,9 @@ def renewed(belief: Belief, prior: Belief, columns: Sequence[int]) -> Belief:
     both = np.logical_and.outer(chosen, chosen)
     neither = np.logical_and.outer(~chosen, ~chosen)
     P = np.where(both, prior.covariance, np.where(neither, belief.covariance, 0.0))
-    return Belief(mean, factor(P).lower, belief.names)
+    fresh = Belief(mean, factor(P).lower, belief.names)
+    if belief.shape is None:
+        return fresh
+    # independent blocks: the factor's rows of one block never meet the other's columns
+    kept = whitened(fresh.chol, ((belief.shape.points @ belief.chol.T) * ~chosen).T).T
+    return replace(fresh, shape=with_independent(Shape(kept, belief.shape.weights), chosen))

@@ -47,7 +47,7 @@ class Ensemble:
         if matched and count > nx + 1:
             z -= z.mean(axis=0)
             z = np.linalg.solve(np.linalg.cholesky(z.T @ z / (count - 1)), z.T).T
-        return cls(belief.mean + z @ belief.chol.T, belief.names)
+        return cls(belief.members(z), belief.names)
 
     @property
     def belief(self) -> Belief:

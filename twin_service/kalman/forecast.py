@@ -41,7 +41,7 @@ def forecast_quantiles(
     Members whose prediction is not finite are left out; NaN where fewer than half remain.
     """
     nx = len(belief.mean)
-    f = predict(belief.mean + draws[:, :nx] @ belief.chol.T)
+    f = predict(belief.members(draws[:, :nx]))
     z = np.broadcast_to(draws[:, nx:], f.shape)
     y = np.stack([_read(f[:, j], z[:, j], law) for j, law in enumerate(noise)], axis=1)
     mean, sd = np.full(y.shape[1], np.nan), np.full(y.shape[1], np.nan)

@@ -22,6 +22,7 @@ class Snapshot:
     prefix_digest   SHA-256 of the effective findings folded into it, in order
     model_digest    which model; a snapshot of another model is never continued
     mean, chol      belief over the effects: (nx,), (nx, nx) lower Cholesky factor
+    shape_points, shape_weights   of a belief that is not Gaussian: (M, nx), (M,); empty: Gaussian
     footing_us      clinical time of the footing on which later members start; 0 with empty arrays: none
     footing_mean, footing_chol   spread of its members over the effects: (nx,), (nx, nx)
     """
@@ -34,6 +35,8 @@ class Snapshot:
     footing_us: int = 0
     footing_mean: NDArray[np.float64] = field(default_factory=_nothing)
     footing_chol: NDArray[np.float64] = field(default_factory=_nothing)
+    shape_points: NDArray[np.float64] = field(default_factory=_nothing)
+    shape_weights: NDArray[np.float64] = field(default_factory=_nothing)
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
@@ -49,6 +52,8 @@ def to_bytes(snapshot: Snapshot) -> bytes:
         footing_us=np.int64(snapshot.footing_us),
         footing_mean=snapshot.footing_mean,
         footing_chol=snapshot.footing_chol,
+        shape_points=snapshot.shape_points,
+        shape_weights=snapshot.shape_weights,
     )
     body = buffer.getvalue()
     return hashlib.sha256(body).digest() + body
@@ -60,8 +65,8 @@ def from_bytes(data: bytes) -> Snapshot:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("snapshot: checksum mismatch; the stored row was damaged or altered")
     with np.load(io.BytesIO(body), allow_pickle=False) as z:
-        footing = ("footing_us", "footing_mean", "footing_chol")
-        told = tuple(z[name] for name in footing) if footing[0] in z.files else (0, _nothing(), _nothing())
+        later = {n: z[n] for n in ("footing_mean", "footing_chol", "shape_points", "shape_weights") if n in z.files}
+        footing_us = int(z["footing_us"]) if "footing_us" in z.files else 0
         return Snapshot(
-            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], int(told[0]), told[1], told[2]
+            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], footing_us, **later
         )

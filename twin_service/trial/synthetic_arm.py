@@ -156,7 +156,7 @@ def _forecast(
 ) -> ControlForecast:  # fmt: skip
     observable = model.observables[analyte]
     draws = standard_draws(STREAM, len(model.effects), members)
-    eta = folded.belief.mean + draws[:, :-1] @ folded.belief.chol.T
+    eta = folded.belief.members(draws[:, :-1])
     run = propagate(model, folded.course, eta, visits - _start_h(candidate), deadline=deadline)
     truth = run.outputs[:, :, model.system.output_index[observable.output]]
     y = predictive(truth, observable.error, np.repeat(draws[:, -1:], len(visits), axis=1))

@@ -117,7 +117,7 @@ def condition(belief: Belief, eta: FloatArray, log_likelihoods: list[FloatArray]
 def draws_of(belief: Belief, seed: str) -> FloatArray:
     """(MEMBERS, nx) draws of `belief`, the same for the same seed."""
     nx = len(belief.mean)
-    return np.asarray(belief.mean + standard_draws(seed, nx, MEMBERS)[:, :nx] @ belief.chol.T)
+    return belief.members(standard_draws(seed, nx, MEMBERS)[:, :nx])
 
 
 def _survival(model: PatientModel) -> str:

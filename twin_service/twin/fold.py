@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
+from twin_service.kalman.shape import Shape
 from twin_service.kalman.suspicion import Explanation
 from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
@@ -111,6 +112,8 @@ class Folded:
         h = hashlib.sha256(f"{self.model.digest}{self.timeline_digest}".encode())
         h.update(np.ascontiguousarray(self.belief.mean).tobytes())
         h.update(np.ascontiguousarray(self.belief.chol).tobytes())
+        for part in self.belief.shape or ():
+            h.update(np.ascontiguousarray(part).tobytes())
         return h.hexdigest()
 
 
@@ -195,6 +198,9 @@ def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot
     kept = Snapshot(
         _microseconds(course, anchor.time_h), anchor.prefix, model.digest, anchor.belief.mean, anchor.belief.chol
     )
+    if anchor.belief.shape is not None:
+        points, weights = anchor.belief.shape
+        kept = replace(kept, shape_points=points, shape_weights=weights)
     if anchor.design is None:
         return kept
     d = anchor.design
@@ -203,7 +209,8 @@ def to_snapshot(model: PatientModel, course: Course, anchor: Anchor) -> Snapshot
 
 def from_snapshot(model: PatientModel, course: Course, kept: Snapshot) -> Anchor:
     """The anchor that was stored."""
-    belief = Belief(kept.mean, kept.chol, tuple(e.name for e in model.effects))
+    shape = Shape(kept.shape_points, kept.shape_weights) if kept.shape_weights.size else None
+    belief = Belief(kept.mean, kept.chol, tuple(e.name for e in model.effects), shape)
     design = Design(course.hours(kept.footing_us), kept.footing_mean, kept.footing_chol)
     has_design = kept.footing_mean.size > 0
     return Anchor(course.hours(kept.time_us), kept.prefix_digest, belief, design if has_design else None)
@@ -250,7 +257,7 @@ def _bands(
     footing: Footing | None = None,
 ) -> list[Band]:
     """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
-    eta = belief.mean + draws[:, : len(belief.mean)] @ belief.chol.T
+    eta = belief.members(draws[:, : len(belief.mean)])
     run = propagate(
         model, course, eta, [s.time_h for s in samples], after_dose=[s.after_dose for s in samples], footing=footing,
         deadline=deadline,

@@ -41,7 +41,7 @@ def suspicions(
     """
     if sample.censoring is not Censoring.NONE or kind_of(model, sample.analyte) != "reading":
         return ()
-    eta = belief.mean + draws[:MEMBERS, : len(belief.mean)] @ belief.chol.T
+    eta = belief.members(draws[:MEMBERS, : len(belief.mean)])
 
     def predicted(told: Course, time_h: float, after_dose: bool) -> FloatArray:
         run = propagate(model, told, eta, [time_h], after_dose=[after_dose], deadline=deadline)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.kalman.belief import renewed
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.fold import Folded
+from twin_service.twin.fold import Folded, prior_belief
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import propagate
 
@@ -76,12 +77,10 @@ def belief_members(folded: Folded, count: int, *, forecast: bool = False) -> Flo
     next one.
     """
     draws = standard_draws(str(folded.person.name), len(folded.model.effects), count)[:, :-1]
-    eta = folded.belief.mean + draws @ folded.belief.chol.T
-    if forecast:
-        occasion = np.array([e.occasion for e in folded.model.effects], dtype=bool)
-        sd = np.sqrt(np.diag(folded.model.omega)) if len(occasion) else np.zeros(0)
-        eta = np.where(occasion[None, :], draws * sd[None, :], eta)
-    return eta
+    occasions = [i for i, e in enumerate(folded.model.effects) if e.occasion]
+    if forecast and occasions:
+        return renewed(folded.belief, prior_belief(folded.model), occasions).members(draws)
+    return folded.belief.members(draws)
 
 
 def resolve_outputs(folded: Folded, names: Sequence[str]) -> list[str]:
