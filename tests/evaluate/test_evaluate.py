@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,22 @@ def test_every_estimator_finds_the_truth_within_its_uncertainty(estimator: Estim
         pulls.append(float(d @ np.linalg.solve(fit.covariance, d)) / 2.0)
     # mean of 40 chi-square(2)/2: standard error 0.16
     assert 0.5 < np.mean(pulls) < 1.6
+
+
+def test_drift_is_fitted_and_not_only_filtered() -> None:
+    """A clearance that rises: with drift declared, every estimator of the whole past finds where it is now."""
+    still, subjects, _ = cohort()
+    rate = 0.2 / 110.0
+    effects = tuple(replace(e, drift_per_h=rate) if k == 0 else e for k, e in enumerate(still.effects))
+    model, s = replace(still, effects=effects), subjects[1]
+    rising = np.array([[-0.3, 0.0], [0.1, 0.0], [0.5, 0.0]])
+    f = predictor(still, s)(rising)
+    risen = replace(s, values=f[np.arange(3), np.arange(3)])
+    for estimator in ("auto", "laplace", "moments"):
+        walked, constant = fit_individual(model, risen, estimator), fit_individual(still, risen, estimator)
+        assert walked.outcome.ok and walked.estimator.startswith("laplace")
+        assert abs(walked.eta[0] - 0.5) < abs(constant.eta[0] - 0.5)
+        assert walked.covariance[0, 0] > constant.covariance[0, 0]
 
 
 def test_estimators_agree_on_a_well_determined_patient() -> None:

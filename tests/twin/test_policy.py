@@ -8,6 +8,7 @@ import pytest
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.errors import Noise, Observed
 from twin_service.kalman.posterior import reference_posterior
+from twin_service.kalman.walk import Walk, stacked
 from twin_service.twin.policy import LAPLACE_SAMPLES_MAX, Seen, arrive
 
 PRIOR = Belief.of([0.0, 0.0], np.diag([0.5, 0.5]))
@@ -69,3 +70,28 @@ def test_a_fit_that_fails_leaves_the_filters_answer() -> None:
     broken = Seen(lambda eta: np.full((len(eta), 2), np.nan), now.readings)
     found = arrive(PRIOR, now, lambda: broken, prior=PRIOR)
     assert found.estimator == "unscented" and np.all(np.isfinite(found.belief.mean))
+
+
+def drifting(*values: float) -> Seen:
+    now = seen(*values)
+    return now._replace(walk=Walk(np.array([0.05, 0.0]), TIMES[: len(values)], 0.0))
+
+
+def test_effects_that_drift_are_anchored_to_the_exact_posterior_of_their_last_hour() -> None:
+    past = drifting(9.0, 2.0)
+    assert past.walk is not None
+    found = arrive(PRIOR, seen(9.0, 2.0), lambda: past, prior=PRIOR)
+    assert found.estimator == "laplace+moments (first readings)"
+    fit = stacked(PRIOR, past.predict, past.walk)
+    rng = np.random.default_rng(1)
+    exact = fit.arrived(reference_posterior(fit.prior, fit.predict, past.readings, rng=rng, count=16384).belief, ())
+    np.testing.assert_allclose((found.belief.mean - exact.mean) / exact.sd, 0.0, atol=0.15)
+    np.testing.assert_allclose(found.belief.sd / exact.sd, 1.0, atol=0.15)
+    still = arrive(PRIOR, seen(9.0, 2.0), lambda: seen(9.0, 2.0), prior=PRIOR)
+    assert found.belief.sd[0] > still.belief.sd[0]
+    assert arrive(PRIOR, seen(9.0, 2.0), lambda: past, prior=PRIOR, estimator="laplace").estimator.startswith("laplace")
+
+
+def test_a_walk_of_very_many_steps_is_filtered() -> None:
+    long = seen(9.0, 2.0)._replace(walk=Walk(np.array([0.05, 0.0]), np.arange(1.0, 27.0), 0.0))
+    assert arrive(PRIOR, seen(9.0, 2.0), lambda: long, prior=PRIOR).estimator == "unscented"

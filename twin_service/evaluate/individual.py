@@ -14,12 +14,13 @@ from twin_service.kalman.belief import Belief, flattened, renewed
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import refined
-from twin_service.kalman.report import Update
+from twin_service.kalman.report import Update, kept_prior
 from twin_service.kalman.unscented import unscented_update
+from twin_service.kalman.walk import Walk
 from twin_service.model.structure import PatientModel
-from twin_service.outcome import OK, Outcome
+from twin_service.outcome import OK, Outcome, Verdict
 from twin_service.solver.simulate import DEFAULT, Tolerances
-from twin_service.twin.policy import Arrived, Seen, arrive
+from twin_service.twin.policy import Arrived, Seen, arrive, reanchored
 
 FloatArray = NDArray[np.float64]
 Estimator = Literal["auto", "laplace", "moments", "extended", "unscented", "ensemble"]
@@ -92,11 +93,15 @@ def assimilate(
 ) -> Update:
     """The belief after all readings of `subject`, starting from `prior`."""
     if estimator in ("laplace", "moments"):
+        if _drift(model).any():
+            found = reanchored(prior, _seen(model, subject, tolerances), prior, estimator=estimator, gate=gate)
+            failed = Outcome(Verdict.NOT_CONVERGED, "too many instants, or no mode, for effects that drift")
+            return found or kept_prior(prior, estimator, len(subject), failed)
         readings, predict = observed(model, subject), predictor(model, subject, tolerances)
         mode = laplace_update(prior, predict, readings, jacobian=jacobian(model, subject, tolerances), gate=gate)
         return mode if estimator == "laplace" else refined(prior, predict, readings, mode)
     rng = np.random.default_rng(len(subject))
-    belief, drift = prior, np.array([e.drift_per_h for e in model.effects])
+    belief, drift = prior, _drift(model)
     ensemble = Ensemble.of(prior, MEMBERS, rng) if estimator == "ensemble" else None
     last, update = float(subject.times_h[0]), None
     for time in np.unique(subject.times_h):
@@ -125,13 +130,23 @@ def on_arrival(
     gate: float | None = None, tolerances: Tolerances = DEFAULT,
 ) -> Arrived:  # fmt: skip
     """A twin's own policy for the readings `now`, the last of all `seen`: filter, and re-anchor where it says so."""
-    drifts = any(e.drift_per_h > 0.0 for e in model.effects)
 
     def past() -> Seen:
-        return Seen(predictor(model, seen, tolerances), observed(model, seen))
+        return _seen(model, seen, tolerances)
 
     arriving = Seen(predictor(model, now, tolerances), observed(model, now))
-    return arrive(belief, arriving, None if drifts else past, prior=prior or prior_of(model), gate=gate)
+    return arrive(belief, arriving, past, prior=prior or prior_of(model), gate=gate)
+
+
+def _drift(model: PatientModel) -> FloatArray:
+    return np.array([e.drift_per_h for e in model.effects], dtype=np.float64)
+
+
+def _seen(model: PatientModel, subject: Subject, tolerances: Tolerances) -> Seen:
+    """All readings of `subject`; effects that drift start their walk at its first one."""
+    drift, times = _drift(model), subject.times_h
+    walk = Walk(drift, times, float(times[0])) if drift.any() else None
+    return Seen(predictor(model, subject, tolerances), observed(model, subject), walk=walk)
 
 
 def for_forecast(model: PatientModel, belief: Belief) -> Belief:

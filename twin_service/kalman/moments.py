@@ -59,9 +59,11 @@ class _Points(NamedTuple):
     correct: FloatArray
 
 
-@lru_cache(maxsize=32)
-def _points(nx: int, count: int) -> _Points:
-    u = np.clip(qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng(nx)).random(count // 2), 1e-9, 1.0 - 1e-9)
+@lru_cache(maxsize=64)
+def _points(nx: int, count: int, turn: int = 1) -> _Points:
+    """Other points at each `turn`: what one set leaves empty the next one fills."""
+    sobol = qmc.Sobol(nx + 1, scramble=True, rng=np.random.default_rng([nx, turn]))
+    u = np.clip(sobol.random(count // 2), 1e-9, 1.0 - 1e-9)
     t = ndtri(u[:, :nx]) * np.sqrt(0.5 * FREEDOM / gammaincinv(0.5 * FREEDOM, u[:, -1]))[:, None]
     t = np.vstack([t, -t])
     square = np.sum(t**2, axis=1)
@@ -82,10 +84,10 @@ def posterior_moments(
     nx = len(prior.mean)
     if nx == 0:
         return None
-    points = _points(nx, count)
     sampled: list[_Round] = []
     core, best = replace(around, names=prior.names, shape=None), None
     for k in range(1, rounds + 1):
+        points = _points(nx, count, k)
         sampled.append(_round(prior, predict, observed, prior if k == 2 else core, points))
         found = _weighed(sampled)
         if found is None:

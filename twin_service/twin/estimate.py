@@ -12,6 +12,7 @@ from twin_service.kalman.belief import Belief
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
 from twin_service.kalman.report import UpdateReport
+from twin_service.kalman.walk import Walk
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.outcome import Outcome
 from twin_service.record.events import Censoring
@@ -98,16 +99,17 @@ def _by_readings(
         return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
     past = [s for s in course.samples if s.time_h <= samples[0].time_h and kind_of(model, s.analyte) == "reading"]
     graded = any(s.time_h <= samples[0].time_h and kind_of(model, s.analyte) != "reading" for s in course.samples)
-    drifts = any(e.drift_per_h > 0 for e in model.effects)
+    drift = np.array([e.drift_per_h for e in model.effects])
 
     def everything() -> Seen:
-        return Seen(predictor(model, course, past, deadline), observed(model, past))
+        walk = Walk(drift, np.array([s.time_h for s in past]), 0.0) if drift.any() else None
+        return Seen(predictor(model, course, past, deadline), observed(model, past), walk=walk)
 
-    # a fit of the readings alone would forget what grades, counts and survival have taught, and does not know of drift
+    # a fit of the readings alone would forget what grades, counts and survival have taught
     found = arrive(
         belief,
         Seen(predict, readings),
-        None if drifts or graded or len(past) > LAPLACE_SAMPLES_MAX else everything,
+        None if graded or len(past) > LAPLACE_SAMPLES_MAX else everything,
         prior=prior,
         estimator=estimator,
     )

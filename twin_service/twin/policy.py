@@ -20,6 +20,7 @@ from twin_service.kalman.laplace import Jacobian, laplace_update
 from twin_service.kalman.moments import refined
 from twin_service.kalman.report import GATE, Update, UpdateReport
 from twin_service.kalman.unscented import unscented_update
+from twin_service.kalman.walk import Walk, stacked
 from twin_service.outcome import Outcome, Verdict
 
 FloatArray = NDArray[np.float64]
@@ -27,15 +28,20 @@ Predict = Callable[[FloatArray], FloatArray]
 
 FIRST_SAMPLES = 6
 LAPLACE_SAMPLES_MAX = 200
+WALK_INSTANTS_MAX = 24  # each adds unknowns and a run of the model to every step of the fit
 FAR = 1.5
 
 
 class Seen(NamedTuple):
-    """Readings and what predicts them: eta (N, nx) -> (N, ny); exact derivatives where the caller has them."""
+    """Readings and what predicts them: eta (N, nx) -> (N, ny); exact derivatives where the caller has them.
+
+    walk  how the effects drift between the readings; None: not at all
+    """
 
     predict: Predict
     readings: Observed
     jacobian: Jacobian | None = None
+    walk: Walk | None = None
 
 
 class Arrived(NamedTuple):
@@ -73,10 +79,26 @@ def reanchored(
     prior: Belief, seen: Seen, around: Belief, *, estimator: str = "auto", gate: float | None = GATE
 ) -> Update | None:
     """The belief from `prior` given all of `seen`, looked for from the mean of `around`; None where the fit failed."""
+    if seen.walk is not None:
+        return _walked(prior, seen, around, estimator=estimator, gate=gate)
     mode = laplace_update(prior, seen.predict, seen.readings, jacobian=seen.jacobian, start=around.mean, gate=gate)
     if not is_usable(mode.report.outcome):
         return None
     return mode if estimator == "laplace" else refined(prior, seen.predict, seen.readings, mode)
+
+
+def _walked(prior: Belief, seen: Seen, around: Belief, *, estimator: str, gate: float | None) -> Update | None:
+    """The same for drifting effects: fitted with the steps of their walk, told for the hour of the last reading."""
+    assert seen.walk is not None, "asked for a walk"
+    if len(np.unique(seen.walk.times_h)) > WALK_INSTANTS_MAX:
+        return None
+    fit = stacked(prior, seen.predict, seen.walk)
+    mode = laplace_update(fit.prior, fit.predict, seen.readings, jacobian=fit.jacobian, start=fit.started(around.mean),
+                          gate=gate)  # fmt: skip
+    if not is_usable(mode.report.outcome):
+        return None
+    found = mode if estimator == "laplace" else refined(fit.prior, fit.predict, seen.readings, mode)
+    return Update(fit.arrived(found.belief, prior.names), found.report)
 
 
 def reanchor_reason(filtered: Update, belief: Belief, seen: int, estimator: str) -> str:
