@@ -36,6 +36,7 @@ FloatArray = NDArray[np.float64]
 
 HAPPENINGS = 64  # doses, changes, measured instants after which a footing pays, and after which it moves on
 WIDER = 1.5  # spread of its members over the belief's
+NARROWER = 1.15  # the same where a wider footing is refused: it serves the belief as it is, and moves on earlier
 REACH = 2.0  # standard deviations of the belief that must lie within `FARTHEST`
 FARTHEST = 2.0  # spreads along one axis beyond which a member is solved from hour 0
 MEMBERS = 256
@@ -96,7 +97,8 @@ def next_design(
         return None
     fresh = Design(time_h, belief.mean, WIDER * belief.chol)
     if before is None or not _contains(before, belief):
-        return fresh
+        wide = footing_at(model, course, fresh, deadline)
+        return fresh if wide is not None else Design(time_h, belief.mean, NARROWER * belief.chol)
     if course.happened_before(time_h) - course.happened_before(before.time_h) < HAPPENINGS:
         return before
     return Design(time_h, before.mean, before.chol) if footing_at(model, course, before, deadline) else fresh
