@@ -95,13 +95,17 @@ def next_design(
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
     if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
         return None
+    if before is not None:
+        good = footing_at(model, course, before, deadline) is not None
+        contained = _contains(before, belief)
+        recent = course.happened_before(time_h) - course.happened_before(before.time_h) < HAPPENINGS
+        if recent and (contained or not good):
+            return before  # one that was refused is not tried again at once: trying costs what it should save
+        if contained and good:
+            return Design(time_h, before.mean, before.chol)
     fresh = Design(time_h, belief.mean, WIDER * belief.chol)
-    if before is None or not _contains(before, belief):
-        wide = footing_at(model, course, fresh, deadline)
-        return fresh if wide is not None else Design(time_h, belief.mean, NARROWER * belief.chol)
-    if course.happened_before(time_h) - course.happened_before(before.time_h) < HAPPENINGS:
-        return before
-    return Design(time_h, before.mean, before.chol) if footing_at(model, course, before, deadline) else fresh
+    wide = footing_at(model, course, fresh, deadline)
+    return fresh if wide is not None else Design(time_h, belief.mean, NARROWER * belief.chol)
 
 
 def footing_at(
