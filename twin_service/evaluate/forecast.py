@@ -96,7 +96,7 @@ def beliefs_before(
         last = float(time)
         if estimator == "auto":
             belief = on_arrival(model, now, seen, belief, gate=gate).belief
-        elif estimator in ("laplace", "moments"):
+        elif estimator in ("laplace", "moments", "exact"):
             belief = assimilate(model, seen, prior, estimator, gate=gate).belief
         else:
             belief = assimilate(model, now, belief, estimator, gate=gate).belief

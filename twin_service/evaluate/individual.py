@@ -14,6 +14,7 @@ from twin_service.kalman.belief import Belief, flattened, renewed
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import refined
+from twin_service.kalman.posterior import reference_posterior
 from twin_service.kalman.report import Update, kept_prior
 from twin_service.kalman.unscented import unscented_update
 from twin_service.kalman.walk import Walk
@@ -23,9 +24,10 @@ from twin_service.solver.simulate import DEFAULT, Tolerances
 from twin_service.twin.policy import Arrived, Seen, arrive, reanchored
 
 FloatArray = NDArray[np.float64]
-Estimator = Literal["auto", "laplace", "moments", "extended", "unscented", "ensemble"]
+Estimator = Literal["auto", "laplace", "moments", "extended", "unscented", "ensemble", "exact"]
 ESTIMATORS: Final[tuple[Estimator, ...]] = ("auto", "laplace", "moments", "extended", "unscented", "ensemble")
 MEMBERS: Final = 512
+EXACT_MEMBERS: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,17 @@ def assimilate(
     gate: float | None = None,
     tolerances: Tolerances = DEFAULT,
 ) -> Update:
-    """The belief after all readings of `subject`, starting from `prior`."""
+    """The belief after all readings of `subject`, starting from `prior`.
+
+    "exact" is the offline reference (`kalman.posterior`), for comparison; it knows of no drift and no gate.
+    """
+    if estimator == "exact":
+        assert not _drift(model).any(), "the reference has no walk"
+        rng = np.random.default_rng(len(subject))
+        found = reference_posterior(prior, predictor(model, subject, tolerances), observed(model, subject), rng=rng,
+                                    count=EXACT_MEMBERS)  # fmt: skip
+        told = kept_prior(prior, "exact", len(subject), OK).report
+        return Update(replace(found.belief, names=prior.names), told)
     if estimator in ("laplace", "moments"):
         if _drift(model).any():
             found = reanchored(prior, _seen(model, subject, tolerances), prior, estimator=estimator, gate=gate)

@@ -5,6 +5,8 @@ Two tables, because a plain "after n readings" mixes patients and hours that dif
     forecasts   each reading from all before it; a priori: the same readings from covariates alone
     paired      the same later readings of the same patients, forecast after the first 0, 1, ..., depth instants
 
+Estimator "exact" is the reference posterior: where it errs as much as the others, the model errs and not its estimator.
+
 Errors are those of `forecast.score`: of the predictive median, censored readings apart.
 """
 
@@ -26,7 +28,7 @@ from twin_service.evaluate.shares import shared_out
 from twin_service.evaluate.subject import Subject
 from twin_service.model.structure import PatientModel
 
-JUDGED: Final[tuple[Estimator, ...]] = ("auto", "laplace", "unscented", "ensemble")
+JUDGED: Final[tuple[Estimator, ...]] = ("auto", "laplace", "unscented", "ensemble", "exact")
 SERVED: Final = 256  # members of a served forecast
 DEPTHS: Final = (1, 2, 3)
 SHOWN: Final = ("rrmse", "mape", "p20", "p30", "coverage90")

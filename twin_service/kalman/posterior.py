@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv, gammaln, log_ndtr, ndtri
 from scipy.stats import qmc
 
-from twin_service.kalman.belief import Belief, factor
+from twin_service.kalman.belief import Belief, factor, whitened
 from twin_service.kalman.errors import SEEN, Observed, usable
 from twin_service.kalman.laplace import laplace_update
+from twin_service.kalman.shape import Shape
 
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
@@ -35,10 +36,11 @@ class Posterior(NamedTuple):
 
     @property
     def belief(self) -> Belief:
-        """The Gaussian with the posterior's mean and covariance."""
+        """The belief with the posterior's mean, covariance and members."""
         mean = self.weights @ self.eta
         d = self.eta - mean
-        return Belief(mean, factor(d.T @ (self.weights[:, None] * d)).lower)
+        lower = factor(d.T @ (self.weights[:, None] * d)).lower
+        return Belief(mean, lower, shape=Shape(whitened(lower, d.T).T, self.weights))
 
 
 def log_likelihood(predict: Predict, observed: Observed, eta: FloatArray) -> FloatArray:
