@@ -56,6 +56,24 @@ def test_a_singular_covariance_gives_a_finite_belief() -> None:
     assert 0.05 < found.belief.mean[0] < 0.5 * np.log(1.5) + 0.05
 
 
+@pytest.mark.parametrize("value", [1e30, 1e300])
+def test_a_level_beyond_any_scale_keeps_the_belief(value: float) -> None:
+    good = [weight(), dose(100.0, 0.0, "d"), level(3.0, 3.0, "l0")]
+    later = level(2.0, 8.0, "l2")
+    twin, before = folded([*good, level(value, 6.0, "l1")]), folded(good)
+    np.testing.assert_allclose(twin.belief.mean, before.belief.mean, atol=1e-6)
+    assert twin.forecasts[-1].weight == 0.0
+    again, without = folded([*good, level(value, 6.0, "l1"), later]), folded([*good, later])
+    np.testing.assert_allclose(again.belief.mean, without.belief.mean, atol=1e-2)
+
+
+def test_a_level_beyond_any_scale_is_named() -> None:
+    observed = Observed.create([1e300, 1.5], [Noise("normal", 0.0, 0.1)] * 2)
+    found = unscented_update(Belief.of([0.1], [[0.09]]), lambda eta: np.exp(np.hstack([eta, eta])), observed)
+    assert found.report.weight[0] == 0.0 and found.report.weight[1] == 1.0
+    assert "beyond any scale" in found.report.warnings[0]
+
+
 def test_negative_levels_leave_a_finite_belief_in_any_order() -> None:
     events = [weight(), dose(100.0, 0.0, "d"), level(-4.0, 3.0, "l0"), level(3.0, 6.0, "l1")]
     twins = [folded(list(order)) for order in itertools.permutations(events)]

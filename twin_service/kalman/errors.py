@@ -148,6 +148,9 @@ def _scaled(f: FloatArray, kind: str, a: FloatArray | float, b: FloatArray | flo
     return Scaled(f, np.ones_like(f), sd**2, 2.0 * sd * b * np.sign(f))
 
 
+BEYOND = 1e12  # standard deviations of the assay: squared and weighed, more than that ends double precision
+
+
 class Usable(NamedTuple):
     """Which rows can inform, and a sentence for each kind that cannot."""
 
@@ -163,7 +166,9 @@ def usable(observed: Observed, f: ArrayLike) -> Usable:
     improper = ~missing & log & (observed.limits <= 0.0)
     seen = observed.censoring == SEEN
     silent = ~missing & ~improper & ((scale.v <= 0.0) | (log & ~np.isfinite(scale.f))) & np.isfinite(np.asarray(f))
-    infinite = ~missing & seen & np.isinf(observed.values)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        distance = np.abs(observed.targets() - scale.f) / np.sqrt(scale.v)
+    infinite = ~missing & ~improper & ~silent & seen & (np.isinf(observed.values) | (distance > BEYOND))
     warnings = []
     if improper.any():
         warnings.append(f"{int(improper.sum())} zero or negative readings cannot be used with a logarithmic error law")
@@ -171,5 +176,5 @@ def usable(observed: Observed, f: ArrayLike) -> Usable:
         warnings.append(f"{int(silent.sum())} readings ignored: the model predicts exactly zero there "
                         "(no dose before them), so they cannot be explained")  # fmt: skip
     if infinite.any():
-        warnings.append(f"{int(infinite.sum())} readings are infinite and were ignored")
+        warnings.append(f"{int(infinite.sum())} readings are infinite or beyond any scale and were ignored")
     return Usable(~(missing | improper | silent | infinite), tuple(warnings))
