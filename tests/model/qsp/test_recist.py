@@ -95,3 +95,22 @@ def test_a_sum_without_baseline_is_refused() -> None:
                  lambda: categories(one, None), lambda: categories(one, np.zeros(1))):  # fmt: skip
         with pytest.raises(Refusal, match="baseline"):
             call()
+
+
+def test_scans_that_contradict_themselves_are_refused_with_their_place() -> None:
+    def scan(time_h: float, *diameters: float) -> Scan:
+        return Scan(time_h, tuple(Lesion(f"l{i}", "liver", d) for i, d in enumerate(diameters)))
+
+    twice = Scan(1.0, (Lesion("l0", "liver", 20.0), Lesion("l0", "liver", 18.0)))
+    cases = (
+        ((scan(0.0, 20.0), scan(1.0, -5.0)), "scans[1].lesions[0].diameter_mm"),
+        ((scan(0.0, float("inf")), scan(1.0, 20.0)), "scans[0].lesions[0].diameter_mm"),
+        ((scan(9.0, 20.0), scan(1.0, 20.0)), "scans[1].time_h"),
+        ((scan(0.0, 20.0), scan(0.0, 20.0)), "scans[1].time_h"),
+        ((scan(0.0, 20.0), twice), "scans[1].lesions[1].id"),
+    )
+    for scans, place in cases:
+        with pytest.raises(Refusal) as refused:
+            responses(scans)
+        assert refused.value.field == place
+    assert responses((scan(0.0, 20.0), scan(1.0, 0.0))) == [Response.CR]

@@ -73,10 +73,11 @@ def sum_of_diameters(scan: Scan, targets: Sequence[Lesion]) -> float:
 def responses(scans: Sequence[Scan]) -> list[Response]:
     """Overall response at each scan after the first, which is the baseline.
 
-    Raises Refusal without a baseline scan that has a measurable lesion.
+    Raises Refusal without a baseline scan that has a measurable lesion, and where scans contradict themselves.
     """
     if not scans:
         raise _refuse("no scan; RECIST needs a baseline scan before the first response")
+    _check_scans(scans)
     targets = target_lesions(scans[0].lesions)
     if not targets:
         raise _refuse("the first scan has no measurable lesion (10 mm, nodes 15 mm), so there is no baseline sum; "
@@ -130,6 +131,25 @@ def response_probabilities(sums: Floats, baseline: Floats, weights: Floats | Non
     return {r.name: np.asarray(w @ (found == r)) for r in Response}
 
 
+def _check_scans(scans: Sequence[Scan]) -> None:
+    """Refuse scans out of order, a lesion listed twice on one scan, and a diameter below 0 or infinite."""
+    for i, scan in enumerate(scans):
+        where = f"scans[{i}]"
+        if i and scan.time_h <= scans[i - 1].time_h:
+            raise _invalid(f"{where}.time_h", f"{scan.time_h:g} h is not after the scan before it "
+                           f"({scans[i - 1].time_h:g} h); list the scans by time, the baseline first")  # fmt: skip
+        seen: set[str] = set()
+        for j, lesion in enumerate(scan.lesions):
+            if lesion.id in seen:
+                raise _invalid(f"{where}.lesions[{j}].id", "this lesion is listed twice on one scan; "
+                               "give each lesion its own id")  # fmt: skip
+            seen.add(lesion.id)
+            d = lesion.diameter_mm
+            if d is not None and (d < 0.0 or np.isinf(d)):
+                raise _invalid(f"{where}.lesions[{j}].diameter_mm", f"{d:g} mm is no diameter; give 0 for a lesion "
+                               "that is gone, nothing for one that was not measured")  # fmt: skip
+
+
 def _target_response(scan: Scan, targets: Sequence[Lesion], sums: tuple[float, float, float]) -> Response:
     baseline, nadir, total = sums
     if not np.isfinite(total):
@@ -153,3 +173,7 @@ def _overall(target: Response, scan: Scan) -> Response:
 
 def _refuse(message: str) -> Refusal:
     return Refusal(RefusalCode.PRECONDITION, message, field="scans", reason="RECIST_WITHOUT_BASELINE")
+
+
+def _invalid(field: str, message: str) -> Refusal:
+    return Refusal(RefusalCode.INVALID, f"{field}: {message}", field=field, reason="RECIST_SCAN")
