@@ -54,7 +54,7 @@ def a_study(name: str, route: str = "oral", *, others: tuple[str, ...] = (), age
     import numpy as np
 
     given = tuple(Treatment(d, route, 1.0) for d in ("x", *others))
-    return ObservedStudy(name, name, "x", given, {"age_y": age}, "", np.arange(5.0), np.ones(5), 1.0)
+    return ObservedStudy(name, name, "x", given, {"age_y": age}, {}, np.arange(5.0), np.ones(5), 1.0)
 
 
 def test_every_third_publication_of_a_route_is_building() -> None:

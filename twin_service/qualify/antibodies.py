@@ -41,7 +41,7 @@ def _run(name: str, dataset: str, dose_mg: float, lines: list[dict[str, str]]) -
     c = np.array([float(r["value"]) * PER_LITER[r["unit"]] for r in lines])
     order = np.argsort(t)
     treatment = Treatment(name, "iv", dose_mg, duration_h=INFUSION_H)
-    study = ObservedStudy(dataset, dataset.split("_")[0], name, (treatment,), {"weight_kg": USUAL_KG}, "", t[order],
+    study = ObservedStudy(dataset, dataset.split("_")[0], name, (treatment,), {"weight_kg": USUAL_KG}, {}, t[order],
                           c[order], 1.0)  # fmt: skip
     model = compose("antibody", {"body": build_antibody(name)})
     entry = next(r for r in model.routes if r.route == "iv")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.studies import course, series
 from twin_service.outcome import Refusal
+from twin_service.qualify.intake import formulation_id
 from twin_service.qualify.observed import ObservedStudy
 from twin_service.qualify.scores import gmfe
 
@@ -84,19 +85,6 @@ def _simulate(study: ObservedStudy, library: Library, fitted: bool) -> CourseRes
 
 
 def chosen_formulations(study: ObservedStudy, library: Library) -> dict[str, str]:
-    """Dosage form from what the study's table says: solutions and extended release by their words, else the first."""
-    found = {}
-    for drug in {t.drug for t in study.treatments}:
-        forms = {f.id for f in library.drug(drug).formulations}
-        words = study.formulation
-        if ("solution" in words or "dissolved" in words) and drug == study.drug:
-            found[drug] = "solution"
-        elif "extended_release" in forms and any(
-            w in words for w in (" er ", "extended", "_er", "retard", "er tablet", " xr", '"er')
-        ):
-            found[drug] = "extended_release"
-        elif "capsule" in forms and "capsule" in words:
-            found[drug] = "capsule"
-        elif "gluconate_tablet" in forms and "gluconate" in words:
-            found[drug] = "gluconate_tablet"
-    return found
+    """Dosage form of each drug by the words of the study's tables; its first where they say nothing."""
+    chosen = {d: formulation_id(library.drug(d), study.forms.get(d, "")) for d in {t.drug for t in study.treatments}}
+    return {d: form for d, form in chosen.items() if form is not None}

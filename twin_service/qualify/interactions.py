@@ -95,9 +95,15 @@ def run_interactions(path: Path, library: Library, drugs: set[str] | None = None
             result = _result(row, plan, victim, perpetrator, library)
         except Refusal:
             continue
-        built = any(row["Study ID"].startswith(f) for d in (victim, perpetrator) for f in fitted[d])
+        built = any(_is_of(row["Study ID"], f) for d in (victim, perpetrator) for f in fitted[d])
         found.append(replace(result, fitted=built))
     return found
+
+
+def _is_of(study: str, fitted: str) -> bool:
+    """Whether a row's study is a building one, written "Belle (2002)", "Belle et al. 2002" or "Belle 2002"."""
+    plain, name = (re.sub(r"\bet al\b|[\W_]+", " ", text.lower()).split() for text in (study, fitted))
+    return study.startswith(fitted) or (len(plain) >= 2 and plain == name[: len(plain)])
 
 
 def _is_repeated(row: Mapping[str, str], seen: set[tuple[str, ...]]) -> bool:
@@ -123,6 +129,10 @@ def _plan(
         return None
     # "inf" (also misspelled) and 9999 mean: to infinity.
     end = _number(row["t_treatment_end"])
+    # A window that opens before the perpetrator's first dose is of a victim dosed all along: its last dose that the
+    # perpetrator meets is the one to compare. A victim alone at the opening would never meet it.
+    if times[0] > start:
+        start = max(t for t in times if not np.isfinite(end) or t < end)
     span = end - start if np.isfinite(end) and end < 9000 else min(LONG.get(victim, 48.0), LONGEST_H)
     route = {"IV": "iv", "PO": "oral"}.get(row["Route Victim"].upper()[:2])
     route_p = {"IV": "iv", "PO": "oral"}.get((row["Route Perpetrator"] or row["Route"]).upper()[:2])

@@ -11,7 +11,7 @@ import gzip
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.studies import Treatment
+from twin_service.qualify.intake import circumstances, form_words, told_apart
 from twin_service.qualify.regimens import protocol_doses, treatments_of
 
 Floats = NDArray[np.float64]
@@ -44,14 +45,17 @@ HOUR = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "day(s)": 24.0}
 
 @dataclass(frozen=True)
 class ObservedStudy:
-    """A measured course: times (h) and plasma levels (mg/L) of `drug` under `treatments` of `person`."""
+    """A measured course: times (h) and plasma levels (mg/L) of `drug` under `treatments` of `person`.
+
+    `forms` says in the tables' words in which dosage form each drug was taken.
+    """
 
     name: str
     study: str
     drug: str
     treatments: tuple[Treatment, ...]
     person: Mapping[str, float]
-    formulation: str
+    forms: Mapping[str, str]
     times_h: Floats
     levels: Floats
     subjects: float
@@ -86,24 +90,41 @@ def observed_studies(folder: Path, library: Library, drugs: set[str] | None = No
     simulations: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for r in rows(folder / "simulations.csv.gz"):
         simulations[r["repo"], r["simulation"]].append(r)
+    apart = told_apart(_labels(simulations.values()))
     found: dict[str, ObservedStudy] = {}
     for (repo, _), parts in simulations.items():
         given = _treatments(parts, repo, people, protocols, library)
         if given is None:
             continue
-        person, treatments, formulation = given
+        person, treatments, labels = given
         for name in {
             d for p in parts for d in (json.loads(p["observed_data"]) if p["observed_data"].startswith("[") else [])
         }:
-            study = _study(name, sets.get((repo, name)), points[repo, name], parts)
-            if study is None or study[0] not in wanted or study[0] not in library.drug_paths or name in found:
+            meta = sets.get((repo, name))
+            study = _study(name, meta, points[repo, name], parts)
+            if meta is None or study is None or name in found or study[0] not in wanted & set(library.drug_paths):
                 continue
             drug, t, c, source, n = study
             if not any(x.drug == drug for x in treatments) and not _is_formed(drug, treatments, library):
                 continue
             known = person | genotype_of(name, parts[0]["individual"], drug)
-            found[name] = ObservedStudy(name, source, drug, tuple(treatments), known, formulation, t, c, n)
+            known |= circumstances(name, meta.get("Food state") or "", labels.get(drug, ""))
+            forms = {
+                d: form_words((meta.get("Formulation") or "") if d == drug else "", label, told_apart=d in apart)
+                for d, label in labels.items()
+            }
+            found[name] = ObservedStudy(name, source, drug, tuple(treatments), known, forms, t, c, n)
     return list(found.values())
+
+
+def _labels(simulations: Iterable[list[dict[str, str]]]) -> Iterator[tuple[str, str]]:
+    """(drug, form named) of every simulation; a form named after the other drug says nothing of this one."""
+    for parts in simulations:
+        compounds = {p["compound"].lower() for p in parts}
+        for p in parts:
+            label = p["formulation"].lower()
+            if not any(other in label for other in compounds - {p["compound"].lower()}):
+                yield drug_id(p["compound"]), label
 
 
 def _treatments(
@@ -112,8 +133,8 @@ def _treatments(
     people: Mapping[tuple[str, str], dict[str, str]],
     protocols: Mapping[tuple[str, str], dict[str, str]],
     library: Library,
-) -> tuple[dict[str, float], list[Treatment], str] | None:
-    """(person, treatments, formulation words); None where any drug given, or its route, is not in the library."""
+) -> tuple[dict[str, float], list[Treatment], dict[str, str]] | None:
+    """(person, treatments, dosage form named by drug); None where any drug given, or its route, is not in the library."""
     individual = people.get((repo, parts[0]["individual"]))
     # A simulation of a population (often of patients with organ disease) names no individual.
     if individual is None:
@@ -122,7 +143,7 @@ def _treatments(
         return None
     person = _person(individual)
     treatments: list[Treatment] = []
-    words = []
+    labels: dict[str, str] = {}
     for part in parts:
         if not part["protocol"] or part["protocol"] == '""':
             continue
@@ -132,8 +153,8 @@ def _treatments(
         if drug not in library.drug_paths or doses is None:
             return None
         treatments += treatments_of(drug, doses)
-        words.append(part["formulation"])
-    return (person, treatments, " ".join(words).lower()) if treatments else None
+        labels[drug] = f"{labels.get(drug, '')} {part['formulation']}"
+    return (person, treatments, labels) if treatments else None
 
 
 def _person(row: Mapping[str, str]) -> dict[str, float]:
