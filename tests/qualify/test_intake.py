@@ -6,6 +6,7 @@ import pytest
 
 from twin_service.model.pbpk.library import load_library
 from twin_service.qualify.intake import circumstances, form_words, formulation_id, told_apart
+from twin_service.qualify.observed import genotype_of
 
 SOLUTION = '[{"name": "solution", "key": "formulation"}]'
 TABLET = '[{"name": "tablet (dormicum)", "key": "formulation"}]'
@@ -52,6 +53,7 @@ def test_words_choose_a_form_that_the_drug_has(drug: str, words: str, form: str 
         ("Bornemann 1986 - with a meal - PO", ".", TABLET, {"fed": 1.0}),
         ("Bornemann 1986 - 1 h before a meal - PO", "Fasted", TABLET, {}),
         ("Momo2010.2mg.po.sd.Tab_fed.control", "", '"tizanidine tablet fed"', {"fed": 1.0}),
+        ("Shah2006.8mg.po.sd.Cap_Fed", "", '"tizanidine tablet fasted"', {"fed": 1.0}),
         ("Spigset 1995.50 mg SD.EM.smoker", "", "", {"smoker": 1.0}),
         ("Spigset 1995.50 mg SD.EM.non-smoker", "", "", {}),
         ("Backman2008.Tab_fasted.male-nonsmokers", "", "", {}),
@@ -62,3 +64,11 @@ def test_words_choose_a_form_that_the_drug_has(drug: str, words: str, form: str 
 )
 def test_food_and_smoking(name: str, food: str, label: str, said: dict[str, float]) -> None:
     assert circumstances(name, food, label) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "activity"),
+    [("Spigset 1997.50 mg SD.PM", 0.0), ("Spigset 1997.50 mg SD.EM", 1.0), ("Kunii 2005.50 mg SD.EM/PM.smoker", None)],
+)
+def test_a_mixed_group_has_no_genotype(name: str, activity: float | None) -> None:
+    assert genotype_of(name, "", "fluvoxamine").get("cyp2d6_activity") == activity

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from twin_service.qualify.interactions import InteractionResult, _is_repeated
+from twin_service.model.pbpk.library import load_library
+from twin_service.qualify.interactions import InteractionResult, _is_of, _is_repeated, _plan
 from twin_service.qualify.pbpk import interaction_figures
 from twin_service.qualify.regimens import shorthand_times
 
@@ -36,3 +37,20 @@ def test_rows_that_gave_a_parameter_are_not_scored() -> None:
     assert figures["pbpk.ddi_auc_gmfe"] == pytest.approx(1.2)
     assert figures["pbpk.ddi_build_auc_gmfe"] == pytest.approx(4.0)
     assert interaction_figures([]) == {}
+
+
+def test_a_building_study_is_known_however_it_is_written() -> None:
+    assert _is_of("Belle 2002", "Belle (2002)") and _is_of("Wu et al. 2017", "Wu 2017")
+    assert _is_of("Capon 1996", "Capon 1996 EM, dextromethorphan, n=6")
+    assert not _is_of("Wu 2018", "Wu 2017") and not _is_of("Belle", "Belle (2002)")
+
+
+def test_a_victim_dosed_all_along_is_compared_while_it_meets_the_perpetrator() -> None:
+    table = row("Schoedel 2012", "MBI", "20") | {"Dose Unit": "mg", "t Unit": "h", "Route": "",
+        "Times of Administration": "S192-T24-R12", "t_treatment_0": "0", "t_treatment_end": "468"}  # fmt: skip
+    plan = _plan(table, "dextromethorphan", "paroxetine", load_library())
+    assert plan is not None
+    own, others, span = plan
+    assert own.start_h == others[-1].start_h == 456.0 and len(others) == 12 and span == 12.0
+    later = _plan(table | {"t_treatment_0": "240"}, "dextromethorphan", "paroxetine", load_library())
+    assert later is not None and later[0].start_h == 240.0 and later[2] == 228.0

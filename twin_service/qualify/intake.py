@@ -64,10 +64,10 @@ def formulation_id(drug: DrugRecord, words: str) -> str | None:
 def circumstances(name: str, food: str, label: str) -> dict[str, float]:
     """Covariates `fed` and `smoker` where the name of the data set, its food column or the form named say so."""
     said: dict[str, float] = {}
-    eaten = food.strip().lower()
-    texts: tuple[str, ...] = (eaten,) if FED.search(eaten) or FASTED.search(eaten) else (name.lower(), label.lower())
-    plain = [re.sub(r"[_.]", " ", t) for t in texts]
-    if any(FED.search(t) for t in plain) and not any(FASTED.search(t) for t in plain):
+    # The first that says anything: what a simulation was called is a simplification, as its dosage form may be.
+    texts = (re.sub(r"[_.]", " ", t.lower()) for t in (food, name, label))
+    eaten = next((t for t in texts if FED.search(t) or FASTED.search(t)), "")
+    if FED.search(eaten) and not FASTED.search(eaten):
         said["fed"] = 1.0
     if re.search(r"(?<!non-)(?<!non )(?<!/)\bsmokers?\b(?!/)", name.lower().replace("_", " ").replace(".", " ")):
         said["smoker"] = 1.0

@@ -134,7 +134,7 @@ def _treatments(
     protocols: Mapping[tuple[str, str], dict[str, str]],
     library: Library,
 ) -> tuple[dict[str, float], list[Treatment], dict[str, str]] | None:
-    """(person, treatments, dosage form named by drug); None where any drug given, or its route, is not in the library."""
+    """(person, treatments, dosage form named by drug); None where any drug given or its route is not in the library."""
     individual = people.get((repo, parts[0]["individual"]))
     # A simulation of a population (often of patients with organ disease) names no individual.
     if individual is None:
@@ -236,7 +236,8 @@ POLYMORPHIC = {
 
 
 def genotype_of(name: str, individual: str, drug: str) -> dict[str, float]:
-    """Enzyme activity where a study's name gives the phenotype ("EM", "AS=1.25", "SM3" for poor mephenytoin)."""
+    """Enzyme activity where a study's name gives the phenotype ("EM", "AS=1.25", "SM3" for poor mephenytoin); none
+    for a mixed group ("EM/PM")."""
     enzyme = POLYMORPHIC.get(drug)
     if enzyme is None:
         return {}
@@ -244,7 +245,7 @@ def genotype_of(name: str, individual: str, drug: str) -> dict[str, float]:
     if score:
         return {enzyme: float(score[1]) / 2.0}
     for word, activity in PHENOTYPES.items():
-        if re.search(rf"(?<![A-Za-z]){word}(?![A-Za-z])", name):
+        if re.search(rf"(?<![A-Za-z/]){word}(?![A-Za-z/])", name):
             return {enzyme: activity}
     return {enzyme: 0.0} if drug == "s_mephenytoin" and re.search(r"\+SM[13]", name) else {}
 

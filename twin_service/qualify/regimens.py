@@ -19,11 +19,17 @@ INTERVALS = {
     "DI_6_6_6_6": (6.0,) * 4,
 }
 _BLOCK = re.compile(r"S-?(?P<start>[\d.]+)\s*[,-]?\s*T-?(?P<step>[\d.]+)\s*[,-]?\s*R-?(?P<count>\d+)")
+# A day's doses in brackets, repeated: "S0-(S0-T6-R3)-T24-R12".
+_NESTED = re.compile(r"S-?(?P<start>[\d.]+)-\((?P<inner>[^()]+)\)-T-?(?P<step>[\d.]+)-R-?(?P<count>\d+)")
 
 
 def shorthand_times(text: str) -> list[float]:
     """Hours of administration in a table's shorthand; empty where it cannot be read with certainty."""
     clean = text.replace(" ", "").strip(";")
+    nested = _NESTED.fullmatch(clean)
+    if nested:
+        inner, start, step = shorthand_times(nested["inner"]), float(nested["start"]), float(nested["step"])
+        return sorted({start + k * step + t for k in range(int(nested["count"])) for t in inner})
     blocks = list(_BLOCK.finditer(clean))
     if blocks:
         rest = _BLOCK.sub("", clean)
