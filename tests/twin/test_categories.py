@@ -11,6 +11,7 @@ from scipy.stats import norm, poisson
 from tests.twin.one_compartment import at, person
 from twin_service.model.compose import compose
 from twin_service.model.structure import Block, Effect, ErrorLaw, Observable, PatientModel
+from twin_service.outcome import Refusal
 from twin_service.record.events import Event, LabMeasured
 from twin_service.record.timeline import Timeline
 from twin_service.solver.expression import symbol
@@ -18,6 +19,8 @@ from twin_service.solver.functions import exp
 from twin_service.solver.system import Output, Parameter, State
 from twin_service.twin.categories import kind_of
 from twin_service.twin.fold import Folded, fold
+from twin_service.twin.reading import read_course
+from twin_service.twin.scans import scans_before
 
 OMEGA2, SIGMA, RATE = 0.25, 0.15, 0.002
 ETA = np.linspace(-4.0, 4.0, 8001)
@@ -120,3 +123,84 @@ def test_an_order_of_arrival_decides_nothing() -> None:
 def test_a_category_the_model_cannot_know_is_unused() -> None:
     assert kind_of(model(), "platelets_grade") == "" and kind_of(model(), "fatigue_grade") == ""
     assert folded(seen("platelets_grade", 1)).course.unused == ("platelets_grade100.0",)
+
+
+SHRINK = 1.0e-3
+
+
+def tumor_model() -> PatientModel:
+    """sum of diameters = 60 mm exp(-0.001 exp(eta) t), read with a log error: it shrinks in everyone."""
+    eta, size = symbol("eta"), symbol("S")
+    block = Block(
+        id="tumor",
+        version="1",
+        states=(State("S", "1", -SHRINK * exp(eta)),),
+        parameters=(Parameter("eta", "1", 0.0),),
+        outputs=(Output("sld", "mm", 60.0 * exp(size)),),
+        effects=(Effect("eta", OMEGA2),),
+        observables=(Observable("tumor_sld", "sld", "mm", ErrorLaw(proportional=SIGMA, kind="log")),),
+    )
+    return compose("tumor", {"x": block})
+
+
+def sld(eta: np.ndarray, hours: float) -> np.ndarray:
+    return 60.0 * np.exp(-SHRINK * np.exp(eta) * hours)
+
+
+def between(low: np.ndarray | float, high: np.ndarray | float, f: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        a, b = ((np.log(x) - np.log(f)) / SIGMA for x in (low, high))
+    return np.maximum(norm.cdf(b) - norm.cdf(a), 0.0)
+
+
+def edges(nadir: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    grown = np.maximum(1.2 * nadir, nadir + 5.0)
+    return np.minimum(42.0, grown), grown
+
+
+def judged_by_hand(category: int, f: np.ndarray, nadir: np.ndarray) -> np.ndarray:
+    shrunk, grown = edges(nadir)
+    bounds = [(0.0, 1.0), (1.0, shrunk), (shrunk, grown), (grown, np.inf)][category]
+    return between(*bounds, f)
+
+
+@pytest.mark.parametrize("category", [1, 2], ids=["PR", "SD"])
+def test_a_response_alone_teaches_what_its_limits_say(category: int) -> None:
+    """No sum was recorded: the member's own 60 mm before treatment is the baseline."""
+    twin = fold(tumor_model(), person(), Timeline.of([seen("recist_response", category, 400.0)]))
+    mean, sd = exact(judged_by_hand(category, sld(ETA, 400.0), np.full_like(ETA, 60.0)))
+    assert twin.belief.mean[0] == pytest.approx(mean, abs=0.03 * np.sqrt(OMEGA2))
+    assert twin.belief.chol[0, 0] == pytest.approx(sd, rel=0.05)
+    assert twin.forecasts[0].band.q05 in (1.0, 2.0) and twin.forecasts[0].outcome.ok
+
+
+def test_a_second_response_is_judged_against_the_least_sum_so_far() -> None:
+    twin = fold(tumor_model(), person(), Timeline.of([seen("recist_response", 1, 500.0),
+                                                      seen("recist_response", 3, 900.0)]))  # fmt: skip
+    least = np.minimum(60.0, sld(ETA, 500.0))
+    first = judged_by_hand(1, sld(ETA, 500.0), np.full_like(ETA, 60.0))
+    mean, sd = exact(first * judged_by_hand(3, sld(ETA, 900.0), least))
+    # a shrinking tumor is called progressive only by the noise of the assay: few members are left, so a wide tolerance
+    assert twin.belief.mean[0] == pytest.approx(mean, abs=0.35 * sd)
+    assert twin.forecasts[1].nis > 6.0
+
+
+def test_a_recorded_sum_is_the_baseline_of_everyone() -> None:
+    """After a recorded 100 mm, 60 mm and less are a partial response whatever the member had at the start."""
+    model = tumor_model()
+    eta = np.linspace(-1.0, 1.0, 5)[:, None]
+    course = read_course(model, person(), Timeline.of([
+        Event("b", at(0.0), LabMeasured("tumor_sld", 100.0, "mm", 100.0, "mm")), seen("recist_response", 1, 300.0),
+    ]))  # fmt: skip
+    scans = scans_before(model, course, 400.0, eta)
+    assert np.all(scans.baseline == 100.0)
+    assert scans.nadir == pytest.approx(np.minimum(100.0, sld(eta[:, 0], 300.0)), rel=1e-6)
+
+
+def test_not_evaluable_teaches_nothing_and_a_code_that_is_none_is_refused() -> None:
+    before = fold(tumor_model(), person(), Timeline.of([])).belief
+    after = fold(tumor_model(), person(), Timeline.of([seen("recist_response", 4)])).belief
+    assert after.mean[0] == pytest.approx(before.mean[0], abs=0.02)
+    assert after.chol[0, 0] == pytest.approx(before.chol[0, 0], rel=0.03)
+    with pytest.raises(Refusal, match="expected 0 CR"):
+        fold(tumor_model(), person(), Timeline.of([seen("recist_response", 7)]))

@@ -17,11 +17,12 @@ from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.outcome import Outcome
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.categories import DAY_H, condition, draws_of, kind_of, log_likelihood
+from twin_service.twin.categories import DAY_H, RECIST, condition, draws_of, kind_of, log_likelihood
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.observe import seed_of
 from twin_service.twin.policy import LAPLACE_SAMPLES_MAX, Seen, arrive, is_usable
 from twin_service.twin.propagate import Footing, columns, propagate
+from twin_service.twin.scans import scans_before
 
 FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
@@ -125,11 +126,14 @@ def _with_categories(
     now = predictor(model, course, others, deadline)(eta)
     earlier = [s._replace(time_h=max(s.time_h - DAY_H, 0.0), after_dose=False) for s in others]
     before = predictor(model, course, earlier, deadline)(eta)
+    judged = any(s.analyte == RECIST for s in others)
+    scans = scans_before(model, course, samples[0].time_h, eta, deadline) if judged else None
     found = condition(
         first.belief,
         eta,
-        [log_likelihood(model, s.analyte, s.value, now=now[:, j], before=before[:, j]) for j, s in enumerate(others)],
-    )
+        [log_likelihood(model, s.analyte, s.value, now=now[:, j], before=before[:, j], scans=scans)
+         for j, s in enumerate(others)],
+    )  # fmt: skip
     scored = dict(zip([s.event_id for s in others], found.scores, strict=True))
     told = iter(zip(first.nis, first.surprising, first.weights, strict=True))
     rows = [(scored[s.event_id], False, 1.0) if s.event_id in scored else next(told) for s in samples]

@@ -27,13 +27,14 @@ from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.categories import read_as
+from twin_service.twin.categories import RECIST, read_as
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.footing import Design, Fitted, footing_at, next_design
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import Footing, columns, propagate
 from twin_service.twin.reading import read_course, route_for
+from twin_service.twin.scans import scans_before
 from twin_service.twin.suspect import suspicions
 
 FloatArray = NDArray[np.float64]
@@ -263,9 +264,11 @@ def _bands(
         deadline=deadline,
     )  # fmt: skip
     column = columns(model, [s.analyte for s in samples])
+    judged = any(s.analyte == RECIST for s in samples)
+    scans = scans_before(model, course, samples[0].time_h, eta, deadline) if judged else None
     bands: list[Band] = []
     for j, sample in enumerate(samples):
-        noisy = read_as(model, sample.analyte, run.outputs[:, j, column[j]], draws[:, -1])
+        noisy = read_as(model, sample.analyte, run.outputs[:, j, column[j]], draws[:, -1], scans=scans)
         good = noisy[np.isfinite(noisy)]
         if len(good) < 0.5 * len(noisy):
             bands.append(Band(np.nan, np.nan, np.nan, np.nan, np.nan))

@@ -17,12 +17,11 @@ from scipy.stats import poisson
 from twin_service.model.qsp.likelihood import grade, scale_of
 from twin_service.model.qsp.recist import Response, best_response, categories
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.twin.categories import GRADE, kind_of, observable_of, read_as
+from twin_service.twin.categories import GRADE, RECIST, SUM, kind_of, observable_of, read_as
 from twin_service.twin.fold import Folded
 from twin_service.twin.observe import standard_draws
 
 FloatArray = NDArray[np.float64]
-RECIST, SUM = "recist_response", "tumor_sld"
 COUNT_MAX = 50
 
 

@@ -74,21 +74,32 @@ def grade_log_likelihood(scale: Scale, observed: int, predicted: Floats, error: 
     inner = list(scale.edges) if not scale.falling else list(scale.edges)[::-1]
     bounds = [-np.inf, *inner, np.inf]
     k = observed if not scale.falling else len(scale.edges) - observed
-    low, high = _z(bounds[k], f, error), _z(bounds[k + 1], f, error)
+    return interval_log_likelihood(bounds[k], bounds[k + 1], f, error)
+
+
+def interval_log_likelihood(low: Floats | float, high: Floats | float, predicted: Floats, error: ErrorLaw) -> Floats:
+    """ln P(low <= reading < high) for a reading that scatters around `predicted` (N,); bounds may be infinite and may
+    differ between members. An empty interval has probability 0."""
+    f = np.asarray(predicted, dtype=np.float64)
+    below, above = _z(low, f, error), _z(high, f, error)
     # ln(Phi(b) - Phi(a)) on the side where both tails are small
-    flip = low > 0
-    a, b = np.where(flip, -high, low), np.where(flip, -low, high)
+    flip = below > 0
+    a, b = np.where(flip, -above, below), np.where(flip, -below, above)
     top, bottom = log_ndtr(b), log_ndtr(a)
-    return np.asarray(top + np.log1p(-np.exp(np.minimum(bottom - top, -1e-16))))
+    with np.errstate(invalid="ignore"):
+        found = top + np.log1p(-np.exp(np.minimum(bottom - top, -1e-16)))
+    return np.asarray(np.where(below < above, found, -np.inf))
 
 
-def _z(bound: float, f: Floats, error: ErrorLaw) -> Floats:
-    if not np.isfinite(bound):
-        return np.full_like(f, bound)
+def _z(bound: Floats | float, f: Floats, error: ErrorLaw) -> Floats:
+    edge = np.broadcast_to(np.asarray(bound, dtype=np.float64), f.shape)
+    inside = np.where(np.isfinite(edge), edge, 1.0)
     if error.kind == "log":
-        return np.asarray((np.log(max(bound, 1e-300)) - np.log(np.maximum(f, 1e-300))) / error.proportional)
-    power = error.power if error.kind == "power" else 1.0
-    return np.asarray((bound - f) / np.sqrt(error.additive**2 + (error.proportional * np.abs(f) ** power) ** 2))
+        z = (np.log(np.maximum(inside, 1e-300)) - np.log(np.maximum(f, 1e-300))) / error.proportional
+    else:
+        power = error.power if error.kind == "power" else 1.0
+        z = (inside - f) / np.sqrt(error.additive**2 + (error.proportional * np.abs(f) ** power) ** 2)
+    return np.asarray(np.where(np.isfinite(edge), z, edge))
 
 
 def count_log_likelihood(observed: int, mean: Floats, *, overdispersion: float = 0.0) -> Floats:

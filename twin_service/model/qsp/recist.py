@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.qsp.likelihood import interval_log_likelihood
+from twin_service.model.structure import ErrorLaw
 from twin_service.outcome import Refusal, RefusalCode
 
 Floats = NDArray[np.float64]
@@ -122,6 +124,30 @@ def categories(sums: Floats, baseline: Floats | None) -> NDArray[np.intp]:
     result[(sums >= 1.2 * before) & (sums - before >= 5.0)] = Response.PD
     result[~np.isfinite(sums)] = Response.NE
     return result
+
+
+def response_log_likelihood(
+    observed: int, predicted: Floats, error: ErrorLaw, *, baseline: Floats, nadir: Floats
+) -> Floats:
+    """ln P(category = `observed`) of each member (N,), whose sum `predicted` (mm) is read with `error`.
+
+        CR  reading < 1     PD  reading >= p, p = max(1.2 nadir, nadir + 5)     PR  1 <= reading < min(0.7 baseline, p)
+        SD  min(0.7 baseline, p) <= reading < p     NE  tells nothing
+
+    baseline, nadir   (N,) mm: the sum before treatment and the least since, of each member or as measured.
+    A progression by a new lesion says nothing of the sum: it is not to be given as PD. Raises Refusal for no category.
+    """
+    if observed not in tuple(Response):
+        raise Refusal(RefusalCode.INVALID, f"{observed} is no response; expected 0 CR, 1 PR, 2 SD, 3 PD, 4 NE",
+                      field="recist_response", reason="BAD_GRADE")  # fmt: skip
+    f = np.asarray(predicted, dtype=np.float64)
+    if observed == Response.NE:
+        return np.zeros_like(f)
+    grown = np.maximum(1.2 * nadir, nadir + 5.0)
+    shrunk = np.minimum(0.7 * baseline, grown)
+    low: dict[int, Floats | float] = {Response.CR: -np.inf, Response.PR: 1.0, Response.SD: shrunk, Response.PD: grown}
+    high: dict[int, Floats | float] = {Response.CR: 1.0, Response.PR: shrunk, Response.SD: grown, Response.PD: np.inf}
+    return interval_log_likelihood(low[observed], high[observed], f, error)
 
 
 def response_probabilities(sums: Floats, baseline: Floats, weights: Floats | None = None) -> dict[str, Floats]:
