@@ -127,7 +127,7 @@ def _with_categories(
     earlier = [s._replace(time_h=max(s.time_h - DAY_H, 0.0), after_dose=False) for s in others]
     before = predictor(model, course, earlier, deadline)(eta)
     judged = any(s.analyte == RECIST for s in others)
-    scans = scans_before(model, course, samples[0].time_h, eta, deadline) if judged else None
+    scans = scans_before(model, course, samples[0].time_h, eta, deadline=deadline) if judged else None
     found = condition(
         first.belief,
         eta,

@@ -265,7 +265,7 @@ def _bands(
     )  # fmt: skip
     column = columns(model, [s.analyte for s in samples])
     judged = any(s.analyte == RECIST for s in samples)
-    scans = scans_before(model, course, samples[0].time_h, eta, deadline) if judged else None
+    scans = scans_before(model, course, samples[0].time_h, eta, deadline=deadline) if judged else None
     bands: list[Band] = []
     for j, sample in enumerate(samples):
         noisy = read_as(model, sample.analyte, run.outputs[:, j, column[j]], draws[:, -1], scans=scans)

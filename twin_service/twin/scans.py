@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 
 
 def scans_before(
-    model: PatientModel, course: Course, time_h: float, eta: FloatArray, deadline: Deadline | None = None
+    model: PatientModel, course: Course, time_h: float, eta: FloatArray, *, deadline: Deadline | None = None
 ) -> Scans:
     """Baseline and nadir (mm) of members `eta` (N, nx) before the scan at `time_h`."""
     sums = [s for s in course.samples if s.analyte == SUM and s.time_h < time_h]
