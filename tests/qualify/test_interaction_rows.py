@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from twin_service.model.pbpk.library import load_library
-from twin_service.qualify.interactions import InteractionResult, _is_of, _is_repeated, _plan
+from twin_service.qualify.interactions import (
+    InteractionResult,
+    _genotype,
+    _in_both_arms,
+    _is_of,
+    _is_repeated,
+    _plan,
+    _result,
+)
 from twin_service.qualify.pbpk import interaction_figures
 from twin_service.qualify.regimens import shorthand_times
 
@@ -54,3 +62,26 @@ def test_a_victim_dosed_all_along_is_compared_while_it_meets_the_perpetrator() -
     assert own.start_h == others[-1].start_h == 456.0 and len(others) == 12 and span == 12.0
     later = _plan(table | {"t_treatment_0": "240"}, "dextromethorphan", "paroxetine", load_library())
     assert later is not None and later[0].start_h == 240.0 and later[2] == 228.0
+
+
+def test_a_drug_of_both_arms_is_given_in_both() -> None:
+    """Dextromethorphan came with quinidine in Schoedel 2012: its enzyme was blocked before paroxetine was added."""
+    table = row("Schoedel 2012", "MBI", "20") | {"Dose Unit": "mg", "t Unit": "h", "Route": "",
+        "Grouping": "PAR-DEX-DDI", "Times of Administration": "S192-T24-R12", "t_treatment_0": "0", "t_treatment_end": "468",
+        "AUCR Avg": "1.45", "CmaxR Avg": "1.42", "R Dose correction factor": "1", "Comment": ""}  # fmt: skip
+    library = load_library()
+    plan = _plan(table, "dextromethorphan", "paroxetine", library)
+    assert plan is not None
+    (both,) = _in_both_arms(table, plan[0], plan[2])
+    assert (both.drug, both.dose_mg, both.interval_h, both.start_h) == ("quinidine", 24.86, 12.0, 0.0)
+    assert both.count * 12.0 >= 468.0
+    assert _in_both_arms(table | {"Study ID": "Schoedel 2013"}, plan[0], plan[2]) == []
+    blocked = _result(table, plan, "dextromethorphan", "paroxetine", library).predicted
+    alone = _result(table | {"Study ID": "Other"}, plan, "dextromethorphan", "paroxetine", library).predicted
+    assert 1.0 < blocked < 0.6 * alone
+
+
+def test_the_group_of_jung_2020_without_a_normal_allele_still_has_some_enzyme() -> None:
+    assert _genotype({"Study ID": "Jung 2020", "Grouping": "PAR-ATO-DDGI_AS0"}) == {"cyp2d6_activity": 0.25}
+    assert _genotype({"Study ID": "Other 2016", "Grouping": "X_AS0"}) == {"cyp2d6_activity": 0.0}
+    assert _genotype({"Study ID": "Other 2016", "Grouping": "X_AS0.5"}) == {"cyp2d6_activity": 0.25}

@@ -45,7 +45,15 @@ USUAL_MG = {
 }
 LONG = {"desipramine": 96.0, "digoxin": 96.0, "carbamazepine": 96.0, "fluvoxamine": 72.0, "alprazolam": 72.0}
 # Pharmacogenetic groups change the ratio; rows of such groups say so at the end of their grouping.
-GENOTYPES = {"_PM": 0.0, "_IM": 0.25, "_NM": 1.0, "_fastNM": 1.5, "_AS0": 0.0, "_AS1.25": 0.625, "_AS2": 1.0}
+GENOTYPES = {"_PM": 0.0, "_IM": 0.25, "_NM": 1.0, "_fastNM": 1.5, "_AS0": 0.0, "_AS0.5": 0.25, "_AS1": 0.5,
+             "_AS1.25": 0.625, "_AS2": 1.0}  # fmt: skip
+# Jung 2020 (PubMed 33245517) compares carriers of two, one and no CYP2D6*10:
+# beside its group of score 1.25 (*wt/*10) the group called "AS0" is *10/*10, score 0.5 (CPIC), not a poor metabolizer.
+GENOTYPES_OF_STUDY = {"Jung 2020": {"_AS0": 0.25}}
+# Drugs that both arms took and the table does not name: (study, victim) -> drug, mg, hours between doses.
+# Schoedel 2012 (PubMed 22283559) gave dextromethorphan as its fixed combination with quinidine, which alone blocks
+# CYP2D6; 24.86 mg of base in 30 mg of sulfate, as the table's own row of that study says.
+IN_BOTH_ARMS = {("Schoedel 2012", "dextromethorphan"): ("quinidine", 24.86, 12.0)}
 # Rows that compare genotypes, not treatments, stand in the same table.
 GENOTYPE_ROW = "DDGI Ratios"
 
@@ -155,8 +163,9 @@ def _result(
     person = _genotype(row)
     forms = {d: "solution" for d in (victim,) if library.drug(victim).formulations}
     t = own.start_h + np.unique(np.concatenate([np.geomspace(0.02, span, STEPS), np.linspace(0.0, span, STEPS)]))
-    together = course([own, *others], person, library, formulations=forms)
-    alone = course([own], person, library, formulations=forms)
+    both = _in_both_arms(row, own, span)
+    together = course([own, *others, *both], person, library, formulations=forms)
+    alone = course([own, *both], person, library, formulations=forms)
     with_c, without_c = (series(run, f"{victim}_level", t) for run in (together, alone))
     return InteractionResult(
         row["Study ID"],
@@ -170,9 +179,19 @@ def _result(
     )
 
 
+def _in_both_arms(row: Mapping[str, str], own: Treatment, span: float) -> list[Treatment]:
+    """What the victim was always given with, from hour 0 to the end of the window."""
+    known = IN_BOTH_ARMS.get((row["Study ID"], own.drug))
+    if known is None:
+        return []
+    drug, mg, every_h = known
+    return [Treatment(drug, "oral", mg, every_h, int((own.start_h + span) // every_h) + 1, 0.0, 0.0)]
+
+
 def _genotype(row: Mapping[str, str]) -> dict[str, float]:
     """The activity of the group, where its name ends in a phenotype or activity score."""
-    return next(({"cyp2d6_activity": v} for k, v in GENOTYPES.items() if row["Grouping"].endswith(k)), {})
+    known = GENOTYPES | GENOTYPES_OF_STUDY.get(row["Study ID"], {})
+    return next(({"cyp2d6_activity": v} for k, v in known.items() if row["Grouping"].endswith(k)), {})
 
 
 def _dose_correction(row: Mapping[str, str]) -> float:
