@@ -105,6 +105,7 @@ def observed_studies(folder: Path, library: Library, drugs: set[str] | None = No
             if meta is None or study is None or name in found or study[0] not in wanted & set(library.drug_paths):
                 continue
             drug, t, c, source, n = study
+            c = in_plasma(c, meta.get("Compartment") or "", library.drug(drug).bp)
             if not any(x.drug == drug for x in treatments) and not _is_formed(drug, treatments, library):
                 continue
             known = person | genotype_of(name, parts[0]["individual"], drug)
@@ -193,6 +194,11 @@ def _study(
         return None
     source = meta.get("Study Id") or name.split(" - ")[0]
     return drug, t[keep][order], c[keep][order], source, float(meta.get("N") or 1.0)
+
+
+def in_plasma(levels: Floats, compartment: str, bp: float | None) -> Floats:
+    """Levels of whole blood as the plasma levels they stand for, by the drug's blood:plasma ratio where it is known."""
+    return levels / bp if compartment.lower() == "whole blood" and bp is not None else levels
 
 
 def _is_enantiomer(meta: Mapping[str, str], drug: str) -> bool:
