@@ -34,11 +34,13 @@ test: lint  ## lint, then the default test run (two workers)
 test-slow: $(STAMP)  ## the long suites
 	$(BIN)/python -m pytest -m slow -q
 
-lint: $(STAMP)  ## ruff
+lint: $(STAMP)  ## ruff: format and rules
+	$(BIN)/ruff format --check twin_service clients tests
 	$(BIN)/ruff check twin_service clients tests
 
-format: $(STAMP)  ## sort imports and apply the safe fixes
+format: $(STAMP)  ## sort imports, apply the safe fixes, format
 	$(BIN)/ruff check --fix twin_service clients tests
+	$(BIN)/ruff format twin_service clients tests
 
 types: $(STAMP)  ## mypy, strict, floors 0 to 4
 	$(BIN)/python -m mypy

@@ -71,10 +71,16 @@ def test_a_unit_of_another_meaning_is_refused(name: str, unit: str, why: str) ->
     assert caught.value.reason == "BAD_UNIT"
 
 
-@pytest.mark.parametrize(("value", "reason"), [
-    (math.nan, "NOT_FINITE"), (math.inf, "NOT_FINITE"), (-1.0, "IMPLAUSIBLE"), (1e6, "IMPLAUSIBLE"),
-    (0.0, "IMPLAUSIBLE"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (math.nan, "NOT_FINITE"),
+        (math.inf, "NOT_FINITE"),
+        (-1.0, "IMPLAUSIBLE"),
+        (1e6, "IMPLAUSIBLE"),
+        (0.0, "IMPLAUSIBLE"),
+    ],
+)
 def test_a_number_that_cannot_be_is_refused(value: float, reason: str) -> None:
     with pytest.raises(Refusal) as caught:
         units.canonical(units.analyte("creatinine"), value, "umol/L", path="x")

@@ -77,8 +77,12 @@ def canonical(analyte: Analyte, value: float, unit: str, *, path: str = "value")
         raise _refuse(f"{analyte.id}: {error}", f"{path}.unit", "BAD_UNIT") from None
     result = line.of(value)
     if not analyte.low <= result <= analyte.high:
-        raise _refuse(f"{analyte.id} {value:g} {unit} is implausible; expected {analyte.low:g} to {analyte.high:g} "
-                      f"{analyte.unit}. Check the value and its unit", f"{path}.value", "IMPLAUSIBLE")  # fmt: skip
+        raise _refuse(
+            f"{analyte.id} {value:g} {unit} is implausible; expected {analyte.low:g} to {analyte.high:g} "
+            f"{analyte.unit}. Check the value and its unit",
+            f"{path}.value",
+            "IMPLAUSIBLE",
+        )
     return result
 
 
@@ -129,8 +133,11 @@ def by_loinc(code: str, *, path: str = "loinc") -> Analyte:
     """The analyte or characteristic a LOINC code stands for."""
     found = _loinc().get(code)
     if found is None:
-        raise _refuse(f"LOINC {code!r} is not mapped to an analyte; send `analyte`, or add the code to "
-                      "library/analytes.toml", path, "UNKNOWN_CODE")  # fmt: skip
+        raise _refuse(
+            f"LOINC {code!r} is not mapped to an analyte; send `analyte`, or add the code to library/analytes.toml",
+            path,
+            "UNKNOWN_CODE",
+        )
     return analytes()[found]
 
 
@@ -155,8 +162,11 @@ def hours(value: float, unit: str, *, path: str = "duration") -> float:
 def unknown(name: str, what: str, known: list[str], *, path: str) -> Refusal:
     """The refusal of a name that is not known, with the nearest ones that are."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:12]
-    return _refuse(f"{what} {name!r} is unknown; did you mean {', '.join(near)}?" if near else
-                   f"{what} {name!r} is unknown", path, f"UNKNOWN_{what.upper()}")  # fmt: skip
+    return _refuse(
+        f"{what} {name!r} is unknown; did you mean {', '.join(near)}?" if near else f"{what} {name!r} is unknown",
+        path,
+        f"UNKNOWN_{what.upper()}",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -185,8 +195,17 @@ def _analyte(raw: Mapping[str, Any]) -> Analyte:
     low, high = raw["limits"]
     also = {a["unit"]: Line(float(a["scale"]), float(a["offset"])) for a in raw.get("also", ())}
     mass = raw.get("molar_mass")
-    return Analyte(raw["id"], raw["kind"], raw["unit"], float(low), float(high), raw["title"],
-                   float(mass["value"]) if mass else None, tuple(raw.get("loinc", ())), also)  # fmt: skip
+    return Analyte(
+        raw["id"],
+        raw["kind"],
+        raw["unit"],
+        float(low),
+        float(high),
+        raw["title"],
+        float(mass["value"]) if mass else None,
+        tuple(raw.get("loinc", ())),
+        also,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -246,8 +265,9 @@ def _new_line(unit: str, to: str, molar_mass: float | None) -> Line:
         if molar_mass is None:
             raise ValueError(f"{unit!r} needs a molar mass to become {to}, and none is known; send {to}")
         given = given * molar**power
-    zero, one = (type(given)(x * given.magnitude, given.units).to(wanted.units).magnitude / wanted.magnitude
-                 for x in (0.0, 1.0))  # fmt: skip
+    zero, one = (
+        type(given)(x * given.magnitude, given.units).to(wanted.units).magnitude / wanted.magnitude for x in (0.0, 1.0)
+    )
     scale = float(one - zero)
     inverse = round(1.0 / scale)
     if inverse > 1 and abs(inverse * scale - 1.0) < 1e-12:

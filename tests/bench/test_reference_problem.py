@@ -46,8 +46,12 @@ def test_the_problem_keeps_its_mass() -> None:
 
     y = solution.states[0, 1]
     rates = np.array(as_python(system).rates(100.0, *y, *p[0]))
-    volume = {f"A_{n}": t.volume for n, t in TISSUES.items()} | {"A_lung": LUNG.volume, "A_liver": LIVER.volume,
-                                                                 "ART": 1.7, "VEN": 3.6}  # fmt: skip
+    volume = {f"A_{n}": t.volume for n, t in TISSUES.items()} | {
+        "A_lung": LUNG.volume,
+        "A_liver": LIVER.volume,
+        "ART": 1.7,
+        "VEN": 3.6,
+    }
     index, scale = system.state_index, p[0, system.parameter_index["sV"]]
     gained = sum(v * scale * rates[index[n]] for n, v in volume.items())
     ka = p[0, system.parameter_index["ka"]]

@@ -19,8 +19,9 @@ def test_an_amended_level_is_corrected_and_repeats_change_nothing(tmp_path: Path
     given = dose("load", START, "phenobarbital", mg(25.0), route="iv")
     first, amended, other = (lab("l1", at, "phenobarbital", quantity(v, "mg/L")) for v in (50.0, 17.0, 18.0))
     with live_client(tmp_path) as client:
-        client.create_twin("p", poppk="phenobarbital_neonate", epoch=START,
-                           covariates={"weight_kg": quantity(1.4, "kg")})  # fmt: skip
+        client.create_twin(
+            "p", poppk="phenobarbital_neonate", epoch=START, covariates={"weight_kg": quantity(1.4, "kg")}
+        )
         record_amended(client, "p", [given, first], issued=at)
         record_amended(client, "p", [given, amended], issued=at + timedelta(hours=1))
         last = record_amended(client, "p", [given, other], issued=at + timedelta(hours=2)).timeline_revision

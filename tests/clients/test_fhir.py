@@ -226,8 +226,10 @@ def test_a_lesion_entered_in_error_withdraws_the_sum_it_was_part_of() -> None:
 
 def test_a_withdrawn_panel_or_order_withdraws_every_event_it_was() -> None:
     error = {"status": "entered-in-error", "meta": {"lastUpdated": "2024-03-08T00:00:00Z"}}
-    parts = [{"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(90, "mm[Hg]")}
-             for c in ("8480-6", "8462-4")]  # fmt: skip
+    parts = [
+        {"code": {"coding": [{"system": "http://loinc.org", "code": c}]}, "valueQuantity": ucum(90, "mm[Hg]")}
+        for c in ("8480-6", "8462-4")
+    ]
     panel = observation("85354-9", valueQuantity=None, component=parts)
     for resource in (panel, ordered()):
         once = {e.id for e in read(resource, trust_requests=True).events}

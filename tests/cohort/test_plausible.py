@@ -26,8 +26,9 @@ MEASURES = (
 @pytest.fixture(scope="module")
 def model() -> PatientModel:
     drug = two_compartment_block({"cl": 37.8, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
-    return compose("m", {"anc": build_block("neutropenia_friberg"), "drug": drug},
-                   {"anc.drug_concentration": "drug.level"})  # fmt: skip
+    return compose(
+        "m", {"anc": build_block("neutropenia_friberg"), "drug": drug}, {"anc.drug_concentration": "drug.level"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +67,18 @@ def test_bounds_no_body_can_meet_come_back_as_a_verdict(model: PatientModel) -> 
 
 def test_measures_of_a_series() -> None:
     t, y = np.array([0.0, 1.0, 2.0]), np.array([[4.0, 1.0, 2.0], [1.0, 3.0, 2.0]])
-    found = {k: measured(Measure("m", "o", k, time_h=0.5), t, y).tolist()
-             for k in ("value", "minimum", "time_of_minimum", "maximum", "time_of_maximum", "final_over_first")}
-    assert found == {"value": [2.5, 2.0], "minimum": [1.0, 1.0], "time_of_minimum": [1.0, 0.0],
-                     "maximum": [4.0, 3.0], "time_of_maximum": [0.0, 1.0], "final_over_first": [0.5, 2.0]}  # fmt: skip
+    found = {
+        k: measured(Measure("m", "o", k, time_h=0.5), t, y).tolist()
+        for k in ("value", "minimum", "time_of_minimum", "maximum", "time_of_maximum", "final_over_first")
+    }
+    assert found == {
+        "value": [2.5, 2.0],
+        "minimum": [1.0, 1.0],
+        "time_of_minimum": [1.0, 0.0],
+        "maximum": [4.0, 3.0],
+        "time_of_maximum": [0.0, 1.0],
+        "final_over_first": [0.5, 2.0],
+    }
 
 
 def test_maximum_entropy_shifts_a_gaussian_to_its_target() -> None:
@@ -100,8 +109,9 @@ def test_a_joint_target_moves_the_correlation() -> None:
 def test_accept_and_reject_follows_the_joint_density() -> None:
     wanted = np.array([[1.0, 0.5], [0.5, 1.0]])
     targets = [Target("a", 0.4, 0.7), Target("b", 0.0, 0.7)]
-    found = accept_reject(gaussian(20000, np.random.default_rng(6)), targets, np.random.default_rng(7),
-                          correlation=wanted)  # fmt: skip
+    found = accept_reject(
+        gaussian(20000, np.random.default_rng(6)), targets, np.random.default_rng(7), correlation=wanted
+    )
     kept = found.weights > 0
     assert np.unique(found.weights[kept]).size == 1 and found.ess == pytest.approx(kept.sum())
     assert found.weights @ found.cloud.values == pytest.approx([0.4, 0.0], abs=0.06)

@@ -104,10 +104,13 @@ def test_weights_choose_whom_the_answer_is_about() -> None:
     population = neonates(1500, seed=4)
     weight = np.concatenate([draw_block(population, b)[0]["weight_kg"] for b in range(population.blocks)])
     target = Target("phenobarbital", "final", low=30.0, name="high")
+
     def share(w: np.ndarray | None) -> float:
-        return simulate_population(population, [COURSE], horizon_h=48.0, targets=[target], weights=w)[0].targets[
-            0
-        ].probability
+        return (
+            simulate_population(population, [COURSE], horizon_h=48.0, targets=[target], weights=w)[0]
+            .targets[0]
+            .probability
+        )
 
     small, large = (weight < np.median(weight)).astype(float), (weight >= np.median(weight)).astype(float)
     assert share(small) > share(None) > share(large)
@@ -135,15 +138,22 @@ def test_progress_is_told_and_a_cancelled_run_stops() -> None:
 
 
 def correlated(*pairs: Correlation, size: int = 10 * BLOCK) -> Population:
-    spreads = (Spread("weight_kg", 75.0, 15.0, lognormal=True), Spread("age_y", 55.0, 12.0),
-               Spread("creatinine_umol_l", 90.0, 25.0, lognormal=True), Spread("sex_female", 0.4))  # fmt: skip
+    spreads = (
+        Spread("weight_kg", 75.0, 15.0, lognormal=True),
+        Spread("age_y", 55.0, 12.0),
+        Spread("creatinine_umol_l", 90.0, 25.0, lognormal=True),
+        Spread("sex_female", 0.4),
+    )
     return Population(build(ModelChoice(poppk="vancomycin_goti")), size, spreads, 3, pairs)
 
 
 def test_characteristics_go_together_as_stated_and_keep_their_laws() -> None:
     """Correlations of logarithms where lognormal; a yes with a number: the point-biserial value of a latent normal."""
-    population = correlated(Correlation("weight_kg", "age_y", -0.4), Correlation("age_y", "creatinine_umol_l", 0.6),
-                            Correlation("weight_kg", "sex_female", -0.7))  # fmt: skip
+    population = correlated(
+        Correlation("weight_kg", "age_y", -0.4),
+        Correlation("age_y", "creatinine_umol_l", 0.6),
+        Correlation("weight_kg", "sex_female", -0.7),
+    )
     check_population(population)
     drawn = [draw_block(population, b)[0] for b in range(population.blocks)]
     x = {k: np.concatenate([d[k] for d in drawn]) for k in drawn[0]}
@@ -168,10 +178,16 @@ def test_characteristics_go_together_as_stated_and_keep_their_laws() -> None:
         ((Correlation("weight_kg", "weight_kg", 0.5),), "two characteristics"),
         ((Correlation("weight_kg", "age_y", 0.5), Correlation("age_y", "weight_kg", 0.5)), "each pair once"),
         ((Correlation("weight_kg", "age_y", 1.0),), "between -1 and 1"),
-        ((Correlation("weight_kg", "age_y", 0.9), Correlation("age_y", "creatinine_umol_l", 0.9),
-          Correlation("weight_kg", "creatinine_umol_l", -0.9)), "not positive definite"),
+        (
+            (
+                Correlation("weight_kg", "age_y", 0.9),
+                Correlation("age_y", "creatinine_umol_l", 0.9),
+                Correlation("weight_kg", "creatinine_umol_l", -0.9),
+            ),
+            "not positive definite",
+        ),
     ],
-)  # fmt: skip
+)
 def test_correlations_that_no_people_can_have_are_refused(pairs: tuple[Correlation, ...], said: str) -> None:
     with pytest.raises(Refusal, match=said):
         check_population(correlated(*pairs, size=10))

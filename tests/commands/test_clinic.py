@@ -119,8 +119,22 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, fiel
 def test_a_panel_is_told_in_text_figures_and_a_page(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib (extra `demo`) is not installed")
     out = tmp_path / "out"
-    code, said = run("toxicity", "quinidine", "--dose", "300", "--every", "8", "--count", "6", "--patients", "60",
-                     "--json", str(out / "f.json"), "--out", str(out))  # fmt: skip
+    code, said = run(
+        "toxicity",
+        "quinidine",
+        "--dose",
+        "300",
+        "--every",
+        "8",
+        "--count",
+        "6",
+        "--patients",
+        "60",
+        "--json",
+        str(out / "f.json"),
+        "--out",
+        str(out),
+    )
     table = json.loads((out / "f.json").read_text())
     assert code == 0 and "not known" in said
     assert table["figures"]["toxicity.known"] == 1 and 0 < table["figures"]["toxicity.qt.qtc_above_500"] < 1

@@ -25,15 +25,22 @@ def problem(tmp_path: Path) -> Path:
     """Perelson 1996 (doi:10.1126/science.271.5255.1582) as a PEtab problem with an SBML model of its own."""
     (tmp_path / "model.xml").write_text(export(hiv(Path())))
     tables = {
-        "parameters": [["parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"],
-                       ["c", "log10", 1e-5, 1e5, 2.06, 1], ["delta", "log10", 1e-5, 1e5, 0.53, 1],
-                       ["sd", "log10", 1e-10, 1e10, 1.0, 1]],
+        "parameters": [
+            ["parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"],
+            ["c", "log10", 1e-5, 1e5, 2.06, 1],
+            ["delta", "log10", 1e-5, 1e5, 0.53, 1],
+            ["sd", "log10", 1e-10, 1e10, 1.0, 1],
+        ],
         "conditions": [["conditionId"], ["drug"]],
-        "observables": [["observableId", "observableFormula", "noiseFormula", "observableTransformation"],
-                        ["rna", "Vin + Vni", "noiseParameter1_rna", "log10"]],
-        "measurements": [["observableId", "simulationConditionId", "measurement", "time", "noiseParameters"],
-                         *[["rna", "drug", y, t, "sd"] for t, y in zip(TIME_D, COPIES, strict=True)]],
-    }  # fmt: skip
+        "observables": [
+            ["observableId", "observableFormula", "noiseFormula", "observableTransformation"],
+            ["rna", "Vin + Vni", "noiseParameter1_rna", "log10"],
+        ],
+        "measurements": [
+            ["observableId", "simulationConditionId", "measurement", "time", "noiseParameters"],
+            *[["rna", "drug", y, t, "sd"] for t, y in zip(TIME_D, COPIES, strict=True)],
+        ],
+    }
     for name, rows in tables.items():
         (tmp_path / f"{name}.tsv").write_text("\n".join("\t".join(map(str, r)) for r in rows) + "\n")
     (tmp_path / "p.yaml").write_text(
@@ -65,8 +72,19 @@ def test_a_block_on_a_table_from_the_command_line(tmp_path: Path) -> None:
     days = (0, 30, 60, 90)
     rows = [f"{24 * d},tumor_sld,{60 * np.exp(0.002 * d):.8f}," for d in days]
     (tmp_path / "t.csv").write_text("\n".join(["time_h,analyte,value,exposure", "0,,,0", *rows]) + "\n")
-    run("estimate", "tumor_claret_constant", tmp_path / "t.csv", "--free", "baseline,growth_rate", "--starts", 3,
-        "--json", tmp_path / "e.json", "--out", tmp_path / "out")  # fmt: skip
+    run(
+        "estimate",
+        "tumor_claret_constant",
+        tmp_path / "t.csv",
+        "--free",
+        "baseline,growth_rate",
+        "--starts",
+        3,
+        "--json",
+        tmp_path / "e.json",
+        "--out",
+        tmp_path / "out",
+    )
     figures = json.loads((tmp_path / "e.json").read_text())["figures"]
     assert figures["estimate.baseline"] == pytest.approx(60.0, rel=1e-3)
     assert figures["estimate.growth_rate"] * 24 == pytest.approx(0.002, rel=2e-2)

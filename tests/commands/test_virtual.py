@@ -39,8 +39,20 @@ def run(*words: object) -> str:
 @pytest.mark.parametrize("method", ["max_entropy", "accept_reject"])
 def test_a_population_follows_its_target(tmp_path: Path, method: str) -> None:
     (tmp_path / "t.toml").write_text(TARGETS)
-    run("virtual-patients", "neutropenia_generic", "--targets", tmp_path / "t.toml", "--size", 4000, "--method", method,
-        "--out", tmp_path / "out", "--json", tmp_path / "v.json")  # fmt: skip
+    run(
+        "virtual-patients",
+        "neutropenia_generic",
+        "--targets",
+        tmp_path / "t.toml",
+        "--size",
+        4000,
+        "--method",
+        method,
+        "--out",
+        tmp_path / "out",
+        "--json",
+        tmp_path / "v.json",
+    )
     figures = json.loads((tmp_path / "v.json").read_text())["figures"]
     assert figures["virtual.ks.anc"] < 0.05
     assert 200 < figures["virtual.effective_size"] <= figures["virtual.plausible"] <= 4000

@@ -39,8 +39,13 @@ def test_a_theophylline_volunteer_has_one_dose_after_the_first_sample() -> None:
 
 
 def test_characteristics_are_said_when_they_change() -> None:
-    repeats = [(e.covariate.name, e.covariate.value.value) for c in quinidine(20) for b in c.batches for e in b
-               if e.HasField("covariate")]  # fmt: skip
+    repeats = [
+        (e.covariate.name, e.covariate.value.value)
+        for c in quinidine(20)
+        for b in c.batches
+        for e in b
+        if e.HasField("covariate")
+    ]
     per_patient = len(repeats) / 20
     assert 4.0 <= per_patient < 12.0
 

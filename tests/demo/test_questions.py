@@ -9,8 +9,13 @@ from twin_service.v1 import simulation_pb2 as sim
 
 
 def plan(name: str, mg: float) -> sim.Regimen:
-    dose = {"drug": "quinidine", "route": "oral", "amount": {"value": mg, "unit": "mg"},
-            "interval": {"value": 8, "unit": "h"}, "count": 9}  # fmt: skip
+    dose = {
+        "drug": "quinidine",
+        "route": "oral",
+        "amount": {"value": mg, "unit": "mg"},
+        "interval": {"value": 8, "unit": "h"},
+        "count": 9,
+    }
     return sim.Regimen(name=name, doses=[dose])
 
 
@@ -22,7 +27,10 @@ def test_the_recommended_regimen_is_drawn_once() -> None:
     plans = [sim.Regimen(name="stop"), plan("201 mg every 8 h", 201)]
     other, same = plan("quinidine 166 mg every 8 h", 166), plan("quinidine 201 mg every 8 h", 201)
     assert [p.name for p in with_recommended(plans, ranking(other, other.name))] == [
-        "stop", "201 mg every 8 h", other.name]  # fmt: skip
+        "stop",
+        "201 mg every 8 h",
+        other.name,
+    ]
     assert [p.name for p in with_recommended(plans, ranking(same, same.name))] == ["stop", same.name]
     assert with_recommended(plans, ranking(other, "")) == plans, "none is within the limits"
 

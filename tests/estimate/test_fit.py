@@ -21,10 +21,11 @@ def test_a_line_is_fitted_as_by_least_squares() -> None:
     rng = np.random.default_rng(1)
     y = 2.0 + 0.5 * T + 0.3 * rng.standard_normal(len(T))
     problem = Problem.create(
-        "line", [Free("a", -10, 10, 0.0, "lin"), Free("b", -10, 10, 0.0, "lin")],
+        "line",
+        [Free("a", -10, 10, 0.0, "lin"), Free("b", -10, 10, 0.0, "lin")],
         [Measured("y", "c", t, v, 0.3) for t, v in zip(T, y, strict=True)],
         predict=lambda v, o, c, t: v["a"] + v["b"] * t,
-    )  # fmt: skip
+    )
     fitted = estimate(problem, starts=4, rng=rng)
     x = np.column_stack([np.ones_like(T), T])
     best = np.linalg.lstsq(x, y, rcond=None)[0]
@@ -59,8 +60,12 @@ def test_a_product_cannot_be_told_apart_and_is_reported_open() -> None:
 
 
 def test_a_model_that_cannot_be_solved_comes_back_as_a_verdict() -> None:
-    problem = Problem.create("lost", [Free("a", 0.1, 1.0, 0.5)], [Measured("y", "c", 0.0, 1.0, 1.0)],
-                             predict=lambda v, o, c, t: np.full_like(t, np.nan))  # fmt: skip
+    problem = Problem.create(
+        "lost",
+        [Free("a", 0.1, 1.0, 0.5)],
+        [Measured("y", "c", 0.0, 1.0, 1.0)],
+        predict=lambda v, o, c, t: np.full_like(t, np.nan),
+    )
     fitted = estimate(problem, starts=3, rng=np.random.default_rng(4))
     assert not fitted.outcome.ok and "narrow" in fitted.outcome.detail
 

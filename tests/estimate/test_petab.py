@@ -15,8 +15,24 @@ from twin_service.solver.system import Parameter, State, System
 
 # plasma HIV-1 RNA of patient 105, Perelson 1996, doi:10.1126/science.271.5255.1582
 TIME_D = (0, 0.105, 0.169, 0.282, 0.492, 0.757, 1.029, 1.253, 1.533, 1.75, 2.038, 3.013, 3.987, 4.968, 5.972, 6.973)
-COPIES = (1029000, 1087000, 2158000, 1860000, 2195000, 1567000, 3208000, 2293000, 1342000, 1197000, 987100, 697300,
-          503800, 282200, 172700, 91618.242)  # fmt: skip
+COPIES = (
+    1029000,
+    1087000,
+    2158000,
+    1860000,
+    2195000,
+    1567000,
+    3208000,
+    2293000,
+    1342000,
+    1197000,
+    987100,
+    697300,
+    503800,
+    282200,
+    172700,
+    91618.242,
+)
 
 
 def hiv(_: Path) -> System:
@@ -29,9 +45,14 @@ def hiv(_: Path) -> System:
             State("Vin", "1", -s("c") * infectious, constant(1.86e6)),
             State("Vni", "1", s("NN") * s("delta") * infected - s("c") * rest, constant(0.0)),
         ),
-        parameters=(p("NN", "1", 480.0), p("T0", "1", 11000.0), p("c", "1", 2.06), p("delta", "1", 0.53),
-                    p("K0", "1", 3.9e-7)),
-    )  # fmt: skip
+        parameters=(
+            p("NN", "1", 480.0),
+            p("T0", "1", 11000.0),
+            p("c", "1", 2.06),
+            p("delta", "1", 0.53),
+            p("K0", "1", 3.9e-7),
+        ),
+    )
 
 
 @pytest.fixture
@@ -39,14 +60,25 @@ def folder(tmp_path: Path) -> Path:
     def write(name: str, *rows: tuple[object, ...]) -> None:
         (tmp_path / name).write_text("\n".join("\t".join(map(str, r)) for r in rows) + "\n")
 
-    write("parameters.tsv", ("parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"),
-          ("c", "log10", 1e-5, 1e5, 2.06, 1), ("delta", "log10", 1e-5, 1e5, 0.53, 1),
-          ("sd", "log10", 1e-10, 1e10, 1.0, 1), ("K0", "log10", 1e-9, 1e-5, 3.9e-7, 0))  # fmt: skip
+    write(
+        "parameters.tsv",
+        ("parameterId", "parameterScale", "lowerBound", "upperBound", "nominalValue", "estimate"),
+        ("c", "log10", 1e-5, 1e5, 2.06, 1),
+        ("delta", "log10", 1e-5, 1e5, 0.53, 1),
+        ("sd", "log10", 1e-10, 1e10, 1.0, 1),
+        ("K0", "log10", 1e-9, 1e-5, 3.9e-7, 0),
+    )
     write("conditions.tsv", ("conditionId", "NN"), ("drug", 480))
-    write("observables.tsv", ("observableId", "observableFormula", "noiseFormula", "observableTransformation"),
-          ("rna", "Vin + Vni", "noiseParameter1_rna", "log10"))  # fmt: skip
-    write("measurements.tsv", ("observableId", "simulationConditionId", "measurement", "time", "noiseParameters"),
-          *[("rna", "drug", y, t, "sd") for t, y in zip(TIME_D, COPIES, strict=True)])  # fmt: skip
+    write(
+        "observables.tsv",
+        ("observableId", "observableFormula", "noiseFormula", "observableTransformation"),
+        ("rna", "Vin + Vni", "noiseParameter1_rna", "log10"),
+    )
+    write(
+        "measurements.tsv",
+        ("observableId", "simulationConditionId", "measurement", "time", "noiseParameters"),
+        *[("rna", "drug", y, t, "sd") for t, y in zip(TIME_D, COPIES, strict=True)],
+    )
     (tmp_path / "p.yaml").write_text(
         "format_version: 1\nparameter_file: parameters.tsv\nproblems:\n- sbml_files: [model.xml]\n"
         "  condition_files: [conditions.tsv]\n  observable_files: [observables.tsv]\n"

@@ -38,8 +38,13 @@ def test_a_tumor_is_fitted_and_its_growth_found(tmp_path: Path) -> None:
 
 def test_doses_of_the_table_reach_the_model(tmp_path: Path) -> None:
     """Warfarin 100 mg: prothrombin complex activity 35.08 % after 24 h, 96.54 % without."""
-    data = write(tmp_path / "w.csv", "condition,time_h,analyte,value,input,amount", "dosed,0,,,oral,100",
-                 "dosed,24,pca,35,,", "plain,24,pca,96,,")  # fmt: skip
+    data = write(
+        tmp_path / "w.csv",
+        "condition,time_h,analyte,value,input,amount",
+        "dosed,0,,,oral,100",
+        "dosed,24,pca,35,,",
+        "plain,24,pca,96,,",
+    )
     problem = problem_of_table("warfarin_pca", data, free=["half_effect"])
     values = problem.values(np.log10([1.0072663]))
     assert problem.predict(values, "pca", "dosed", np.array([24.0])) == pytest.approx([35.0779], rel=1e-3)
@@ -48,8 +53,13 @@ def test_doses_of_the_table_reach_the_model(tmp_path: Path) -> None:
 
 def test_a_pulse_through_a_port(tmp_path: Path) -> None:
     """3 mg/L docetaxel for an hour, then none: 6.238 x 10^9/L neutrophils at 504 h."""
-    data = write(tmp_path / "n.csv", "time_h,analyte,value,drug_concentration", f"0,,,{3000 / 808}", "1,,,0",
-                 "504,neutrophils,6,")  # fmt: skip
+    data = write(
+        tmp_path / "n.csv",
+        "time_h,analyte,value,drug_concentration",
+        f"0,,,{3000 / 808}",
+        "1,,,0",
+        "504,neutrophils,6,",
+    )
     problem = problem_of_table("neutropenia_friberg", data, free=["slope"])
     values = problem.values(np.log10([15.5711]))
     assert problem.predict(values, "neutrophils", "all", np.array([504.0])) == pytest.approx([6.23836], rel=1e-4)

@@ -11,8 +11,9 @@ import pytest
 from tests.estimation.nonmem_cases import reference
 from twin_service.evaluate.estimation import agrees_with_nonmem
 
-NUMBERS = ("001 002 003 005 007 008 101 201 202 204 205 207 301 401 402 403 404 406 408 501 502 503 511 901 921 941 "
-           "962").split()  # fmt: skip
+NUMBERS = (
+    "001 002 003 005 007 008 101 201 202 204 205 207 301 401 402 403 404 406 408 501 502 503 511 901 921 941 962"
+).split()
 
 
 @pytest.mark.parametrize("number", NUMBERS)

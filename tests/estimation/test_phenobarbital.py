@@ -46,8 +46,12 @@ def test_laplace_is_nonmem() -> None:
 def distances(estimator: Estimator) -> np.ndarray:
     model, subjects, patients = infants()
     omega = np.sqrt(np.diag(model.omega))
-    return np.array([np.abs(fit_individual(model, s, estimator).eta - p["eta"]) / omega
-                     for s, p in zip(subjects, patients, strict=True)])  # fmt: skip
+    return np.array(
+        [
+            np.abs(fit_individual(model, s, estimator).eta - p["eta"]) / omega
+            for s, p in zip(subjects, patients, strict=True)
+        ]
+    )
 
 
 def test_the_filter_stays_near_nonmem() -> None:

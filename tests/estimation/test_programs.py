@@ -20,17 +20,27 @@ from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel
 
 # Wang 2007, doi:10.1007/s10928-006-9042-0, table 1: y at 0 and 1 h of ten subjects
-WANG = [(10.68, 3.6837), (10.402, 6.454), (9.8814, 5.8565), (9.3408, 5.6209), (10.082, 6.7583),
-        (9.8938, 6.5049), (9.8908, 6.9557), (10.234, 6.4488), (9.9882, 6.7112), (9.6736, 6.6402)]  # fmt: skip
+WANG = [
+    (10.68, 3.6837),
+    (10.402, 6.454),
+    (9.8814, 5.8565),
+    (9.3408, 5.6209),
+    (10.082, 6.7583),
+    (9.8938, 6.5049),
+    (9.8908, 6.9557),
+    (10.234, 6.4488),
+    (9.9882, 6.7112),
+    (9.6736, 6.6402),
+]
 
 
 def wang(eta: np.ndarray) -> np.ndarray:
     return 10.0 * np.exp(-0.5 * np.exp(eta) * np.array([0.0, 1.0]))
 
 
-@pytest.mark.parametrize(("noise", "expected"), [
-    (Noise(proportional=0.1**0.5), 39.458), (Noise(additive=0.1**0.5), -2.059),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("noise", "expected"), [(Noise(proportional=0.1**0.5), 39.458), (Noise(additive=0.1**0.5), -2.059)]
+)
 def test_objective_of_wang_2007(noise: Noise, expected: float) -> None:
     """NONMEM's FOCEI objective is -2 ln of the Laplace evidence without the constant of the data."""
     prior = Belief.of([0.0], [[0.04]])
@@ -77,8 +87,13 @@ def test_vancomycin_against_monolix() -> None:
         "V2": (38.4, "L"),
         "Q": (6.5, "L/h"),
     }
-    model = table({"compartments": 2, "absorption": "none"}, p, c["omega"], ["CL", "V1", "V2"],
-                  error={"kind": "sum", "additive": 3.4, "proportional": 0.227})  # fmt: skip
+    model = table(
+        {"compartments": 2, "absorption": "none"},
+        p,
+        c["omega"],
+        ["CL", "V1", "V2"],
+        error={"kind": "sum", "additive": 3.4, "proportional": 0.227},
+    )
     fit = fit_individual(model, one_subject(c, model, {}))
     got = [p["CL"][0] * np.exp(fit.eta[0]), p["V1"][0] * np.exp(fit.eta[1]), p["V2"][0] * np.exp(fit.eta[2])]
     np.testing.assert_allclose(got, [c["expected"][k] for k in ("Cl", "Vc", "Vp")], rtol=1e-2)
@@ -120,8 +135,13 @@ def test_warfarin_pkpd_against_nlmixr() -> None:
     subject = subjects_of(sorted(rows, key=lambda r: r["TIME"]), model)[0]
     fit = fit_individual(model, subject)
     e = dict(zip([n.removeprefix("d__eta_") for n in fit.effects], fit.eta, strict=True))
-    got = {"ktr": np.exp(0.106 + e["KTR"]), "ka": np.exp(-0.087 + e["KA"]), "cl": np.exp(-2.03 + e["CL"]),
-           "emax": 1.0 / (1.0 + np.exp(-3.4 - e["EMAX"])), "ec50": np.exp(0.00724 + e["EC50"])}  # fmt: skip
+    got = {
+        "ktr": np.exp(0.106 + e["KTR"]),
+        "ka": np.exp(-0.087 + e["KA"]),
+        "cl": np.exp(-2.03 + e["CL"]),
+        "emax": 1.0 / (1.0 + np.exp(-3.4 - e["EMAX"])),
+        "ec50": np.exp(0.00724 + e["EC50"]),
+    }
     for name, value in got.items():
         assert value == pytest.approx(c["expected"][name], rel=2e-3), name
 
@@ -163,8 +183,11 @@ def test_weight_that_changes_at_every_record() -> None:
 def test_exact_derivatives_agree_with_differences() -> None:
     model = compose("warfarin_pkpd", {"d": build_poppk("warfarin_pkpd")})
     rows: list[dict[str, Any]] = [{"ID": 1, "TIME": 0.0, "AMT": 100.0}]
-    rows += [{"ID": 1, "TIME": t, "DV": 1.0, "ANALYTE": a} for t in (3.0, 24.0, 96.0)
-             for a in ("warfarin", "prothrombin_complex_activity")]  # fmt: skip
+    rows += [
+        {"ID": 1, "TIME": t, "DV": 1.0, "ANALYTE": a}
+        for t in (3.0, 24.0, 96.0)
+        for a in ("warfarin", "prothrombin_complex_activity")
+    ]
     subject = subjects_of(rows, model)[0]
     eta, h = np.array([0.2, -0.3, 0.1, 0.4, -0.2]), 1e-4
     _, J = jacobian(model, subject)(eta)
@@ -177,9 +200,16 @@ def test_exact_derivatives_agree_with_differences() -> None:
 
 
 CLOSED_FORM = {
-    (1, "bolus"): 0.242, (1, "infusion"): 0.268, (1, "oral"): 0.389, (2, "bolus"): 0.212, (2, "infusion"): 0.225,
-    (2, "oral"): 0.302, (3, "bolus"): 0.169, (3, "infusion"): 0.177, (3, "oral"): 0.236,
-}  # fmt: skip
+    (1, "bolus"): 0.242,
+    (1, "infusion"): 0.268,
+    (1, "oral"): 0.389,
+    (2, "bolus"): 0.212,
+    (2, "infusion"): 0.225,
+    (2, "oral"): 0.302,
+    (3, "bolus"): 0.169,
+    (3, "infusion"): 0.177,
+    (3, "oral"): 0.236,
+}
 
 
 @pytest.mark.parametrize(("compartments", "way"), CLOSED_FORM)

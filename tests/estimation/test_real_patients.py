@@ -39,12 +39,20 @@ def forecasts_of(model_id: str, rows: list[dict[str, Any]], estimator: Estimator
 @pytest.mark.parametrize("estimator", ["unscented", "laplace", "moments"])
 def test_quinidine(estimator: Estimator) -> None:
     rows = [
-        {"ID": r["Subject"], "TIME": r["time"], "AMT": r["dose"], "DV": r["conc"], "SS": int(bool(r["interval"])),
-         "II": r["interval"], "WT": r["Weight"], "GLYCO": r["glyco"],
-         "low_creatinine_clearance": float(r["Creatinine"] == "< 50"),
-         "severe_heart_failure": float(r["Heart"] == "Severe")}
+        {
+            "ID": r["Subject"],
+            "TIME": r["time"],
+            "AMT": r["dose"],
+            "DV": r["conc"],
+            "SS": int(bool(r["interval"])),
+            "II": r["interval"],
+            "WT": r["Weight"],
+            "GLYCO": r["glyco"],
+            "low_creatinine_clearance": float(r["Creatinine"] == "< 50"),
+            "severe_heart_failure": float(r["Heart"] == "Severe"),
+        }
         for r in rows_of("nlme_Quinidine.csv")
-    ]  # fmt: skip
+    ]
     later = [f for f in forecasts_of("quinidine_verme", rows, estimator, Reading(carry="forward")) if f.history]
     before, after = score(later, prior=True), score(later)
     assert after.readings == 225
@@ -58,10 +66,16 @@ def test_quinidine(estimator: Estimator) -> None:
 def test_warfarin_and_its_effect(estimator: Estimator) -> None:
     names = {"cp": "warfarin", "pca": "prothrombin_complex_activity"}
     rows = [
-        {"ID": r["id"], "TIME": r["time"], "EVID": r["evid"], "DV": r["dv"], "ANALYTE": names[r["dvid"]],
-         "AMT": r["amt"] if float(r["evid"]) else ""}
+        {
+            "ID": r["id"],
+            "TIME": r["time"],
+            "EVID": r["evid"],
+            "DV": r["dv"],
+            "ANALYTE": names[r["dvid"]],
+            "AMT": r["amt"] if float(r["evid"]) else "",
+        }
         for r in rows_of("nlmixr2data_warfarin.csv")
-    ]  # fmt: skip
+    ]
     found = forecasts_of("warfarin_pkpd", rows, estimator, Reading())
     for analyte in names.values():
         later = [f for f in found if f.analyte == analyte and f.history >= 3]

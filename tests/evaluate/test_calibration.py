@@ -26,10 +26,23 @@ def forecasts(width: float, shift: float, count: int = 4000) -> list[Forecast]:
 
     y = np.random.default_rng(5).standard_normal(count)
     return [
-        Forecast(f"s{k // 4}", 0.0, "a", k % 4, v, False, 0.0, -1.0, 1.0, shift,
-                 shift - 1.645 * width, shift + 1.645 * width, float(ndtr((v - shift) / width)))
+        Forecast(
+            f"s{k // 4}",
+            0.0,
+            "a",
+            k % 4,
+            v,
+            False,
+            0.0,
+            -1.0,
+            1.0,
+            shift,
+            shift - 1.645 * width,
+            shift + 1.645 * width,
+            float(ndtr((v - shift) / width)),
+        )
         for k, v in enumerate(y)
-    ]  # fmt: skip
+    ]
 
 
 def test_what_is_calibrated_passes() -> None:

@@ -28,7 +28,9 @@ def row(time: float, **more: Any) -> dict[str, Any]:
 def test_rows_become_doses_and_readings(pheno: PatientModel) -> None:
     (s,) = subjects_of([row(0.0, AMT=25.0), row(2.0, DV=17.3), row(12.0, AMT=3.5, RATE=7.0), row(20.0, DV=".")], pheno)
     assert [(d.time_h, d.input, d.amount, d.duration_h) for d in s.schedule.doses] == [
-        (0.0, "d.iv", 25.0, 0.0), (12.0, "d.iv", 3.5, 0.5)]  # fmt: skip
+        (0.0, "d.iv", 25.0, 0.0),
+        (12.0, "d.iv", 3.5, 0.5),
+    ]
     np.testing.assert_array_equal(s.times_h, [2.0])
     assert s.analytes == ("phenobarbital",)
     assert s.covariates == ({"weight_kg": 1.5, "apgar_score": 7.0},)
@@ -80,8 +82,11 @@ def test_censored_readings(pheno: PatientModel) -> None:
 
 def test_several_analytes_by_number_or_name() -> None:
     model = compose("w", {"d": build_poppk("warfarin_pkpd")})
-    rows = [{"ID": 1, "TIME": 0, "AMT": 100}, {"ID": 1, "TIME": 24, "DV": 8.0, "DVID": 1},
-            {"ID": 1, "TIME": 24, "DV": 44.0, "DVID": 2}]  # fmt: skip
+    rows = [
+        {"ID": 1, "TIME": 0, "AMT": 100},
+        {"ID": 1, "TIME": 24, "DV": 8.0, "DVID": 1},
+        {"ID": 1, "TIME": 24, "DV": 44.0, "DVID": 2},
+    ]
     how = Reading(analytes={"1": "warfarin", "2": "prothrombin_complex_activity"})
     assert subjects_of(rows, model, how)[0].analytes == ("warfarin", "prothrombin_complex_activity")
     with pytest.raises(Refusal, match="none of the model's observables"):
@@ -94,19 +99,22 @@ def test_a_file_is_read_with_its_subjects_in_order(pheno: PatientModel, tmp_path
     assert [(s.id, len(s)) for s in read_event_table(path, pheno)] == [("7", 1), ("3", 1)]
 
 
-@pytest.mark.parametrize(("rows", "words"), [
-    ([row(0.0, AMT=-5.0, EVID=1)], "row 2, AMT"),
-    ([row(0.0, EVID=1)], "a dose needs a positive amount"),
-    ([row(5.0, AMT=5.0), row(4.0, DV=3.0)], "row 3, TIME"),
-    ([row(0.0, AMT="many", EVID=1)], "is not a number"),
-    ([row(0.0, AMT=5.0), row(2.0, DV="inf")], "is not finite"),
-    ([row(0.0, AMT=5.0, SS=1)], "positive interval"),
-    ([row(0.0, AMT=5.0, RATE=-1.0)], "RATE"),
-    ([row(0.0, AMT=5.0, EVID=9)], "expected 0 to 4"),
-    ([row(0.0, AMT=5.0, ROUTE="nasal")], "nasal"),
-    ([{"ID": 1, "TIME": 0.0, "AMT": 5.0}], "needs weight_kg"),
-    ([{"TIME": 0.0}], "ID, TIME"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([row(0.0, AMT=-5.0, EVID=1)], "row 2, AMT"),
+        ([row(0.0, EVID=1)], "a dose needs a positive amount"),
+        ([row(5.0, AMT=5.0), row(4.0, DV=3.0)], "row 3, TIME"),
+        ([row(0.0, AMT="many", EVID=1)], "is not a number"),
+        ([row(0.0, AMT=5.0), row(2.0, DV="inf")], "is not finite"),
+        ([row(0.0, AMT=5.0, SS=1)], "positive interval"),
+        ([row(0.0, AMT=5.0, RATE=-1.0)], "RATE"),
+        ([row(0.0, AMT=5.0, EVID=9)], "expected 0 to 4"),
+        ([row(0.0, AMT=5.0, ROUTE="nasal")], "nasal"),
+        ([{"ID": 1, "TIME": 0.0, "AMT": 5.0}], "needs weight_kg"),
+        ([{"TIME": 0.0}], "ID, TIME"),
+    ],
+)
 def test_refusals_name_row_and_column(pheno: PatientModel, rows: list[dict[str, Any]], words: str) -> None:
     with pytest.raises(Refusal, match=words):
         subjects_of(rows, pheno)

@@ -27,8 +27,11 @@ def folder(tmp_path: Path) -> Path:
     lines = ["Subject,Wt,Apgar,time,dose,conc"]
     for k in range(6):
         small = k % 2
-        lines += [f"{k},1.5,7,0,30,", f"{k},1.5,7,48,,{19.0 if small else 13.0}",
-                  f"{k},1.5,7,96,,{15.2 if small else 10.4}"]  # fmt: skip
+        lines += [
+            f"{k},1.5,7,0,30,",
+            f"{k},1.5,7,48,,{19.0 if small else 13.0}",
+            f"{k},1.5,7,96,,{15.2 if small else 10.4}",
+        ]
     path = tmp_path / SET.file
     path.parent.mkdir(parents=True)
     path.write_text("\n".join(lines) + "\n")
@@ -61,8 +64,10 @@ def test_paired_targets_are_the_same_at_every_depth() -> None:
     rows = paired(model, subject, "unscented")
     assert {p.depth for p in rows} == {1, 2}
     for depth in (1, 2):
-        targets = [[(p.forecast.time_h, p.forecast.value) for p in rows if p.depth == depth and p.known == k]
-                   for k in range(depth + 1)]  # fmt: skip
+        targets = [
+            [(p.forecast.time_h, p.forecast.value) for p in rows if p.depth == depth and p.known == k]
+            for k in range(depth + 1)
+        ]
         assert all(t == targets[0] for t in targets) and len(targets[0]) == 3 - depth
     ahead = forecast_subject(model, subject, "unscented")
     last = next(p.forecast for p in rows if p.depth == 2 and p.known == 2)
@@ -70,11 +75,13 @@ def test_paired_targets_are_the_same_at_every_depth() -> None:
 
 
 def test_levels_before_a_dose_are_no_levels() -> None:
-    rows = real_sets._vancomycin([
-        {"ID": "1", "EVID": "0", "TIME": "1", "DUR": ".", "DOSE": ".", "OUT": "9", "SCR": "0.5", "WT": "20"},
-        {"ID": "1", "EVID": "1", "TIME": "2", "DUR": "0", "DOSE": "300", "OUT": ".", "SCR": "0.5", "WT": "20"},
-        {"ID": "1", "EVID": "0", "TIME": "8", "DUR": ".", "DOSE": ".", "OUT": "7", "SCR": "0.5", "WT": "20"},
-    ])  # fmt: skip
+    rows = real_sets._vancomycin(
+        [
+            {"ID": "1", "EVID": "0", "TIME": "1", "DUR": ".", "DOSE": ".", "OUT": "9", "SCR": "0.5", "WT": "20"},
+            {"ID": "1", "EVID": "1", "TIME": "2", "DUR": "0", "DOSE": "300", "OUT": ".", "SCR": "0.5", "WT": "20"},
+            {"ID": "1", "EVID": "0", "TIME": "8", "DUR": ".", "DOSE": ".", "OUT": "7", "SCR": "0.5", "WT": "20"},
+        ]
+    )
     assert [r["EVID"] for r in rows] == [2, 1, 0]
     assert rows[2]["creatinine_umol_l"] == pytest.approx(44.21)
 

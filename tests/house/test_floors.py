@@ -11,19 +11,28 @@ from tests.house.source import Module, client_modules, imported, service_modules
 
 # `outcome` is the ground: the rest of the vocabulary may refuse.
 FLOORS = {
-    "v1": 0, "outcome": 0,
-    "record": 1, "units": 1, "settings": 1,
-    "solver": 2, "store": 2,
-    "model": 3, "kalman": 3,
+    "v1": 0,
+    "outcome": 0,
+    "record": 1,
+    "units": 1,
+    "settings": 1,
+    "solver": 2,
+    "store": 2,
+    "model": 3,
+    "kalman": 3,
     "twin": 4,
     "cohort": 5,
     "trial": 6,
     "service": 7,
-    "bench": 8, "qualify": 8, "evaluate": 8, "estimate": 8, "demo": 8,
+    "bench": 8,
+    "qualify": 8,
+    "evaluate": 8,
+    "estimate": 8,
+    "demo": 8,
     "commands": 9,
     "cli": 10,
     "__main__": 11,
-}  # fmt: skip
+}
 # The wire is opened by one room; the rooms above it may look at it as any client does.
 WIRE_READERS = {"service", "bench", "qualify", "demo", "cli"}
 # The two rooms that use the server from outside.

@@ -13,10 +13,21 @@ from tests.house.test_floors import FLOORS, room_of
 # numpy.random's functions draw from one hidden global state; these are the ones that do not.
 EXPLICIT_RANDOM = {"Generator", "default_rng", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
 CLOCKS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.sleep", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now",
-    "datetime.datetime.utcnow", "datetime.date.today",
-}  # fmt: skip
+    "time.time",
+    "time.time_ns",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.perf_counter_ns",
+    "time.sleep",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.date.today",
+}
 # A deadline is the one use of a clock in the solver: it ends a run, it never enters a result.
 # The environment may say where compiled code is kept, never what it computes.
 CLOCK_ALLOWED = {

@@ -71,8 +71,11 @@ def test_same_generator_same_members() -> None:
     for _ in range(2):
         rng = np.random.default_rng(7)
         e = Ensemble.of(belief, 50, rng)
-        runs.append(ensemble_update(e, lambda x: x[:, :1], Observed.create([1.0], [Noise(additive=1.0)]), rng=rng,
-                                    method="perturbed").ensemble.members)  # fmt: skip
+        runs.append(
+            ensemble_update(
+                e, lambda x: x[:, :1], Observed.create([1.0], [Noise(additive=1.0)]), rng=rng, method="perturbed"
+            ).ensemble.members
+        )
     np.testing.assert_array_equal(runs[0], runs[1])
 
 

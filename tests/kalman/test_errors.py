@@ -5,12 +5,7 @@ import pytest
 
 from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed, scaled, usable
 
-LAWS = [
-    Noise("normal", 0.5, 0.2),
-    Noise("sum", 0.5, 0.2),
-    Noise("power", 0.1, 0.3, 0.7),
-    Noise("log", 0.0, 0.25),
-]
+LAWS = [Noise("normal", 0.5, 0.2), Noise("sum", 0.5, 0.2), Noise("power", 0.1, 0.3, 0.7), Noise("log", 0.0, 0.25)]
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.kind)

@@ -46,8 +46,17 @@ def test_evidence_of_a_linear_problem_is_exact(linear_problem: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("law", [Noise(proportional=0.2), Noise(additive=1.0, proportional=0.1), Noise("log", 0.0, 0.2),
-                                 Noise("sum", 0.5, 0.1), Noise("power", 0.1, 0.2, 0.8)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "law",
+    [
+        Noise(proportional=0.2),
+        Noise(additive=1.0, proportional=0.1),
+        Noise("log", 0.0, 0.2),
+        Noise("sum", 0.5, 0.1),
+        Noise("power", 0.1, 0.2, 0.8),
+    ],
+    ids=str,
+)
 def test_the_mode_minimizes_the_objective(law: Noise) -> None:
     """Against a general-purpose minimizer on the objective written out here."""
     omega = np.array([[0.3, 0.05], [0.05, 0.2]])
@@ -69,8 +78,13 @@ def test_the_mode_minimizes_the_objective(law: Noise) -> None:
 
 def test_covariance_is_the_expected_information() -> None:
     omega, law = np.diag([0.3, 0.2]), Noise(proportional=0.2)
-    found = laplace_update(Belief.of([0.0, 0.0], omega), None, Observed.create([14.0, 9.0, 6.0, 1.2], [law] * 4),
-                           jacobian=exact_jacobian, gate=None)  # fmt: skip
+    found = laplace_update(
+        Belief.of([0.0, 0.0], omega),
+        None,
+        Observed.create([14.0, 9.0, 6.0, 1.2], [law] * 4),
+        jacobian=exact_jacobian,
+        gate=None,
+    )
     f, g = exact_jacobian(found.belief.mean)
     v, dv = 0.04 * f**2, 0.08 * f[:, None] * g
     information = np.linalg.inv(omega) + (g.T / v) @ g + 0.5 * (dv.T / v**2) @ dv

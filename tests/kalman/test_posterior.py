@@ -28,8 +28,9 @@ def test_reference_posterior_of_a_linear_problem(linear_problem: Any) -> None:
 def test_tempering_finds_both_modes() -> None:
     """y = eta^2 has two equal modes; a single Gaussian proposal cannot hold them."""
     prior, observed = Belief.of([0.0], [[4.0]]), Observed.create([9.0], [Noise(additive=0.3)])
-    found = reference_posterior(prior, lambda e: (e + 1e-3) ** 2, observed, rng=np.random.default_rng(2), count=4096,
-                                method="tempered")  # fmt: skip
+    found = reference_posterior(
+        prior, lambda e: (e + 1e-3) ** 2, observed, rng=np.random.default_rng(2), count=4096, method="tempered"
+    )
     share = float(found.weights @ (found.eta[:, 0] > 0.0))
     assert 0.35 < share < 0.65
     assert found.weights @ np.abs(found.eta[:, 0]) == pytest.approx(3.0, abs=0.05)
@@ -55,8 +56,9 @@ def test_averaged_quantiles_of_equal_models_are_theirs() -> None:
     members = np.random.default_rng(0).standard_normal((4001, 1))
     both = averaged_quantiles([members, members], [0.3, 0.7])
     np.testing.assert_allclose(both[:, 0], np.quantile(members, (0.05, 0.5, 0.95)), atol=0.01)
-    np.testing.assert_allclose(averaged_quantiles([members, members + 100.0], [1.0, 0.0])[1, 0],
-                               np.median(members), atol=0.01)  # fmt: skip
+    np.testing.assert_allclose(
+        averaged_quantiles([members, members + 100.0], [1.0, 0.0])[1, 0], np.median(members), atol=0.01
+    )
 
 
 def test_forecast_quantiles_hold_belief_and_assay() -> None:

@@ -10,10 +10,14 @@ LAW = Noise("normal", 0.5, 0.15)
 MEMBERS = 20.0 * np.exp(0.25 * np.random.default_rng(0).standard_normal(400))
 
 
-@pytest.mark.parametrize(("reading", "story"), [
-    (20_000.0, "recorded a thousandfold too high"), (0.02, "recorded a thousandfold too low"),
-    (205.0, "recorded tenfold too high"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("reading", "story"),
+    [
+        (20_000.0, "recorded a thousandfold too high"),
+        (0.02, "recorded a thousandfold too low"),
+        (205.0, "recorded tenfold too high"),
+    ],
+)
 def test_a_wrong_unit_is_named_first(reading: float, story: str) -> None:
     found = explanations(reading, LAW, MEMBERS)
     assert found[0].story == story

@@ -100,8 +100,10 @@ def test_a_surprising_reading_is_flagged_and_moves_the_belief_less() -> None:
 
 def test_influence_of_an_outlier_fades_with_distance() -> None:
     belief = Belief.of([0.0], [[1.0]])
-    shift = [float(unscented_update(belief, lambda e: e, Observed.create([y], [Noise(additive=1.0)])).belief.mean[0])
-             for y in (4.0, 10.0, 100.0, 1e4)]  # fmt: skip
+    shift = [
+        float(unscented_update(belief, lambda e: e, Observed.create([y], [Noise(additive=1.0)])).belief.mean[0])
+        for y in (4.0, 10.0, 100.0, 1e4)
+    ]
     assert shift[0] > shift[1] > shift[2] > shift[3] > 0.0
     assert shift[3] < 0.01
 
@@ -111,8 +113,9 @@ def test_censored_reading_gives_the_truncated_moments(flag: int) -> None:
     """Without assay noise the posterior is a truncated normal, whose moments are known."""
     belief = Belief.of([1.0], [[4.0]])
     limit = 0.5
-    found = unscented_update(belief, lambda e: e, Observed.create([limit], [Noise(additive=1e-6)], censoring=[flag]),
-                             gate=None)  # fmt: skip
+    found = unscented_update(
+        belief, lambda e: e, Observed.create([limit], [Noise(additive=1e-6)], censoring=[flag]), gate=None
+    )
     a, b = (-np.inf, (limit - 1.0) / 2.0) if flag == BELOW else ((limit - 1.0) / 2.0, np.inf)
     exact = truncnorm(a, b, loc=1.0, scale=2.0)
     assert found.belief.mean[0] == pytest.approx(exact.mean(), rel=1e-5)

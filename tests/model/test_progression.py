@@ -12,14 +12,20 @@ from twin_service.solver.schedule import NOTHING
 from twin_service.solver.simulate import simulate
 
 COURSE = Progression(
-    "marker", "mg/L", "log",
+    "marker",
+    "mg/L",
+    "log",
     (
         Predictor("age_y", "a", 50.0, 10.0, low=20, high=80),
         Predictor("albumin_g_l", "g/L", np.log(35), 0.2, True, 20, 50),
     ),
-    level=np.array([0.5, 0.3, -0.2]), slope=np.array([0.2, 0.05, 0.1]),
-    omega=np.array([[0.5, 0.05], [0.05, 0.04]]), sigma=0.2, unit_h=8766.0, learned_from="made up",
-)  # fmt: skip
+    level=np.array([0.5, 0.3, -0.2]),
+    slope=np.array([0.2, 0.05, 0.1]),
+    omega=np.array([[0.5, 0.05], [0.05, 0.04]]),
+    sigma=0.2,
+    unit_h=8766.0,
+    learned_from="made up",
+)
 PATIENT = {"age_y": 65.0, "albumin_g_l": 28.0}
 
 
@@ -53,9 +59,14 @@ def test_effects_carry_the_learned_spread() -> None:
 
 def test_version_follows_every_number() -> None:
     changes = [
-        {"sigma": 0.21}, {"level": COURSE.level + 1e-9}, {"slope": COURSE.slope * 2}, {"unit_h": 24.0},
-        {"omega": COURSE.omega * 2}, {"scale": "identity"}, {"predictors": COURSE.predictors[:1]},
-    ]  # fmt: skip
+        {"sigma": 0.21},
+        {"level": COURSE.level + 1e-9},
+        {"slope": COURSE.slope * 2},
+        {"unit_h": 24.0},
+        {"omega": COURSE.omega * 2},
+        {"scale": "identity"},
+        {"predictors": COURSE.predictors[:1]},
+    ]
     versions = {COURSE.version} | {replace(COURSE, **c).version for c in changes}
     assert len(versions) == 8
     assert replace(COURSE, learned_from="elsewhere").version == COURSE.version

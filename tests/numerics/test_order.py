@@ -26,11 +26,13 @@ AUTONOMOUS = System.create(
 # u = sin t solves this exactly: a stiff problem with a forced, non-autonomous right-hand side (Prothero & Robinson).
 FORCED = System.create(
     "prothero_robinson",
-    states=(State("u", "1", -2.0 * (u - sin(TIME)) + cos(TIME) + 0.1 * (u * u - sin(TIME) ** 2)),
-            State("v", "1", v * exp(-TIME) * constant(0.3))),
+    states=(
+        State("u", "1", -2.0 * (u - sin(TIME)) + cos(TIME) + 0.1 * (u * u - sin(TIME) ** 2)),
+        State("v", "1", v * exp(-TIME) * constant(0.3)),
+    ),
     parameters=parameters(unused=1.0),
     outputs=(Output("u", "1", u),),
-)  # fmt: skip
+)
 
 
 def fixed_steps(model: Model, start: list[float], end: float, steps: int) -> tuple[NDArray[np.float64], float]:

@@ -27,9 +27,17 @@ P = reference_population(N)
 def schedules() -> list[Schedule]:
     """A course of its own for each patient."""
     rng = np.random.default_rng(3)
-    return [Schedule(tuple(Dose(float(t), "oral", float(a), float(d)) for t, a, d in zip(
-        np.sort(rng.uniform(0, 60, k)), rng.uniform(50, 200, k), rng.choice([0.0, 2.0], k), strict=True)))
-        for k in rng.integers(0, 6, N)]  # fmt: skip
+    return [
+        Schedule(
+            tuple(
+                Dose(float(t), "oral", float(a), float(d))
+                for t, a, d in zip(
+                    np.sort(rng.uniform(0, 60, k)), rng.uniform(50, 200, k), rng.choice([0.0, 2.0], k), strict=True
+                )
+            )
+        )
+        for k in rng.integers(0, 6, N)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,15 @@ from twin_service.qualify.regimens import shorthand_times
 
 
 def row(study: str, mechanism: str, dose: str = "600") -> dict[str, str]:
-    return {"Study ID": study, "Mechanism": mechanism, "Victim": "Rosuvastatin", "Perpetrator": "Rifampicin",
-            "Route Victim": "PO", "Route Perpetrator": "PO", "Dose": dose}  # fmt: skip
+    return {
+        "Study ID": study,
+        "Mechanism": mechanism,
+        "Victim": "Rosuvastatin",
+        "Perpetrator": "Rifampicin",
+        "Route Victim": "PO",
+        "Route Perpetrator": "PO",
+        "Dose": dose,
+    }
 
 
 def test_a_comparison_that_stands_twice_counts_once() -> None:
@@ -54,8 +61,15 @@ def test_a_building_study_is_known_however_it_is_written() -> None:
 
 
 def test_a_victim_dosed_all_along_is_compared_while_it_meets_the_perpetrator() -> None:
-    table = row("Schoedel 2012", "MBI", "20") | {"Dose Unit": "mg", "t Unit": "h", "Route": "", "Comment": "",
-        "Times of Administration": "S192-T24-R12", "t_treatment_0": "0", "t_treatment_end": "468"}  # fmt: skip
+    table = row("Schoedel 2012", "MBI", "20") | {
+        "Dose Unit": "mg",
+        "t Unit": "h",
+        "Route": "",
+        "Comment": "",
+        "Times of Administration": "S192-T24-R12",
+        "t_treatment_0": "0",
+        "t_treatment_end": "468",
+    }
     plan = _plan(table, "dextromethorphan", "paroxetine", load_library())
     assert plan is not None
     own, others, span = plan
@@ -66,9 +80,19 @@ def test_a_victim_dosed_all_along_is_compared_while_it_meets_the_perpetrator() -
 
 def test_a_drug_of_both_arms_is_given_in_both() -> None:
     """Dextromethorphan came with quinidine in Schoedel 2012: its enzyme was blocked before paroxetine was added."""
-    table = row("Schoedel 2012", "MBI", "20") | {"Dose Unit": "mg", "t Unit": "h", "Route": "", "Comment": "",
-        "Grouping": "PAR-DEX-DDI", "Times of Administration": "S192-T24-R12", "t_treatment_0": "0",
-        "t_treatment_end": "468", "AUCR Avg": "1.45", "CmaxR Avg": "1.42", "R Dose correction factor": "1"}  # fmt: skip
+    table = row("Schoedel 2012", "MBI", "20") | {
+        "Dose Unit": "mg",
+        "t Unit": "h",
+        "Route": "",
+        "Comment": "",
+        "Grouping": "PAR-DEX-DDI",
+        "Times of Administration": "S192-T24-R12",
+        "t_treatment_0": "0",
+        "t_treatment_end": "468",
+        "AUCR Avg": "1.45",
+        "CmaxR Avg": "1.42",
+        "R Dose correction factor": "1",
+    }
     library = load_library()
     plan = _plan(table, "dextromethorphan", "paroxetine", library)
     assert plan is not None

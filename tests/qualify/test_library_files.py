@@ -49,11 +49,14 @@ def test_a_good_file_has_nothing_to_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('value = 0.1, unit = "1", origin = "test" }\nbp', 'value = 10, unit = "1", origin = "test" }\nbp',
-         "fup: is 10; expected more than 0 and at most 1; a percentage is written unit = \"%\" (R9)"),
+        (
+            'value = 0.1, unit = "1", origin = "test" }\nbp',
+            'value = 10, unit = "1", origin = "test" }\nbp',
+            'fup: is 10; expected more than 0 and at most 1; a percentage is written unit = "%" (R9)',
+        ),
         ('fup = { value = 0.1, unit = "1"', 'fup = { value = -0.1, unit = "1"', "fup: is -0.1; expected more than 0"),
         ("title =", "titel =", "titel: unknown key; did you mean 'title'?"),
-        ('value = 10, unit = "L/h"', 'value = 10', "clearance[0].clearance.unit: unit is missing; one of: L/h (liver)"),
+        ('value = 10, unit = "L/h"', "value = 10", "clearance[0].clearance.unit: unit is missing; one of: L/h (liver)"),
         ('unit = "L/h"', 'unit = "mg/L"', "unit 'mg/L' fits none of: L/h (liver), L/h/kg (body_weight) (R5)"),
         ('"g/mol"', '"L"', "molar_mass: unit 'L' is volume, expected mass per amount; write g/mol (R5)"),
         ('charge = "base"\n', "", "pka[0].charge: is missing; one of: acid, base (R8)"),
@@ -64,11 +67,14 @@ def test_a_good_file_has_nothing_to_say(tmp_path: Path) -> None:
         ('"total"', '"hepatic"', "did you mean 'liver'? known: liver, gut, kidney, bile, plasma, total (R4)"),
         ("value = 10, unit", "value = -10, unit", "clearance[0].clearance: is -10 L/h; expected at least 0 L/h (R9)"),
         ("value = 10, unit", "value = 200, unit", "is not below liver blood flow"),
-        ("molar_mass = { value = 300, unit = \"g/mol\", origin = \"test\" }", "molar_mass = 300",
-         "molar_mass: is 300; expected { value = ..., unit = \"g/mol\", origin = \"...\" } (R7)"),
+        (
+            'molar_mass = { value = 300, unit = "g/mol", origin = "test" }',
+            "molar_mass = 300",
+            'molar_mass: is 300; expected { value = ..., unit = "g/mol", origin = "..." } (R7)',
+        ),
         ('enzyme = "CYP2D6"', 'enzyme = "CYP2D6"\nforms = "nothing"', "no drug of the library and no file beside this"),
     ],
-)  # fmt: skip
+)
 def test_each_mistake_has_its_sentence(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert old in GOOD
     assert any(says in f for f in findings(tmp_path, GOOD.replace(old, new, 1))), findings(
@@ -95,10 +101,12 @@ ABSORPTION = GOOD + "[absorption]\n"
         ('bile_stored = { value = 0.7, unit = "1", origin = "t" }', 'needs a [[clearance]] with organ = "bile"'),
         ('[[formulation]]\nid = "er"\nlaw = "weibull"', "formulation[0].t50: is missing"),
         ('[[formulation]]\nid = "er"\nlaw = "weibull"\nshape = 99', "shape: is 99; expected a number from 0.3 to 10"),
-        ('[[formulation]]\nid = "s"\nlaw = "solution"\nradius = { value = 5, unit = "um", origin = "t" }',
-         "formulation[0].radius: has no place in a solution form"),
+        (
+            '[[formulation]]\nid = "s"\nlaw = "solution"\nradius = { value = 5, unit = "um", origin = "t" }',
+            "formulation[0].radius: has no place in a solution form",
+        ),
     ],
-)  # fmt: skip
+)
 def test_absorption_says_what_a_key_needs(tmp_path: Path, row: str, says: str) -> None:
     assert any(says in f for f in findings(tmp_path, ABSORPTION + row + "\n"))
 
@@ -127,7 +135,7 @@ def test_every_kind_of_file_goes_to_its_checker(tmp_path: Path) -> None:
 
 def test_a_population_model_is_built_not_only_read(tmp_path: Path) -> None:
     """An exchange named Q2 where the structure asks for Q: found here, not at the first fit."""
-    text = '''id = "m"
+    text = """id = "m"
 schema = 1
 version = "1"
 drug = "mol"
@@ -140,7 +148,7 @@ CL = { value = 3.0, unit = "L/h", origin = "test" }
 V1 = { value = 3.0, unit = "L", origin = "test" }
 V2 = { value = 3.0, unit = "L", origin = "test" }
 Q2 = { value = 3.0, unit = "L/h", origin = "test" }
-'''
+"""
     assert any("needs the parameters Q (R4)" in f for f in findings(tmp_path, text, "m.toml"))
     assert not [f for f in findings(tmp_path, text.replace("Q2", "Q"), "m.toml") if f.startswith("error")]
 

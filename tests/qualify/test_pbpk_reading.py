@@ -38,8 +38,11 @@ def test_shorthand(text: str, times: list[float]) -> None:
 
 
 def test_a_protocol_of_repeated_doses() -> None:
-    parameters = [{"Name": "Start time", "Value": 0.0, "Unit": "h"}, {"Name": "InputDose", "Value": 0.4, "Unit": "g"},
-                  {"Name": "End time", "Value": 48.0, "Unit": "h"}]  # fmt: skip
+    parameters = [
+        {"Name": "Start time", "Value": 0.0, "Unit": "h"},
+        {"Name": "InputDose", "Value": 0.4, "Unit": "g"},
+        {"Name": "End time", "Value": 48.0, "Unit": "h"},
+    ]
     row = {
         "parameters_json": json.dumps(parameters),
         "schemas_json": '""',

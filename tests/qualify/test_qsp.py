@@ -24,8 +24,9 @@ from twin_service.twin.simulate import what_if
 
 @pytest.fixture(scope="module")
 def tumor() -> PatientModel:
-    return compose("tumor", {"t": build_block("tumor_claret_constant"), "on": constant_block(0.0, "1")},
-                   {"t.exposure": "on.level"})  # fmt: skip
+    return compose(
+        "tumor", {"t": build_block("tumor_claret_constant"), "on": constant_block(0.0, "1")}, {"t.exposure": "on.level"}
+    )
 
 
 def test_the_posterior_of_a_log_baseline_is_conjugate(tumor: PatientModel) -> None:

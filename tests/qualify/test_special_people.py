@@ -46,8 +46,11 @@ def test_clearances_by_organ_sum_to_the_total() -> None:
 def test_rows_without_a_person_are_left_out_and_adults_divide(tmp_path: Path) -> None:
     table = tmp_path / "Pediatrics.csv"
     head = "ID,Study,Grouping,tend,t Unit,CL Avg,CL AvgUnit\n"
-    rows = ("1,Bovill 1984,mean,8,h,10.0,mL/min/kg", "2,Guay 1991,ID1,360,min,20.0,mL/min/kg",
-            "3,Guay 1991,ID99,60,min,30.0,mL/min/kg")  # fmt: skip
+    rows = (
+        "1,Bovill 1984,mean,8,h,10.0,mL/min/kg",
+        "2,Guay 1991,ID1,360,min,20.0,mL/min/kg",
+        "3,Guay 1991,ID99,60,min,30.0,mL/min/kg",
+    )
     table.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
     (row,) = single_clearances(table, LIBRARY)
     assert row.name == "sufentanil Guay 1991 ID1" and row.observed == pytest.approx(2.0)

@@ -14,10 +14,22 @@ from twin_service.model.pbpk.physiology import create_body
 REFERENCE = Path(os.environ.get("TWIN_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
 TABLE = REFERENCE / "pbpk" / "pksim" / "european_male_30y_organ_table.csv"
 NAMES = {
-    "bone": "Bone", "brain": "Brain", "adipose": "Fat", "gonads": "Gonads", "heart": "Heart", "kidney": "Kidney",
-    "stomach": "Stomach", "liver": "Liver", "lung": "Lung", "muscle": "Muscle", "pancreas": "Pancreas", "skin": "Skin",
-    "spleen": "Spleen", "small_intestine": "SmallIntestine", "large_intestine": "LargeIntestine",
-}  # fmt: skip
+    "bone": "Bone",
+    "brain": "Brain",
+    "adipose": "Fat",
+    "gonads": "Gonads",
+    "heart": "Heart",
+    "kidney": "Kidney",
+    "stomach": "Stomach",
+    "liver": "Liver",
+    "lung": "Lung",
+    "muscle": "Muscle",
+    "pancreas": "Pancreas",
+    "skin": "Skin",
+    "spleen": "Spleen",
+    "small_intestine": "SmallIntestine",
+    "large_intestine": "LargeIntestine",
+}
 ALLOWED = 0.10
 
 

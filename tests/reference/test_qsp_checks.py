@@ -12,6 +12,9 @@ FILES = block_files()
 
 @pytest.mark.parametrize("block_id", FILES)
 def test_block_reproduces_its_check_values(block_id: str) -> None:
-    failed = [f"{f.check}: {f.measure} {f.got:.6g}, expected {f.expected:.6g} (error {f.error:.2g} > {f.tolerance:g})"
-              for f in check_block(FILES[block_id]) if not f.ok]  # fmt: skip
+    failed = [
+        f"{f.check}: {f.measure} {f.got:.6g}, expected {f.expected:.6g} (error {f.error:.2g} > {f.tolerance:g})"
+        for f in check_block(FILES[block_id])
+        if not f.ok
+    ]
     assert not failed, "\n".join(failed)

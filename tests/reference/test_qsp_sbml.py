@@ -38,29 +38,82 @@ class Twin(NamedTuple):
 
 TWINS = (
     Twin("immune_kuznetsov", 762, DAY, 200, (("effectors", "E", 1.0), ("tumor", "T", 1.0))),
-    Twin("melanoma_pembrolizumab", 838, DAY, 365, (("presenting", "A", 1.0), ("effectors", "T", 1.0),
-                                                   ("tumor", "M", 1.0))),
-    Twin("car_t_expansion", 1025, DAY, 60, (("expanding", "Expanding_CAR_T_cells", 1.0),
-                                             ("tumor", "Tumor_cells", 1.0))),
-    Twin("tumor_tham_gemcitabine", 234, WEEK, 40, (("size", "Size", 10.0),),
-         doses=tuple((3.0 * k + d, "infusion", 5203.84 * 0.44359, 0.44359) for k in range(6) for d in (0.0, 1.0))),
-    Twin("glucose_meal", 379, MINUTE, 300, (("glucose", "G", 1 / 18.0156), ("insulin", "I", 1.0)),
-         doses=((0.0, "meal", 78000.0, 0.0),)),
-    Twin("beta_cell_mass", 341, DAY, 365, (("glucose", "G", 1 / 18.0156), ("insulin", "I", 1.0),
-                                            ("beta_cells", "B", 1.0))),
-    Twin("acute_inflammation", 714, 1.0, 168, (("damage", "D", 1.0), ("phagocytes", "Nstar", 1.0),
-                                                ("mediator", "C_A", 1.0))),
+    Twin(
+        "melanoma_pembrolizumab",
+        838,
+        DAY,
+        365,
+        (("presenting", "A", 1.0), ("effectors", "T", 1.0), ("tumor", "M", 1.0)),
+    ),
+    Twin(
+        "car_t_expansion", 1025, DAY, 60, (("expanding", "Expanding_CAR_T_cells", 1.0), ("tumor", "Tumor_cells", 1.0))
+    ),
+    Twin(
+        "tumor_tham_gemcitabine",
+        234,
+        WEEK,
+        40,
+        (("size", "Size", 10.0),),
+        doses=tuple((3.0 * k + d, "infusion", 5203.84 * 0.44359, 0.44359) for k in range(6) for d in (0.0, 1.0)),
+    ),
+    Twin(
+        "glucose_meal",
+        379,
+        MINUTE,
+        300,
+        (("glucose", "G", 1 / 18.0156), ("insulin", "I", 1.0)),
+        doses=((0.0, "meal", 78000.0, 0.0),),
+    ),
+    Twin(
+        "beta_cell_mass",
+        341,
+        DAY,
+        365,
+        (("glucose", "G", 1 / 18.0156), ("insulin", "I", 1.0), ("beta_cells", "B", 1.0)),
+    ),
+    Twin(
+        "acute_inflammation",
+        714,
+        1.0,
+        168,
+        (("damage", "D", 1.0), ("phagocytes", "Nstar", 1.0), ("mediator", "C_A", 1.0)),
+    ),
     Twin("hiv_nelson", 875, DAY, 30, (("infectious", "V_I", 1.0), ("noninfectious", "V_NI", 1.0))),
-    Twin("influenza_immunity", 711, DAY, 12, (("virus", "Viral_Load__V", 1.0),
-                                               ("healthy", "Healthy_Epithelial_cells__H", 1.0),
-                                               ("antibody", "Antibodies__A", 1.0)), parameters={"ae": 0.1 / 24}),
-    Twin("liver_injury_acetaminophen", 609, 1.0, 12, (("drug", "Paracetamol_APAP", 1e15),
-                                                       ("adducts", "Protein_adducts", 1e15))),
-    Twin("bone_remodeling", 278, DAY, 200, (("responding", "R", 1.0), ("osteoblasts", "B", 1.0),
-                                             ("osteoclasts", "C", 1.0))),
-    Twin("acetaminophen_pbpk", 619, 1.0, 24, (("metabolized", "CMetabolized", 1e3), ("urine", "CTubules", 1e3)),
-         doses=((0.0, "oral", 1400 / 151.2, 0.0),)),
-)  # fmt: skip
+    Twin(
+        "influenza_immunity",
+        711,
+        DAY,
+        12,
+        (
+            ("virus", "Viral_Load__V", 1.0),
+            ("healthy", "Healthy_Epithelial_cells__H", 1.0),
+            ("antibody", "Antibodies__A", 1.0),
+        ),
+        parameters={"ae": 0.1 / 24},
+    ),
+    Twin(
+        "liver_injury_acetaminophen",
+        609,
+        1.0,
+        12,
+        (("drug", "Paracetamol_APAP", 1e15), ("adducts", "Protein_adducts", 1e15)),
+    ),
+    Twin(
+        "bone_remodeling",
+        278,
+        DAY,
+        200,
+        (("responding", "R", 1.0), ("osteoblasts", "B", 1.0), ("osteoclasts", "C", 1.0)),
+    ),
+    Twin(
+        "acetaminophen_pbpk",
+        619,
+        1.0,
+        24,
+        (("metabolized", "CMetabolized", 1e3), ("urine", "CTubules", 1e3)),
+        doses=((0.0, "oral", 1400 / 151.2, 0.0),),
+    ),
+)
 LEVELS = {"protease_inhibition": 0.5}
 
 
@@ -83,8 +136,14 @@ def test_a_block_follows_its_sbml_model(twin: Twin) -> None:
     sources = {p: constant_block(LEVELS.get(p, 0.0), u) for p, u in block.ports.items()}
     model = compose(twin.block, {"b": block, **sources}, {f"b.{p}": f"{p}.level" for p in block.ports})
     doses = tuple(Dose(t * twin.hours, f"b.{i}", a, d * twin.hours) for t, i, a, d in twin.doses)
-    run = simulate(model.system, model.values(twin.covariates)[None], Schedule(doses), theirs[:, 0] * twin.hours,
-                   after_dose=np.ones(points, dtype=bool), tolerances=Tolerances(rtol=1e-9))  # fmt: skip
+    run = simulate(
+        model.system,
+        model.values(twin.covariates)[None],
+        Schedule(doses),
+        theirs[:, 0] * twin.hours,
+        after_dose=np.ones(points, dtype=bool),
+        tolerances=Tolerances(rtol=1e-9),
+    )
     for k, (output, _, scale) in enumerate(twin.pairs, 1):
         ours, wanted = run.outputs[0, :, model.system.output_index[f"b.{output}"]], theirs[:, k] * scale
         assert ours == pytest.approx(wanted, rel=1e-3, abs=1e-5 * np.max(np.abs(wanted))), output

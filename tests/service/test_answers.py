@@ -125,11 +125,21 @@ def test_a_stream_sends_the_same_what_ifs_one_by_one(client: Client, twin: str) 
 def test_metrics_have_their_own_units(client: Client, twin: str) -> None:
     request = simulate_request(twin)
     del request.targets[:]
-    request.targets.add(name="auc", output="phenobarbital", metric=simulation_pb2.METRIC_AUC,
-                        low=quantity(0.9, "g.h/L"), high=quantity(9000, "mg.h/L"),
-                        window_end=quantity(3, "d"))  # fmt: skip
-    request.targets.add(name="share", output="phenobarbital", metric=simulation_pb2.METRIC_FRACTION_ABOVE,
-                        low=quantity(50, "%"), threshold=quantity(15, "ug/mL"))  # fmt: skip
+    request.targets.add(
+        name="auc",
+        output="phenobarbital",
+        metric=simulation_pb2.METRIC_AUC,
+        low=quantity(0.9, "g.h/L"),
+        high=quantity(9000, "mg.h/L"),
+        window_end=quantity(3, "d"),
+    )
+    request.targets.add(
+        name="share",
+        output="phenobarbital",
+        metric=simulation_pb2.METRIC_FRACTION_ABOVE,
+        low=quantity(50, "%"),
+        threshold=quantity(15, "ug/mL"),
+    )
     request.targets.add(
         name="mean", output="phenobarbital", metric=simulation_pb2.METRIC_AVERAGE, low=quantity(0, "g/L")
     )
@@ -154,10 +164,15 @@ def test_compare_is_the_difference_of_two_what_ifs(client: Client, twin: str) ->
 
 
 def recommend_request(name: str, **more: object) -> simulation_pb2.RecommendRequest:
-    request = simulation_pb2.RecommendRequest(name=name, horizon=quantity(3, "d"), members=64,
-                                              targets=simulate_request(name).targets, **more)  # fmt: skip
-    request.options.add(drug="phenobarbital", route="iv", amounts=[quantity(a, "mg") for a in (2, 4, 6, 12)],
-                        intervals=[quantity(12, "h"), quantity(1, "d")])  # fmt: skip
+    request = simulation_pb2.RecommendRequest(
+        name=name, horizon=quantity(3, "d"), members=64, targets=simulate_request(name).targets, **more
+    )
+    request.options.add(
+        drug="phenobarbital",
+        route="iv",
+        amounts=[quantity(a, "mg") for a in (2, 4, 6, 12)],
+        intervals=[quantity(12, "h"), quantity(1, "d")],
+    )
     return request
 
 

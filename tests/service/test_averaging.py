@@ -17,13 +17,20 @@ WHO = {"weight_kg": (70.0, "kg"), "age_y": (60.0, "a"), "sex_female": (0.0, "1")
 def adult(client: Client) -> str:
     """1 g of vancomycin every 12 h, three levels of somebody who clears it slowly."""
     name = client.new_twin(
-        model={"poppk": MODELS[0]},
-        covariates=[{"name": n, "value": quantity(v, u)} for n, (v, u) in WHO.items()],
+        model={"poppk": MODELS[0]}, covariates=[{"name": n, "value": quantity(v, u)} for n, (v, u) in WHO.items()]
     )
-    doses = [event(f"d{k}", 12.0 * k, dose={"drug": "vancomycin", "amount": quantity(1, "g"), "route": "iv",
-                                             "duration": quantity(1, "h")}) for k in range(4)]  # fmt: skip
-    levels = [event(f"l{k}", h, lab={"analyte": "vancomycin", "value": quantity(v, "mg/L")})
-              for k, (h, v) in enumerate([(11.5, 13.0), (23.5, 19.0), (35.5, 24.0)])]  # fmt: skip
+    doses = [
+        event(
+            f"d{k}",
+            12.0 * k,
+            dose={"drug": "vancomycin", "amount": quantity(1, "g"), "route": "iv", "duration": quantity(1, "h")},
+        )
+        for k in range(4)
+    ]
+    levels = [
+        event(f"l{k}", h, lab={"analyte": "vancomycin", "value": quantity(v, "mg/L")})
+        for k, (h, v) in enumerate([(11.5, 13.0), (23.5, 19.0), (35.5, 24.0)])
+    ]
     client.record(name, *doses, *levels)
     client.get(name, 7)
     return name
@@ -36,10 +43,21 @@ def question(name: str, *models: str, **more: Any) -> simulation_pb2.AverageMode
 def test_weights_and_a_plan_under_the_mixture(client: Client, adult: str) -> None:
     request = question(adult, *MODELS, horizon=quantity(2, "d"))
     plan = request.what_ifs.add(name="less")
-    plan.doses.add(drug="vancomycin", route="iv", amount=quantity(750, "mg"), interval=quantity(12, "h"), count=4,
-                   duration=quantity(1, "h"))  # fmt: skip
-    request.targets.add(output="vancomycin", metric=simulation_pb2.METRIC_AUC_DAY, low=quantity(400, "mg/L.h"),
-                        high=quantity(600, "mg/L.h"), name="auc")  # fmt: skip
+    plan.doses.add(
+        drug="vancomycin",
+        route="iv",
+        amount=quantity(750, "mg"),
+        interval=quantity(12, "h"),
+        count=4,
+        duration=quantity(1, "h"),
+    )
+    request.targets.add(
+        output="vancomycin",
+        metric=simulation_pb2.METRIC_AUC_DAY,
+        low=quantity(400, "mg/L.h"),
+        high=quantity(600, "mg/L.h"),
+        name="auc",
+    )
     found = client.simulation.AverageModels(request)
     assert [m.model.poppk for m in found.models] == list(MODELS)
     assert sum(m.weight for m in found.models) == pytest.approx(1.0)

@@ -20,8 +20,13 @@ def generate_request(size: int = 1200, **more: Any) -> cohort_pb2.GeneratePopula
     request = cohort_pb2.GeneratePopulationRequest(
         parent=PARENT, model={"poppk": "phenobarbital_neonate"}, size=size, seed=7, request_id=rid(), **more
     )
-    request.covariates.add(name="weight_kg", mean=quantity(1500, "g"), sd=quantity(0.4, "kg"),
-                           low=quantity(0.6, "kg"), high=quantity(4, "kg"))  # fmt: skip
+    request.covariates.add(
+        name="weight_kg",
+        mean=quantity(1500, "g"),
+        sd=quantity(0.4, "kg"),
+        low=quantity(0.6, "kg"),
+        high=quantity(4, "kg"),
+    )
     return request
 
 
@@ -89,8 +94,9 @@ def test_matched_populations_weigh_their_members(client: Client) -> None:
     request.matches.add(output="neutrophils", mean=quantity(4.5, "10*9/L"), sd=quantity(1.2, "10*9/L"))
     response = client.cohort.GeneratePopulation(request)
     assert done(client, response.operation.name).error_message == ""
-    question = cohort_pb2.SimulatePopulationRequest(population=response.population, horizon=quantity(1, "d"),
-                                                    request_id=rid())  # fmt: skip
+    question = cohort_pb2.SimulatePopulationRequest(
+        population=response.population, horizon=quantity(1, "d"), request_id=rid()
+    )
     question.regimens.add(name="untreated")
     name = client.cohort.SimulatePopulation(question).operation.name
     done(client, name)
@@ -159,20 +165,26 @@ def test_an_operation_outlives_the_server(tmp_path: Path) -> None:
     ("change", "field"),
     [
         (lambda r: r.covariates.add(name="shoe_size", mean=quantity(42, "1")), "covariates[1].name"),
-        (lambda r: r.covariates[0].mean.MergeFrom(type(r.covariates[0].mean)(value=900.0, unit="kg")),
-         "covariates[0].mean"),
+        (
+            lambda r: r.covariates[0].mean.MergeFrom(type(r.covariates[0].mean)(value=900.0, unit="kg")),
+            "covariates[0].mean",
+        ),
         (lambda r: r.covariates[0].sd.MergeFrom(type(r.covariates[0].sd)(value=1.0, unit="m")), "covariates[0].sd"),
         (lambda r: r.ClearField("covariates"), "covariates"),
-        (lambda r: r.matches.add(output="albumin", mean=quantity(1, "g/L"), sd=quantity(1, "g/L")),
-         "matches[0].output"),
-        (lambda r: r.matches.add(output="phenobarbital", mean=quantity(1, "mg/L"), sd=quantity(0, "mg/L")),
-         "matches[0].sd"),
+        (
+            lambda r: r.matches.add(output="albumin", mean=quantity(1, "g/L"), sd=quantity(1, "g/L")),
+            "matches[0].output",
+        ),
+        (
+            lambda r: r.matches.add(output="phenobarbital", mean=quantity(1, "mg/L"), sd=quantity(0, "mg/L")),
+            "matches[0].sd",
+        ),
         (lambda r: setattr(r.model, "poppk", "no_such_model"), "model.poppk"),
         (lambda r: r.correlations.add(first="weight_kg", second="weight_kg", value=0.5), "correlations[0]"),
         (lambda r: r.correlations.add(first="weight_kg", second="apgar_score", value=0.5), "correlations[0].second"),
         (lambda r: r.correlations.add(first="weight_kg", second="apgar_score", value=1.0), "correlations[0].value"),
     ],
-)  # fmt: skip
+)
 def test_an_impossible_population_is_refused_at_once(client: Client, change: Any, field: str) -> None:
     request = generate_request()
     change(request)

@@ -32,10 +32,16 @@ class Process:
 
     def __init__(self, folder: Path, **more: str) -> None:
         self.url = f"sqlite:///{folder / 'twin.db'}"
-        environment = {"TWIN_DATABASE_URL": self.url, "TWIN_LISTEN": "127.0.0.1:0", "TWIN_METRICS_PORT": "-1",
-                       "TWIN_LOG_LEVEL": "ERROR", **more}  # fmt: skip
-        self.process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, **environment})  # fmt: skip
+        environment = {
+            "TWIN_DATABASE_URL": self.url,
+            "TWIN_LISTEN": "127.0.0.1:0",
+            "TWIN_METRICS_PORT": "-1",
+            "TWIN_LOG_LEVEL": "ERROR",
+            **more,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "grpc port" in line, line

@@ -95,8 +95,15 @@ def test_metrics_count_calls_events_and_assimilations_without_names(server: Serv
     assert metric(server, "twin_events_duplicate_total") >= 1
     refused(lambda: client.get("nonsense"))
     page = urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics").read().decode()
-    words = ("twin_call_seconds_bucket", "twin_assimilate_seconds_count", "twin_nis_ratio", "twin_store_commits_total",
-             'code="INVALID_ARGUMENT"', "twin_assimilation_queue", "twin_verdicts_total")  # fmt: skip
+    words = (
+        "twin_call_seconds_bucket",
+        "twin_assimilate_seconds_count",
+        "twin_nis_ratio",
+        "twin_store_commits_total",
+        'code="INVALID_ARGUMENT"',
+        "twin_assimilation_queue",
+        "twin_verdicts_total",
+    )
     for word in words:
         assert word in page, word
     assert "acme" not in page and name.split("/")[3] + '"' not in page
@@ -151,8 +158,10 @@ def test_every_refusal_has_a_status() -> None:
 
 def test_reflection_names_every_service(client: Client) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
-    asked = [reflection_pb2.ServerReflectionRequest(list_services=""),
-             reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICES[0])]  # fmt: skip
+    asked = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICES[0]),
+    ]
     named, described = list(stub.ServerReflectionInfo(iter(asked)))
     assert set(SERVICES) <= {s.name for s in named.list_services_response.service}
     assert b"twin_service/v1/twin.proto" in described.file_descriptor_response.file_descriptor_proto[0]
@@ -182,9 +191,10 @@ def test_tokens_keep_tenants_apart(tmp_path: Path) -> None:
         lambda m: client.simulation.Simulate(simulate_request(name), metadata=m),
         lambda m: next(client.twins.WatchTwin(twin_pb2.WatchTwinRequest(name=name), metadata=m)),
         lambda m: client.twins.RecordEvents(
-            twin_pb2.RecordEventsRequest(name=name, events=COURSE[:1], request_id=rid()), metadata=m),
+            twin_pb2.RecordEventsRequest(name=name, events=COURSE[:1], request_id=rid()), metadata=m
+        ),
         lambda m: client.twins.DeleteTwin(twin_pb2.DeleteTwinRequest(name=name, request_id=rid()), metadata=m),
-    ]  # fmt: skip
+    ]
     for call in calls:
         found = refused(lambda call=call: call(b))
         assert (found.code, found.message) == (grpc.StatusCode.NOT_FOUND, "no such twin; create it first")

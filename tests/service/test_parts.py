@@ -133,8 +133,11 @@ def test_a_forecast_is_kept_bit_for_bit() -> None:
 
 def test_trouble_is_kept_as_it_was() -> None:
     assert keeping.trouble_of(keeping.trouble_text("R", "m", "f", 3)) == {
-        "reason": "R", "message": "m", "field": "f", "revision": 3,
-    }  # fmt: skip
+        "reason": "R",
+        "message": "m",
+        "field": "f",
+        "revision": 3,
+    }
 
 
 def test_what_is_not_finite_stays_here() -> None:

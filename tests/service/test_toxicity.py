@@ -12,8 +12,13 @@ KNOWN, NOT_KNOWN = trial_pb2.SIGNAL_STATE_KNOWN, trial_pb2.SIGNAL_STATE_NOT_KNOW
 
 
 def request(drug: str, mg: float, tau: float = 8.0, **more: object) -> trial_pb2.AssessToxicityRequest:
-    dose = {"drug": drug, "route": more.pop("route", "oral"), "amount": quantity(mg, "mg"),
-            "interval": quantity(tau, "h"), "count": more.pop("count", 9)}  # fmt: skip
+    dose = {
+        "drug": drug,
+        "route": more.pop("route", "oral"),
+        "amount": quantity(mg, "mg"),
+        "interval": quantity(tau, "h"),
+        "count": more.pop("count", 9),
+    }
     return trial_pb2.AssessToxicityRequest(parent="tenants/acme", drug=drug, doses=[dose], patients=100, seed=1, **more)
 
 

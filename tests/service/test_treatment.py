@@ -13,8 +13,14 @@ HOLD, ADJUST, RESCUE = sim.RULE_ACTION_HOLD, sim.RULE_ACTION_ADJUST, sim.RULE_AC
 
 
 def planned(mg: float = 5.0, tau: float = 12.0, count: int = 6, **more: object) -> dict[str, object]:
-    return {"drug": "phenobarbital", "route": "iv", "amount": quantity(mg, "mg"), "interval": quantity(tau, "h"),
-            "count": count, **more}  # fmt: skip
+    return {
+        "drug": "phenobarbital",
+        "route": "iv",
+        "amount": quantity(mg, "mg"),
+        "interval": quantity(tau, "h"),
+        "count": count,
+        **more,
+    }
 
 
 def protocol(*rules: dict[str, object], **more: object) -> sim.Protocol:
@@ -23,8 +29,14 @@ def protocol(*rules: dict[str, object], **more: object) -> sim.Protocol:
 
 
 def rule(level: float, **more: object) -> dict[str, object]:
-    return {"id": "high", "output": "phenobarbital", "side": sim.RULE_SIDE_ABOVE, "action": HOLD,
-            "threshold": quantity(level, "ug/mL"), **more}  # fmt: skip
+    return {
+        "id": "high",
+        "output": "phenobarbital",
+        "side": sim.RULE_SIDE_ABOVE,
+        "action": HOLD,
+        "threshold": quantity(level, "ug/mL"),
+        **more,
+    }
 
 
 def ask(client: Client, name: str, *protocols: sim.Protocol) -> sim.SimulateProtocolResponse:
@@ -55,9 +67,15 @@ def test_members_follow_their_own_rules_and_say_what_they_were_given(client: Cli
 
 
 def test_reductions_and_rescues_are_counted(client: Client, twin: str) -> None:
-    low = {"id": "low", "output": "phenobarbital", "side": sim.RULE_SIDE_BELOW, "threshold": quantity(1e5, "mg/L"),
-           "action": RESCUE, "times_max": 1,
-           "rescue": planned(10.0, count=1)}  # fmt: skip
+    low = {
+        "id": "low",
+        "output": "phenobarbital",
+        "side": sim.RULE_SIDE_BELOW,
+        "threshold": quantity(1e5, "mg/L"),
+        "action": RESCUE,
+        "times_max": 1,
+        "rescue": planned(10.0, count=1),
+    }
     less = {**rule(0.001), "id": "less", "action": ADJUST, "factor": 0.5, "share_min": 0.5}
     found = ask(client, twin, protocol(low, less)).protocols[0]
     assert found.adjusted_share == 1.0 and {(m.rescues, m.adjustments) for m in found.members} == {(1, 1)}
@@ -99,8 +117,11 @@ def solve(client: Client, name: str, **question: object) -> sim.SolveDosingRespo
 
 def test_the_dose_for_an_area_gives_that_area(client: Client, twin: str) -> None:
     target = {"output": "phenobarbital", "metric": sim.METRIC_AUC_DAY}
-    found = solve(client, twin, dose={"plan": planned(1.0), "target": target, "goal": quantity(0.5, "g.h/L"),
-                                      "horizon": quantity(3, "d")})  # fmt: skip
+    found = solve(
+        client,
+        twin,
+        dose={"plan": planned(1.0), "target": target, "goal": quantity(0.5, "g.h/L"), "horizon": quantity(3, "d")},
+    )
     assert found.found.unit == "mg" and found.verdict.usable and found.quantile == 0.5
     request = simulate_request(twin, targets=[target])
     del request.targets[1:]
@@ -111,8 +132,12 @@ def test_the_dose_for_an_area_gives_that_area(client: Client, twin: str) -> None
 
 
 def test_the_interval_and_the_wait_for_a_level(client: Client, twin: str) -> None:
-    interval = {"plan": planned(8.0, count=4), "output": "phenobarbital", "trough": quantity(17, "ug/mL"),
-                "interval_max": quantity(5, "d")}  # fmt: skip
+    interval = {
+        "plan": planned(8.0, count=4),
+        "output": "phenobarbital",
+        "trough": quantity(17, "ug/mL"),
+        "interval_max": quantity(5, "d"),
+    }
     short = solve(client, twin, interval=interval)
     long = solve(client, twin, interval={**interval, "trough": quantity(12, "mg/L")})
     assert short.verdict.usable and 1 < short.found.value < long.found.value and short.found.unit == "h"
@@ -128,14 +153,27 @@ def test_the_interval_and_the_wait_for_a_level(client: Client, twin: str) -> Non
     [
         ({}, "question"),
         ({"wait": {"output": "nothing", "level": quantity(1, "mg/L"), "within": quantity(1, "d")}}, "wait.output"),
-        ({"wait": {"output": "phenobarbital", "level": quantity(-1, "mg/L"), "within": quantity(1, "d")}},
-         "wait.level.value"),
-        ({"interval": {"plan": planned(), "output": "phenobarbital", "trough": quantity(1, "kg")}},
-         "interval.trough.unit"),
-        ({"dose": {"plan": planned(), "target": {"output": "phenobarbital", "metric": sim.METRIC_TIME_ABOVE_MIC},
-                   "goal": quantity(1, "1"), "horizon": quantity(1, "d")}}, "dose.target.mics"),
+        (
+            {"wait": {"output": "phenobarbital", "level": quantity(-1, "mg/L"), "within": quantity(1, "d")}},
+            "wait.level.value",
+        ),
+        (
+            {"interval": {"plan": planned(), "output": "phenobarbital", "trough": quantity(1, "kg")}},
+            "interval.trough.unit",
+        ),
+        (
+            {
+                "dose": {
+                    "plan": planned(),
+                    "target": {"output": "phenobarbital", "metric": sim.METRIC_TIME_ABOVE_MIC},
+                    "goal": quantity(1, "1"),
+                    "horizon": quantity(1, "d"),
+                }
+            },
+            "dose.target.mics",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_backward_question_that_cannot_be_answered_is_refused(
     client: Client, twin: str, question: dict[str, object], field: str
 ) -> None:
@@ -145,10 +183,13 @@ def test_a_backward_question_that_cannot_be_answered_is_refused(
 @pytest.fixture(scope="module")
 def infected(client: Client) -> str:
     """An adult on the library's meropenem model."""
-    covariates = [{"name": "weight_kg", "value": quantity(70, "kg")}, {"name": "age_y", "value": quantity(40, "a")},
-                  {"name": "creatinine_umol_l", "value": quantity(80, "umol/L")},
-                  {"name": "height_cm", "value": quantity(175, "cm")},
-                  {"name": "sex_female", "value": quantity(0, "1")}]  # fmt: skip
+    covariates = [
+        {"name": "weight_kg", "value": quantity(70, "kg")},
+        {"name": "age_y", "value": quantity(40, "a")},
+        {"name": "creatinine_umol_l", "value": quantity(80, "umol/L")},
+        {"name": "height_cm", "value": quantity(175, "cm")},
+        {"name": "sex_female", "value": quantity(0, "1")},
+    ]
     name = client.new_twin(model={"poppk": "meropenem_li"}, covariates=covariates)
     client.record(name, event("d", 0, dose={"drug": "meropenem", "amount": quantity(1, "g"), "route": "iv"}))
     client.get(name, 1)
@@ -156,17 +197,31 @@ def infected(client: Client) -> str:
 
 
 def mic_target(*mics: tuple[float, float], **more: object) -> dict[str, object]:
-    return {"output": "meropenem", "metric": sim.METRIC_TIME_ABOVE_MIC, "low": quantity(40, "%"), "name": "T>MIC",
-            "mics": [{"mic": quantity(m, "ug/mL"), "share": s} for m, s in mics], "unbound_fraction": 0.98,
-            **more}  # fmt: skip
+    return {
+        "output": "meropenem",
+        "metric": sim.METRIC_TIME_ABOVE_MIC,
+        "low": quantity(40, "%"),
+        "name": "T>MIC",
+        "mics": [{"mic": quantity(m, "ug/mL"), "share": s} for m, s in mics],
+        "unbound_fraction": 0.98,
+        **more,
+    }
 
 
 def test_time_above_a_distribution_of_mics_is_the_fraction_of_response(client: Client, infected: str) -> None:
     mics = ((0.5, 60.0), (4.0, 30.0), (16.0, 10.0))
-    options = [{"drug": "meropenem", "route": "iv", "amounts": [quantity(0.5, "g"), quantity(2, "g")],
-                "intervals": [quantity(8, "h")], "durations": [quantity(30, "min"), quantity(3, "h")]}]  # fmt: skip
-    request = sim.RecommendRequest(name=infected, options=options, targets=[mic_target(*mics)], members=128,
-                                   horizon=quantity(48, "h"))  # fmt: skip
+    options = [
+        {
+            "drug": "meropenem",
+            "route": "iv",
+            "amounts": [quantity(0.5, "g"), quantity(2, "g")],
+            "intervals": [quantity(8, "h")],
+            "durations": [quantity(30, "min"), quantity(3, "h")],
+        }
+    ]
+    request = sim.RecommendRequest(
+        name=infected, options=options, targets=[mic_target(*mics)], members=128, horizon=quantity(48, "h")
+    )
     found = client.simulation.Recommend(request)
     best = found.ranked[0].what_if
     assert best.regimen.doses[0].amount.value == 2000 and best.regimen.doses[0].duration.value == 3
@@ -183,12 +238,24 @@ def test_time_above_a_distribution_of_mics_is_the_fraction_of_response(client: C
 def test_a_drug_the_twin_does_not_have_is_weighed_by_its_own_model(client: Client, infected: str) -> None:
     """Against an isolate that meropenem does not reach, piperacillin-like exposure of another model may serve."""
     options = [
-        {"drug": "meropenem", "route": "iv", "amounts": [quantity(1, "g")], "intervals": [quantity(8, "h")],
-         "durations": [quantity(30, "min")], "targets": [mic_target((64.0, 1.0))]},
-        {"drug": "piperacillin", "route": "iv", "amounts": [quantity(4, "g")], "intervals": [quantity(6, "h")],
-         "durations": [quantity(3, "h")], "model": {"poppk": "piperacillin_roberts"},
-         "targets": [{**mic_target((4.0, 1.0)), "output": "piperacillin", "name": "pip"}]},
-    ]  # fmt: skip
+        {
+            "drug": "meropenem",
+            "route": "iv",
+            "amounts": [quantity(1, "g")],
+            "intervals": [quantity(8, "h")],
+            "durations": [quantity(30, "min")],
+            "targets": [mic_target((64.0, 1.0))],
+        },
+        {
+            "drug": "piperacillin",
+            "route": "iv",
+            "amounts": [quantity(4, "g")],
+            "intervals": [quantity(6, "h")],
+            "durations": [quantity(3, "h")],
+            "model": {"poppk": "piperacillin_roberts"},
+            "targets": [{**mic_target((4.0, 1.0)), "output": "piperacillin", "name": "pip"}],
+        },
+    ]
     request = sim.RecommendRequest(name=infected, options=options, horizon=quantity(48, "h"), members=64)
     found = client.simulation.Recommend(request)
     assert [r.what_if.regimen.doses[0].drug for r in found.ranked] == ["piperacillin", "meropenem"]
@@ -199,13 +266,31 @@ def test_a_drug_the_twin_does_not_have_is_weighed_by_its_own_model(client: Clien
 
 
 def test_limits_and_named_harm_in_a_ranking(client: Client, twin: str) -> None:
-    options = [{"drug": "phenobarbital", "route": "iv", "amounts": [quantity(m, "mg") for m in (3, 6, 30)],
-                "intervals": [quantity(12, "h")], "loadings": [quantity(10, "mg")]}]  # fmt: skip
-    trough = {"output": "phenobarbital", "metric": sim.METRIC_TROUGH, "name": "in range", "low": quantity(12, "mg/L"),
-              "high": quantity(40, "mg/L")}  # fmt: skip
+    options = [
+        {
+            "drug": "phenobarbital",
+            "route": "iv",
+            "amounts": [quantity(m, "mg") for m in (3, 6, 30)],
+            "intervals": [quantity(12, "h")],
+            "loadings": [quantity(10, "mg")],
+        }
+    ]
+    trough = {
+        "output": "phenobarbital",
+        "metric": sim.METRIC_TROUGH,
+        "name": "in range",
+        "low": quantity(12, "mg/L"),
+        "high": quantity(40, "mg/L"),
+    }
     high = {"output": "phenobarbital", "metric": sim.METRIC_PEAK, "name": "peak above 40", "low": quantity(40, "mg/L")}
-    request = sim.RecommendRequest(name=twin, options=options, targets=[trough], horizon=quantity(5, "d"), members=64,
-                                   limits=[{"target": high, "probability_max": 0.1}])  # fmt: skip
+    request = sim.RecommendRequest(
+        name=twin,
+        options=options,
+        targets=[trough],
+        horizon=quantity(5, "d"),
+        members=64,
+        limits=[{"target": high, "probability_max": 0.1}],
+    )
     found = client.simulation.Recommend(request)
     assert found.considered == 6
     worst = found.ranked[-1]
@@ -220,11 +305,15 @@ def test_limits_and_named_harm_in_a_ranking(client: Client, twin: str) -> None:
 @pytest.fixture(scope="module")
 def patient(client: Client) -> str:
     """A tumor seen twice, neutrophils graded."""
-    name = client.new_twin(model={"poppk": "docetaxel_neutropenia", "effects": ["tumor_claret_constant"]},
-                           covariates=[{"name": "weight_kg", "value": quantity(70, "kg")}])  # fmt: skip
-    client.record(name, event("s0", 0, image={"analyte": "tumor_sld", "value": quantity(8, "cm"), "simulated": True}),
-                  event("s1", 1008, image={"analyte": "tumor_sld", "value": quantity(52, "mm"), "simulated": True}),
-                  )  # fmt: skip
+    name = client.new_twin(
+        model={"poppk": "docetaxel_neutropenia", "effects": ["tumor_claret_constant"]},
+        covariates=[{"name": "weight_kg", "value": quantity(70, "kg")}],
+    )
+    client.record(
+        name,
+        event("s0", 0, image={"analyte": "tumor_sld", "value": quantity(8, "cm"), "simulated": True}),
+        event("s1", 1008, image={"analyte": "tumor_sld", "value": quantity(52, "mm"), "simulated": True}),
+    )
     client.get(name, 2)
     return name
 
@@ -241,8 +330,9 @@ def test_responses_are_forecast_from_the_recorded_baseline(client: Client, patie
 
 
 def test_a_response_without_a_baseline_is_refused_by_name(client: Client) -> None:
-    name = client.new_twin(model={"effects": ["tumor_claret_constant"]},
-                           covariates=[{"name": "weight_kg", "value": quantity(70, "kg")}])  # fmt: skip
+    name = client.new_twin(
+        model={"effects": ["tumor_claret_constant"]}, covariates=[{"name": "weight_kg", "value": quantity(70, "kg")}]
+    )
     request = sim.SimulateRequest(name=name, what_ifs=[{"name": "stop"}], horizon=quantity(12, "wk"), members=32)
     request.start_time.seconds = EPOCH_S
     request.categories.add(analyte="recist_response")
@@ -256,14 +346,28 @@ def test_a_response_without_a_baseline_is_refused_by_name(client: Client) -> Non
 
 def test_meals_and_a_rescue_by_rule_are_doses_too(client: Client) -> None:
     """A diet is a plan of meals; one more meal is the rescue when glucose falls (here: whenever below 400 mg/dL)."""
-    name = client.new_twin(model={"effects": ["glucose_meal"]},
-                           covariates=[{"name": "weight_kg", "value": quantity(78, "kg")}])  # fmt: skip
-    meal = {"drug": "carbohydrate", "route": "oral", "amount": quantity(78, "g"), "interval": quantity(6, "h"),
-            "count": 2}  # fmt: skip
-    snack = {"id": "snack", "output": "glucose", "side": sim.RULE_SIDE_BELOW, "threshold": quantity(400, "mg/dL"),
-             "action": RESCUE, "times_max": 1, "rescue": {**meal, "amount": quantity(15, "g"), "count": 1}}  # fmt: skip
-    question = sim.SimulateRequest(name=name, what_ifs=[{"name": "fast"}, {"name": "eat", "doses": [meal]}],
-                                   horizon=quantity(12, "h"), members=16)  # fmt: skip
+    name = client.new_twin(
+        model={"effects": ["glucose_meal"]}, covariates=[{"name": "weight_kg", "value": quantity(78, "kg")}]
+    )
+    meal = {
+        "drug": "carbohydrate",
+        "route": "oral",
+        "amount": quantity(78, "g"),
+        "interval": quantity(6, "h"),
+        "count": 2,
+    }
+    snack = {
+        "id": "snack",
+        "output": "glucose",
+        "side": sim.RULE_SIDE_BELOW,
+        "threshold": quantity(400, "mg/dL"),
+        "action": RESCUE,
+        "times_max": 1,
+        "rescue": {**meal, "amount": quantity(15, "g"), "count": 1},
+    }
+    question = sim.SimulateRequest(
+        name=name, what_ifs=[{"name": "fast"}, {"name": "eat", "doses": [meal]}], horizon=quantity(12, "h"), members=16
+    )
     question.start_time.seconds = EPOCH_S
     rules = sim.Protocol(plan={"name": "diet", "doses": [meal]}, rules=[snack], visit_interval=quantity(1, "h"))
     found = client.simulation.SimulateProtocol(sim.SimulateProtocolRequest(simulate=question, protocols=[rules]))

@@ -43,9 +43,11 @@ def trial(n: int, seed: int) -> tuple[list[trial_pb2.Subject], list[float], list
 def forecast(client: Client) -> tuple[trial_pb2.ForecastControlArmResponse, list[float], list[bool]]:
     subjects, outcomes, arms, history = trial(120, 3)
     request = trial_pb2.ForecastControlArmRequest(
-        parent="tenants/acme", endpoint={"name": "score", "unit": "1", "times_h": [YEAR_H]}, subjects=subjects,
+        parent="tenants/acme",
+        endpoint={"name": "score", "unit": "1", "times_h": [YEAR_H]},
+        subjects=subjects,
         historical_controls=history,
-    )  # fmt: skip
+    )
     return client.trial.ForecastControlArm(request, timeout=120), outcomes, arms
 
 
@@ -91,9 +93,11 @@ def test_a_reading_after_the_index_date_is_refused(client: Client) -> None:
     subjects, _, _, history = trial(6, 1)
     subjects[2].visits.add(time_h=5.0, value=1.0)
     request = trial_pb2.ForecastControlArmRequest(
-        parent="tenants/acme", endpoint={"name": "score", "times_h": [YEAR_H]}, subjects=subjects,
+        parent="tenants/acme",
+        endpoint={"name": "score", "times_h": [YEAR_H]},
+        subjects=subjects,
         historical_controls=history,
-    )  # fmt: skip
+    )
     found = refused(lambda: client.trial.ForecastControlArm(request))
     assert (found.reason, found.fields) == ("AFTER_INDEX_DATE", ["subjects[2].visits[2].time_h"])
 
@@ -102,9 +106,11 @@ def test_no_patient_teaches_his_own_forecast(client: Client) -> None:
     subjects, _, _, history = trial(6, 1)
     subjects[1].id = history[0].id
     request = trial_pb2.ForecastControlArmRequest(
-        parent="tenants/acme", endpoint={"name": "score", "times_h": [YEAR_H]}, subjects=subjects,
+        parent="tenants/acme",
+        endpoint={"name": "score", "times_h": [YEAR_H]},
+        subjects=subjects,
         historical_controls=history,
-    )  # fmt: skip
+    )
     found = refused(lambda: client.trial.ForecastControlArm(request))
     assert (found.reason, found.fields) == ("TEACHES_ITSELF", ["historical_controls"])
 
@@ -112,9 +118,11 @@ def test_no_patient_teaches_his_own_forecast(client: Client) -> None:
 def test_a_forecast_beyond_every_follow_up_says_so(client: Client) -> None:
     subjects, _, _, history = trial(60, 1)
     request = trial_pb2.ForecastControlArmRequest(
-        parent="tenants/acme", endpoint={"name": "score", "times_h": [3.0 * YEAR_H]}, subjects=subjects,
+        parent="tenants/acme",
+        endpoint={"name": "score", "times_h": [3.0 * YEAR_H]},
+        subjects=subjects,
         historical_controls=history,
-    )  # fmt: skip
+    )
     warnings = client.trial.ForecastControlArm(request, timeout=60).forecasts[0].warnings
     assert any("no historical control was followed beyond" in w for w in warnings)
 

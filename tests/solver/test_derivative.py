@@ -11,16 +11,33 @@ from twin_service.solver.expression import Expression, apply, constant, symbol
 x, z = symbol("x"), symbol("z")
 
 SMOOTH = {
-    "sum": (x + z) * (x - z), "quotient": x / (1 + z * z), "power": x**z, "square": x**2, "root": x**0.5,
+    "sum": (x + z) * (x - z),
+    "quotient": x / (1 + z * z),
+    "power": x**z,
+    "square": x**2,
+    "root": x**0.5,
     "exp": fn.exp(-x * z),
-    "log": fn.log(x * z + 1), "sqrt": fn.sqrt(x + z), "tanh": fn.tanh(x * z), "sin": fn.sin(x), "cos": fn.cos(x * z),
-    "tan": apply("tan", x * 0.3), "asin": apply("asin", x * 0.3), "acos": apply("acos", x * 0.3),
+    "log": fn.log(x * z + 1),
+    "sqrt": fn.sqrt(x + z),
+    "tanh": fn.tanh(x * z),
+    "sin": fn.sin(x),
+    "cos": fn.cos(x * z),
+    "tan": apply("tan", x * 0.3),
+    "asin": apply("asin", x * 0.3),
+    "acos": apply("acos", x * 0.3),
     "atan": apply("atan", x),
-    "sinh": apply("sinh", x), "cosh": apply("cosh", x), "asinh": apply("asinh", x), "acosh": apply("acosh", x + 1.5),
-    "atanh": apply("atanh", x * 0.3), "abs": fn.absolute(x - 5), "where": fn.where(x > 1, x**3, z),
+    "sinh": apply("sinh", x),
+    "cosh": apply("cosh", x),
+    "asinh": apply("asinh", x),
+    "acosh": apply("acosh", x + 1.5),
+    "atanh": apply("atanh", x * 0.3),
+    "abs": fn.absolute(x - 5),
+    "where": fn.where(x > 1, x**3, z),
     "min": fn.minimum(x * z, z),
-    "max": fn.maximum(x * z, z), "mod": apply("mod", x * 7, z), "neg": -x * z,
-}  # fmt: skip
+    "max": fn.maximum(x * z, z),
+    "mod": apply("mod", x * 7, z),
+    "neg": -x * z,
+}
 
 
 @pytest.mark.parametrize("name", SMOOTH)

@@ -19,12 +19,25 @@ def test_equal_expressions_are_one_object() -> None:
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        (x + 0, x), (0 + x, x), (x - 0, x), (0 - x, -x), (x - x, constant(0)), (x * 1, x), (1 * x, x),
-        (x * 0, constant(0)), (x / 1, x), (0 / x, constant(0)), (x**1, x), (x**0, constant(1)),
-        (apply("neg", -x), x), (+x, x),
-        (fn.where(constant(1), x, y), x), (fn.where(constant(0), x, y), y), (fn.exp(constant(0)), constant(1)),
+        (x + 0, x),
+        (0 + x, x),
+        (x - 0, x),
+        (0 - x, -x),
+        (x - x, constant(0)),
+        (x * 1, x),
+        (1 * x, x),
+        (x * 0, constant(0)),
+        (x / 1, x),
+        (0 / x, constant(0)),
+        (x**1, x),
+        (x**0, constant(1)),
+        (apply("neg", -x), x),
+        (+x, x),
+        (fn.where(constant(1), x, y), x),
+        (fn.where(constant(0), x, y), y),
+        (fn.exp(constant(0)), constant(1)),
     ],
-)  # fmt: skip
+)
 def test_neutral_elements_vanish(made: object, expected: object) -> None:
     assert made is expected
 

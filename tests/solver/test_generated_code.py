@@ -13,20 +13,62 @@ from twin_service.solver.expression import Expression, apply, symbol
 from twin_service.solver.simulate import simulate
 
 y, x, z = symbol("y"), symbol("x"), symbol("z")
-POINTS = np.array([[0.3, 0.8], [0.9, -1.7], [0.05, 2.5], [0.61, 0.61], [0.77, -0.2], [0.2, 3.0], [0.5, -4.0],
-                   [0.99, 0.0], [0.41, 7.3]])  # fmt: skip
+POINTS = np.array(
+    [
+        [0.3, 0.8],
+        [0.9, -1.7],
+        [0.05, 2.5],
+        [0.61, 0.61],
+        [0.77, -0.2],
+        [0.2, 3.0],
+        [0.5, -4.0],
+        [0.99, 0.0],
+        [0.41, 7.3],
+    ]
+)
 OPERATIONS: dict[str, Expression] = {
-    **{op: apply(op, y) for op in ("neg", "exp", "log", "sqrt", "abs", "tanh", "sin", "cos", "tan", "asin", "acos",
-                                   "atan", "sinh", "cosh", "asinh", "atanh", "floor", "ceil")},
+    **{
+        op: apply(op, y)
+        for op in (
+            "neg",
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+            "tanh",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "asinh",
+            "atanh",
+            "floor",
+            "ceil",
+        )
+    },
     "acosh": apply("acosh", y + 1.0),
     **{op: apply(op, y, z) for op in ("add", "sub", "mul", "pow", "min", "max", "lt", "le", "gt", "ge", "eq", "ne")},
-    "div": y / (z * z + 1.0), "mod": apply("mod", z, y + 0.1),
-    "and": fn.logical_and(y > 0.4, z > 0), "or": fn.logical_or(y > 0.4, z > 0), "not": apply("not", y > z),
-    "number as flag": fn.where(z, y, -y), "flag as number": (y > 0.4) * 3.0 + 1.0,
-    "where": fn.where(y < z, fn.exp(y), fn.log(y)), "cube": y**3, "inverse square": y**-2.0, "inverse root": y**-0.5,
-    "seventh": z**7, "multiply-subtract": y * z - x, "subtract-multiply": x - y * z, "multiply-add": y * z + x * y,
+    "div": y / (z * z + 1.0),
+    "mod": apply("mod", z, y + 0.1),
+    "and": fn.logical_and(y > 0.4, z > 0),
+    "or": fn.logical_or(y > 0.4, z > 0),
+    "not": apply("not", y > z),
+    "number as flag": fn.where(z, y, -y),
+    "flag as number": (y > 0.4) * 3.0 + 1.0,
+    "where": fn.where(y < z, fn.exp(y), fn.log(y)),
+    "cube": y**3,
+    "inverse square": y**-2.0,
+    "inverse root": y**-0.5,
+    "seventh": z**7,
+    "multiply-subtract": y * z - x,
+    "subtract-multiply": x - y * z,
+    "multiply-add": y * z + x * y,
     "time": symbol("time") + y,
-}  # fmt: skip
+}
 
 
 def evaluated(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -74,8 +116,17 @@ def test_pow_is_accurate_to_the_last_places() -> None:
 
 def test_special_values() -> None:
     inf = float("inf")
-    cases = {(0.0, 2.0): 0.0, (0.0, 0.0): 1.0, (-2.0, 3.0): -8.0, (-2.0, 2.0): 4.0, (1.0, 5.5): 1.0, (5.0, 0.0): 1.0,
-             (2.0, 0.5): 2**0.5, (1e-310, 0.5): 1e-310**0.5, (1e300, 1.0): 1e300}  # fmt: skip
+    cases = {
+        (0.0, 2.0): 0.0,
+        (0.0, 0.0): 1.0,
+        (-2.0, 3.0): -8.0,
+        (-2.0, 2.0): 4.0,
+        (1.0, 5.5): 1.0,
+        (5.0, 0.0): 1.0,
+        (2.0, 0.5): 2**0.5,
+        (1e-310, 0.5): 1e-310**0.5,
+        (1e300, 1.0): 1e300,
+    }
     roots = {"pow": fn.where(y > -inf, y**z, 0.0)}
     found = simulate(with_outputs(roots), np.array(list(cases)), times_h=[0.0]).outputs[:, 0, 0]
     assert np.allclose(found, list(cases.values()), rtol=1e-15)

@@ -9,9 +9,16 @@ from twin_service.solver.hoist import hoist
 y, t, p, q, r = (symbol(n) for n in ("y", "time", "p", "q", "r"))
 MOVING = frozenset({"y", "time"})
 ROOTS = [
-    p * y * q / r, (p + y) - (q - t) + r, y / (p * y + q), -(p * q) * y * y, p * q + r, y * y / p / q, (p / y) ** q,
-    p * (y + q) * (y + q), 3.0 * p - 2.0 * y + p,
-]  # fmt: skip
+    p * y * q / r,
+    (p + y) - (q - t) + r,
+    y / (p * y + q),
+    -(p * q) * y * y,
+    p * q + r,
+    y * y / p / q,
+    (p / y) ** q,
+    p * (y + q) * (y + q),
+    3.0 * p - 2.0 * y + p,
+]
 
 
 def test_the_meaning_is_kept() -> None:

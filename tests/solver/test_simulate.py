@@ -14,10 +14,17 @@ from twin_service.solver.system import System
 
 TIGHT = Tolerances(1e-10, 1e-3)
 SYSTEMS = [one_compartment(), saturable()]
-COURSE = Schedule((
-    Dose(0.0, "oral", 100.0), Dose(3.0, "iv", 40.0, 2.0), Dose(4.0, "zero_order", 60.0), Dose(12.0, "iv", 50.0),
-    Dose(12.0, "oral", 80.0), Dose(20.0, "iv", 30.0, 8.0), Dose(24.0, "iv", 10.0),
-))  # fmt: skip
+COURSE = Schedule(
+    (
+        Dose(0.0, "oral", 100.0),
+        Dose(3.0, "iv", 40.0, 2.0),
+        Dose(4.0, "zero_order", 60.0),
+        Dose(12.0, "iv", 50.0),
+        Dose(12.0, "oral", 80.0),
+        Dose(20.0, "iv", 30.0, 8.0),
+        Dose(24.0, "iv", 10.0),
+    )
+)
 TIMES = [0.0, 0.0, 0.1, 3.0, 4.5, 5.0, 12.0, 12.0, 12.0, 13.0, 24.0, 24.0, 25.5, 40.0]
 AFTER = [False, True, False, False, False, True, False, True, True, False, False, True, False, False]
 

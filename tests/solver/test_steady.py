@@ -57,8 +57,12 @@ def test_pulsing_and_root_finding_agree_with_a_long_run(amount: float) -> None:
 
 
 def test_more_than_can_be_eliminated_has_no_steady_state() -> None:
-    found = simulate(saturable(), [[1.0, 50.0, 12.0, 2.0, 1.0, 0.0, 3.0, 0.0]],
-                     Schedule((Dose(3.0, "oral", 160.0, 0.0, 12.0),)), [4.0])  # fmt: skip
+    found = simulate(
+        saturable(),
+        [[1.0, 50.0, 12.0, 2.0, 1.0, 0.0, 3.0, 0.0]],
+        Schedule((Dose(3.0, "oral", 160.0, 0.0, 12.0),)),
+        [4.0],
+    )
     assert found.outcomes[0].verdict is Verdict.NO_STEADY_STATE
     assert "t = 3 h" in found.outcomes[0].detail
     assert np.isnan(found.outputs).all()
@@ -68,10 +72,17 @@ def test_areas_start_anew_and_others_are_added_where_asked() -> None:
     system, p = saturable(), [[1.0, 50.0, 12.0, 2.0, 1.0, 0.0, 3.0, 0.0]]
     state = [[0.0, 20.0, 7.0]]
     replaced, added = (
-        simulate(system, p, Schedule((Dose(0.0, "iv", 60.0, 0.0, 12.0, adds),)), [0.0], state=state, after_dose=[True],
-                 keep_states=True)
+        simulate(
+            system,
+            p,
+            Schedule((Dose(0.0, "iv", 60.0, 0.0, 12.0, adds),)),
+            [0.0],
+            state=state,
+            after_dose=[True],
+            keep_states=True,
+        )
         for adds in (False, True)
-    )  # fmt: skip
+    )
     assert replaced.states is not None and added.states is not None
     assert replaced.states[0, 0, 2] == 0.0
     assert added.states[0, 0] == pytest.approx(replaced.states[0, 0] + state[0], rel=1e-12)

@@ -39,12 +39,14 @@ def test_it_is_what_a_long_past_of_the_same_doses_leads_to(make, lag: float, inp
     p = values(system, lag=lag)
     found = simulate(system, [p], course(input, duration), TIMES, after_dose=AFTER, tolerances=TIGHT).outputs[0, :, 0]
     start = T - 160 * TAU
-    expected = simulate(system, [p], long_past(input, duration), TIMES, start_h=start, after_dose=AFTER,
-                        tolerances=TIGHT).outputs[0, :, 0]  # fmt: skip
+    expected = simulate(
+        system, [p], long_past(input, duration), TIMES, start_h=start, after_dose=AFTER, tolerances=TIGHT
+    ).outputs[0, :, 0]
     np.testing.assert_allclose(found[1:], expected[1:], rtol=2e-6)
     # just before the record, what was there still is: the other dose alone
-    assert found[0] == pytest.approx(simulate(system, [p], Schedule((Dose(T - 3.0, "iv", 70.0),)), [T],
-                                              tolerances=TIGHT).outputs[0, 0, 0], rel=1e-8)  # fmt: skip
+    assert found[0] == pytest.approx(
+        simulate(system, [p], Schedule((Dose(T - 3.0, "iv", 70.0),)), [T], tolerances=TIGHT).outputs[0, 0, 0], rel=1e-8
+    )
 
 
 def test_an_added_steady_state_leaves_what_was_there() -> None:
@@ -64,8 +66,9 @@ def test_its_sensitivities_are_those_of_differences(lag: float, input: str, dura
     system = saturable()
     wrt = ["ka", "V", "Vm", "F", "lag", "D1"]
     schedule, p = course(input, duration), np.array(values(system, lag=lag))
-    _, slopes, _ = simulate_sensitivities(system, [p], schedule, TIMES[1:], wrt=wrt, after_dose=AFTER[1:],
-                                          tolerances=TIGHT)  # fmt: skip
+    _, slopes, _ = simulate_sensitivities(
+        system, [p], schedule, TIMES[1:], wrt=wrt, after_dose=AFTER[1:], tolerances=TIGHT
+    )
     for k, name in enumerate(wrt):
         j = system.parameter_index[name]
         h = 1e-4 * p[j]

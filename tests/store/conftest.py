@@ -52,16 +52,35 @@ class PostgreSQL:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        subprocess.run([programs / "initdb", "-D", self.folder / "data", "-U", "twin", "-A", "trust", "--no-sync"],
-                       check=True, user=self.user, stdout=subprocess.DEVNULL, cwd="/")  # fmt: skip
+        subprocess.run(
+            [programs / "initdb", "-D", self.folder / "data", "-U", "twin", "-A", "trust", "--no-sync"],
+            check=True,
+            user=self.user,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+        )
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-c",
-             "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "log_min_messages=fatal"],
-            user=self.user, cwd="/", stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            [
+                self.programs / "postgres",
+                "-D",
+                self.folder / "data",
+                "-p",
+                str(self.port),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "log_min_messages=fatal",
+            ],
+            user=self.user,
+            cwd="/",
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         for _ in range(1200):  # a minute: recovery after a kill is slow on a loaded machine
             try:
                 psycopg.connect(self.dsn("postgres")).close()

@@ -229,8 +229,9 @@ def test_the_connection_that_writes_is_the_only_one_that_can(tmp_path: Path) -> 
     with pytest.raises(StoreUnavailable) as caught:
         store.read(lambda c: c.execute(text("DELETE FROM twins")))
     assert caught.value.reason == "STORE_READ_ONLY"
-    mode, full = store.write(lambda c: (c.exec_driver_sql("PRAGMA journal_mode").scalar(),
-                                        c.exec_driver_sql("PRAGMA synchronous").scalar()))  # fmt: skip
+    mode, full = store.write(
+        lambda c: (c.exec_driver_sql("PRAGMA journal_mode").scalar(), c.exec_driver_sql("PRAGMA synchronous").scalar())
+    )
     assert (mode, full) == ("wal", 2)
     store.close()
     assert os.path.exists(tmp_path / "twin.db")

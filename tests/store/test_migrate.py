@@ -20,8 +20,9 @@ def test_up_is_what_the_tables_say_and_down_is_empty(url: str) -> None:
     engine = writer_engine(parse_url(url))
     with engine.connect() as connection:
         ours = {t for t in METADATA.tables}
-        context = MigrationContext.configure(connection, opts={"include_name": lambda n, kind, _: n in ours
-                                                               if kind == "table" else True})  # fmt: skip
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda n, kind, _: n in ours if kind == "table" else True}
+        )
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
     assert migrate_url(url, "base") == "schema empty, was 0002"

@@ -14,14 +14,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store import repository as rows
 from twin_service.store import twins
-from twin_service.store.requests import (
-    AnswerRow,
-    RequestKey,
-    find_response,
-    get_answer,
-    keep_answer,
-    keep_response,
-)
+from twin_service.store.requests import AnswerRow, RequestKey, find_response, get_answer, keep_answer, keep_response
 from twin_service.store.twins import Act, TwinRow
 from twin_service.store.unit_of_work import Store
 from twin_service.store.verify import verify
@@ -144,8 +137,9 @@ def test_trouble_stays_until_the_next_event(store: Store) -> None:
 def test_a_new_spec_drops_the_belief_and_an_old_etag_is_refused(store: Store) -> None:
     old = create(store)
     append(store, [dose(1)])
-    store.write(lambda c: rows.save_belief(c, NAME, rows.Assimilated(1, "d", {"e1": b"f"}, [(1, "x", b"s")]),
-                                           snapshots_kept=1))  # fmt: skip
+    store.write(
+        lambda c: rows.save_belief(c, NAME, rows.Assimilated(1, "d", {"e1": b"f"}, [(1, "x", b"s")]), snapshots_kept=1)
+    )
     now = row_of(store)
     store.write(lambda c: rows.reset_belief(c, now, replace(now, spec=b"new", spec_revision=2), ACT))
     after = row_of(store)

@@ -12,10 +12,17 @@ from twin_service.trial.control_arm import Question, TrialPatient, Visit
 YEAR = Visit(HOURS_PER_YEAR, 0.75 * HOURS_PER_YEAR, 1.25 * HOURS_PER_YEAR)
 
 COURSE = Progression(
-    "marker", "mg/L", "log", (Predictor("age_y", "a", 50.0, 10.0, low=20, high=80),),
-    level=np.array([0.5, 0.3]), slope=np.array([0.2, 0.05]), omega=np.array([[0.5, 0.05], [0.05, 0.04]]), sigma=0.2,
-    unit_h=HOURS_PER_YEAR, learned_from="made up for tests",
-)  # fmt: skip
+    "marker",
+    "mg/L",
+    "log",
+    (Predictor("age_y", "a", 50.0, 10.0, low=20, high=80),),
+    level=np.array([0.5, 0.3]),
+    slope=np.array([0.2, 0.05]),
+    omega=np.array([[0.5, 0.05], [0.05, 0.04]]),
+    sigma=0.2,
+    unit_h=HOURS_PER_YEAR,
+    learned_from="made up for tests",
+)
 
 
 def simulated_trial(rng: np.random.Generator, per_arm: int, *, tau: float = 0.0) -> list[TrialPatient]:

@@ -51,9 +51,12 @@ def test_errors_follow_their_definition(errors: str) -> None:
     u = y - X @ inverse @ X.T @ y
     h = np.diag(X @ inverse @ X.T)
     diagonal = {
-        "classical": np.full(40, u @ u / 37), "HC0": u**2, "HC1": u**2 * 40 / 37,
-        "HC2": u**2 / (1 - h), "HC3": u**2 / (1 - h) ** 2,
-    }[errors]  # fmt: skip
+        "classical": np.full(40, u @ u / 37),
+        "HC0": u**2,
+        "HC1": u**2 * 40 / 37,
+        "HC2": u**2 / (1 - h),
+        "HC3": u**2 / (1 - h) ** 2,
+    }[errors]
     covariance = inverse @ X.T @ np.diag(diagonal) @ X @ inverse
     assert ancova(y, w, x, errors=errors).se == pytest.approx(np.sqrt(covariance[1, 1]))
 

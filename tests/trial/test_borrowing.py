@@ -11,13 +11,7 @@ import pytest
 from scipy.stats import beta, binom
 
 from twin_service.outcome import Refusal
-from twin_service.trial.borrowing import (
-    BetaMixture,
-    fitted_mixture,
-    map_prior,
-    probability_above,
-    success_probability,
-)
+from twin_service.trial.borrowing import BetaMixture, fitted_mixture, map_prior, probability_above, success_probability
 
 UNIFORM = BetaMixture.create([(1, 1, 1)])
 # Baeten 2013, doi:10.1016/S0140-6736(13)61134-4: the placebo prior of the secukinumab trial
@@ -82,8 +76,10 @@ def test_success_probability_is_what_simulation_shows() -> None:
 
 def test_borrowing_helps_where_controls_agree_and_errs_where_they_do_not() -> None:
     """Schmidli 2014's lesson: the robust prior gains power near the old rate and errs less far from it."""
-    at = {name: [success_probability(UNIFORM, prior, (24, 6), r) for r in ((0.55, 0.25), (0.5, 0.5))]
-          for name, prior in (("none", UNIFORM), ("all", PUBLISHED), ("robust", TWO.robust(0.2)))}  # fmt: skip
+    at = {
+        name: [success_probability(UNIFORM, prior, (24, 6), r) for r in ((0.55, 0.25), (0.5, 0.5))]
+        for name, prior in (("none", UNIFORM), ("all", PUBLISHED), ("robust", TWO.robust(0.2)))
+    }
     assert at["all"][0] > at["robust"][0] > at["none"][0] + 0.2
     assert at["all"][1] > at["robust"][1] > at["none"][1]
 

@@ -10,15 +10,7 @@ import pytest
 from tests.trial.cohorts import pbc_trial, question, simulated_trial
 from twin_service.cohort.learning import CovariateUse, Reading
 from twin_service.outcome import Refusal
-from twin_service.trial.control_arm import (
-    ControlArm,
-    TrialPatient,
-    Visit,
-    control_arm,
-    deal,
-    endpoint_reading,
-    learn,
-)
+from twin_service.trial.control_arm import ControlArm, TrialPatient, Visit, control_arm, deal, endpoint_reading, learn
 
 
 def run(patients: list[TrialPatient], seed: int = 1, **changes: object) -> ControlArm:
@@ -127,8 +119,9 @@ def test_the_mayo_trial() -> None:
     patients = pbc_trial()
     assert [sum(p.treated is t for p in patients) for t in (True, False)] == [158, 154]
     uses = (CovariateUse("age", "a"), CovariateUse("albumin", "g/dL", True), CovariateUse("protime", "s", True))
-    asked = question(analyte="bilirubin", unit="mg/dL", learn_from=uses, folds=5,
-                     visit=Visit(365 * 24.0, 270 * 24.0, 460 * 24.0))  # fmt: skip
+    asked = question(
+        analyte="bilirubin", unit="mg/dL", learn_from=uses, folds=5, visit=Visit(365 * 24.0, 270 * 24.0, 460 * 24.0)
+    )
     found = control_arm(patients, asked, np.random.default_rng(7), members=32)
     assert len(found.analyzed) == 242
     a = found.adjusted

@@ -14,8 +14,14 @@ from twin_service.trial.escalation_rules import boin_selection, boin_table, thre
 
 def test_published_boundaries() -> None:
     """Liu & Yuan 2015, table 1: for targets 0.15 to 0.40 the pair (lambda_e, lambda_d)."""
-    published = {0.15: (0.118, 0.179), 0.2: (0.157, 0.238), 0.25: (0.197, 0.298), 0.3: (0.236, 0.358),
-                 0.35: (0.276, 0.419), 0.4: (0.316, 0.479)}  # fmt: skip
+    published = {
+        0.15: (0.118, 0.179),
+        0.2: (0.157, 0.238),
+        0.25: (0.197, 0.298),
+        0.3: (0.236, 0.358),
+        0.35: (0.276, 0.419),
+        0.4: (0.316, 0.479),
+    }
     for target, (low, high) in published.items():
         table = boin_table(target)
         assert (table.escalate_below, table.deescalate_above) == pytest.approx((low, high), abs=1.1e-3)

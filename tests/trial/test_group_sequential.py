@@ -33,9 +33,13 @@ def equal(k: int) -> list[float]:
 
 @pytest.mark.parametrize(
     ("k", "pocock_constant", "obrien_constant", "pocock_inflation", "obrien_inflation"),
-    [(2, 2.178, 1.977, 1.100, 1.007), (3, 2.289, 2.004, 1.151, 1.016),
-     (4, 2.361, 2.024, 1.183, 1.022), (5, 2.413, 2.040, 1.207, 1.026)],
-)  # fmt: skip
+    [
+        (2, 2.178, 1.977, 1.100, 1.007),
+        (3, 2.289, 2.004, 1.151, 1.016),
+        (4, 2.361, 2.024, 1.183, 1.022),
+        (5, 2.413, 2.040, 1.207, 1.026),
+    ],
+)
 def test_published_constants(
     k: int, pocock_constant: float, obrien_constant: float, pocock_inflation: float, obrien_inflation: float
 ) -> None:

@@ -69,9 +69,20 @@ def test_no_effect_has_the_power_of_the_level() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"effect": 0.0}, {"effect": float("nan")}, {"alpha": 0.0}, {"power": 0.01}, {"power": 1.0}, {"deflate": 1.1},
-     {"inflate": 0.9}, {"dropout": 1.0}, {"sd_control": -1.0}, {"correlation_control": 1.0}, {"share_treated": 0.0}],
-)  # fmt: skip
+    [
+        {"effect": 0.0},
+        {"effect": float("nan")},
+        {"alpha": 0.0},
+        {"power": 0.01},
+        {"power": 1.0},
+        {"deflate": 1.1},
+        {"inflate": 0.9},
+        {"dropout": 1.0},
+        {"sd_control": -1.0},
+        {"correlation_control": 1.0},
+        {"share_treated": 0.0},
+    ],
+)
 def test_impossible_plans_are_refused(change: dict) -> None:
     with pytest.raises(Refusal):
         plan(replace(BASE, **change))

@@ -91,8 +91,12 @@ def test_the_variance_formula_is_what_simulation_gives(s1: float, r0: float, r1:
     s, r = np.where(w, s1, 1.0), np.where(w, r1, r0)
     y = s * (r * f + np.sqrt(1 - r**2) * noise)
     estimates = _interacted(y, f, treated)
-    formula = unit_variance(sd_control=1.0, sd_treated=s1, correlation_control=r0, correlation_treated=r1,
-                            share_treated=treated / n) / n  # fmt: skip
+    formula = (
+        unit_variance(
+            sd_control=1.0, sd_treated=s1, correlation_control=r0, correlation_treated=r1, share_treated=treated / n
+        )
+        / n
+    )
     assert estimates.var() == pytest.approx(formula, rel=0.07)
 
 

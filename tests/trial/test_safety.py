@@ -31,10 +31,17 @@ def test_more_drug_means_more_risk_and_a_smaller_margin(quinidine: PatientModel)
     herg = herg_threshold("quinidine")
     assert herg is not None and herg.concentration_umol_l == pytest.approx(0.9863)
     panels = [
-        toxicity_panel(quinidine, doses(mg), horizon_h=72.0, rng=np.random.default_rng(1), patients=300,
-                       concentration="drug.level", thresholds=[herg])
+        toxicity_panel(
+            quinidine,
+            doses(mg),
+            horizon_h=72.0,
+            rng=np.random.default_rng(1),
+            patients=300,
+            concentration="drug.level",
+            thresholds=[herg],
+        )
         for mg in (50.0, 400.0)
-    ]  # fmt: skip
+    ]
     low, high = ({r.endpoint.id: r for r in p.risks} for p in panels)
     assert set(low) == {"qtc_above_500", "qtc_increase_60"}
     for name in low:
@@ -58,17 +65,24 @@ def test_weights_count(quinidine: PatientModel) -> None:
     nx = len(quinidine.effects)
     eta = np.zeros((2, nx))
     eta[1, [e.name for e in quinidine.effects].index("qt__eta_baseline")] = 0.5
-    panel = toxicity_panel(quinidine, Schedule(), horizon_h=24.0, rng=np.random.default_rng(3), eta=eta,
-                           weights=np.array([3.0, 1.0]))  # fmt: skip
+    panel = toxicity_panel(
+        quinidine, Schedule(), horizon_h=24.0, rng=np.random.default_rng(3), eta=eta, weights=np.array([3.0, 1.0])
+    )
     assert {r.endpoint.id: r.probability for r in panel.risks}["qtc_above_500"] == pytest.approx(0.25)
 
 
 def test_neutropenia_and_its_mechanism() -> None:
     drug = two_compartment_block({"cl": 37.8, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
-    model = compose("d", {"anc": build_block("neutropenia_friberg"), "drug": drug},
-                    {"anc.drug_concentration": "drug.level"})  # fmt: skip
-    panel = toxicity_panel(model, Schedule((Dose(0.0, "drug.dose", 222.8, 1.0),)), horizon_h=504.0, patients=300,
-                           rng=np.random.default_rng(4))  # fmt: skip
+    model = compose(
+        "d", {"anc": build_block("neutropenia_friberg"), "drug": drug}, {"anc.drug_concentration": "drug.level"}
+    )
+    panel = toxicity_panel(
+        model,
+        Schedule((Dose(0.0, "drug.dose", 222.8, 1.0),)),
+        horizon_h=504.0,
+        patients=300,
+        rng=np.random.default_rng(4),
+    )
     p = {r.endpoint.id: r.probability for r in panel.risks}
     assert p["neutropenia_grade2"] >= p["neutropenia_grade3"] >= p["neutropenia_grade4"] > 0.1
     assert all("marrow" in r.mechanism for r in panel.risks)
@@ -76,8 +90,14 @@ def test_neutropenia_and_its_mechanism() -> None:
 
 def test_what_cannot_be_judged_is_said(quinidine: PatientModel) -> None:
     drug = compose("drug", {"drug": two_compartment_block(QUINIDINE, "umol/L")})
-    panel = toxicity_panel(drug, doses(10.0), horizon_h=24.0, rng=np.random.default_rng(5), eta=np.zeros((3, 0)),
-                           thresholds=[Threshold("x", 1.0, 30.0, "m", "s")])  # fmt: skip
+    panel = toxicity_panel(
+        drug,
+        doses(10.0),
+        horizon_h=24.0,
+        rng=np.random.default_rng(5),
+        eta=np.zeros((3, 0)),
+        thresholds=[Threshold("x", 1.0, 30.0, "m", "s")],
+    )
     assert not panel.risks and not panel.margins and len(panel.notes) == 2
     with pytest.raises(Refusal, match="expected an output in umol/L"):
         toxicity_panel(quinidine, doses(10.0), horizon_h=24.0, rng=np.random.default_rng(6), concentration="qt.qtc")

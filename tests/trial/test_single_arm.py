@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 
 from twin_service.outcome import Refusal
-from twin_service.trial.single_arm import (
-    conduct,
-    futility_boundary,
-    predictive_probability,
-    simon_designs,
-    two_stage,
-)
+from twin_service.trial.single_arm import conduct, futility_boundary, predictive_probability, simon_designs, two_stage
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from twin_service.model.compose import compose
-from twin_service.model.structure import (
-    Block,
-    Covariate,
-    Effect,
-    Endpoint,
-    ErrorLaw,
-    Observable,
-    PatientModel,
-    Route,
-)
-from twin_service.record.events import (
-    MICROSECONDS_PER_HOUR,
-    CovariateMeasured,
-    DoseGiven,
-    Event,
-    LabMeasured,
-)
+from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, PatientModel, Route
+from twin_service.record.events import MICROSECONDS_PER_HOUR, CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp

@@ -38,8 +38,11 @@ def history(source: ModelChoice | None, *, seed: int = 1, count: int = len(TIMES
     column = model.system.output_index[model.observables["vancomycin"].output]
     noise = np.random.default_rng(seed).normal(1.0, 0.05, len(TIMES))
     levels = run.outputs[0, :, column] * noise
-    return found + [Event(f"l{k}", at(t), LabMeasured("vancomycin", y, "mg/L", y, "mg/L"))
-                    for k, (t, y) in enumerate(zip(TIMES, levels.tolist(), strict=True)) if k < count]  # fmt: skip
+    return found + [
+        Event(f"l{k}", at(t), LabMeasured("vancomycin", y, "mg/L", y, "mg/L"))
+        for k, (t, y) in enumerate(zip(TIMES, levels.tolist(), strict=True))
+        if k < count
+    ]
 
 
 def weights(found: Averaged) -> list[float]:
@@ -116,10 +119,13 @@ def test_a_mixture_lies_between_its_models_and_carries_their_targets() -> None:
 @pytest.mark.parametrize(
     ("choices", "prior", "said"),
     [
-        ([GOTI], [], "1 models"), ([GOTI, GOTI], [], "are the same"), ([GOTI, THOMSON], [1.0], "1 prior weights"),
-        ([GOTI, THOMSON], [1.0, -1.0], "positive"), ([GOTI, THOMSON], [1.0, float("nan")], "positive"),
+        ([GOTI], [], "1 models"),
+        ([GOTI, GOTI], [], "are the same"),
+        ([GOTI, THOMSON], [1.0], "1 prior weights"),
+        ([GOTI, THOMSON], [1.0, -1.0], "positive"),
+        ([GOTI, THOMSON], [1.0, float("nan")], "positive"),
     ],
-)  # fmt: skip
+)
 def test_impossible_questions_are_refused(choices: list[ModelChoice], prior: list[float], said: str) -> None:
     with pytest.raises(Refusal, match=said):
         average(person(), Timeline.of(history(THOMSON)), choices, prior)

@@ -175,8 +175,9 @@ def test_a_response_alone_teaches_what_its_limits_say(category: int) -> None:
 
 
 def test_a_second_response_is_judged_against_the_least_sum_so_far() -> None:
-    twin = fold(tumor_model(), person(), Timeline.of([seen("recist_response", 1, 500.0),
-                                                      seen("recist_response", 3, 900.0)]))  # fmt: skip
+    twin = fold(
+        tumor_model(), person(), Timeline.of([seen("recist_response", 1, 500.0), seen("recist_response", 3, 900.0)])
+    )
     least = np.minimum(60.0, sld(ETA, 500.0))
     first = judged_by_hand(1, sld(ETA, 500.0), np.full_like(ETA, 60.0))
     mean, sd = exact(first * judged_by_hand(3, sld(ETA, 900.0), least))
@@ -189,9 +190,13 @@ def test_a_recorded_sum_is_the_baseline_of_everyone() -> None:
     """After a recorded 100 mm, 60 mm and less are a partial response whatever the member had at the start."""
     model = tumor_model()
     eta = np.linspace(-1.0, 1.0, 5)[:, None]
-    course = read_course(model, person(), Timeline.of([
-        Event("b", at(0.0), LabMeasured("tumor_sld", 100.0, "mm", 100.0, "mm")), seen("recist_response", 1, 300.0),
-    ]))  # fmt: skip
+    course = read_course(
+        model,
+        person(),
+        Timeline.of(
+            [Event("b", at(0.0), LabMeasured("tumor_sld", 100.0, "mm", 100.0, "mm")), seen("recist_response", 1, 300.0)]
+        ),
+    )
     scans = scans_before(model, course, 400.0, eta)
     assert np.all(scans.baseline == 100.0)
     assert scans.nadir == pytest.approx(np.minimum(100.0, sld(eta[:, 0], 300.0)), rel=1e-6)

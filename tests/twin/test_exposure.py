@@ -72,14 +72,18 @@ def saw() -> np.ndarray:
         (Target("x", "trough", to_h=16.0), 10 * np.exp(-K * 8)),
         (Target("x", "final", to_h=16.0), 10 * (np.exp(-K * 8) + np.exp(-K * 16))),
         (Target("x", "peak"), 10 * (1 + np.exp(-K * 8) + np.exp(-K * 16))),
-        (Target("x", "peak_over_mic", mics=((2.0, 1.0),), unbound=0.4),
-         0.4 * 10 * (1 + np.exp(-K * 8) + np.exp(-K * 16)) / 2),
+        (
+            Target("x", "peak_over_mic", mics=((2.0, 1.0),), unbound=0.4),
+            0.4 * 10 * (1 + np.exp(-K * 8) + np.exp(-K * 16)) / 2,
+        ),
         (Target("x", "time_above_mic", to_h=8.0, mics=((2.0, 1.0),), unbound=0.4), np.log(4.0 / 2.0) / K / 8.0),
-        (Target("x", "auc_over_mic", mics=((0.5, 1.0),)),
-         10 / K * sum(np.exp(-K * max(8 - d, 0)) - np.exp(-K * (32 - d)) for d in (0, 8, 16)) / 0.5),
+        (
+            Target("x", "auc_over_mic", mics=((0.5, 1.0),)),
+            10 / K * sum(np.exp(-K * max(8 - d, 0)) - np.exp(-K * (32 - d)) for d in (0, 8, 16)) / 0.5,
+        ),
     ],
     ids=lambda v: v.metric if isinstance(v, Target) else "",
-)  # fmt: skip
+)
 def test_metrics_of_a_saw(target: Target, expected: float) -> None:
     assert measure(target, HOURS, saw(), np.array([0.0, 8.0, 16.0])) == pytest.approx([expected], rel=1e-9)
 

@@ -34,8 +34,19 @@ def nothing_remembered() -> None:
     footing._FOOTINGS.clear()
 
 
-def treated(model: PatientModel, drug: str, route: str, mg: float, *, doses: int, tau: float, analyte: str, every: int,
-            covariates: dict[str, tuple[float, str]], seed: int = 3) -> list[Event]:  # fmt: skip
+def treated(
+    model: PatientModel,
+    drug: str,
+    route: str,
+    mg: float,
+    *,
+    doses: int,
+    tau: float,
+    analyte: str,
+    every: int,
+    covariates: dict[str, tuple[float, str]],
+    seed: int = 3,
+) -> list[Event]:
     """Doses every `tau` hours, and after every few of them a level that one drawn patient would show."""
     rng = np.random.default_rng(seed)
     events = [Event(n, at(0.0), CovariateMeasured(n, v, u, v, u)) for n, (v, u) in covariates.items()]
@@ -54,10 +65,14 @@ def treated(model: PatientModel, drug: str, route: str, mg: float, *, doses: int
 
 def voriconazole() -> tuple[PatientModel, list[Event]]:
     model = build(ModelChoice(poppk="voriconazole_friberg"))
-    asked = {c.name: ({"weight_kg": 75.0}.get(c.name, 0.5 * (c.low + c.high)), c.unit)
-             for c in model.covariates if c.default is None}  # fmt: skip
-    return model, treated(model, "voriconazole", "oral", 200.0, doses=150, tau=12.0, analyte="voriconazole", every=6,
-                          covariates=asked)  # fmt: skip
+    asked = {
+        c.name: ({"weight_kg": 75.0}.get(c.name, 0.5 * (c.low + c.high)), c.unit)
+        for c in model.covariates
+        if c.default is None
+    }
+    return model, treated(
+        model, "voriconazole", "oral", 200.0, doses=150, tau=12.0, analyte="voriconazole", every=6, covariates=asked
+    )
 
 
 def spread(belief_chol: np.ndarray) -> np.ndarray:
@@ -167,8 +182,17 @@ def test_the_work_of_a_level_does_not_grow_with_the_course(monkeypatch: pytest.M
         return simulate(system, parameters, schedule, times, **how)
 
     monkeypatch.setattr(propagate, "simulate", counting)
-    events = treated(MODEL, "drugx", "iv", 100.0, doses=700, tau=12.0, analyte="drugx", every=5,
-                     covariates={"weight_kg": (70.0, "kg")})  # fmt: skip
+    events = treated(
+        MODEL,
+        "drugx",
+        "iv",
+        100.0,
+        doses=700,
+        tau=12.0,
+        analyte="drugx",
+        every=5,
+        covariates={"weight_kg": (70.0, "kg")},
+    )
     levels = [e for e in events if e.id.startswith("l")]
     whole = [e for e in events if not e.id.startswith("l")]
     known = fold(MODEL, person(), Timeline.of([*whole, *levels[:-1]]))
@@ -188,10 +212,13 @@ def test_many_levels_after_few_doses_cost_no_more_either(monkeypatch: pytest.Mon
     monkeypatch.setattr(propagate, "simulate", counting)
     rng = np.random.default_rng(4)
     times = np.linspace(1.0, 100.0, 300)
-    seen = [level(5.0 * np.exp(-0.01 * t) * float(np.exp(0.1 * rng.standard_normal())), float(t), f"l{k}")
-            for k, t in enumerate(times)]  # fmt: skip
-    slow = replace(MODEL, system=replace(MODEL.system, states=tuple(
-        replace(s, rate=0.1 * s.rate) for s in MODEL.system.states)))  # fmt: skip
+    seen = [
+        level(5.0 * np.exp(-0.01 * t) * float(np.exp(0.1 * rng.standard_normal())), float(t), f"l{k}")
+        for k, t in enumerate(times)
+    ]
+    slow = replace(
+        MODEL, system=replace(MODEL.system, states=tuple(replace(s, rate=0.1 * s.rate) for s in MODEL.system.states))
+    )
     known = fold(slow, person(), Timeline.of([weight(), dose(100.0, 0.0, "d"), *seen[:-1]]))
     work.clear()
     last = fold(slow, person(), Timeline.of([weight(), dose(100.0, 0.0, "d"), *seen]), previous=known)

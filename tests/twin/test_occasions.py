@@ -25,24 +25,36 @@ CL, V = 2.0, 20.0
 @cache
 def model() -> PatientModel:
     """dA/dt = -CL exp(eta + eta of the occasion)/V A; levels with 10 % error."""
-    record = parse_model({
-        "id": "iov", "schema": 1, "version": "1", "drug": "vancomycin", "source": "made up for this test",
-        "structure": {"compartments": 1, "absorption": "none", "elimination": "linear"},
-        "parameters": {
-            "CL": {"value": CL, "unit": "L/h", "origin": "test",
-                   "effect": {"kind": "exponential", "variance": BETWEEN, "occasion_variance": WITHIN, "occasions": 2}},
-            "V": {"value": V, "unit": "L", "origin": "test"},
-        },
-        "observables": [{"analyte": "vancomycin", "unit": "mg/L", "error": {"proportional": ERROR, "kind": "log"}}],
-    })  # fmt: skip
+    record = parse_model(
+        {
+            "id": "iov",
+            "schema": 1,
+            "version": "1",
+            "drug": "vancomycin",
+            "source": "made up for this test",
+            "structure": {"compartments": 1, "absorption": "none", "elimination": "linear"},
+            "parameters": {
+                "CL": {
+                    "value": CL,
+                    "unit": "L/h",
+                    "origin": "test",
+                    "effect": {"kind": "exponential", "variance": BETWEEN, "occasion_variance": WITHIN, "occasions": 2},
+                },
+                "V": {"value": V, "unit": "L", "origin": "test"},
+            },
+            "observables": [{"analyte": "vancomycin", "unit": "mg/L", "error": {"proportional": ERROR, "kind": "log"}}],
+        }
+    )
     return compose("iov", {"iov": build_poppk(record)})
 
 
 def events(levels: dict[float, float]) -> list[Event]:
     """100 mg at 0 and at 100 h; the second occasion begins at 90 h."""
     doses = [Event(f"d{h:g}", at(h), DoseGiven("vancomycin", 100.0, "iv")) for h in (0.0, 100.0)]
-    occasions = [Event(f"o{k}", at(h), CovariateMeasured("occasion", float(k), "1", float(k), "1"))
-                 for k, h in ((1, 0.0), (2, 90.0))]  # fmt: skip
+    occasions = [
+        Event(f"o{k}", at(h), CovariateMeasured("occasion", float(k), "1", float(k), "1"))
+        for k, h in ((1, 0.0), (2, 90.0))
+    ]
     labs = [Event(f"l{h:g}", at(h), LabMeasured("vancomycin", v, "mg/L", v, "mg/L")) for h, v in levels.items()]
     return [*occasions, *doses, *labs]
 

@@ -37,8 +37,9 @@ def fresh() -> Folded:
 def cancer() -> Folded:
     drug = two_compartment_block({"cl": 37.8, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
     drug = replace(drug, routes=(Route("docetaxel", "iv", "dose", 1000 / 807.9),))
-    model = compose("m", {"anc": build_block("neutropenia_friberg"), "drug": drug},
-                    {"anc.drug_concentration": "drug.level"})  # fmt: skip
+    model = compose(
+        "m", {"anc": build_block("neutropenia_friberg"), "drug": drug}, {"anc.drug_concentration": "drug.level"}
+    )
     return fold(model, person(), Timeline.of([]))
 
 
@@ -53,8 +54,9 @@ def clearance(folded: Folded) -> np.ndarray:
 
 def test_a_rule_that_never_speaks_gives_the_plain_plan_bit_for_bit(fresh: Folded) -> None:
     target = Target("drugx", "trough", 1.0, 2.0)
-    (ruled,), (plain,) = treat(fresh, [Protocol(DAILY, (NEVER,), 24.0)], [DAILY], start_h=0.0, horizon_h=240.0,
-                               targets=[target], members=N)  # fmt: skip
+    (ruled,), (plain,) = treat(
+        fresh, [Protocol(DAILY, (NEVER,), 24.0)], [DAILY], start_h=0.0, horizon_h=240.0, targets=[target], members=N
+    )
     assert np.array_equal(ruled.what_if.bands.series[0].quantiles, plain.bands.series[0].quantiles)
     assert ruled.what_if.targets == plain.targets and ruled.what_if.endpoints == plain.endpoints
     assert np.all(ruled.intensity["drugx"] == 1.0) and not ruled.followed.acted.any()
@@ -77,8 +79,9 @@ def test_each_course_is_one_plain_simulation_of_what_was_given(cancer: Folded) -
     """The doses of one member, reconstructed by hand, give its course."""
     plan = Regimen("q3w", (PlannedDoses("docetaxel", "iv", 180.0, 504.0, 4, 1.0),))
     low = Rule("grade4", "neutrophils", "below", 0.5, "adjust", look="worst", factor=0.75, share_min=0.5)
-    (found,), (plain,) = treat(cancer, [Protocol(plan, (low,), 168.0)], [plan], start_h=0.0, horizon_h=2016.0,
-                               members=N)  # fmt: skip
+    (found,), (plain,) = treat(
+        cancer, [Protocol(plan, (low,), 168.0)], [plan], start_h=0.0, horizon_h=2016.0, members=N
+    )
     shares = found.intensity["docetaxel"]
     assert shares.max() == 1.0 and shares.min() < 0.8
     reduced = int(np.argmin(np.abs(shares - (1 + 3 * 0.75) / 4)))
@@ -86,8 +89,9 @@ def test_each_course_is_one_plain_simulation_of_what_was_given(cancer: Folded) -
     assert found.followed.adjustments[reduced] == 1
     start = start_from(cancer, 0.0, N)
     hours = found.what_if.bands.times_h
-    doses = tuple(Dose(504.0 * k, "drug.dose", 180.0 * (1.0 if k == 0 else 0.75) * (1000 / 807.9), 1.0)
-                  for k in range(4))  # fmt: skip
+    doses = tuple(
+        Dose(504.0 * k, "drug.dose", 180.0 * (1.0 if k == 0 else 0.75) * (1000 / 807.9), 1.0) for k in range(4)
+    )
     system, cells = cancer.model.system, cancer.model.system.output_index["anc.cells"]
     by_hand = simulate(system, start.rows[[reduced]], Schedule(doses), hours, state=start.states[[reduced]])
     assert found.followed.outputs[reduced, :, cells] == pytest.approx(by_hand.outputs[0, :, cells], rel=1e-6)
@@ -163,8 +167,10 @@ def test_only_the_first_adjusting_rule_counts_and_once_for_each_dose(fresh: Fold
 
 def test_a_reduction_in_one_line_of_the_plan_holds_in_the_next(fresh: Folded) -> None:
     """A sequence: three doses of 100, then three of 60 of the same drug."""
-    plan = Regimen("sequence", (PlannedDoses("drugx", "iv", 100.0, 24.0, 3),
-                                PlannedDoses("drugx", "iv", 60.0, 24.0, 3, delay_h=72.0)))  # fmt: skip
+    plan = Regimen(
+        "sequence",
+        (PlannedDoses("drugx", "iv", 100.0, 24.0, 3), PlannedDoses("drugx", "iv", 60.0, 24.0, 3, delay_h=72.0)),
+    )
     rule = Rule("once", "drugx", "above", 0.01, "adjust", factor=0.5, share_min=0.5)
     f = one(fresh, Protocol(plan, (rule,), 24.0), horizon_h=144.0).followed
     assert np.all(f.given_mg["drugx"] == 100.0 + 2 * 50.0 + 3 * 30.0)
@@ -173,9 +179,13 @@ def test_a_reduction_in_one_line_of_the_plan_holds_in_the_next(fresh: Folded) ->
 def test_a_threshold_may_be_relative_to_the_start(cancer: Folded) -> None:
     plan = Regimen("q3w", (PlannedDoses("docetaxel", "iv", 180.0, 504.0, 2, 1.0),))
     absolute, relative = (
-        one(cancer, Protocol(plan, (Rule("r", "neutrophils", "below", x, "adjust", look="worst", relative=r),), 168.0),
-            horizon_h=1008.0).followed for x, r in ((0.0, False), (0.2, True))
-    )  # fmt: skip
+        one(
+            cancer,
+            Protocol(plan, (Rule("r", "neutrophils", "below", x, "adjust", look="worst", relative=r),), 168.0),
+            horizon_h=1008.0,
+        ).followed
+        for x, r in ((0.0, False), (0.2, True))
+    )
     anc = absolute.outputs[:, :, cancer.model.system.output_index["anc.cells"]]
     half = anc.shape[1] // 2
     fell = (anc[:, :half] / anc[:, :1]).min(axis=1) < 0.2

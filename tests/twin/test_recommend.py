@@ -90,8 +90,9 @@ def test_limits_bound_probabilities_and_are_reported(fresh: Folded) -> None:
     option = [Dispensable("drugx", "iv", (50.0, 100.0, 200.0), (24.0,))]
     auc = Target("drugx", "auc", 35.0, 65.0, name="AUC")
     low = Target("drugx", "trough", low=0.75, name="trough above 0.75")
-    found = recommend(fresh, option, [auc], start_h=0.0, horizon_h=24.0, members=512,
-                      limits=[Limit(auc, 0.5), Limit(low, high=0.4)])  # fmt: skip
+    found = recommend(
+        fresh, option, [auc], start_h=0.0, horizon_h=24.0, members=512, limits=[Limit(auc, 0.5), Limit(low, high=0.4)]
+    )
     assert found.recommended is not None and found.recommended.what_if.regimen.doses[0].amount_mg == 100.0
     by_mg = {r.what_if.regimen.doses[0].amount_mg: r for r in found.ranked}
     assert "AUC" in by_mg[50.0].reason and "< 50%" in by_mg[50.0].reason and not by_mg[50.0].admissible
@@ -117,8 +118,15 @@ def test_a_constraint_on_a_benefit_is_a_constraint(fresh: Folded) -> None:
     """It was once read as 0 % because the endpoint was not harmful."""
     good = Endpoint("reached_1", "x.plasma", "mg/L", "above", 1.0, "above 1 mg/L", harmful=False)
     twin = replace(fresh, model=replace(fresh.model, endpoints=(*fresh.model.endpoints, good)))
-    found = recommend(twin, [Dispensable("drugx", "iv", (100.0,), (24.0,))], [Target("drugx", "peak", low=1.0)],
-                      start_h=0.0, horizon_h=24.0, members=16, constraints=[Constraint("reached_1", 0.5)])  # fmt: skip
+    found = recommend(
+        twin,
+        [Dispensable("drugx", "iv", (100.0,), (24.0,))],
+        [Target("drugx", "peak", low=1.0)],
+        start_h=0.0,
+        horizon_h=24.0,
+        members=16,
+        constraints=[Constraint("reached_1", 0.5)],
+    )
     assert found.recommended is None and "reached_1 100% > 50%" in found.ranked[0].reason
 
 
@@ -151,8 +159,16 @@ def test_a_drug_of_another_model_is_weighed_beside_the_twins_own(fresh: Folded) 
         Dispensable("drugx", "iv", (100.0,), (12.0,), targets=(Target("drugx", "peak", low=50.0),)),
         Dispensable("theophylline", "iv", (400.0,), (12.0,), (0.5,), targets=THEO),
     ]
-    found = recommend(own, options, [], start_h=24.0, horizon_h=24.0, members=32, carriers={1: other},
-                      constraints=[Constraint("toxic_level", 0.9)])  # fmt: skip
+    found = recommend(
+        own,
+        options,
+        [],
+        start_h=24.0,
+        horizon_h=24.0,
+        members=32,
+        carriers={1: other},
+        constraints=[Constraint("toxic_level", 0.9)],
+    )
     by_model = {r.model_id: r for r in found.ranked}
     assert by_model["theophylline"].reason == "excluded: toxic_level is not known to theophylline"
     assert by_model["one"].benefit == 0.0 and by_model["theophylline"].benefit > 0.9

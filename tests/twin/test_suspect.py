@@ -44,9 +44,13 @@ def stories(folded: Folded) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("factor", "story"),
-    [(1e3, "recorded a thousandfold too high"), (1e-3, "recorded a thousandfold too low"),
-     (10.0, "recorded tenfold too high"), (0.1, "recorded tenfold too low")],
-)  # fmt: skip
+    [
+        (1e3, "recorded a thousandfold too high"),
+        (1e-3, "recorded a thousandfold too low"),
+        (10.0, "recorded tenfold too high"),
+        (0.1, "recorded tenfold too low"),
+    ],
+)
 def test_a_wrong_unit_is_the_first_explanation(factor: float, story: str) -> None:
     found = twin(level("l3", 42.0, factor * expected(42.0)))
     assert found.forecasts[-1].surprising

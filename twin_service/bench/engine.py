@@ -85,8 +85,9 @@ def run(report: Report) -> dict[str, float]:
     """All figures. Raises Refusal where a simulator to compare with is not installed."""
     peers = {"libroadrunner": roadrunner_peer(), "CasADi": casadi_peer()}
     system, times = reference_system(), reference_times()
-    truth = simulate_reference(system, reference_population(CHECKED), reference_schedule(), times,
-                               tolerances=Tolerances(1e-11, 1e-6)).outputs  # fmt: skip
+    truth = simulate_reference(
+        system, reference_population(CHECKED), reference_schedule(), times, tolerances=Tolerances(1e-11, 1e-6)
+    ).outputs
     figures = _rates(report, peers, truth)
     rtol = figures.pop("rtol")
     figures |= _population(report, rtol)
@@ -187,10 +188,16 @@ def _latency(report: Report, rtol: float) -> dict[str, float]:
         lambda: simulate_sensitivities(system, population[:1], schedule, times, wrt=VARYING, tolerances=loose)
     )
     error = _sensitivity_error(loose)
-    report(f"one patient {one:.2f} ms, 41 sigma points {sigma:.2f} ms, 22 sensitivities {slopes:.1f} ms "
-           f"(error {error:.0e} of peak)")  # fmt: skip
-    return {"engine.one_patient_ms": one, "engine.sigma41_ms": sigma, "engine.sensitivities22_ms": slopes,
-            "engine.sensitivity_error": error}  # fmt: skip
+    report(
+        f"one patient {one:.2f} ms, 41 sigma points {sigma:.2f} ms, 22 sensitivities {slopes:.1f} ms "
+        f"(error {error:.0e} of peak)"
+    )
+    return {
+        "engine.one_patient_ms": one,
+        "engine.sigma41_ms": sigma,
+        "engine.sensitivities22_ms": slopes,
+        "engine.sensitivity_error": error,
+    }
 
 
 def _sensitivity_error(used: Tolerances) -> float:
@@ -227,8 +234,12 @@ def _starts(report: Report) -> dict[str, float]:
     short, _ = (float(x) for x in _fresh(STREAM, "20000"))
     report(f"fresh process {warm:.2f} s, new model {first:.2f} s")
     report(f"100,000 patients {wall:.1f} s (20,000: {short:.1f} s) in {peak:.0f} MB")
-    return {"engine.warm_start_s": warm, "engine.new_model_s": first, "engine.peak_rss_100k_mb": peak,
-            "engine.stream_linearity": wall / (5.0 * short)}  # fmt: skip
+    return {
+        "engine.warm_start_s": warm,
+        "engine.new_model_s": first,
+        "engine.peak_rss_100k_mb": peak,
+        "engine.stream_linearity": wall / (5.0 * short),
+    }
 
 
 def _fresh(script: str, *arguments: str) -> list[str]:
@@ -246,8 +257,15 @@ def _share(report: Report, per_second: float, rtol: float) -> dict[str, float]:
     """Arithmetic done per second as a share of what a matrix product reaches on one core here."""
     system = reference_system()
     model = model_of(system)
-    request = admit(system, reference_population(64), reference_schedule(), reference_times(), start_h=0.0, state=None,
-                    after_dose=None)  # fmt: skip
+    request = admit(
+        system,
+        reference_population(64),
+        reference_schedule(),
+        reference_times(),
+        start_h=0.0,
+        state=None,
+        after_dose=None,
+    )
     steps = run_compiled(model, request, np.arange(64), tolerances=tolerances(rtol)).steps.mean()
     flops = flops_per_step(model.form) * float(steps) * per_second
     peak = _dgemm()

@@ -115,6 +115,7 @@ def _translate(roots: list[Expression], symbols: dict[str, Any]) -> list[Any]:
             }
             first, second = args
             numeric = isinstance(first, float)
-            value[id(node)] = (getattr(second, reflected[node.op])(first) if numeric
-                               else getattr(first, forward[node.op])(second))  # fmt: skip
+            value[id(node)] = (
+                getattr(second, reflected[node.op])(first) if numeric else getattr(first, forward[node.op])(second)
+            )
     return [value[id(r)] for r in roots]

@@ -47,15 +47,38 @@ ABSORBING: Final = (1.0, 1.0, 0.9, 0.7, 0.4, 0.15)
 """Relative absorption along the six segments of the gut."""
 
 PARAMETERS: Final = {
-    "CO": (336.0, "L/h", 0.15), "Vmax3A4": (45.0, "mg/h", 0.5), "Km3A4": (1.2, "mg/L", 0.2),
-    "Vmax2D6": (9.0, "mg/h", 0.7), "Km2D6": (0.25, "mg/L", 0.2), "CLugt": (4.0, "L/h", 0.4), "fu": (0.12, "1", 0.2),
-    "CLr": (1.5, "L/h", 0.3), "ka": (2.4, "1/h", 0.5), "kst": (2.2, "1/h", 0.4), "ktr": (1.9, "1/h", 0.25),
-    "fg": (0.72, "1", 0.0), "BP": (0.85, "1", 0.0), "sV": (1.0, "1", 0.15), "sKp": (1.0, "1", 0.3),
-    "fm": (0.6, "1", 0.0), "CLm": (9.0, "L/h", 0.4), "Imax": (0.6, "1", 0.0), "IC50": (0.8, "mg/L", 0.3),
-    "kdeg": (0.03, "1/h", 0.0), "ke0": (0.35, "1/h", 0.3), "slope": (0.55, "1", 0.4), "MTT": (96.0, "h", 0.2),
-    "gam": (0.17, "1", 0.0), "circ0": (5.2, "1e9/L", 0.25), "kgcsf": (0.3, "1/h", 0.0), "lam": (0.0045, "1/h", 0.3),
-    "kkill": (0.009, "L/mg/h", 0.4), "kdmg": (0.05, "1/h", 0.0), "Tmax": (900.0, "mL", 0.0), "w0": (40.0, "mL", 0.3),
-}  # fmt: skip
+    "CO": (336.0, "L/h", 0.15),
+    "Vmax3A4": (45.0, "mg/h", 0.5),
+    "Km3A4": (1.2, "mg/L", 0.2),
+    "Vmax2D6": (9.0, "mg/h", 0.7),
+    "Km2D6": (0.25, "mg/L", 0.2),
+    "CLugt": (4.0, "L/h", 0.4),
+    "fu": (0.12, "1", 0.2),
+    "CLr": (1.5, "L/h", 0.3),
+    "ka": (2.4, "1/h", 0.5),
+    "kst": (2.2, "1/h", 0.4),
+    "ktr": (1.9, "1/h", 0.25),
+    "fg": (0.72, "1", 0.0),
+    "BP": (0.85, "1", 0.0),
+    "sV": (1.0, "1", 0.15),
+    "sKp": (1.0, "1", 0.3),
+    "fm": (0.6, "1", 0.0),
+    "CLm": (9.0, "L/h", 0.4),
+    "Imax": (0.6, "1", 0.0),
+    "IC50": (0.8, "mg/L", 0.3),
+    "kdeg": (0.03, "1/h", 0.0),
+    "ke0": (0.35, "1/h", 0.3),
+    "slope": (0.55, "1", 0.4),
+    "MTT": (96.0, "h", 0.2),
+    "gam": (0.17, "1", 0.0),
+    "circ0": (5.2, "1e9/L", 0.25),
+    "kgcsf": (0.3, "1/h", 0.0),
+    "lam": (0.0045, "1/h", 0.3),
+    "kkill": (0.009, "L/mg/h", 0.4),
+    "kdmg": (0.05, "1/h", 0.0),
+    "Tmax": (900.0, "mL", 0.0),
+    "w0": (40.0, "mL", 0.3),
+}
 """name: value, unit, standard deviation of its logarithm between patients."""
 
 VARYING: Final = tuple(name for name, (_, _, omega) in PARAMETERS.items() if omega > 0.0)
@@ -109,8 +132,10 @@ def _body(rates: Rates, p: dict[str, Expression]) -> Expression:
     total = sum(t.flow for t in TISSUES.values()) + LIVER.flow
     flow = {n: t.flow / total * p["CO"] for n, t in TISSUES.items()}
     artery, vein = symbol("ART"), symbol("VEN")
-    leaving = {n: symbol(f"A_{n}") * p["BP"] / (t.partition * p["sKp"])
-               for n, t in {**TISSUES, "lung": LUNG, "liver": LIVER}.items()}  # fmt: skip
+    leaving = {
+        n: symbol(f"A_{n}") * p["BP"] / (t.partition * p["sKp"])
+        for n, t in {**TISSUES, "lung": LUNG, "liver": LIVER}.items()
+    }
     absorbed = [p["ka"] * f * symbol(f"G{i}") for i, f in enumerate(ABSORBING, start=1)]
     rates["A_lung"] = p["CO"] * (vein - leaving["lung"]) / (LUNG.volume * p["sV"])
     for n, t in TISSUES.items():
@@ -148,8 +173,12 @@ def _metabolized(p: dict[str, Expression]) -> Expression:
 def _metabolite(rates: Rates, p: dict[str, Expression], metabolized: Expression) -> None:
     blood = symbol("Mb")
     exchanged = []
-    for name, volume, ratio, share in (("Ml", 1.8, 2.0, 0.30), ("Mk", 0.31, 1.8, 0.19), ("Mr", 4.0, 1.2, 0.25),
-                                       ("Mp", 50.0, 0.6, 0.26)):  # fmt: skip
+    for name, volume, ratio, share in (
+        ("Ml", 1.8, 2.0, 0.30),
+        ("Mk", 0.31, 1.8, 0.19),
+        ("Mr", 4.0, 1.2, 0.25),
+        ("Mp", 50.0, 0.6, 0.26),
+    ):
         gain = share * p["CO"] * (blood - symbol(name) / ratio)
         exchanged.append(gain)
         if name == "Ml":

@@ -41,11 +41,7 @@ class Settings(NamedTuple):
 
 
 def run(
-    folder: Path | str,
-    report: Callable[[Case], None] | None = None,
-    workers: int = 2,
-    *,
-    only: set[str] | None = None,
+    folder: Path | str, report: Callable[[Case], None] | None = None, workers: int = 2, *, only: set[str] | None = None
 ) -> dict[str, float]:
     """Run every case below `folder`; figures sbml.cases, .passed, .refused, .wrong. `report` sees each case.
 
@@ -54,8 +50,11 @@ def run(
     folders = sorted({p.parent for p in Path(folder).rglob("*-settings.txt")})
     folders = [f for f in folders if only is None or f.name in only]
     if not folders:
-        raise Refusal(RefusalCode.NOT_FOUND, f"{folder}: no case (NNNNN/NNNNN-settings.txt) below it; give the suite's "
-                      "folder `semantic`", field="folder")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"{folder}: no case (NNNNN/NNNNN-settings.txt) below it; give the suite's folder `semantic`",
+            field="folder",
+        )
     counts = dict.fromkeys(("cases", "passed", "refused", "wrong"), 0)
     if workers <= 1:
         cases = map(run_case, folders)
@@ -94,9 +93,16 @@ def _compare(folder: Path, name: str) -> Case:
         raise Refusal(RefusalCode.UNSUPPORTED, f"{name}: asks for no time course", reason="NO_TIME_COURSE")
     s = parse_settings(text)
     model = load(model_file(folder))
-    table = simulate_sbml(model, s.start, s.start + s.duration, s.steps, amounts=s.amounts,
-                          concentrations=s.concentrations, variables=s.variables,
-                          deadline=Deadline(_CASE_SECONDS))  # fmt: skip
+    table = simulate_sbml(
+        model,
+        s.start,
+        s.start + s.duration,
+        s.steps,
+        amounts=s.amounts,
+        concentrations=s.concentrations,
+        variables=s.variables,
+        deadline=Deadline(_CASE_SECONDS),
+    )
     columns, expected = read_results(folder / f"{name}-results.csv")
     if len(expected) != len(table.values):
         return Case(name, "wrong", f"{len(table.values)} rows, expected {len(expected)}")
@@ -104,8 +110,11 @@ def _compare(folder: Path, name: str) -> Case:
         ours, right = table.values[:, i + 1], expected[:, columns.index(variable, 1)]
         fault = _fault(ours, right, s)
         if fault is not None:
-            return Case(name, "wrong", f"{variable} at t = {table['time'][fault]:g}: {ours[fault]:.8g}, "
-                        f"expected {right[fault]:.8g}")  # fmt: skip
+            return Case(
+                name,
+                "wrong",
+                f"{variable} at t = {table['time'][fault]:g}: {ours[fault]:.8g}, expected {right[fault]:.8g}",
+            )
     return Case(name, "passed")
 
 
@@ -135,9 +144,15 @@ def parse_settings(text: str) -> Settings:
 
     start, duration, absolute, relative = (float(raw[k]) for k in ("start", "duration", "absolute", "relative"))
     return Settings(
-        start, duration, int(raw["steps"]), names("variables"), absolute, relative, names("amount"),
+        start,
+        duration,
+        int(raw["steps"]),
+        names("variables"),
+        absolute,
+        relative,
+        names("amount"),
         names("concentration"),
-    )  # fmt: skip
+    )
 
 
 def read_results(path: Path) -> tuple[list[str], NDArray[np.float64]]:

@@ -85,13 +85,21 @@ def fit_progression(
 def _predictor(use: CovariateUse, subjects: Sequence[Subject]) -> Predictor:
     values = np.array([_value(s, use.name) for s in subjects], dtype=np.float64)
     if use.logarithm and np.any(values <= 0):
-        raise Refusal(RefusalCode.INVALID, f"covariate {use.name}: a logarithm needs positive values",
-                      field=f"covariates.{use.name}", reason="NOT_POSITIVE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"covariate {use.name}: a logarithm needs positive values",
+            field=f"covariates.{use.name}",
+            reason="NOT_POSITIVE",
+        )
     x = np.log(values) if use.logarithm else values
     spread = float(x.std()) if len(x) else 0.0
     if spread <= 1e-12 * max(1.0, float(np.abs(x).max(initial=0.0))):
-        raise Refusal(RefusalCode.PRECONDITION, f"covariate {use.name} is the same in every patient; drop it",
-                      field=f"covariates.{use.name}", reason="CANNOT_LEARN")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"covariate {use.name} is the same in every patient; drop it",
+            field=f"covariates.{use.name}",
+            reason="CANNOT_LEARN",
+        )
     low, high = float(values.min()), float(values.max())
     return Predictor(use.name, use.unit, float(x.mean()), spread, use.logarithm, low, high)
 
@@ -99,8 +107,12 @@ def _predictor(use: CovariateUse, subjects: Sequence[Subject]) -> Predictor:
 def _value(subject: Subject, name: str) -> float:
     value = subject.covariates.get(name, np.nan)
     if not np.isfinite(value):
-        raise Refusal(RefusalCode.PRECONDITION, f"covariate {name} is missing for a patient; leave the patient or the "
-                      "covariate out", field=f"covariates.{name}", reason="COVARIATE_MISSING")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"covariate {name} is missing for a patient; leave the patient or the covariate out",
+            field=f"covariates.{name}",
+            reason="COVARIATE_MISSING",
+        )
     return float(value)
 
 
@@ -109,8 +121,12 @@ def _group(subject: Subject, predictors: Sequence[Predictor], scale: str) -> Gro
     years = (hours - hours.min()) / HOURS_PER_YEAR
     values = np.array([r.value for r in subject.readings], dtype=np.float64)
     if scale == "log" and np.any(values <= 0):
-        raise Refusal(RefusalCode.INVALID, "readings: a logarithm needs positive values; use the identity scale",
-                      field="readings", reason="NOT_POSITIVE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "readings: a logarithm needs positive values; use the identity scale",
+            field="readings",
+            reason="NOT_POSITIVE",
+        )
     x = np.array([1.0, *(p.standardized(subject.covariates[p.name]) for p in predictors)])
     fixed = np.column_stack([np.tile(x, (len(years), 1)), years[:, None] * x])
     random = np.column_stack([np.ones_like(years), years])

@@ -43,12 +43,20 @@ def matching_weights(
     """
     model = population.model
     if population.size > MATCHED_MAX:
-        raise Refusal(RefusalCode.TOO_MUCH, f"{population.size} people; at most {MATCHED_MAX} can be weighted",
-                      field="size", reason="TOO_MANY_MEMBERS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"{population.size} people; at most {MATCHED_MAX} can be weighted",
+            field="size",
+            reason="TOO_MANY_MEMBERS",
+        )
     for i, m in enumerate(matches):
         if not (np.isfinite(m.mean) and np.isfinite(m.sd) and m.sd > 0 and np.isfinite(m.time_h) and m.time_h >= 0):
-            raise Refusal(RefusalCode.INVALID, "expected a finite mean, a positive sd and a time at or after the start",
-                          field=f"matches[{i}]", reason="BAD_MATCH")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "expected a finite mean, a positive sd and a time at or after the start",
+                field=f"matches[{i}]",
+                reason="BAD_MATCH",
+            )
     names = [outputs_of(model, [m.output])[0] for m in matches]
     times = np.unique([m.time_h for m in matches] + [0.0])
     rows = [np.searchsorted(times, m.time_h) for m in matches]
@@ -73,5 +81,6 @@ def _weighted(values: Floats, eta: Floats, matches: Sequence[Match]) -> VirtualP
     found = max_entropy(cloud, targets)
     weights = np.zeros(len(values))
     weights[solved] = found.weights
-    return VirtualPopulation(found.cloud, weights, found.targets, found.ks, found.ess, found.correlation, found.method,
-                             found.outcome)  # fmt: skip
+    return VirtualPopulation(
+        found.cloud, weights, found.targets, found.ks, found.ess, found.correlation, found.method, found.outcome
+    )

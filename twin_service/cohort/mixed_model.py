@@ -85,16 +85,25 @@ def fit_mixed_model(groups: Sequence[Group], *, restricted: bool = False) -> Mix
         return _profile(products, _factor(theta, q), restricted).deviance
 
     # Two starts: a likelihood that is flat near a zero variance can hold a search that began on the other side.
-    found = [minimize(deviance, start * s, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-7})
-             for s in (1.0, 0.2)]  # fmt: skip
+    found = [
+        minimize(deviance, start * s, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-7})
+        for s in (1.0, 0.2)
+    ]
     best = min(found, key=lambda r: float(r.fun))
     L = _factor(best.x, q)
     profile = _profile(products, L, restricted)
     outcome = OK if np.isfinite(profile.deviance) else Outcome(Verdict.NOT_CONVERGED, "the likelihood has no maximum")
     return MixedModel(
-        profile.beta, np.asarray(profile.sigma2 * np.linalg.inv(profile.XVX)), profile.sigma2 * (L @ L.T),
-        float(np.sqrt(profile.sigma2)), -0.5 * profile.deviance, restricted, len(groups), products.n, outcome,
-    )  # fmt: skip
+        profile.beta,
+        np.asarray(profile.sigma2 * np.linalg.inv(profile.XVX)),
+        profile.sigma2 * (L @ L.T),
+        float(np.sqrt(profile.sigma2)),
+        -0.5 * profile.deviance,
+        restricted,
+        len(groups),
+        products.n,
+        outcome,
+    )
 
 
 def log_likelihood(groups: Sequence[Group], *, beta: FloatArray, omega: FloatArray, sigma: float) -> float:
@@ -126,8 +135,10 @@ def _cross_products(groups: Sequence[Group]) -> _Products:
 
 def _require_identifiable(products: _Products, groups: int, p: int, q: int) -> None:
     if groups <= q or products.n <= p + q:
-        raise _refuse(f"{groups} series with {products.n} values cannot tell {p} fixed effects and the spread of "
-                      f"{q} random ones; bring more patients or drop covariates")  # fmt: skip
+        raise _refuse(
+            f"{groups} series with {products.n} values cannot tell {p} fixed effects and the spread of "
+            f"{q} random ones; bring more patients or drop covariates"
+        )
     XX = products.xx[:p, :p]
     scale = np.sqrt(np.diag(XX))
     if np.any(scale == 0) or np.linalg.matrix_rank(XX / np.outer(scale, scale), tol=1e-9) < p:

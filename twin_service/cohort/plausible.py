@@ -63,8 +63,11 @@ def draw_effects(
     """Effects (count, nx): Latin-hypercube draws of N(0, widen^2 Omega), or uniform within +-uniform_sd SDs."""
     nx = len(model.effects)
     if nx == 0:
-        raise Refusal(RefusalCode.PRECONDITION, f"{model.id} has no random effects; nothing differs between patients",
-                      reason="NO_EFFECTS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"{model.id} has no random effects; nothing differs between patients",
+            reason="NO_EFFECTS",
+        )
     cube = qmc.LatinHypercube(d=nx, rng=rng).random(count)
     if uniform_sd > 0:
         return np.asarray((2 * cube - 1) * uniform_sd * np.sqrt(np.diag(model.omega)))
@@ -75,27 +78,43 @@ def draw_effects(
 
 
 def plausible_cloud(
-    model: PatientModel, measures: Sequence[Measure], eta: Floats, times_h: Floats, *,
-    covariates: Mapping[str, float] | None = None, schedule: Schedule = NOTHING, threads: int = 1,
-) -> Cloud:  # fmt: skip
+    model: PatientModel,
+    measures: Sequence[Measure],
+    eta: Floats,
+    times_h: Floats,
+    *,
+    covariates: Mapping[str, float] | None = None,
+    schedule: Schedule = NOTHING,
+    threads: int = 1,
+) -> Cloud:
     """Simulate candidates `eta` (N, nx) and keep those whose measures all lie inside their bounds.
 
     Raises Refusal for a measure of an unknown output. A yield below 1 in 1000 comes back as a verdict.
     """
     for m in measures:
         if m.output not in model.system.output_index:
-            raise Refusal(RefusalCode.INVALID, f"{m.name} reads {m.output!r}, no output of {model.id}; it has: "
-                          f"{', '.join(model.system.output_index)}", field="measures")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{m.name} reads {m.output!r}, no output of {model.id}; it has: {', '.join(model.system.output_index)}",
+                field="measures",
+            )
     run = simulate(model.system, model.members(covariates or {}, eta), schedule, times_h, threads=threads)
-    values = np.column_stack([measured(m, times_h, run.outputs[:, :, model.system.output_index[m.output]])
-                              for m in measures])  # fmt: skip
+    values = np.column_stack(
+        [measured(m, times_h, run.outputs[:, :, model.system.output_index[m.output]]) for m in measures]
+    )
     inside = np.all(np.isfinite(values), axis=1)
     for j, m in enumerate(measures):
         low = max(m.low, np.finfo(float).tiny) if m.log else m.low
         inside &= (values[:, j] >= low) & (values[:, j] <= m.high)
     few = inside.sum() < max(1, len(eta) // 1000)
-    outcome = Outcome(Verdict.NOT_CONVERGED, f"only {inside.sum()} of {len(eta)} candidates are plausible: widen the "
-                      "bounds or look at the model") if few else Outcome()  # fmt: skip
+    outcome = (
+        Outcome(
+            Verdict.NOT_CONVERGED,
+            f"only {inside.sum()} of {len(eta)} candidates are plausible: widen the bounds or look at the model",
+        )
+        if few
+        else Outcome()
+    )
     return Cloud(eta[inside], values[inside], tuple(measures), len(eta), outcome)
 
 

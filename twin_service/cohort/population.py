@@ -70,8 +70,9 @@ def check_population(population: Population) -> None:
     for i, s in enumerate(population.spreads):
         where = f"covariates[{i}]"
         if s.name not in known:
-            raise _refuse(f"{s.name!r} is no characteristic of {population.model.id}; it has: {', '.join(known)}",
-                          f"{where}.name")  # fmt: skip
+            raise _refuse(
+                f"{s.name!r} is no characteristic of {population.model.id}; it has: {', '.join(known)}", f"{where}.name"
+            )
         if s.name in {t.name for t in population.spreads[:i]}:
             raise _refuse(f"{s.name} is given twice", f"{where}.name")
         _check_spread(s, known[s.name], where)
@@ -79,7 +80,6 @@ def check_population(population: Population) -> None:
     missing = [c.name for c in known.values() if c.default is None and c.name not in given]
     if missing:
         raise _refuse(f"{population.model.id} needs {', '.join(missing)}: say how they are spread", "covariates")
-
 
     _check_correlations(population, given)
 
@@ -90,18 +90,24 @@ def _check_correlations(population: Population, given: set[str]) -> None:
         where, pair = f"correlations[{i}]", frozenset((c.first, c.second))
         for side, name in (("first", c.first), ("second", c.second)):
             if name not in given:
-                raise _refuse(f"{name!r} is not among the spread characteristics: {', '.join(sorted(given)) or 'none'}",
-                              f"{where}.{side}")  # fmt: skip
+                raise _refuse(
+                    f"{name!r} is not among the spread characteristics: {', '.join(sorted(given)) or 'none'}",
+                    f"{where}.{side}",
+                )
         if len(pair) < 2 or pair in seen:
             raise _refuse(f"{c.first} and {c.second}: expected two characteristics, each pair once", where)
         if not -1.0 < c.value < 1.0:
-            raise _refuse(f"{c.first} with {c.second}: {c.value:g}; expected a number between -1 and 1",
-                          f"{where}.value")  # fmt: skip
+            raise _refuse(
+                f"{c.first} with {c.second}: {c.value:g}; expected a number between -1 and 1", f"{where}.value"
+            )
         seen.add(pair)
     least = float(np.linalg.eigvalsh(_correlation(population))[0]) if population.spreads else 1.0
     if least < 1e-9:
-        raise _refuse("no people can have all of these correlations at once (the matrix is not positive definite, "
-                      f"least eigenvalue {least:.3g}); weaken one of them", "correlations")  # fmt: skip
+        raise _refuse(
+            "no people can have all of these correlations at once (the matrix is not positive definite, "
+            f"least eigenvalue {least:.3g}); weaken one of them",
+            "correlations",
+        )
 
 
 def _correlation(population: Population) -> Floats:

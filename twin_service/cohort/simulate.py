@@ -82,8 +82,9 @@ def simulate_population(
         w = np.ones(len(rows)) if weights is None else weights[b * BLOCK : b * BLOCK + len(rows)]
         for k, tally in enumerate(tallies):
             _go_on(deadline)
-            run = simulate(population.model.system, rows, Schedule(tally.doses), tally.grid, threads=threads,
-                           deadline=deadline)  # fmt: skip
+            run = simulate(
+                population.model.system, rows, Schedule(tally.doses), tally.grid, threads=threads, deadline=deadline
+            )
             _go_on(deadline)
             _add(tally, question, run.outputs, w)
             tell((b * len(tallies) + k + 1) / (population.blocks * len(tallies)))
@@ -109,8 +110,11 @@ def _tally(model: PatientModel, regimen: Regimen, horizon_h: float) -> _Tally:
     doses = planned_doses(model, regimen, 0.0)
     grid = forecast_grid(doses, 0.0, horizon_h, max(horizon_h / STEPS, 0.1))
     if len(grid) > GRID_POINTS_MAX:
-        raise Refusal(RefusalCode.TOO_MUCH, f"regimen {regimen.name!r} needs {len(grid)} time points; at most "
-                      f"{GRID_POINTS_MAX}: shorten the horizon", field="horizon")  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"regimen {regimen.name!r} needs {len(grid)} time points; at most {GRID_POINTS_MAX}: shorten the horizon",
+            field="horizon",
+        )
     return _Tally(regimen, doses, grid)
 
 
@@ -147,8 +151,9 @@ def _what_if(s: _Tally, q: _Question, size: int) -> WhatIf:
     if s.unsolved:
         outcome = Outcome(Verdict.NOT_CONVERGED, f"{s.unsolved} of {size} people could not be solved")
     if not s.weight > 0.0:
-        raise Refusal(RefusalCode.PRECONDITION, f"regimen {s.regimen.name!r}: nobody could be solved",
-                      reason="DID_NOT_SOLVE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION, f"regimen {s.regimen.name!r}: nobody could be solved", reason="DID_NOT_SOLVE"
+        )
     kept, w = np.concatenate(s.kept).astype(np.float64), np.concatenate(s.kept_weights)
     mean = np.asarray(s.mean) / s.weight
     units = {o.name: o.unit for o in q.model.system.outputs}
@@ -170,8 +175,14 @@ def _attainment(s: _Tally, targets: Sequence[Target]) -> tuple[tuple[Attained, .
     q = weighted_quantiles(m, w, (0.05, 0.5, 0.95))
     total = w.sum()
     found = tuple(
-        Attained(t, float(w @ inside[:, j] / total), float(w @ m[:, j] / total), float(q[0, j]), float(q[1, j]),
-                 float(q[2, j]))  # fmt: skip
+        Attained(
+            t,
+            float(w @ inside[:, j] / total),
+            float(w @ m[:, j] / total),
+            float(q[0, j]),
+            float(q[1, j]),
+            float(q[2, j]),
+        )
         for j, t in enumerate(targets)
     )
     return found, float(w @ inside.all(axis=1) / total)

@@ -1,16 +1,16 @@
 """The file that says what plausible patients are and what a virtual population should look like.
 
-    horizon_h = 504                          simulated window, default 24
-    [[measure]]
-    name = "nadir"                           free to choose
-    output = "neutrophils"                   analyte or output of the model
-    kind = "minimum"                         value (at time_h), minimum, maximum, time_of_minimum, time_of_maximum,
-    time_h = 0                               final_over_first
-    low = 0.01                               what a body can do; outside: not plausible
-    high = 30
-    log = true                               mean and sd below are of the logarithm
-    mean = 1.1                               what real patients show; both or neither
-    sd = 0.5
+horizon_h = 504                          simulated window, default 24
+[[measure]]
+name = "nadir"                           free to choose
+output = "neutrophils"                   analyte or output of the model
+kind = "minimum"                         value (at time_h), minimum, maximum, time_of_minimum, time_of_maximum,
+time_h = 0                               final_over_first
+low = 0.01                               what a body can do; outside: not plausible
+high = 30
+log = true                               mean and sd below are of the logarithm
+mean = 1.1                               what real patients show; both or neither
+sd = 0.5
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ def _measure(raw: Mapping[str, Any], model: PatientModel, where: str, horizon_h:
     low, high = _number(raw, "low", -np.inf, where), _number(raw, "high", np.inf, where)
     time = _number(raw, "time_h", 0.0, where)
     if not low < high or not 0.0 <= time <= horizon_h:
-        raise _refuse(where, f"low {low:g}, high {high:g}, time_h {time:g}: expected low < high and a time within "
-                      f"{horizon_h:g} h")  # fmt: skip
+        raise _refuse(
+            where, f"low {low:g}, high {high:g}, time_h {time:g}: expected low < high and a time within {horizon_h:g} h"
+        )
     return Measure(str(raw.get("name") or raw["output"]), output, kind, low, high, time, bool(raw.get("log", False)))
 
 

@@ -85,8 +85,9 @@ def max_entropy(cloud: Cloud, targets: Sequence[Target], *, correlation: Floats 
     return _population(cloud, weights, targets, "max_entropy", note)
 
 
-def accept_reject(cloud: Cloud, targets: Sequence[Target], rng: np.random.Generator, *,
-                  correlation: Floats | None = None) -> VirtualPopulation:  # fmt: skip
+def accept_reject(
+    cloud: Cloud, targets: Sequence[Target], rng: np.random.Generator, *, correlation: Floats | None = None
+) -> VirtualPopulation:
     """Unweighted patients whose joint distribution follows a multivariate normal of the targets."""
     x = _columns(cloud, targets)
     _refuse_collinear(cloud, x)

@@ -60,8 +60,14 @@ def toxicity(
 
     name = f"{drug} {dose:g} mg every {every:g} h, {count} times" if count > 1 else f"{drug} {dose:g} mg once"
     regimen = Regimen(name, (PlannedDoses(drug, route, dose, every, count, over),))
-    found = assess(drug, regimen, rng=np.random.default_rng(seed), horizon_h=horizon,
-                   covariates=name_values(person or []), patients=patients)  # fmt: skip
+    found = assess(
+        drug,
+        regimen,
+        rng=np.random.default_rng(seed),
+        horizon_h=horizon,
+        covariates=name_values(person or []),
+        patients=patients,
+    )
     for line in panel.lines(found):
         typer.echo(line)
     if out is not None:

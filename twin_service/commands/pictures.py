@@ -29,8 +29,13 @@ def draw_protocol(ruled: Treated, plain: WhatIf, folder: Path) -> Path:
         ax.legend(frameon=False, fontsize=8, ncol=2)
         ax.set_xlabel("days")
     for (drug, share), color in zip(ruled.intensity.items(), (BLUE, ORANGE, GREEN), strict=False):
-        axes[-1].hist(share, bins=np.linspace(0, max(1.0, float(share.max())) * 1.001, 41).tolist(), color=color,
-                      alpha=0.6, label=drug)  # fmt: skip
+        axes[-1].hist(
+            share,
+            bins=np.linspace(0, max(1.0, float(share.max())) * 1.001, 41).tolist(),
+            color=color,
+            alpha=0.6,
+            label=drug,
+        )
     axes[-1].set(xlabel="relative dose intensity", ylabel="members")
     axes[-1].legend(frameon=False, fontsize=8)
     return _save(fig, folder / "protocol.png")
@@ -64,15 +69,22 @@ def _page(found: Toxicity, picture: Path) -> str:
     image = base64.b64encode(picture.read_bytes()).decode()
     parts = []
     for j in found.judged:
-        body = "".join(f"<tr><td>{html.escape(r.endpoint.title)}</td><td>{r.probability:.1%}</td>"
-                       f"<td>{r.low:.1%} to {r.high:.1%}</td></tr>" for r in j.risks)  # fmt: skip
+        body = "".join(
+            f"<tr><td>{html.escape(r.endpoint.title)}</td><td>{r.probability:.1%}</td>"
+            f"<td>{r.low:.1%} to {r.high:.1%}</td></tr>"
+            for r in j.risks
+        )
         for m in j.margins:
             reached = f"Cmax,u {m.cmax_umol_l:.3g} against {m.threshold.concentration_umol_l:.3g} umol/L"
-            body += (f"<tr><td>{html.escape(m.threshold.id)}: {reached}</td><td>margin {m.margin:.2g}</td>"
-                     f"<td>{m.threshold.safe_margin:g} is called safe</td></tr>")  # fmt: skip
+            body += (
+                f"<tr><td>{html.escape(m.threshold.id)}: {reached}</td><td>margin {m.margin:.2g}</td>"
+                f"<td>{m.threshold.safe_margin:g} is called safe</td></tr>"
+            )
         table = f"<table><tr><th>harm</th><th>probability</th><th>90 % interval</th></tr>{body}</table>" if body else ""
-        parts.append(f"<h2>{html.escape(j.mechanism.id.replace('_', ' '))}</h2><p>{html.escape(j.mechanism.text)}.</p>"
-                     f"{table}<p class=basis>{html.escape(j.basis)}</p>")  # fmt: skip
+        parts.append(
+            f"<h2>{html.escape(j.mechanism.id.replace('_', ' '))}</h2><p>{html.escape(j.mechanism.text)}.</p>"
+            f"{table}<p class=basis>{html.escape(j.basis)}</p>"
+        )
     first = "".join(f"<li>{html.escape(s)}</li>" for s in found.signals()) or "<li>nothing above 10 %</li>"
     notes = "".join(f"<li>{html.escape(n)}</li>" for n in found.notes)
     return (

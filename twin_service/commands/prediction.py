@@ -12,8 +12,16 @@ from twin_service.outcome import Refusal, RefusalCode
 if TYPE_CHECKING:
     from twin_service.qualify.predict_plan import Plan
 
-_WORDS = {"dose": "dose_mg", "route": "route", "every": "interval_h", "count": "count", "over": "duration_h",
-          "start": "start_h", "form": "formulation", "loading": "loading_mg"}  # fmt: skip
+_WORDS = {
+    "dose": "dose_mg",
+    "route": "route",
+    "every": "interval_h",
+    "count": "count",
+    "over": "duration_h",
+    "start": "start_h",
+    "form": "formulation",
+    "loading": "loading_mg",
+}
 
 
 def predict(
@@ -41,20 +49,36 @@ def predict(
     population: Annotated[int, typer.Option(help="People to simulate; 0: the typical one.")] = 0,
     vary: Annotated[list[str] | None, typer.Option(help="Range over the population: age_y=20:60.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
-    person: Annotated[list[str] | None, typer.Option(help="A characteristic: age_y=70, weight_kg=60, sex=female, "
-                                                     "ckd=3a, egfr_ml_min=30, child_pugh=2 ...")] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A characteristic: age_y=70, weight_kg=60, sex=female, ckd=3a, egfr_ml_min=30, child_pugh=2 ..."
+        ),
+    ] = None,
     genotype: Annotated[list[str] | None, typer.Option(help="CYP2D6=poor, or a score: CYP2C9=1.")] = None,
     json_file: Json = None,
     out: Out = None,
-) -> None:  # fmt: skip
+) -> None:
     """Exposure of a drug, your own or the library's, in one person or a population, alone or with others."""
     from twin_service.qualify.predict import Plan
     from twin_service.qualify.predict import predict as run
 
     plan = Plan(
-        dose, route, every, count, over, form, horizon, population, seed, start, loading,
-        tuple(miss or ()), tuple(meal or ()), steady,
-    )  # fmt: skip
+        dose,
+        route,
+        every,
+        count,
+        over,
+        form,
+        horizon,
+        population,
+        seed,
+        start,
+        loading,
+        tuple(miss or ()),
+        tuple(meal or ()),
+        steady,
+    )
     said = _person(person or [], genotype or []) | ({"fed": 1.0} if fed else {})
     ranges = dict(_range(v) for v in vary or [])
     others = [_other(text) for text in beside or []]

@@ -159,8 +159,14 @@ def estimate(
     _say(str(fitted.outcome))
     if out is not None:
         typer.echo(f"report: {write_fit(problem, fitted, out)[-1]}")
-    write_figures(fit_figures(fitted), json_file, problem=problem.name, outcome=str(fitted.outcome),
-                  intervals=[asdict(i) for i in fitted.intervals], objectives=list(fitted.objectives))  # fmt: skip
+    write_figures(
+        fit_figures(fitted),
+        json_file,
+        problem=problem.name,
+        outcome=str(fitted.outcome),
+        intervals=[asdict(i) for i in fitted.intervals],
+        objectives=list(fitted.objectives),
+    )
 
 
 def _problem(model: str, data: Path | None, free: list[str]):  # type: ignore[no-untyped-def]

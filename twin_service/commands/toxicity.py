@@ -12,9 +12,11 @@ def lines(found: Toxicity) -> list[str]:
     for j in found.judged:
         said.append(f"{j.mechanism.id}: {j.mechanism.text}")
         said += [f"    {r.endpoint.title}: {r.probability:.1%} (90 % {r.low:.1%} to {r.high:.1%})" for r in j.risks]
-        said += [f"    {m.threshold.id}: margin {m.margin:.2g} (Cmax,u {m.cmax_umol_l:.3g}, threshold "
-                 f"{m.threshold.concentration_umol_l:.3g} umol/L; {m.threshold.safe_margin:g} is called safe)"
-                 for m in j.margins]  # fmt: skip
+        said += [
+            f"    {m.threshold.id}: margin {m.margin:.2g} (Cmax,u {m.cmax_umol_l:.3g}, threshold "
+            f"{m.threshold.concentration_umol_l:.3g} umol/L; {m.threshold.safe_margin:g} is called safe)"
+            for m in j.margins
+        ]
         said.append(f"    {j.basis}")
     said += [f"exposure: {r.endpoint.title}: {r.probability:.1%}" for r in found.exposure]
     said += [f"look first: {s}" for s in found.signals()]
@@ -23,9 +25,11 @@ def lines(found: Toxicity) -> list[str]:
 
 def figures_of(found: Toxicity) -> dict[str, float]:
     """Flat numbers of what is known; a mechanism that is not known has none."""
-    figures = {"toxicity.patients": float(found.patients),
-               "toxicity.known": float(sum(j.known for j in found.judged)),
-               "toxicity.not_known": float(sum(not j.known for j in found.judged))}  # fmt: skip
+    figures = {
+        "toxicity.patients": float(found.patients),
+        "toxicity.known": float(sum(j.known for j in found.judged)),
+        "toxicity.not_known": float(sum(not j.known for j in found.judged)),
+    }
     for j in found.judged:
         figures |= {f"toxicity.{j.mechanism.id}.{r.endpoint.id}": r.probability for r in j.risks}
         figures |= {f"toxicity.{j.mechanism.id}.{m.threshold.id}_margin": m.margin for m in j.margins}
@@ -45,8 +49,16 @@ def told(found: Toxicity) -> dict[str, object]:
 
 
 def _told(j: Judged) -> dict[str, object]:
-    risks = {r.endpoint.id: {"probability": r.probability, "low": r.low, "high": r.high, "grade": r.endpoint.grade,
-                             "title": r.endpoint.title} for r in j.risks}  # fmt: skip
+    risks = {
+        r.endpoint.id: {
+            "probability": r.probability,
+            "low": r.low,
+            "high": r.high,
+            "grade": r.endpoint.grade,
+            "title": r.endpoint.title,
+        }
+        for r in j.risks
+    }
     margins = {
         m.threshold.id: {
             "margin": m.margin,
@@ -57,5 +69,10 @@ def _told(j: Judged) -> dict[str, object]:
         }
         for m in j.margins
     }
-    return {"state": "known" if j.known else "not known", "mechanism": j.mechanism.text, "basis": j.basis,
-            "risks": risks if j.known else None, "margins": margins if j.known else None}  # fmt: skip
+    return {
+        "state": "known" if j.known else "not known",
+        "mechanism": j.mechanism.text,
+        "basis": j.basis,
+        "risks": risks if j.known else None,
+        "margins": margins if j.known else None,
+    }

@@ -1,17 +1,17 @@
 """The protocol file of `twin treat`: treatment by rule of one patient, who is known as well as the readings allow.
 
-    model = "docetaxel+neutropenia_friberg"    library ids joined by '+', or your own population PK file
-    horizon_h = 3024.0
-    outputs = ["neutrophils"]                  what to plot
-    [covariates]                               age_y = 60.0
-    [visits]                                   every_h = 168.0, held = "delayed" or "omitted", delay_max_h = 504.0
-    [[plan]]                                   drug, route, dose_mg, every_h, count, over_h, delay_h, loading_mg
-    [[rule]]                                   id, output, below or above, do = "hold", "adjust", "stop" or "rescue",
-                                               look = "now" or "worst", resume, factor, share_min, share_max, drugs,
-                                               times_max, relative, [rule.rescue] like a plan
-    [[target]]                                 output, metric, low, high, from_h, to_h
-    [[reading]]                                analyte, value, time_h: what was measured before, in the model's unit
-    [[given]]                                  drug, route, dose_mg, over_h, time_h: what was given before
+model = "docetaxel+neutropenia_friberg"    library ids joined by '+', or your own population PK file
+horizon_h = 3024.0
+outputs = ["neutrophils"]                  what to plot
+[covariates]                               age_y = 60.0
+[visits]                                   every_h = 168.0, held = "delayed" or "omitted", delay_max_h = 504.0
+[[plan]]                                   drug, route, dose_mg, every_h, count, over_h, delay_h, loading_mg
+[[rule]]                                   id, output, below or above, do = "hold", "adjust", "stop" or "rescue",
+                                           look = "now" or "worst", resume, factor, share_min, share_max, drugs,
+                                           times_max, relative, [rule.rescue] like a plan
+[[target]]                                 output, metric, low, high, from_h, to_h
+[[reading]]                                analyte, value, time_h: what was measured before, in the model's unit
+[[given]]                                  drug, route, dose_mg, over_h, time_h: what was given before
 """
 
 from __future__ import annotations
@@ -38,11 +38,37 @@ from twin_service.twin.treat import Treated
 from twin_service.twin.treat import treat as run
 
 NAME = TwinName("local", "protocol")
-KNOWN = {"model", "horizon_h", "start_h", "members", "outputs", "covariates", "visits", "plan", "rule", "target",
-         "reading", "given"}  # fmt: skip
+KNOWN = {
+    "model",
+    "horizon_h",
+    "start_h",
+    "members",
+    "outputs",
+    "covariates",
+    "visits",
+    "plan",
+    "rule",
+    "target",
+    "reading",
+    "given",
+}
 DOSE = {"drug", "route", "dose_mg", "every_h", "count", "over_h", "delay_h", "loading_mg"}
-RULE = {"id", "output", "below", "above", "do", "look", "resume", "factor", "share_min", "share_max", "drugs",
-        "times_max", "relative", "rescue"}  # fmt: skip
+RULE = {
+    "id",
+    "output",
+    "below",
+    "above",
+    "do",
+    "look",
+    "resume",
+    "factor",
+    "share_min",
+    "share_max",
+    "drugs",
+    "times_max",
+    "relative",
+    "rescue",
+}
 
 
 @dataclass(frozen=True)
@@ -61,9 +87,15 @@ class Question:
 def treated(question: Question) -> tuple[Treated, WhatIf]:
     """The protocol and its plan without rules, in the same members."""
     (ruled,), (plain,) = run(
-        question.twin, [question.protocol], [question.protocol.plan], start_h=question.start_h,
-        horizon_h=question.horizon_h, targets=question.targets, outputs=question.outputs, members=question.members,
-    )  # fmt: skip
+        question.twin,
+        [question.protocol],
+        [question.protocol.plan],
+        start_h=question.start_h,
+        horizon_h=question.horizon_h,
+        targets=question.targets,
+        outputs=question.outputs,
+        members=question.members,
+    )
     return ruled, plain
 
 
@@ -84,13 +116,19 @@ def read_protocol(path: Path) -> Question:
         raise _refuse(f"held is {held!r}; expected delayed or omitted", "visits.held")
     plan = Regimen(path.stem, tuple(_doses(d, f"plan[{i}]") for i, d in enumerate(table["plan"])))
     rules = tuple(_rule(r, f"rule[{i}]") for i, r in enumerate(table.get("rule", ())))
-    protocol = Protocol(plan, rules, float(_need(visits, "every_h", "visits")), held,
-                        float(visits.get("delay_max_h", np.inf)))  # fmt: skip
+    protocol = Protocol(
+        plan, rules, float(_need(visits, "every_h", "visits")), held, float(visits.get("delay_max_h", np.inf))
+    )
     last = max([0.0, *(float(e["time_h"]) for k in ("reading", "given") for e in table.get(k, ()))])
     return Question(
-        twin, protocol, tuple(Target(**t) for t in table.get("target", ())), tuple(table.get("outputs", ())),
-        float(table.get("start_h", last)), float(table["horizon_h"]), int(table.get("members", 256)),
-    )  # fmt: skip
+        twin,
+        protocol,
+        tuple(Target(**t) for t in table.get("target", ())),
+        tuple(table.get("outputs", ())),
+        float(table.get("start_h", last)),
+        float(table["horizon_h"]),
+        int(table.get("members", 256)),
+    )
 
 
 def lines(ruled: Treated, plain: WhatIf) -> list[str]:
@@ -106,8 +144,10 @@ def lines(ruled: Treated, plain: WhatIf) -> list[str]:
         found.append(f"relative dose intensity of {drug}: median {q[1]:.2f} (90 % {q[0]:.2f} to {q[2]:.2f})")
     shares = [float(np.mean(x)) for x in (f.holds > 0, f.adjustments > 0, f.rescues > 0, np.isfinite(f.stopped_h))]
     found.append("members held {:.0%}, adjusted {:.0%}, rescued {:.0%}, stopped {:.0%}".format(*shares))
-    return found + [f"rule {r.id}: acted in {np.mean(f.acted[:, i] > 0):.0%}, {np.mean(f.acted[:, i]):.2f} times"
-                    for i, r in enumerate(ruled.protocol.rules)]  # fmt: skip
+    return found + [
+        f"rule {r.id}: acted in {np.mean(f.acted[:, i] > 0):.0%}, {np.mean(f.acted[:, i]):.2f} times"
+        for i, r in enumerate(ruled.protocol.rules)
+    ]
 
 
 def figures_of(ruled: Treated, plain: WhatIf) -> dict[str, float]:
@@ -131,13 +171,17 @@ def told(ruled: Treated) -> dict[str, object]:
     """What each member was given, and each rule's use, for the JSON file."""
     f = ruled.followed
     members = [
-        {"intensity": {d: float(v[i]) for d, v in ruled.intensity.items()},
-         "given_mg": {d: float(v[i]) for d, v in f.given_mg.items()},
-         "rescue_mg": {d: float(v[i]) for d, v in f.rescue_mg.items()},
-         "holds": int(f.holds[i]), "adjustments": int(f.adjustments[i]), "rescues": int(f.rescues[i]),
-         "stopped_h": None if np.isnan(f.stopped_h[i]) else float(f.stopped_h[i])}
+        {
+            "intensity": {d: float(v[i]) for d, v in ruled.intensity.items()},
+            "given_mg": {d: float(v[i]) for d, v in f.given_mg.items()},
+            "rescue_mg": {d: float(v[i]) for d, v in f.rescue_mg.items()},
+            "holds": int(f.holds[i]),
+            "adjustments": int(f.adjustments[i]),
+            "rescues": int(f.rescues[i]),
+            "stopped_h": None if np.isnan(f.stopped_h[i]) else float(f.stopped_h[i]),
+        }
         for i in range(len(f.holds))
-    ]  # fmt: skip
+    ]
     rules = {r.id: float(np.mean(f.acted[:, i] > 0)) for i, r in enumerate(ruled.protocol.rules)}
     return {"members": members, "rules": rules, "outcome": str(ruled.what_if.outcome)}
 
@@ -184,12 +228,21 @@ def _rule(r: Mapping[str, Any], where: str) -> Rule:
         raise _refuse(f"{r['do']!r} is no action; expected hold, adjust, stop or rescue", f"{where}.do")
     factor = float(r.get("factor", 0.75))
     return Rule(
-        r["id"], r["output"], side, float(r[side]), r["do"], r.get("look", "now"), tuple(r.get("drugs", ())),
-        float(r["resume"]) if "resume" in r else None, factor, float(r.get("share_min", 0.0)),
+        r["id"],
+        r["output"],
+        side,
+        float(r[side]),
+        r["do"],
+        r.get("look", "now"),
+        tuple(r.get("drugs", ())),
+        float(r["resume"]) if "resume" in r else None,
+        factor,
+        float(r.get("share_min", 0.0)),
         float(r.get("share_max", 1.0 if factor <= 1 else np.inf)),
-        _doses(r["rescue"], f"{where}.rescue") if "rescue" in r else None, int(r.get("times_max", 0)),
+        _doses(r["rescue"], f"{where}.rescue") if "rescue" in r else None,
+        int(r.get("times_max", 0)),
         bool(r.get("relative", False)),
-    )  # fmt: skip
+    )
 
 
 def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -59,9 +59,14 @@ class Fitted:
 
 
 def estimate(
-    problem: Problem, *, starts: int = 20, rng: np.random.Generator, level: float = 0.95, profiles: bool = True,
+    problem: Problem,
+    *,
+    starts: int = 20,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    profiles: bool = True,
     say: Callable[[str], None] = lambda line: None,
-) -> Fitted:  # fmt: skip
+) -> Fitted:
     """Fit `problem` from `starts` Latin-hypercube points (the first is the problem's own) and profile the best.
 
     The interval of a parameter holds all values whose profile -ln L is within chi2(1, level)/2 of the minimum.
@@ -73,8 +78,14 @@ def estimate(
     runs.sort(key=lambda r: r[1])
     best, objective = runs[0]
     if objective >= BIG:
-        return Fitted({}, float("inf"), 0, starts, (), Outcome(Verdict.NOT_CONVERGED, f"{problem.name}: no start "
-                      "could be solved; narrow the bounds"))  # fmt: skip
+        return Fitted(
+            {},
+            float("inf"),
+            0,
+            starts,
+            (),
+            Outcome(Verdict.NOT_CONVERGED, f"{problem.name}: no start could be solved; narrow the bounds"),
+        )
     found = sum(f - objective < SAME for _, f in runs)
     intervals = []
     for i in range(len(best) if profiles else 0):
@@ -114,8 +125,13 @@ def _local(problem: Problem, start: Floats, fixed: int | None) -> tuple[Floats, 
     if not moving:
         return start, f(np.empty(0))
     limits = list(map(tuple, box[moving]))
-    rough = minimize(f, start[moving], method="Nelder-Mead", bounds=limits,
-                     options={"xatol": 1e-4, "fatol": 1e-4, "maxiter": 120 * len(moving)})  # fmt: skip
+    rough = minimize(
+        f,
+        start[moving],
+        method="Nelder-Mead",
+        bounds=limits,
+        options={"xatol": 1e-4, "fatol": 1e-4, "maxiter": 120 * len(moving)},
+    )
     fine = minimize(f, rough.x, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-13, "gtol": 1e-8})
     z, value = (fine.x, float(fine.fun)) if fine.fun <= rough.fun else (rough.x, float(rough.fun))
     x = start.copy()
@@ -147,5 +163,12 @@ def _profile(problem: Problem, best: Floats, i: int, level: float) -> Interval:
         ends.append((best[i] + sign * at, is_open))
     free = problem.free[i]
     curve = tuple((free.from_scale(best[i] + step), heights[step]) for step in sorted(heights))
-    return Interval(free.name, free.from_scale(best[i]), free.from_scale(ends[0][0]), free.from_scale(ends[1][0]),
-                    ends[0][1], ends[1][1], curve)  # fmt: skip
+    return Interval(
+        free.name,
+        free.from_scale(best[i]),
+        free.from_scale(ends[0][0]),
+        free.from_scale(ends[1][0]),
+        ends[0][1],
+        ends[1][1],
+        curve,
+    )

@@ -9,15 +9,28 @@ from typing import Final
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import Expression, apply, constant, expression, symbol
 
-_BINARY: Final[dict[type[ast.operator], str]] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div",
-                                                 ast.Pow: "pow"}  # fmt: skip
+_BINARY: Final[dict[type[ast.operator], str]] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Pow: "pow",
+}
 _FUNCTIONS: Final[dict[str, Callable[..., Expression]]] = {
-    "exp": lambda x: apply("exp", x), "log": lambda x: apply("log", x), "ln": lambda x: apply("log", x),
-    "sqrt": lambda x: apply("sqrt", x), "abs": lambda x: apply("abs", x), "sin": lambda x: apply("sin", x),
-    "cos": lambda x: apply("cos", x), "tanh": lambda x: apply("tanh", x), "pow": lambda x, y: apply("pow", x, y),
-    "min": lambda x, y: apply("min", x, y), "max": lambda x, y: apply("max", x, y),
-    "log10": lambda x: apply("log", x) / 2.302585092994046, "log2": lambda x: apply("log", x) / 0.6931471805599453,
-}  # fmt: skip
+    "exp": lambda x: apply("exp", x),
+    "log": lambda x: apply("log", x),
+    "ln": lambda x: apply("log", x),
+    "sqrt": lambda x: apply("sqrt", x),
+    "abs": lambda x: apply("abs", x),
+    "sin": lambda x: apply("sin", x),
+    "cos": lambda x: apply("cos", x),
+    "tanh": lambda x: apply("tanh", x),
+    "pow": lambda x, y: apply("pow", x, y),
+    "min": lambda x, y: apply("min", x, y),
+    "max": lambda x, y: apply("max", x, y),
+    "log10": lambda x: apply("log", x) / 2.302585092994046,
+    "log2": lambda x: apply("log", x) / 0.6931471805599453,
+}
 
 
 def parse_formula(text: str, *, where: str) -> Expression:
@@ -25,8 +38,12 @@ def parse_formula(text: str, *, where: str) -> Expression:
     try:
         return _node(ast.parse(text.replace("^", "**"), mode="eval").body)
     except (SyntaxError, KeyError, TypeError) as e:
-        raise Refusal(RefusalCode.INVALID, f"{where}: cannot read {text!r} ({e}); expected arithmetic on names",
-                      field=where, reason="BAD_FORMULA") from e  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{where}: cannot read {text!r} ({e}); expected arithmetic on names",
+            field=where,
+            reason="BAD_FORMULA",
+        ) from e
 
 
 def _node(n: ast.expr) -> Expression:

@@ -76,22 +76,32 @@ def _table(path: Path) -> list[dict[str, str]]:
 
 
 def _check(
-    where: str, conditions: Mapping[str, Row], observables: Mapping[str, Row], measurements: Sequence[Row],
+    where: str,
+    conditions: Mapping[str, Row],
+    observables: Mapping[str, Row],
+    measurements: Sequence[Row],
     parameters: Sequence[Row],
-) -> None:  # fmt: skip
+) -> None:
     for i, m in enumerate(measurements):
         if m["simulationConditionId"] not in conditions:
-            raise _refuse(where, f"measurement {i}: condition {m['simulationConditionId']!r} is unknown; known: "
-                          f"{', '.join(conditions) or 'none'}")  # fmt: skip
+            raise _refuse(
+                where,
+                f"measurement {i}: condition {m['simulationConditionId']!r} is unknown; known: "
+                f"{', '.join(conditions) or 'none'}",
+            )
         if m["observableId"] not in observables:
-            raise _refuse(where, f"measurement {i}: observable {m['observableId']!r} is unknown; known: "
-                          f"{', '.join(observables)}")  # fmt: skip
+            raise _refuse(
+                where, f"measurement {i}: observable {m['observableId']!r} is unknown; known: {', '.join(observables)}"
+            )
         if m.get("preequilibrationConditionId", "").strip():
             raise _refuse(where, f"measurement {i}: pre-equilibration is not supported", RefusalCode.UNSUPPORTED)
     for o in observables.values():
         if o.get("noiseDistribution", "").strip() not in ("", "normal"):
-            raise _refuse(where, f"observable {o['observableId']}: noise {o['noiseDistribution']!r} is not supported; "
-                          "expected normal", RefusalCode.UNSUPPORTED)  # fmt: skip
+            raise _refuse(
+                where,
+                f"observable {o['observableId']}: noise {o['noiseDistribution']!r} is not supported; expected normal",
+                RefusalCode.UNSUPPORTED,
+            )
     for p in parameters:
         if p.get("objectivePriorType", "").strip():
             raise _refuse(where, f"parameter {p['parameterId']}: a prior is not supported", RefusalCode.UNSUPPORTED)
@@ -113,9 +123,13 @@ def _observed(where: str, system: System, observables: Mapping[str, Row]) -> Sys
     known = set(system.state_index) | set(system.parameter_index) | {"time"}
     extra = sorted(symbols_of([o.expression for o in made]) - known)
     return System.create(
-        system.name, states=system.states, inputs=system.inputs, events=system.events, outputs=tuple(made),
+        system.name,
+        states=system.states,
+        inputs=system.inputs,
+        events=system.events,
+        outputs=tuple(made),
         parameters=system.parameters + tuple(Parameter(n, "1", float("nan")) for n in extra),
-    )  # fmt: skip
+    )
 
 
 def _measured(i: int, r: Row, tables: _Tables) -> Measured:
@@ -129,11 +143,15 @@ def _measured(i: int, r: Row, tables: _Tables) -> Measured:
         sd: float | str = float(noise)
     except ValueError:
         if not noise.isidentifier():
-            raise _refuse(tables.where, f"measurement {i}: noise {noise!r} is neither a number nor one parameter",
-                          RefusalCode.UNSUPPORTED) from None  # fmt: skip
+            raise _refuse(
+                tables.where,
+                f"measurement {i}: noise {noise!r} is neither a number nor one parameter",
+                RefusalCode.UNSUPPORTED,
+            ) from None
         sd = noise
-    return Measured(r["observableId"], r["simulationConditionId"], float(r["time"]), float(r["measurement"]), sd,
-                    transformation)  # fmt: skip
+    return Measured(
+        r["observableId"], r["simulationConditionId"], float(r["time"]), float(r["measurement"]), sd, transformation
+    )
 
 
 def _predictor(tables: _Tables) -> Callable[[dict[str, float], str, str, Floats], Floats]:

@@ -71,18 +71,27 @@ class Problem:
 
     @classmethod
     def create(
-        cls, name: str, free: Sequence[Free], rows: Sequence[Measured], *, predict: Predict,
+        cls,
+        name: str,
+        free: Sequence[Free],
+        rows: Sequence[Measured],
+        *,
+        predict: Predict,
         fixed: Sequence[tuple[str, float]] = (),
-    ) -> Problem:  # fmt: skip
+    ) -> Problem:
         """A checked problem. Raises Refusal for bounds that are wrong or values a transformation cannot take."""
         for f in free:
             if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale != "lin" and f.low <= 0):
-                raise _refuse(f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale}: "
-                              "expected low < high, start between them, positive for a log scale")  # fmt: skip
+                raise _refuse(
+                    f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale}: "
+                    "expected low < high, start between them, positive for a log scale"
+                )
         for i, r in enumerate(rows):
             if not np.isfinite(r.value) or (r.transformation != "lin" and r.value <= 0):
-                raise _refuse(f"{name}: row {i}, {r.observable} at {r.time:g} is {r.value:g}, which "
-                              f"{r.transformation} cannot take")  # fmt: skip
+                raise _refuse(
+                    f"{name}: row {i}, {r.observable} at {r.time:g} is {r.value:g}, which "
+                    f"{r.transformation} cannot take"
+                )
         if not rows:
             raise _refuse(f"{name}: no measurements")
         return cls(name, tuple(free), tuple(rows), predict, tuple(fixed))

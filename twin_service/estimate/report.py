@@ -20,8 +20,11 @@ def fit_figures(fitted: Fitted) -> dict[str, float]:
     """Estimates, ends of their intervals, -ln L, and how many starts found it."""
     figures = {f"estimate.{k}": v for k, v in fitted.values.items()}
     for i in fitted.intervals:
-        figures |= {f"estimate.{i.name}.low": i.low, f"estimate.{i.name}.high": i.high,
-                    f"estimate.{i.name}.identifiable": float(i.identifiable)}  # fmt: skip
+        figures |= {
+            f"estimate.{i.name}.low": i.low,
+            f"estimate.{i.name}.high": i.high,
+            f"estimate.{i.name}.identifiable": float(i.identifiable),
+        }
     return figures | {"estimate.objective": fitted.objective, "estimate.starts_that_agree": float(fitted.found)}
 
 
@@ -31,8 +34,11 @@ def write_fit(problem: Problem, fitted: Fitted, folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, draw, count in (("fit", _fit, min(len(problem.groups()), PANELS_MAX)),
-                              ("profiles", _profiles, len(fitted.intervals)), ("starts", _starts, 1)):  # fmt: skip
+    for name, draw, count in (
+        ("fit", _fit, min(len(problem.groups()), PANELS_MAX)),
+        ("profiles", _profiles, len(fitted.intervals)),
+        ("starts", _starts, 1),
+    ):
         if not count or not fitted.values:
             continue
         rows = -(-count // 3)

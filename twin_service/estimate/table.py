@@ -89,8 +89,9 @@ def _read(data: Path, model: PatientModel, ports: Sequence[str]) -> tuple[dict[s
 def _measured(r: Mapping[str, str], model: PatientModel, at: tuple[str, str, float]) -> Measured:
     where, condition, time = at
     if r["analyte"] not in model.observables:
-        raise _refuse(f"{where}: analyte {r['analyte']!r} is unknown; {model.id} predicts "
-                      f"{', '.join(model.observables)}")  # fmt: skip
+        raise _refuse(
+            f"{where}: analyte {r['analyte']!r} is unknown; {model.id} predicts {', '.join(model.observables)}"
+        )
     e: ErrorLaw = model.observables[r["analyte"]].error
     value = _number(r, "value", where)
     if e.kind == "log":

@@ -61,8 +61,12 @@ class Calibration:
 
 
 def _adult(rng: np.random.Generator) -> dict[str, float]:
-    return {"weight_kg": rng.uniform(50.0, 110.0), "age_y": rng.uniform(20.0, 80.0),
-            "sex_female": float(rng.integers(0, 2)), "creatinine_umol_l": rng.uniform(50.0, 200.0)}  # fmt: skip
+    return {
+        "weight_kg": rng.uniform(50.0, 110.0),
+        "age_y": rng.uniform(20.0, 80.0),
+        "sex_female": float(rng.integers(0, 2)),
+        "creatinine_umol_l": rng.uniform(50.0, 200.0),
+    }
 
 
 def _body(rng: np.random.Generator) -> dict[str, float]:
@@ -74,32 +78,40 @@ def _body(rng: np.random.Generator) -> dict[str, float]:
 
 
 def _anticoagulated(rng: np.random.Generator) -> dict[str, float]:
-    return {"age_y": rng.uniform(30.0, 90.0), "vkorc1_a": float(rng.binomial(2, 0.39)),
-            "cyp2c9_star2": float(rng.random() < 0.2), "cyp2c9_star3": float(rng.random() < 0.1)}  # fmt: skip
+    return {
+        "age_y": rng.uniform(30.0, 90.0),
+        "vkorc1_a": float(rng.binomial(2, 0.39)),
+        "cyp2c9_star2": float(rng.random() < 0.2),
+        "cyp2c9_star3": float(rng.random() < 0.1),
+    }
 
 
 TRIALS: Final[Mapping[str, Trial]] = {
     "poppk": Trial(
-        ModelChoice(poppk="vancomycin_goti"), _adult,
+        ModelChoice(poppk="vancomycin_goti"),
+        _adult,
         lambda p: [{"TIME": 12.0 * k, "AMT": 15.0 * p["weight_kg"], "RATE": 1000.0} for k in range(6)],
         ((11.5, "vancomycin"), (35.5, "vancomycin"), (61.0, "vancomycin")),
     ),
     "pbpk": Trial(
-        ModelChoice(drugs=("theophylline",)), _body,
+        ModelChoice(drugs=("theophylline",)),
+        _body,
         lambda p: [{"TIME": 12.0 * k, "AMT": 3.5 * p["weight_kg"], "ROUTE": "oral"} for k in range(4)],
         ((3.0, "theophylline"), (11.5, "theophylline"), (26.0, "theophylline"), (47.5, "theophylline")),
     ),
     "qsp_neutropenia": Trial(
-        ModelChoice(drugs=("docetaxel",), effects=("neutropenia_docetaxel_unbound",)), _body,
+        ModelChoice(drugs=("docetaxel",), effects=("neutropenia_docetaxel_unbound",)),
+        _body,
         lambda p: [{"TIME": 0.0, "AMT": 2.0 * p["weight_kg"], "ROUTE": "iv", "DUR": 1.0}],
         ((0.0, "neutrophils"), (120.0, "neutrophils"), (192.0, "neutrophils"), (336.0, "neutrophils")),
     ),
     "qsp_inr": Trial(
-        ModelChoice(effects=("warfarin_inr",)), _anticoagulated,
+        ModelChoice(effects=("warfarin_inr",)),
+        _anticoagulated,
         lambda p: [{"TIME": 24.0 * k, "AMT": 5.0 if k else 10.0} for k in range(10)],
         ((48.0, "inr"), (96.0, "inr"), (144.0, "inr"), (240.0, "inr")),
     ),
-}  # fmt: skip
+}
 
 
 def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Generator) -> list[Subject]:
@@ -122,9 +134,13 @@ def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Gene
 
 
 def forecast_all(
-    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "auto", *, workers: int = 0,
+    model: PatientModel,
+    subjects: Sequence[Subject],
+    estimator: Estimator = "auto",
+    *,
+    workers: int = 0,
     say: Callable[[str], None] = lambda line: None,
-) -> list[Forecast]:  # fmt: skip
+) -> list[Forecast]:
     """One-step-ahead forecasts of every reading of every subject, on all cores."""
 
     def one(k: int) -> list[Forecast]:
@@ -146,10 +162,16 @@ def judged(forecasts: Sequence[Forecast]) -> Calibration:
     who = np.unique([f.subject for f in forecasts], return_inverse=True)[1]
     again = np.array([f.history >= 1 for f in forecasts])
     return Calibration(
-        int(who.max()) + 1, len(z), float(inside.mean()), float(inside[again].mean()) if again.any() else float("nan"),
-        float(z.mean()), float(z.var(ddof=1)), _clustered(z, who), _clustered(z**2 - 1.0, who),
+        int(who.max()) + 1,
+        len(z),
+        float(inside.mean()),
+        float(inside[again].mean()) if again.any() else float("nan"),
+        float(z.mean()),
+        float(z.var(ddof=1)),
+        _clustered(z, who),
+        _clustered(z**2 - 1.0, who),
         float(kstest(z, "norm").pvalue),
-    )  # fmt: skip
+    )
 
 
 def _clustered(x: FloatArray, who: NDArray[np.intp]) -> float:
@@ -159,9 +181,12 @@ def _clustered(x: FloatArray, who: NDArray[np.intp]) -> float:
 
 
 def trial_forecasts(
-    patients: int = 500, *, estimator: Estimator = "auto", trials: Mapping[str, Trial] = TRIALS,
+    patients: int = 500,
+    *,
+    estimator: Estimator = "auto",
+    trials: Mapping[str, Trial] = TRIALS,
     say: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[Forecast]]:  # fmt: skip
+) -> dict[str, list[Forecast]]:
     """Forecasts of every reading of `patients` simulated patients of each trial; `qsp` is all QSP trials together."""
     found: dict[str, list[Forecast]] = {}
     for name, trial in trials.items():
@@ -183,10 +208,13 @@ def _named(say: Callable[[str], None], name: str) -> Callable[[str], None]:
 
 def _figures(name: str, c: Calibration) -> dict[str, float]:
     return {
-        f"estimation.coverage90_{name}": c.coverage90, f"estimation.coverage90_next_{name}": c.coverage90_next,
+        f"estimation.coverage90_{name}": c.coverage90,
+        f"estimation.coverage90_next_{name}": c.coverage90_next,
         f"estimation.calibration_patients_{name}": float(c.patients),
         f"estimation.calibration_readings_{name}": float(c.readings),
-        f"estimation.npde_mean_{name}": c.npde_mean, f"estimation.npde_variance_{name}": c.npde_variance,
-        f"estimation.npde_p_mean_{name}": c.p_mean, f"estimation.npde_p_variance_{name}": c.p_variance,
+        f"estimation.npde_mean_{name}": c.npde_mean,
+        f"estimation.npde_variance_{name}": c.npde_variance,
+        f"estimation.npde_p_mean_{name}": c.p_mean,
+        f"estimation.npde_p_variance_{name}": c.p_variance,
         f"estimation.npde_p_normal_{name}": c.p_normal,
-    }  # fmt: skip
+    }

@@ -11,8 +11,12 @@ from twin_service.model.structure import PatientModel
 
 
 def fit_individuals(
-    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "laplace", *, workers: int = 1,
+    model: PatientModel,
+    subjects: Sequence[Subject],
+    estimator: Estimator = "laplace",
+    *,
+    workers: int = 1,
     say: Callable[[str], None] = lambda line: None,
-) -> list[IndividualFit]:  # fmt: skip
+) -> list[IndividualFit]:
     """`fit_individual` of every subject, in their order; the same numbers whatever `workers` is."""
     return shared_out(lambda k: fit_individual(model, subjects[k], estimator), len(subjects), workers=workers, say=say)

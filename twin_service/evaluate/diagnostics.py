@@ -56,8 +56,14 @@ def _of_subject(model: PatientModel, subject: Subject, seed: int) -> tuple[Float
     seen = readings.censoring == SEEN
     fit = fit_individual(model, subject)
     rows = readings.rows(seen)
-    return (subject.times_h[seen], subject.values[seen], fit.typical[seen], fit.individual[seen],
-            _cwres(model, subject, fit.eta, readings, seen), _npde(model, subject, rows, seen, seed))  # fmt: skip
+    return (
+        subject.times_h[seen],
+        subject.values[seen],
+        fit.typical[seen],
+        fit.individual[seen],
+        _cwres(model, subject, fit.eta, readings, seen),
+        _npde(model, subject, rows, seen, seed),
+    )
 
 
 def _cwres(
@@ -127,9 +133,11 @@ def _natural(model: PatientModel, subject: Subject, count: int, rng: np.random.G
 def figures(r: Residuals) -> dict[str, float]:
     """Means, variances and tests of the residuals, as a flat map."""
     return {
-        "cwres_mean": float(r.cwres.mean()), "cwres_sd": float(r.cwres.std()),
-        "npde_mean": float(r.npde.mean()), "npde_variance": float(r.npde.var()),
+        "cwres_mean": float(r.cwres.mean()),
+        "cwres_sd": float(r.cwres.std()),
+        "npde_mean": float(r.npde.mean()),
+        "npde_variance": float(r.npde.var()),
         "npde_p_normal": float(kstest(r.npde, "norm").pvalue),
         "population_rrmse": float(np.sqrt(np.mean((r.population / r.values - 1.0) ** 2))),
         "individual_rrmse": float(np.sqrt(np.mean((r.individual / r.values - 1.0) ** 2))),
-    }  # fmt: skip
+    }

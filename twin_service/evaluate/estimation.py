@@ -161,19 +161,28 @@ def neonate_figures(folder: Path) -> dict[str, float]:
     """Distance of the sigma-point filter to NONMEM in units of omega, and one-step-ahead forecasts by Laplace."""
     model, subjects, patients = neonates(folder)
     omega = np.sqrt(np.diag(model.omega))
-    away = np.array([np.abs(fit_individual(model, s, "unscented").eta - p["eta"]) / omega
-                     for s, p in zip(subjects, patients, strict=True)])  # fmt: skip
+    away = np.array(
+        [
+            np.abs(fit_individual(model, s, "unscented").eta - p["eta"]) / omega
+            for s, p in zip(subjects, patients, strict=True)
+        ]
+    )
     after = score([f for s in subjects for f in forecast_subject(model, s, "laplace") if f.history])
     found = {
-        "estimation.ukf_eta_median": float(np.median(away)), "estimation.ukf_eta_p95": float(np.quantile(away, 0.95)),
-        "estimation.pheno_posterior_rrmse": after.rrmse, "estimation.pheno_coverage90": after.coverage90,
-    }  # fmt: skip
+        "estimation.ukf_eta_median": float(np.median(away)),
+        "estimation.ukf_eta_p95": float(np.quantile(away, 0.95)),
+        "estimation.pheno_posterior_rrmse": after.rrmse,
+        "estimation.pheno_coverage90": after.coverage90,
+    }
     exact = [exact_belief(model, s)[0].mean for s in subjects]
     for name, estimator in AGAINST_EXACT.items():
-        far = np.array([np.abs(fit_individual(model, s, estimator).eta - e) / omega
-                        for s, e in zip(subjects, exact, strict=True)])  # fmt: skip
-        found |= {f"estimation.{name}_exact_eta_median": float(np.median(far)),
-                  f"estimation.{name}_exact_eta_p95": float(np.quantile(far, 0.95))}  # fmt: skip
+        far = np.array(
+            [np.abs(fit_individual(model, s, estimator).eta - e) / omega for s, e in zip(subjects, exact, strict=True)]
+        )
+        found |= {
+            f"estimation.{name}_exact_eta_median": float(np.median(far)),
+            f"estimation.{name}_exact_eta_p95": float(np.quantile(far, 0.95)),
+        }
     return found
 
 

@@ -29,14 +29,19 @@ def write_estimation(found: Estimation, folder: Path) -> Path:
     if found.real:
         body += ["<h2>Real patients, one step ahead</h2>", *(_real(r) for r in found.real)]
         body += [f"<p>Absent: {escape(name)}: {escape(why)}.</p>" for name, why in ABSENT.items()]
-        body += ["<h2>The same later readings after 0, 1, 2, 3 earlier instants</h2>",
-                 "<p>Estimator auto; rRMSE / MAPE in percent.</p>", *(_paired(r) for r in found.real),
-                 _plot_paired(found.real, folder)]  # fmt: skip
+        body += [
+            "<h2>The same later readings after 0, 1, 2, 3 earlier instants</h2>",
+            "<p>Estimator auto; rRMSE / MAPE in percent.</p>",
+            *(_paired(r) for r in found.real),
+            _plot_paired(found.real, folder),
+        ]
     body += ["<h2>Large variances: distance to the exact posterior</h2>", _large(found, folder)]
     body += ["<h2>All figures</h2>", _table(("figure", "value"), ((k, f"{v:.5g}") for k, v in found.figures.items()))]
     page = folder / "estimation.html"
-    page.write_text(f"<!doctype html><meta charset=utf-8><title>Estimation</title><style>{STYLE}</style>"
-                    + "\n".join(body) + "\n", encoding="utf-8")  # fmt: skip
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><title>Estimation</title><style>{STYLE}</style>" + "\n".join(body) + "\n",
+        encoding="utf-8",
+    )
     return page
 
 
@@ -57,9 +62,20 @@ def _calibration(found: Estimation, folder: Path) -> list[str]:
     rows, x = [], np.linspace(-3.5, 3.5, 200)
     for axis, (name, forecasts) in zip(axes, found.calibration.items(), strict=True):
         c = judged(forecasts)
-        rows.append((name, f"{c.patients}", f"{c.readings}", _percent(c.coverage90), _percent(c.coverage90_next),
-                     f"{c.npde_mean:.3f}", f"{c.p_mean:.3f}", f"{c.npde_variance:.3f}", f"{c.p_variance:.3f}",
-                     f"{c.p_normal:.3f}"))  # fmt: skip
+        rows.append(
+            (
+                name,
+                f"{c.patients}",
+                f"{c.readings}",
+                _percent(c.coverage90),
+                _percent(c.coverage90_next),
+                f"{c.npde_mean:.3f}",
+                f"{c.p_mean:.3f}",
+                f"{c.npde_variance:.3f}",
+                f"{c.p_variance:.3f}",
+                f"{c.p_normal:.3f}",
+            )
+        )
         z = ndtri(np.clip([f.share for f in forecasts], 0.5 / DRAWS, 1.0 - 0.5 / DRAWS))
         axis.hist(z, bins=30, density=True, alpha=0.6)
         axis.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), "k-", lw=0.8)
@@ -70,19 +86,27 @@ def _calibration(found: Estimation, folder: Path) -> list[str]:
 
 
 def _real(r: RealResult) -> str:
-    rows = [(who, *map(_percent, (s.bias, s.rrmse, s.mape, s.p20, s.p30, s.coverage90)))
-            for who, s in {"a priori": r.prior, **r.posterior}.items()]  # fmt: skip
+    rows = [
+        (who, *map(_percent, (s.bias, s.rrmse, s.mape, s.p20, s.p30, s.coverage90)))
+        for who, s in {"a priori": r.prior, **r.posterior}.items()
+    ]
     head = ("estimator", "MPE %", "rRMSE %", "MAPE %", "P20 %", "P30 %", "90 % coverage")
-    return (f"<h3>{escape(r.set.title)}: {escape(r.analyte)}</h3><p>{escape(r.set.sample)}; {r.subjects} subjects, "
-            f"{r.prior.readings} readings with a history.</p>{_table(head, rows)}")  # fmt: skip
+    return (
+        f"<h3>{escape(r.set.title)}: {escape(r.analyte)}</h3><p>{escape(r.set.sample)}; {r.subjects} subjects, "
+        f"{r.prior.readings} readings with a history.</p>{_table(head, rows)}"
+    )
 
 
 def _paired(r: RealResult) -> str:
     rows = [
-        (f"after the first {depth}", f"{scores[0].readings}",
-         *(f"{_percent(s.rrmse)} / {_percent(s.mape)}" for s in scores), *[""] * (4 - len(scores)))
+        (
+            f"after the first {depth}",
+            f"{scores[0].readings}",
+            *(f"{_percent(s.rrmse)} / {_percent(s.mape)}" for s in scores),
+            *[""] * (4 - len(scores)),
+        )
         for depth, scores in r.paired.items()
-    ]  # fmt: skip
+    ]
     head = ("readings", "n", "0 known", "1", "2", "3")
     return f"<h3>{escape(r.set.title)}: {escape(r.analyte)}</h3>{_table(head, rows)}"
 

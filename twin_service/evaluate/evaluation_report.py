@@ -25,11 +25,16 @@ EXPLAINED = {
     "p_normal": "probability of so many NPDE so far from standard normal, were the model right",
 }
 STAGES = {
-    "prior": "from characteristics alone", "posterior": "after earlier readings", "after1": "after one reading",
-    "after2": "after two readings", "after3": "after three readings", "cwres": "conditional weighted residuals",
-    "npde": "normalized prediction distribution errors", "population": "typical prediction",
+    "prior": "from characteristics alone",
+    "posterior": "after earlier readings",
+    "after1": "after one reading",
+    "after2": "after two readings",
+    "after3": "after three readings",
+    "cwres": "conditional weighted residuals",
+    "npde": "normalized prediction distribution errors",
+    "population": "typical prediction",
     "individual": "individual prediction",
-}  # fmt: skip
+}
 
 
 def write_evaluation(found: Evaluation, folder: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:

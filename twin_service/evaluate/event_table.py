@@ -27,12 +27,26 @@ from twin_service.solver.expression import Expression, constant, substitute
 from twin_service.solver.schedule import Dose, Schedule
 
 COVARIATE_NAMES: Final[Mapping[str, str]] = {
-    "wt": "weight_kg", "wgt": "weight_kg", "weight": "weight_kg", "bw": "weight_kg", "age": "age_y", "ht": "height_cm",
-    "height": "height_cm", "apgr": "apgar_score", "apgar": "apgar_score", "occ": "occasion", "iov": "occasion",
-    "crcl": "creatinine_clearance_ml_min", "clcr": "creatinine_clearance_ml_min", "alb": "albumin_g_l",
-    "glyco": "alpha1_acid_glycoprotein_g_l", "aag": "alpha1_acid_glycoprotein_g_l", "bsa": "body_surface_m2",
-    "ffm": "fat_free_mass_kg", "hct": "hematocrit",
-}  # fmt: skip
+    "wt": "weight_kg",
+    "wgt": "weight_kg",
+    "weight": "weight_kg",
+    "bw": "weight_kg",
+    "age": "age_y",
+    "ht": "height_cm",
+    "height": "height_cm",
+    "apgr": "apgar_score",
+    "apgar": "apgar_score",
+    "occ": "occasion",
+    "iov": "occasion",
+    "crcl": "creatinine_clearance_ml_min",
+    "clcr": "creatinine_clearance_ml_min",
+    "alb": "albumin_g_l",
+    "glyco": "alpha1_acid_glycoprotein_g_l",
+    "aag": "alpha1_acid_glycoprotein_g_l",
+    "bsa": "body_surface_m2",
+    "ffm": "fat_free_mass_kg",
+    "hct": "hematocrit",
+}
 MISSING: Final = ("", ".", "NA", "NaN", "nan")
 ROWS_MAX: Final = 2_000_000
 JUST_AFTER_H: Final = 1e-7
@@ -109,10 +123,15 @@ def _subject(name: str, rows: Sequence[tuple[int, Row]], model: PatientModel, ho
     _require(name, model, segments[0])
     r = course.readings
     return Subject(
-        name, Schedule(tuple(sorted(course.doses, key=lambda d: d.time_h)), changes, tuple(course.resets)), segments,
-        np.array([x[0] for x in r]), np.array([x[1] for x in r]), tuple(x[2] for x in r),
-        np.array([x[3] for x in r], dtype=np.int8), _taken_after(course),
-    )  # fmt: skip
+        name,
+        Schedule(tuple(sorted(course.doses, key=lambda d: d.time_h)), changes, tuple(course.resets)),
+        segments,
+        np.array([x[0] for x in r]),
+        np.array([x[1] for x in r]),
+        tuple(x[2] for x in r),
+        np.array([x[3] for x in r], dtype=np.int8),
+        _taken_after(course),
+    )
 
 
 def _taken_after(course: _Course) -> NDArray[np.bool_]:
@@ -240,8 +259,12 @@ def _segments(
 def _require(name: str, model: PatientModel, values: Mapping[str, float]) -> None:
     missing = [c.name for c in model.covariates if c.default is None and c.name not in values]
     if missing:
-        raise Refusal(RefusalCode.PRECONDITION, f"{model.id} needs {', '.join(missing)}; add the column or map one to "
-                      "it", field=f"covariates.{missing[0]}", reason="COVARIATE_MISSING")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"{model.id} needs {', '.join(missing)}; add the column or map one to it",
+            field=f"covariates.{missing[0]}",
+            reason="COVARIATE_MISSING",
+        )
 
 
 def _number(row: Row, column: str, number: int) -> float | None:
@@ -258,5 +281,9 @@ def _number(row: Row, column: str, number: int) -> float | None:
 
 
 def _refuse(number: int, column: str, message: str) -> Refusal:
-    return Refusal(RefusalCode.INVALID, f"row {number}, {column}: {message}", field=f"rows[{number}].{column}",
-                   reason="BAD_EVENT_TABLE")  # fmt: skip
+    return Refusal(
+        RefusalCode.INVALID,
+        f"row {number}, {column}: {message}",
+        field=f"rows[{number}].{column}",
+        reason="BAD_EVENT_TABLE",
+    )

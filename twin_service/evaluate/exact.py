@@ -42,8 +42,13 @@ class Distance:
 
 def exact_belief(model: PatientModel, subject: Subject, *, seed: int = 1, count: int = MEMBERS) -> tuple[Belief, float]:
     """Mean and covariance of the exact posterior, and the effective number of members."""
-    found = reference_posterior(prior_of(model), predictor(model, subject), observed(model, subject),
-                                rng=np.random.default_rng(seed), count=count)  # fmt: skip
+    found = reference_posterior(
+        prior_of(model),
+        predictor(model, subject),
+        observed(model, subject),
+        rng=np.random.default_rng(seed),
+        count=count,
+    )
     return found.belief, found.effective
 
 
@@ -52,14 +57,19 @@ def distance(model: PatientModel, subject: Subject, estimator: Estimator = "auto
     exact, effective = exact_belief(model, subject, count=count)
     mean = assimilate(model, subject, prior_of(model), estimator).belief.mean
     away = np.abs(mean - exact.mean)
-    return Distance(model.id, subject.id, away / np.sqrt(np.diag(exact.covariance)),
-                    away / np.sqrt(np.diag(model.omega)), effective)  # fmt: skip
+    return Distance(
+        model.id, subject.id, away / np.sqrt(np.diag(exact.covariance)), away / np.sqrt(np.diag(model.omega)), effective
+    )
 
 
 def distances(
-    patients: Sequence[tuple[PatientModel, Subject]], estimator: Estimator = "auto", *, count: int = MEMBERS,
-    workers: int = 0, say: Callable[[str], None] = lambda line: None,
-) -> list[Distance]:  # fmt: skip
+    patients: Sequence[tuple[PatientModel, Subject]],
+    estimator: Estimator = "auto",
+    *,
+    count: int = MEMBERS,
+    workers: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Distance]:
     """`distance` of every patient, on all cores."""
 
     def one(k: int) -> Distance:
@@ -79,8 +89,10 @@ def large_variance_figures(found: Iterable[Distance]) -> dict[str, float]:
     trusted = [d for d in rows if d.effective >= TRUSTED]
     worst = np.array([np.max(d.in_sd) for d in trusted])
     figures: dict[str, Any] = {
-        "patients": len(rows), "trusted": len(trusted),
-        "worst_sd": worst.max() if len(worst) else np.nan, "p95_sd": np.quantile(worst, 0.95) if len(worst) else np.nan,
+        "patients": len(rows),
+        "trusted": len(trusted),
+        "worst_sd": worst.max() if len(worst) else np.nan,
+        "p95_sd": np.quantile(worst, 0.95) if len(worst) else np.nan,
         "median_sd": np.median(worst) if len(worst) else np.nan,
-    }  # fmt: skip
+    }
     return {f"estimation.large_variance_{k}": float(v) for k, v in figures.items()}

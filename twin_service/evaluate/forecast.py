@@ -65,9 +65,14 @@ class Score(NamedTuple):
 
 
 def forecast_subject(
-    model: PatientModel, subject: Subject, estimator: Estimator = "moments", *, gate: float | None = None,
-    seed: int = 1, draws: int = DRAWS,
-) -> list[Forecast]:  # fmt: skip
+    model: PatientModel,
+    subject: Subject,
+    estimator: Estimator = "moments",
+    *,
+    gate: float | None = None,
+    seed: int = 1,
+    draws: int = DRAWS,
+) -> list[Forecast]:
     """Forecasts of all readings of `subject`, in time order; simultaneous readings do not see one another."""
     first = _bands(model, subject, prior_of(model), seed, draws)
     found: list[Forecast] = []
@@ -75,10 +80,18 @@ def forecast_subject(
         known, now = len(found), subject.rows(pick)
         bands = _bands(model, now, before, seed, draws) if known else [first[int(k)] for k in pick]
         found += [
-            Forecast(subject.id, float(now.times_h[j]), now.analytes[j], known, float(now.values[j]),
-                     bool(now.censoring[j]), *first[int(k)][:3], *bands[j])
+            Forecast(
+                subject.id,
+                float(now.times_h[j]),
+                now.analytes[j],
+                known,
+                float(now.values[j]),
+                bool(now.censoring[j]),
+                *first[int(k)][:3],
+                *bands[j],
+            )
             for j, k in enumerate(pick)
-        ]  # fmt: skip
+        ]
     return found
 
 
@@ -111,9 +124,7 @@ def _bands(
     return [(float(q[1, j]), float(q[0, j]), float(q[2, j]), float(below[j])) for j in range(len(now))]
 
 
-def predictive_members(
-    model: PatientModel, now: Subject, belief: Belief, *, seed: int = 1, draws: int = DRAWS
-) -> Band:
+def predictive_members(model: PatientModel, now: Subject, belief: Belief, *, seed: int = 1, draws: int = DRAWS) -> Band:
     """Readings of `now` as an assay would give them, from members drawn quasi-randomly from `belief`."""
     sobol = qmc.Sobol(len(belief.mean) + 1, scramble=True, rng=np.random.default_rng(seed))
     z = ndtri(np.clip(sobol.random(draws), 1e-12, 1.0 - 1e-12))
@@ -131,8 +142,15 @@ def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
         return Score(0, *(float("nan"),) * 6)
     e = (f - y) / y
     inside = float(np.mean((low <= y) & (y <= high)))
-    return Score(len(rows), float(e.mean()), float(np.sqrt(np.mean(e**2))), float(np.mean(np.abs(e))),
-                 float(np.mean(np.abs(e) <= 0.2)), float(np.mean(np.abs(e) <= 0.3)), inside)  # fmt: skip
+    return Score(
+        len(rows),
+        float(e.mean()),
+        float(np.sqrt(np.mean(e**2))),
+        float(np.mean(np.abs(e))),
+        float(np.mean(np.abs(e) <= 0.2)),
+        float(np.mean(np.abs(e) <= 0.3)),
+        inside,
+    )
 
 
 def figures(forecasts: Sequence[Forecast], name: str) -> dict[str, float]:
@@ -142,8 +160,11 @@ def figures(forecasts: Sequence[Forecast], name: str) -> dict[str, float]:
         f"{name}.subjects": float(len({f.subject for f in forecasts})),
         f"{name}.observations": float(len(forecasts)),
     }
-    sets = {"first": score([f for f in forecasts if f.history == 0]), "prior": score(later, prior=True),
-            "posterior": score(later)}  # fmt: skip
+    sets = {
+        "first": score([f for f in forecasts if f.history == 0]),
+        "prior": score(later, prior=True),
+        "posterior": score(later),
+    }
     for count in (1, 2, 3):
         sets[f"after{count}"] = score([f for f in forecasts if f.history == count])
     for label, s in sets.items():

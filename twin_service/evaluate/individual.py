@@ -73,15 +73,32 @@ def fit_individual(
     prior = flattened(prior_of(model), prior_weight)
     if len(subject) == 0:
         nothing = np.zeros(0)
-        return IndividualFit(subject.id, prior.names, prior.mean, prior.covariance, nothing, nothing, np.nan,
-                             estimator, OK, ("no readings",))  # fmt: skip
+        return IndividualFit(
+            subject.id,
+            prior.names,
+            prior.mean,
+            prior.covariance,
+            nothing,
+            nothing,
+            np.nan,
+            estimator,
+            OK,
+            ("no readings",),
+        )
     update = assimilate(model, subject, prior, estimator, gate=gate, tolerances=tolerances)
     f = predictor(model, subject, tolerances)(np.vstack([np.zeros(len(prior.mean)), update.belief.mean]))
     return IndividualFit(
-        subject.id, prior.names, update.belief.mean, update.belief.covariance, f[0], f[1],
-        _objective(model, subject, prior, update.belief.mean, f[1]), update.report.estimator,
-        update.report.outcome, update.report.warnings,
-    )  # fmt: skip
+        subject.id,
+        prior.names,
+        update.belief.mean,
+        update.belief.covariance,
+        f[0],
+        f[1],
+        _objective(model, subject, prior, update.belief.mean, f[1]),
+        update.report.estimator,
+        update.report.outcome,
+        update.report.warnings,
+    )
 
 
 def assimilate(
@@ -100,8 +117,9 @@ def assimilate(
     if estimator == "exact":
         assert not _drift(model).any(), "the reference has no walk"
         rng = np.random.default_rng(len(subject))
-        found = reference_posterior(prior, predictor(model, subject, tolerances), observed(model, subject), rng=rng,
-                                    count=EXACT_MEMBERS)  # fmt: skip
+        found = reference_posterior(
+            prior, predictor(model, subject, tolerances), observed(model, subject), rng=rng, count=EXACT_MEMBERS
+        )
         told = kept_prior(prior, "exact", len(subject), OK).report
         return Update(replace(found.belief, names=prior.names), told)
     if estimator in ("laplace", "moments"):
@@ -138,9 +156,15 @@ def assimilate(
 
 
 def on_arrival(
-    model: PatientModel, now: Subject, seen: Subject, belief: Belief, *, prior: Belief | None = None,
-    gate: float | None = None, tolerances: Tolerances = DEFAULT,
-) -> Arrived:  # fmt: skip
+    model: PatientModel,
+    now: Subject,
+    seen: Subject,
+    belief: Belief,
+    *,
+    prior: Belief | None = None,
+    gate: float | None = None,
+    tolerances: Tolerances = DEFAULT,
+) -> Arrived:
     """A twin's own policy for the readings `now`, the last of all `seen`: filter, and re-anchor where it says so."""
 
     def past() -> Seen:

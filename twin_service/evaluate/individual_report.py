@@ -52,8 +52,17 @@ def _predictions(subjects: Sequence[Subject], fits: Sequence[IndividualFit], pat
         table.writerow(["ID", "TIME", "ANALYTE", "DV", "CENS", "PRED", "IPRED"])
         for s, x in zip(subjects, fits, strict=True):
             for k in range(len(s)):
-                table.writerow([s.id, _text(s.times_h[k]), s.analytes[k], _text(s.values[k]), -int(s.censoring[k]),
-                                _text(x.typical[k]), _text(x.individual[k])])  # fmt: skip
+                table.writerow(
+                    [
+                        s.id,
+                        _text(s.times_h[k]),
+                        s.analytes[k],
+                        _text(s.values[k]),
+                        -int(s.censoring[k]),
+                        _text(x.typical[k]),
+                        _text(x.individual[k]),
+                    ]
+                )
     return path
 
 
@@ -66,9 +75,13 @@ def _curves(model: PatientModel, subject: Subject, fit: IndividualFit, analyte: 
     start = min([d.time_h for d in subject.schedule.doses[:1]] + [float(subject.times_h[0])])
     times = np.linspace(start, float(subject.times_h[-1]) * 1.02 + 1e-6, POINTS)
     wanted = replace(
-        subject, times_h=times, values=np.zeros(POINTS), analytes=(analyte,) * POINTS,
-        censoring=np.zeros(POINTS, dtype=np.int8), after_dose=np.ones(POINTS, dtype=bool),
-    )  # fmt: skip
+        subject,
+        times_h=times,
+        values=np.zeros(POINTS),
+        analytes=(analyte,) * POINTS,
+        censoring=np.zeros(POINTS, dtype=np.int8),
+        after_dose=np.ones(POINTS, dtype=bool),
+    )
     f = predictor(model, wanted)(np.vstack([np.zeros(len(fit.eta)), fit.eta]))
     return times, f[0], f[1]
 

@@ -16,15 +16,7 @@ from twin_service.evaluate.subject import Subject
 from twin_service.model.compose import compose
 from twin_service.model.poppk.build import build_poppk
 from twin_service.model.poppk.record import parse_model
-from twin_service.model.structure import (
-    Block,
-    Covariate,
-    Effect,
-    ErrorLaw,
-    Observable,
-    PatientModel,
-    Route,
-)
+from twin_service.model.structure import Block, Covariate, Effect, ErrorLaw, Observable, PatientModel, Route
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, constant, symbol
 from twin_service.solver.system import Input, Output, Parameter, State
@@ -57,13 +49,22 @@ def table(
             k = varied.index(name)
             records[name]["effect"] = {"variance": omega[k][k], **records[name].get("effect", {})}
     raw = {
-        "id": "case", "schema": 1, "version": "1", "drug": "drug", "source": "reference case", "structure": structure,
+        "id": "case",
+        "schema": 1,
+        "version": "1",
+        "drug": "drug",
+        "source": "reference case",
+        "structure": structure,
         "parameters": records,
-        "covariance": [{"between": [varied[i], varied[j]], "value": omega[i][j]}
-                       for i in range(len(varied)) for j in range(i) if omega[i][j] != 0.0],
+        "covariance": [
+            {"between": [varied[i], varied[j]], "value": omega[i][j]}
+            for i in range(len(varied))
+            for j in range(i)
+            if omega[i][j] != 0.0
+        ],
         "covariates": [{"name": c, "unit": "1"} for c in covariates],
         "observables": [{"analyte": a, "compartment": c, "unit": "mg/L", "error": error} for a, c in observables],
-    }  # fmt: skip
+    }
     return compose("case", {"d": build_poppk(parse_model(raw))})
 
 
@@ -93,18 +94,29 @@ def standard_model(number: str, omega: Sequence[Sequence[float]]) -> PatientMode
         s = {**ORAL, "elimination": "michaelis_menten"}
         return table(s, saturable, omega, ["VMAX", "V", "KA", "KM"], error=PROPORTIONAL)
     if number in ("204", "205", "207"):
-        order = {"204": ["CL", "V", "KA", "KM"], "205": ["CL", "V", "KA", "VMAX"],
-                 "207": ["VMAX", "V", "KA", "KM", "CL"]}[number]  # fmt: skip
+        order = {
+            "204": ["CL", "V", "KA", "KM"],
+            "205": ["CL", "V", "KA", "VMAX"],
+            "207": ["VMAX", "V", "KA", "KM", "CL"],
+        }[number]
         return table({**ORAL, "elimination": "mixed"}, {**saturable, "CL": CL}, omega, order, error=PROPORTIONAL)
     if number == "301":
-        terms = [{"law": "power", "covariate": "bw", "coefficient": 1.5, "reference": 75.0},
-                 {"law": "factor", "covariate": "sex", "coefficient": 0.75}]  # fmt: skip
+        terms = [
+            {"law": "power", "covariate": "bw", "coefficient": 1.5, "reference": 75.0},
+            {"law": "factor", "covariate": "sex", "coefficient": 0.75},
+        ]
         p301 = {**base, "CL": (4.0, "L/h", {"covariates": terms})}
         return table(ORAL, p301, omega, varied, error=PROPORTIONAL, covariates=("bw", "sex"))
     if number in ("401", "402"):
         p401 = {**base, "CLM": (2.5, "L/h"), "VM": (60.0, "L"), "FM": (0.7, "1")}
-        return table({**ORAL, "metabolite": True}, p401, omega, [*varied, "CLM", "VM"], error=PROPORTIONAL,
-                     observables=(("drug", "central"), ("metabolite", "metabolite")))  # fmt: skip
+        return table(
+            {**ORAL, "metabolite": True},
+            p401,
+            omega,
+            [*varied, "CLM", "VM"],
+            error=PROPORTIONAL,
+            observables=(("drug", "central"), ("metabolite", "metabolite")),
+        )
     if number in ("403", "404"):
         return table(ORAL, base, omega, varied, error={"additive": 5000.0**0.5})
     if number == "406":
@@ -114,26 +126,46 @@ def standard_model(number: str, omega: Sequence[Sequence[float]]) -> PatientMode
     if number == "901":
         bsa = {"covariates": [{"law": "proportional", "covariate": "bsa", "coefficient": 1.0}]}
         p901 = {"CL": (6.38, "L/h"), "V1": (9.5, "L", bsa), "V2": (9.56, "L"), "Q": (2.7, "L/h")}
-        return table({"compartments": 2, "absorption": "none"}, p901, omega, ["CL", "V1", "V2"],
-                     error={"proportional": 0.0381**0.5}, covariates=("bsa",))  # fmt: skip
+        return table(
+            {"compartments": 2, "absorption": "none"},
+            p901,
+            omega,
+            ["CL", "V1", "V2"],
+            error={"proportional": 0.0381**0.5},
+            covariates=("bsa",),
+        )
     return None
 
 
 def _closed(
-    states: Mapping[str, Any], outputs: Mapping[str, Any], inputs: Sequence[Input], omega: Any,
-    errors: Sequence[ErrorLaw], covariates: Sequence[str] = (),
-) -> PatientModel:  # fmt: skip
+    states: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    inputs: Sequence[Input],
+    omega: Any,
+    errors: Sequence[ErrorLaw],
+    covariates: Sequence[str] = (),
+) -> PatientModel:
     """A model written directly as equations, for structures outside the file format."""
     omega = np.asarray(omega, dtype=float)
     effects = tuple(Effect(f"eta{k + 1}", float(omega[k, k])) for k in range(len(omega)))
-    return compose("case", {"d": Block(
-        "case", "1", tuple(State(n, "mg", r) for n, r in states.items()),
-        tuple(Parameter(e.name, "1", 0.0) for e in effects),
-        tuple(Output(n, "mg/L", e) for n, e in outputs.items()), tuple(inputs), effects=effects, omega=omega,
-        observables=tuple(Observable(n, n, "mg/L", e) for n, e in zip(outputs, errors, strict=True)),
-        routes=tuple(Route("drug", u.name, u.name, 1.0) for u in inputs),
-        covariates=tuple(Covariate(c, "1") for c in covariates),
-    )})  # fmt: skip
+    return compose(
+        "case",
+        {
+            "d": Block(
+                "case",
+                "1",
+                tuple(State(n, "mg", r) for n, r in states.items()),
+                tuple(Parameter(e.name, "1", 0.0) for e in effects),
+                tuple(Output(n, "mg/L", e) for n, e in outputs.items()),
+                tuple(inputs),
+                effects=effects,
+                omega=omega,
+                observables=tuple(Observable(n, n, "mg/L", e) for n, e in zip(outputs, errors, strict=True)),
+                routes=tuple(Route("drug", u.name, u.name, 1.0) for u in inputs),
+                covariates=tuple(Covariate(c, "1") for c in covariates),
+            )
+        },
+    )
 
 
 def _e(k: int) -> Any:
@@ -144,10 +176,12 @@ def dual_absorption(omega: Any) -> PatientModel:
     cl, v, ka1, ka3 = 4.0 * _e(1), 70.0 * _e(2), 1.0 * _e(3), 0.25 * _e(4)
     a1, a2, a3 = symbol("a1"), symbol("a2"), symbol("a3")
     return _closed(
-        {"a1": -ka1 * a1, "a2": ka1 * a1 + ka3 * a3 - cl / v * a2, "a3": -ka3 * a3}, {"drug": a2 / v},
-        [Input("in1", "mg", "a1", constant(0.2)), Input("in3", "mg", "a3", constant(0.8))], omega,
+        {"a1": -ka1 * a1, "a2": ka1 * a1 + ka3 * a3 - cl / v * a2, "a3": -ka3 * a3},
+        {"drug": a2 / v},
+        [Input("in1", "mg", "a1", constant(0.2)), Input("in3", "mg", "a3", constant(0.8))],
+        omega,
         [ErrorLaw(proportional=0.05**0.5)],
-    )  # fmt: skip
+    )
 
 
 def pazopanib(omega: Any) -> PatientModel:
@@ -162,12 +196,21 @@ def pazopanib(omega: Any) -> PatientModel:
     cl, v2, kaf, kas, q, v4 = 0.27 * _e(1), 2.43, 0.40 * _e(2), 0.12, 0.99, 25.1 * _e(3)
     a1, a2, a3, a4 = (symbol(f"a{k}") for k in range(1, 5))
     return _closed(
-        {"a1": -kaf * a1, "a2": kaf * a1 + kas * a3 - (cl + q) / v2 * a2 + q / v4 * a4, "a3": -kas * a3,
-         "a4": q / v2 * a2 - q / v4 * a4}, {"drug": a2 / v2},
-        [Input("in1", "mg", "a1", 0.361 * available, constant(1e-6)),
-         Input("in3", "mg", "a3", 0.639 * available, constant(0.98))],
-        omega, [ErrorLaw(additive=9.61**0.5, proportional=0.08)], ("cycle_next", "aola_next", "tola_next"),
-    )  # fmt: skip
+        {
+            "a1": -kaf * a1,
+            "a2": kaf * a1 + kas * a3 - (cl + q) / v2 * a2 + q / v4 * a4,
+            "a3": -kas * a3,
+            "a4": q / v2 * a2 - q / v4 * a4,
+        },
+        {"drug": a2 / v2},
+        [
+            Input("in1", "mg", "a1", 0.361 * available, constant(1e-6)),
+            Input("in3", "mg", "a3", 0.639 * available, constant(0.98)),
+        ],
+        omega,
+        [ErrorLaw(additive=9.61**0.5, proportional=0.08)],
+        ("cycle_next", "aola_next", "tola_next"),
+    )
 
 
 def sunitinib(omega: Any) -> PatientModel:
@@ -178,11 +221,18 @@ def sunitinib(omega: Any) -> PatientModel:
     a1, a2, a3, a4 = (symbol(f"a{k}") for k in range(1, 5))
     liver = (0.34 * a1 + qh * a2 / vcs) / (qh + cls)
     return _closed(
-        {"a1": -0.34 * a1, "a2": qh * liver - qh * a2 / vcs,
-         "a3": 0.21 * cls * liver - clm * a3 / vcm - q / vcm * a3 + q / vpm * a4, "a4": q / vcm * a3 - q / vpm * a4},
-        {"drug": 1000.0 * a2 / vcs, "metabolite": 1000.0 * a3 / vcm}, [Input("in1", "mg", "a1")], omega,
-        [ErrorLaw(proportional=0.043**0.5), ErrorLaw(proportional=0.023**0.5)], ("wt",),
-    )  # fmt: skip
+        {
+            "a1": -0.34 * a1,
+            "a2": qh * liver - qh * a2 / vcs,
+            "a3": 0.21 * cls * liver - clm * a3 / vcm - q / vcm * a3 + q / vpm * a4,
+            "a4": q / vcm * a3 - q / vpm * a4,
+        },
+        {"drug": 1000.0 * a2 / vcs, "metabolite": 1000.0 * a3 / vcm},
+        [Input("in1", "mg", "a1")],
+        omega,
+        [ErrorLaw(proportional=0.043**0.5), ErrorLaw(proportional=0.023**0.5)],
+        ("wt",),
+    )
 
 
 def voriconazole(omega: Any) -> PatientModel:
@@ -197,10 +247,17 @@ def voriconazole(omega: Any) -> PatientModel:
     a1, a2, a3 = (symbol(f"a{k}") for k in range(1, 4))
     c = a2 / v2
     return _closed(
-        {"a1": -ka * a1, "a2": ka * a1 - (cl + q) / v2 * a2 + q / v3 * a3 - vmax0 * (1.0 - inhibited) * c / (c + km),
-         "a3": q / v2 * a2 - q / v3 * a3}, {"drug": c}, [Input("in1", "mg", "a1", available, constant(0.949))],
-        omega, [ErrorLaw(proportional=0.017424**0.5, kind="log")], ("wt",),
-    )  # fmt: skip
+        {
+            "a1": -ka * a1,
+            "a2": ka * a1 - (cl + q) / v2 * a2 + q / v3 * a3 - vmax0 * (1.0 - inhibited) * c / (c + km),
+            "a3": q / v2 * a2 - q / v3 * a3,
+        },
+        {"drug": c},
+        [Input("in1", "mg", "a1", available, constant(0.949))],
+        omega,
+        [ErrorLaw(proportional=0.017424**0.5, kind="log")],
+        ("wt",),
+    )
 
 
 DIRECT = {"007": dual_absorption, "921": pazopanib, "941": sunitinib, "962": voriconazole}
@@ -240,18 +297,29 @@ def dosing_model() -> PatientModel:
     """One compartment, CL 1.1 L/h, V 20 L, KA 1.5 /h; lag and bioavailability of the central input are covariates."""
     depot, central = symbol("depot"), symbol("central")
     lag, f = symbol("lagt"), symbol("bioav")
-    return compose("dosing", {"d": Block(
-        "dosing", "1",
-        (State("depot", "mg", -symbol("KA") * depot),
-         State("central", "mg", symbol("KA") * depot - symbol("CL") / symbol("V") * central)),
-        (Parameter("CL", "L/h", 1.1), Parameter("V", "L", 20.0), Parameter("KA", "1/h", 1.5)),
-        (Output("cp", "ug/L", 1000.0 * central / symbol("V")),),
-        (Input("depot", "mg", "depot"), Input("central", "mg", "central", f, lag),
-         Input("modelled", "mg", "central", f, lag, symbol("dur2"))),
-        observables=(Observable("drug", "cp", "ug/L", ErrorLaw(proportional=0.1)),),
-        routes=(Route("drug", "depot", "depot", 1.0), Route("drug", "central", "central", 1.0)),
-        covariates=(Covariate("lagt", "h", 0.0), Covariate("bioav", "1", 1.0), Covariate("dur2", "h", 2.0)),
-    )})  # fmt: skip
+    return compose(
+        "dosing",
+        {
+            "d": Block(
+                "dosing",
+                "1",
+                (
+                    State("depot", "mg", -symbol("KA") * depot),
+                    State("central", "mg", symbol("KA") * depot - symbol("CL") / symbol("V") * central),
+                ),
+                (Parameter("CL", "L/h", 1.1), Parameter("V", "L", 20.0), Parameter("KA", "1/h", 1.5)),
+                (Output("cp", "ug/L", 1000.0 * central / symbol("V")),),
+                (
+                    Input("depot", "mg", "depot"),
+                    Input("central", "mg", "central", f, lag),
+                    Input("modelled", "mg", "central", f, lag, symbol("dur2")),
+                ),
+                observables=(Observable("drug", "cp", "ug/L", ErrorLaw(proportional=0.1)),),
+                routes=(Route("drug", "depot", "depot", 1.0), Route("drug", "central", "central", 1.0)),
+                covariates=(Covariate("lagt", "h", 0.0), Covariate("bioav", "1", 1.0), Covariate("dur2", "h", 2.0)),
+            )
+        },
+    )
 
 
 def dosing_rows(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:

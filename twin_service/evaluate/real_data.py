@@ -47,9 +47,13 @@ class RealResult:
 
 
 def real_results(
-    reference: Path, *, sets: Sequence[RealSet] = SETS, estimators: Sequence[Estimator] = JUDGED, workers: int = 0,
+    reference: Path,
+    *,
+    sets: Sequence[RealSet] = SETS,
+    estimators: Sequence[Estimator] = JUDGED,
+    workers: int = 0,
     say: Callable[[str], None] = lambda line: None,
-) -> list[RealResult]:  # fmt: skip
+) -> list[RealResult]:
     """Both tables for every set that is there; what is absent is said."""
     found: list[RealResult] = []
     workers = workers or os.cpu_count() or 1
@@ -87,9 +91,13 @@ class Paired:
 
 
 def paired(
-    model: PatientModel, subject: Subject, estimator: Estimator = "auto", *, depths: Sequence[int] = DEPTHS,
+    model: PatientModel,
+    subject: Subject,
+    estimator: Estimator = "auto",
+    *,
+    depths: Sequence[int] = DEPTHS,
     gate: float | None = None,
-) -> list[Paired]:  # fmt: skip
+) -> list[Paired]:
     """Forecasts of all readings after the first `depth` instants, from the first 0, 1, ..., depth of them."""
     instants = np.unique(subject.times_h)
     deepest = max((d for d in depths if d < len(instants)), default=0)
@@ -106,9 +114,26 @@ def paired(
             for known in range(depth + 1):
                 low, middle, high = (float(q) for q in quantiles[known][:, j])
                 p_low, p_middle, p_high = (float(q) for q in quantiles[0][:, j])
-                found.append(Paired(depth, known, Forecast(
-                    subject.id, float(rest.times_h[j]), rest.analytes[j], known, value, censored,
-                    p_middle, p_low, p_high, middle, low, high)))  # fmt: skip
+                found.append(
+                    Paired(
+                        depth,
+                        known,
+                        Forecast(
+                            subject.id,
+                            float(rest.times_h[j]),
+                            rest.analytes[j],
+                            known,
+                            value,
+                            censored,
+                            p_middle,
+                            p_low,
+                            p_high,
+                            middle,
+                            low,
+                            high,
+                        ),
+                    )
+                )
     return found
 
 
@@ -122,8 +147,14 @@ def _result(
         depth: [score(p.forecast for p in mine if p.depth == depth and p.known == known) for known in range(depth + 1)]
         for depth in sorted({p.depth for p in mine})
     }
-    return RealResult(chosen, analyte, len({f.subject for f in any_of}), score(any_of, prior=True),
-                      {e: score(fs) for e, fs in later.items()}, table)  # fmt: skip
+    return RealResult(
+        chosen,
+        analyte,
+        len({f.subject for f in any_of}),
+        score(any_of, prior=True),
+        {e: score(fs) for e, fs in later.items()},
+        table,
+    )
 
 
 def real_figures(results: Sequence[RealResult]) -> dict[str, float]:

@@ -51,18 +51,28 @@ def load(chosen: RealSet, reference: Path) -> tuple[PatientModel, list[Subject]]
 
 
 def _phenobarbital(table: Iterable[Mapping[str, str]]) -> list[Row]:
-    return [{"ID": r["Subject"], "TIME": r["time"], "AMT": r["dose"], "DV": r["conc"], "WT": r["Wt"],
-             "APGR": r["Apgar"]} for r in table]  # fmt: skip
+    return [
+        {"ID": r["Subject"], "TIME": r["time"], "AMT": r["dose"], "DV": r["conc"], "WT": r["Wt"], "APGR": r["Apgar"]}
+        for r in table
+    ]
 
 
 def _quinidine(table: Iterable[Mapping[str, str]]) -> list[Row]:
     return [
-        {"ID": r["Subject"], "TIME": r["time"], "AMT": r["dose"], "DV": r["conc"], "SS": int(bool(r["interval"])),
-         "II": r["interval"], "WT": r["Weight"], "GLYCO": r["glyco"],
-         "low_creatinine_clearance": float(r["Creatinine"] == "< 50"),
-         "severe_heart_failure": float(r["Heart"] == "Severe")}
+        {
+            "ID": r["Subject"],
+            "TIME": r["time"],
+            "AMT": r["dose"],
+            "DV": r["conc"],
+            "SS": int(bool(r["interval"])),
+            "II": r["interval"],
+            "WT": r["Weight"],
+            "GLYCO": r["glyco"],
+            "low_creatinine_clearance": float(r["Creatinine"] == "< 50"),
+            "severe_heart_failure": float(r["Heart"] == "Severe"),
+        }
         for r in table
-    ]  # fmt: skip
+    ]
 
 
 def _theophylline(table: Iterable[Mapping[str, str]]) -> list[Row]:
@@ -78,8 +88,18 @@ def _theophylline(table: Iterable[Mapping[str, str]]) -> list[Row]:
 
 def _warfarin(table: Iterable[Mapping[str, str]]) -> list[Row]:
     names = {"cp": "warfarin", "pca": "prothrombin_complex_activity"}
-    return [{"ID": r["id"], "TIME": r["time"], "EVID": r["evid"], "DV": r["dv"], "ANALYTE": names[r["dvid"]],
-             "AMT": r["amt"] if float(r["evid"]) else "", "WT": r["wt"]} for r in table]  # fmt: skip
+    return [
+        {
+            "ID": r["id"],
+            "TIME": r["time"],
+            "EVID": r["evid"],
+            "DV": r["dv"],
+            "ANALYTE": names[r["dvid"]],
+            "AMT": r["amt"] if float(r["evid"]) else "",
+            "WT": r["wt"],
+        }
+        for r in table
+    ]
 
 
 def _mavoglurant(table: Iterable[Mapping[str, str]]) -> list[Row]:
@@ -98,8 +118,7 @@ def _vancomycin(table: Iterable[Mapping[str, str]]) -> list[Row]:
     rows: list[Row] = []
     dosed: set[str] = set()
     for r in table:
-        who = {"ID": r["ID"], "TIME": r["TIME"], "WT": r["WT"],
-               "creatinine_umol_l": float(r["SCR"]) * UMOL_L_PER_MG_DL}  # fmt: skip
+        who = {"ID": r["ID"], "TIME": r["TIME"], "WT": r["WT"], "creatinine_umol_l": float(r["SCR"]) * UMOL_L_PER_MG_DL}
         if r["EVID"] == "1" and float(r["DOSE"]) > 0.0:
             dosed.add(r["ID"])
             rows.append({**who, "EVID": 1, "AMT": r["DOSE"], "DUR": r["DUR"]})
@@ -112,30 +131,77 @@ def _vancomycin(table: Iterable[Mapping[str, str]]) -> list[Row]:
 
 _OWN_HALF: Final = "out-of-sample: every second subject, those whose readings the model file was not estimated from"
 SETS: Final[Sequence[RealSet]] = (
-    RealSet("phenobarbital", "Phenobarbital, 59 neonates", "mipd/real/nlme_Phenobarb.csv",
-            ModelChoice(poppk="phenobarbital_neonate"), "in-sample: population values estimated from these infants",
-            _phenobarbital),
-    RealSet("quinidine", "Quinidine, 136 men in hospital", "mipd/real/nlme_Quinidine.csv",
-            ModelChoice(poppk="quinidine_verme"), "in-sample: population values estimated from these men",
-            _quinidine, Reading(carry="forward")),
-    RealSet("theophylline", "Theophylline, 12 adults, population PK", "mipd/real/datasets_Theoph.csv",
-            ModelChoice(poppk="theophylline_oral"), "in-sample: population values estimated from these adults",
-            _theophylline),
-    RealSet("theophylline_pbpk", "Theophylline, 12 adults, whole-body PBPK", "mipd/real/datasets_Theoph.csv",
-            ModelChoice(drugs=("theophylline",)), "out-of-sample: the drug file was built without this set",
-            _theophylline),
-    RealSet("warfarin", "Warfarin and prothrombin complex activity, 32 adults", "mipd/real/nlmixr2data_warfarin.csv",
-            ModelChoice(poppk="warfarin_pkpd"), "in-sample: population values estimated from these adults", _warfarin),
-    RealSet("warfarin_half", "Warfarin and prothrombin complex activity, 16 of 32 adults",
-            "mipd/real/nlmixr2data_warfarin.csv", ModelChoice(poppk="warfarin_oreilly"), _OWN_HALF, _warfarin,
-            half=True),
-    RealSet("mavoglurant", "Mavoglurant by vein, 60 of 120 adults", "mipd/real/nlmixr2data_mavoglurant.csv",
-            ModelChoice(poppk="mavoglurant_iv"), _OWN_HALF, _mavoglurant, half=True),
-    RealSet("vancomycin_pediatric", "Vancomycin, every second of 214 children",
-            "mipd/real/PMcore_vancomycin_paediatric_214pts.csv",
-            ModelChoice(poppk="vancomycin_children"), _OWN_HALF, _vancomycin, Reading(carry="forward"), half=True),
-)  # fmt: skip
+    RealSet(
+        "phenobarbital",
+        "Phenobarbital, 59 neonates",
+        "mipd/real/nlme_Phenobarb.csv",
+        ModelChoice(poppk="phenobarbital_neonate"),
+        "in-sample: population values estimated from these infants",
+        _phenobarbital,
+    ),
+    RealSet(
+        "quinidine",
+        "Quinidine, 136 men in hospital",
+        "mipd/real/nlme_Quinidine.csv",
+        ModelChoice(poppk="quinidine_verme"),
+        "in-sample: population values estimated from these men",
+        _quinidine,
+        Reading(carry="forward"),
+    ),
+    RealSet(
+        "theophylline",
+        "Theophylline, 12 adults, population PK",
+        "mipd/real/datasets_Theoph.csv",
+        ModelChoice(poppk="theophylline_oral"),
+        "in-sample: population values estimated from these adults",
+        _theophylline,
+    ),
+    RealSet(
+        "theophylline_pbpk",
+        "Theophylline, 12 adults, whole-body PBPK",
+        "mipd/real/datasets_Theoph.csv",
+        ModelChoice(drugs=("theophylline",)),
+        "out-of-sample: the drug file was built without this set",
+        _theophylline,
+    ),
+    RealSet(
+        "warfarin",
+        "Warfarin and prothrombin complex activity, 32 adults",
+        "mipd/real/nlmixr2data_warfarin.csv",
+        ModelChoice(poppk="warfarin_pkpd"),
+        "in-sample: population values estimated from these adults",
+        _warfarin,
+    ),
+    RealSet(
+        "warfarin_half",
+        "Warfarin and prothrombin complex activity, 16 of 32 adults",
+        "mipd/real/nlmixr2data_warfarin.csv",
+        ModelChoice(poppk="warfarin_oreilly"),
+        _OWN_HALF,
+        _warfarin,
+        half=True,
+    ),
+    RealSet(
+        "mavoglurant",
+        "Mavoglurant by vein, 60 of 120 adults",
+        "mipd/real/nlmixr2data_mavoglurant.csv",
+        ModelChoice(poppk="mavoglurant_iv"),
+        _OWN_HALF,
+        _mavoglurant,
+        half=True,
+    ),
+    RealSet(
+        "vancomycin_pediatric",
+        "Vancomycin, every second of 214 children",
+        "mipd/real/PMcore_vancomycin_paediatric_214pts.csv",
+        ModelChoice(poppk="vancomycin_children"),
+        _OWN_HALF,
+        _vancomycin,
+        Reading(carry="forward"),
+        half=True,
+    ),
+)
 ABSENT: Final[Mapping[str, str]] = {
     "vancomycin_adult": "the reference folder holds no levels of adults on vancomycin: PMcore_vancomycin_9pts.csv is "
-    "nine of the 214 children (two of them of adult size), Pmetrics_ex_20pts.csv names no drug",
+    "nine of the 214 children (two of them of adult size), Pmetrics_ex_20pts.csv names no drug"
 }

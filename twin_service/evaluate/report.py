@@ -29,21 +29,32 @@ class Evaluation:
 
 
 def evaluate(
-    model: PatientModel, subjects: Sequence[Subject], estimator: Estimator = "moments", *, gate: float | None = None,
-    workers: int = 1, say: Callable[[str], None] = lambda line: None,
-) -> Evaluation:  # fmt: skip
+    model: PatientModel,
+    subjects: Sequence[Subject],
+    estimator: Estimator = "moments",
+    *,
+    gate: float | None = None,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> Evaluation:
     """One-step-ahead forecasts, residuals and predictive check of `model` on `subjects`.
 
     Raises Refusal where no subject has a reading. The same numbers whatever `workers` (processes) is.
     """
     kept = [s for s in subjects if len(s)]
     if not kept:
-        raise Refusal(RefusalCode.INVALID, "the table holds no reading of the model's observables",
-                      field="data", reason="NO_READINGS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "the table holds no reading of the model's observables",
+            field="data",
+            reason="NO_READINGS",
+        )
     each = shared_out(
-        lambda k: list(forecast_subject(model, kept[k], estimator, gate=gate)), len(kept), workers=workers,
+        lambda k: list(forecast_subject(model, kept[k], estimator, gate=gate)),
+        len(kept),
+        workers=workers,
         say=lambda done: say(f"{done} patients forecast"),
-    )  # fmt: skip
+    )
     forecasts = [f for found in each for f in found]
     say("residuals and predictive check")
     r = diagnostics.residuals(model, kept)

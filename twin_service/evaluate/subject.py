@@ -50,18 +50,25 @@ class Subject:
 
     def rows(self, pick: NDArray[np.intp]) -> Subject:
         return replace(
-            self, times_h=self.times_h[pick], values=self.values[pick],
-            analytes=tuple(self.analytes[int(k)] for k in pick), censoring=self.censoring[pick],
+            self,
+            times_h=self.times_h[pick],
+            values=self.values[pick],
+            analytes=tuple(self.analytes[int(k)] for k in pick),
+            censoring=self.censoring[pick],
             after_dose=self.after_dose[pick],
-        )  # fmt: skip
+        )
 
 
 def noise_of(model: PatientModel, analyte: str) -> Noise:
     """The assay's law as the estimators take it; counts are refused: they have no Gaussian scale."""
     law = model.observables[analyte].error
     if law.kind == "poisson":
-        raise Refusal(RefusalCode.UNSUPPORTED, f"{analyte} is a count; evaluate it with a twin",
-                      field="analyte", reason="COUNTS_UNSUPPORTED")  # fmt: skip
+        raise Refusal(
+            RefusalCode.UNSUPPORTED,
+            f"{analyte} is a count; evaluate it with a twin",
+            field="analyte",
+            reason="COUNTS_UNSUPPORTED",
+        )
     return Noise(law.kind, law.additive, law.proportional, law.power)
 
 
@@ -75,8 +82,9 @@ def _course(model: PatientModel, subject: Subject) -> tuple[Schedule, int]:
     until = float(subject.times_h[-1])
     s = subject.schedule
     changes = tuple(t for t in s.change_times_h if t <= until)
-    return Schedule(tuple(d for d in s.doses if d.time_h <= until), changes,
-                    tuple(t for t in s.reset_times_h if t <= until)), len(changes) + 1  # fmt: skip
+    return Schedule(
+        tuple(d for d in s.doses if d.time_h <= until), changes, tuple(t for t in s.reset_times_h if t <= until)
+    ), len(changes) + 1
 
 
 def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Predict:

@@ -118,8 +118,9 @@ def _condition(
     scale = rows.scaled(f)
     if not np.all(np.isfinite(scale.f)):
         # a log law cannot read a member that predicts nothing
-        return ensemble, kept_prior(ensemble.belief, "ensemble", len(keep),
-                                    Outcome(Verdict.NOT_FINITE, "a prediction is not positive")).report  # fmt: skip
+        return ensemble, kept_prior(
+            ensemble.belief, "ensemble", len(keep), Outcome(Verdict.NOT_FINITE, "a prediction is not positive")
+        ).report
     eta, z, R = ensemble.members, scale.f, scale.v.mean(axis=0)
     n = len(eta)
     A, Z = eta - eta.mean(axis=0), z - z.mean(axis=0)
@@ -144,9 +145,18 @@ def _condition(
     used[keep] = weight
     surprising[keep] = False if how.gate is None else nis > how.gate
     return Ensemble(members, ensemble.names), UpdateReport(
-        "ensemble", nan[0], nan[1], nan[2], nan[3], used, surprising, judge(surprising, nis), 1, 0.0,
+        "ensemble",
+        nan[0],
+        nan[1],
+        nan[2],
+        nan[3],
+        used,
+        surprising,
+        judge(surprising, nis),
+        1,
+        0.0,
         warnings=blank.warnings,
-    )  # fmt: skip
+    )
 
 
 def _trust(A: FloatArray, Z: FloatArray) -> FloatArray:

@@ -120,8 +120,9 @@ class Observed:
         f = np.asarray(f, dtype=np.float64)
         kind = self.noise[0].kind if self.noise else "normal"
         if kind != "power" and all(n.kind == kind for n in self.noise):
-            return _scaled(f, kind, np.array([n.additive for n in self.noise]),
-                           np.array([n.proportional for n in self.noise]))  # fmt: skip
+            return _scaled(
+                f, kind, np.array([n.additive for n in self.noise]), np.array([n.proportional for n in self.noise])
+            )
         parts = [scaled(f[..., j], law) for j, law in enumerate(self.noise)]
         return Scaled(*(np.stack(p, axis=-1) for p in zip(*parts, strict=True)))
 
@@ -173,8 +174,10 @@ def usable(observed: Observed, f: ArrayLike) -> Usable:
     if improper.any():
         warnings.append(f"{int(improper.sum())} zero or negative readings cannot be used with a logarithmic error law")
     if silent.any():
-        warnings.append(f"{int(silent.sum())} readings ignored: the model predicts exactly zero there "
-                        "(no dose before them), so they cannot be explained")  # fmt: skip
+        warnings.append(
+            f"{int(silent.sum())} readings ignored: the model predicts exactly zero there "
+            "(no dose before them), so they cannot be explained"
+        )
     if infinite.any():
         warnings.append(f"{int(infinite.sum())} readings are infinite or beyond any scale and were ignored")
     return Usable(~(missing | improper | silent | infinite), tuple(warnings))

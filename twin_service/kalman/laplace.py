@@ -250,9 +250,13 @@ def _curvature(problem: _Problem, point: _Point, weight: FloatArray) -> FloatArr
 
 
 def _report(
-    problem: _Problem, found: _Found, first: tuple[FloatArray, FloatArray], verdict: Outcome,
-    warnings: tuple[str, ...], gate: float | None,
-) -> UpdateReport:  # fmt: skip
+    problem: _Problem,
+    found: _Found,
+    first: tuple[FloatArray, FloatArray],
+    verdict: Outcome,
+    warnings: tuple[str, ...],
+    gate: float | None,
+) -> UpdateReport:
     """Scores against the forecast from the prior (linearized), spread over all readings."""
     keep, rows = problem.keep, problem.rows
     f, J = first
@@ -270,5 +274,18 @@ def _report(
     half_log_det = 0.5 * float(np.linalg.slogdet(found.point.hessian)[1])
     n_seen = int(np.sum(rows.censoring == SEEN))
     evidence = -0.5 * found.point.objective - half_log_det - 0.5 * n_seen * np.log(2.0 * np.pi)
-    return UpdateReport("laplace", out[0], out[1], out[2], out[3], weight, surprising, outcome, found.iterations,
-                        0.0, evidence, found.point.objective, warnings)  # fmt: skip
+    return UpdateReport(
+        "laplace",
+        out[0],
+        out[1],
+        out[2],
+        out[3],
+        weight,
+        surprising,
+        outcome,
+        found.iterations,
+        0.0,
+        evidence,
+        found.point.objective,
+        warnings,
+    )

@@ -57,9 +57,14 @@ def log_likelihood(predict: Predict, observed: Observed, eta: FloatArray) -> Flo
 
 
 def reference_posterior(
-    prior: Belief, predict: Predict, observed: Observed, *, rng: np.random.Generator, count: int = 4096,
+    prior: Belief,
+    predict: Predict,
+    observed: Observed,
+    *,
+    rng: np.random.Generator,
+    count: int = 4096,
     method: Literal["auto", "tempered"] = "auto",
-) -> Posterior:  # fmt: skip
+) -> Posterior:
     """The posterior of `prior` given `observed` by importance sampling; tempering where that fails.
 
     A proposal around one mode cannot know of another: ask for "tempered" where there may be several.
@@ -82,16 +87,21 @@ def reference_posterior(
     return _tempered(prior, predict, observed, rng, count)
 
 
-def log_evidence(prior: Belief, predict: Predict, observed: Observed, *, rng: np.random.Generator,
-                 count: int = 4096) -> float:  # fmt: skip
+def log_evidence(
+    prior: Belief, predict: Predict, observed: Observed, *, rng: np.random.Generator, count: int = 4096
+) -> float:
     """ln p(y) by the same importance sampling."""
     mode = laplace_update(prior, predict, observed, gate=None).belief
     nx = len(prior.mean)
     z = rng.standard_normal((count, nx)) / np.sqrt(rng.chisquare(FREEDOM, count) / FREEDOM)[:, None]
     eta = mode.mean + z @ mode.chol.T
-    log_q = (gammaln(0.5 * (FREEDOM + nx)) - gammaln(0.5 * FREEDOM) - 0.5 * nx * np.log(FREEDOM * np.pi)
-             - np.sum(np.log(np.diag(mode.chol)))
-             - 0.5 * (FREEDOM + nx) * np.log1p(np.sum(z**2, axis=1) / FREEDOM))  # fmt: skip
+    log_q = (
+        gammaln(0.5 * (FREEDOM + nx))
+        - gammaln(0.5 * FREEDOM)
+        - 0.5 * nx * np.log(FREEDOM * np.pi)
+        - np.sum(np.log(np.diag(mode.chol)))
+        - 0.5 * (FREEDOM + nx) * np.log1p(np.sum(z**2, axis=1) / FREEDOM)
+    )
     normal = -0.5 * nx * np.log(2.0 * np.pi) - np.sum(np.log(np.diag(prior.chol)))
     log_w = log_likelihood(predict, observed, eta) + _log_prior(prior, eta) + normal - log_q
     top = float(np.max(log_w))

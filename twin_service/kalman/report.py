@@ -54,8 +54,12 @@ class Update(NamedTuple):
 def kept_prior(belief: Belief, estimator: str, ny: int, outcome: Outcome, *, warnings: tuple[str, ...] = ()) -> Update:
     """The update that did not happen, and why."""
     nan = np.full(ny, np.nan)
-    return Update(belief, UpdateReport(estimator, nan, nan, nan, nan, np.zeros(ny), np.zeros(ny, dtype=bool),
-                                       outcome, 0, warnings=warnings))  # fmt: skip
+    return Update(
+        belief,
+        UpdateReport(
+            estimator, nan, nan, nan, nan, np.zeros(ny), np.zeros(ny, dtype=bool), outcome, 0, warnings=warnings
+        ),
+    )
 
 
 def tail_weight(nis: FloatArray, gate: float | None) -> FloatArray:
@@ -73,5 +77,8 @@ def judge(surprising: NDArray[np.bool_], nis: FloatArray, verdict: Outcome = OK)
     """SURPRISING where a reading lies beyond the gate and nothing worse happened."""
     if not verdict.ok or not surprising.any():
         return verdict
-    return Outcome(Verdict.SURPRISING, f"{int(surprising.sum())} of {len(nis)} readings, largest score "
-                   f"{float(np.nanmax(np.sqrt(nis))):.1f} standard deviations")  # fmt: skip
+    return Outcome(
+        Verdict.SURPRISING,
+        f"{int(surprising.sum())} of {len(nis)} readings, largest score "
+        f"{float(np.nanmax(np.sqrt(nis))):.1f} standard deviations",
+    )

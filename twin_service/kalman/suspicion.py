@@ -21,9 +21,11 @@ from twin_service.kalman.errors import Noise, scaled
 FloatArray = NDArray[np.float64]
 
 UNIT_FACTORS: Final[Mapping[str, float]] = {
-    "recorded a thousandfold too high": 1e3, "recorded a thousandfold too low": 1e-3,
-    "recorded tenfold too high": 10.0, "recorded tenfold too low": 0.1,
-}  # fmt: skip
+    "recorded a thousandfold too high": 1e3,
+    "recorded a thousandfold too low": 1e-3,
+    "recorded tenfold too high": 10.0,
+    "recorded tenfold too low": 0.1,
+}
 MISTAKE: Final = 0.01
 LIKELY: Final = 10.0
 

@@ -39,12 +39,7 @@ class _Line(NamedTuple):
 
 
 def unscented_update(
-    belief: Belief,
-    predict: Predict,
-    observed: Observed,
-    *,
-    gate: float | None = GATE,
-    iterations: int = ITERATIONS,
+    belief: Belief, predict: Predict, observed: Observed, *, gate: float | None = GATE, iterations: int = ITERATIONS
 ) -> Update:
     """The belief after `observed`, all of one instant or of several, stacked.
 
@@ -183,7 +178,16 @@ def _spread_out(
     nis = wide(score.nis, np.nan)
     verdict = OK if raised == 0.0 else Outcome(Verdict.RETRIED, "the covariance was raised to stay positive definite")
     return UpdateReport(
-        "unscented", wide(score.mean, np.nan), wide(score.sd, np.nan), wide(score.innovation, np.nan), nis,
-        wide(score.weight, 0.0), surprising, judge(surprising, nis[keep], verdict), passes, raised,
-        score.log_evidence, warnings=warnings,
-    )  # fmt: skip
+        "unscented",
+        wide(score.mean, np.nan),
+        wide(score.sd, np.nan),
+        wide(score.innovation, np.nan),
+        nis,
+        wide(score.weight, 0.0),
+        surprising,
+        judge(surprising, nis[keep], verdict),
+        passes,
+        raised,
+        score.log_evidence,
+        warnings=warnings,
+    )

@@ -106,9 +106,7 @@ def narrowed(covariate: Covariate, domain: Mapping[str, Span]) -> Covariate:
     if span.refuses:
         return replace(covariate, low=max(covariate.low, span.low), high=min(covariate.high, span.high))
     return replace(
-        covariate,
-        caution_low=max(covariate.caution_low, span.low),
-        caution_high=min(covariate.caution_high, span.high),
+        covariate, caution_low=max(covariate.caution_low, span.low), caution_high=min(covariate.caution_high, span.high)
     )
 
 

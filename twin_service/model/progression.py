@@ -77,8 +77,9 @@ class Progression:
 
 def progression_model(progression: Progression) -> PatientModel:
     """The patient model that forecasts `progression.analyte` and is assimilated like any other."""
-    return compose(f"progression_{progression.analyte}", {ALIAS: progression_block(progression)},
-                   version=progression.version)  # fmt: skip
+    return compose(
+        f"progression_{progression.analyte}", {ALIAS: progression_block(progression)}, version=progression.version
+    )
 
 
 def progression_block(progression: Progression) -> Block:

@@ -41,8 +41,9 @@ def _run(name: str, dataset: str, dose_mg: float, lines: list[dict[str, str]]) -
     c = np.array([float(r["value"]) * PER_LITER[r["unit"]] for r in lines])
     order = np.argsort(t)
     treatment = Treatment(name, "iv", dose_mg, duration_h=INFUSION_H)
-    study = ObservedStudy(dataset, dataset.split("_")[0], name, (treatment,), {"weight_kg": USUAL_KG}, {}, t[order],
-                          c[order], 1.0)  # fmt: skip
+    study = ObservedStudy(
+        dataset, dataset.split("_")[0], name, (treatment,), {"weight_kg": USUAL_KG}, {}, t[order], c[order], 1.0
+    )
     model = compose("antibody", {"body": build_antibody(name)})
     entry = next(r for r in model.routes if r.route == "iv")
     dense = np.unique(np.concatenate([study.times_h, np.linspace(0.0, t.max(), 200)]))
@@ -71,7 +72,8 @@ def _check(name: str, check: Mapping[str, Any]) -> list[StudyFinding]:
     dose = Dose(0.0, entry.input, mg * entry.units_per_mg, treatment.duration_h)
     got = observe(Course(model, model.values(person), Schedule((dose,))), name, check["window_h"], treatment)
     return [
-        StudyFinding(name, check["study"], measure, float(want["value"]), got[measure], float(want["fold"]),
-                     check["source"])
+        StudyFinding(
+            name, check["study"], measure, float(want["value"]), got[measure], float(want["fold"]), check["source"]
+        )
         for measure, want in check["expect"].items()
-    ]  # fmt: skip
+    ]

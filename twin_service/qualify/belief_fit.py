@@ -42,16 +42,21 @@ def predicted(model: PatientModel, course: Course, eta: Floats, readings: Sequen
 
 
 def posterior(
-    model: PatientModel, course: Course, readings: Sequence[tuple[float, str, float]], *,
-    prior: Belief | None = None, errors: Mapping[str, ErrorLaw] | None = None,
-) -> Belief:  # fmt: skip
+    model: PatientModel,
+    course: Course,
+    readings: Sequence[tuple[float, str, float]],
+    *,
+    prior: Belief | None = None,
+    errors: Mapping[str, ErrorLaw] | None = None,
+) -> Belief:
     """The belief after `readings`; the prior where there are none."""
     before = prior or prior_of(model)
     if not readings:
         return before
     laws = [(errors or {}).get(a, model.observables[a].error) for _, a, _ in readings]
-    seen = Observed.create([v for _, _, v in readings],
-                           [Noise(e.kind, e.additive, e.proportional, e.power) for e in laws])  # fmt: skip
+    seen = Observed.create(
+        [v for _, _, v in readings], [Noise(e.kind, e.additive, e.proportional, e.power) for e in laws]
+    )
     return laplace_update(before, lambda eta: predicted(model, course, eta, readings), seen).belief
 
 

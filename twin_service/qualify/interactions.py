@@ -45,8 +45,17 @@ USUAL_MG = {
 }
 LONG = {"desipramine": 96.0, "digoxin": 96.0, "carbamazepine": 96.0, "fluvoxamine": 72.0, "alprazolam": 72.0}
 # Pharmacogenetic groups change the ratio; rows of such groups say so at the end of their grouping.
-GENOTYPES = {"_PM": 0.0, "_IM": 0.25, "_NM": 1.0, "_fastNM": 1.5, "_AS0": 0.0, "_AS0.5": 0.25, "_AS1": 0.5,
-             "_AS1.25": 0.625, "_AS2": 1.0}  # fmt: skip
+GENOTYPES = {
+    "_PM": 0.0,
+    "_IM": 0.25,
+    "_NM": 1.0,
+    "_fastNM": 1.5,
+    "_AS0": 0.0,
+    "_AS0.5": 0.25,
+    "_AS1": 0.5,
+    "_AS1.25": 0.625,
+    "_AS2": 1.0,
+}
 # Jung 2020 (PubMed 33245517) compares carriers of two, one and no CYP2D6*10:
 # beside its group of score 1.25 (*wt/*10) the group called "AS0" is *10/*10, score 0.5 (CPIC), not a poor metabolizer.
 GENOTYPES_OF_STUDY = {"Jung 2020": {"_AS0": 0.25}}

@@ -134,9 +134,11 @@ def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Lib
     if is_antibody(drug):
         if others:
             raise Refusal(
-                RefusalCode.INVALID, f"{_id_of(drug)} is an antibody: it is predicted alone", field="with",
+                RefusalCode.INVALID,
+                f"{_id_of(drug)} is an antibody: it is predicted alone",
+                field="with",
                 reason="ANTIBODY_ALONE",
-            )  # fmt: skip
+            )
         block: Block = build_antibody(path if path.suffix == ".toml" else str(drug))
         return Setting(compose("predict", {"body": block}), block.routes[0].drug, None, library)
     library = own_library(library, [path, *(Path(n) for n, _ in others)])
@@ -160,9 +162,11 @@ def _levels(
     for organ in organs:
         if organ not in known:
             raise Refusal(
-                RefusalCode.INVALID, f"organ {organ!r} is unknown; known: {', '.join(known) or 'none'}",
-                field="organ", reason="UNKNOWN_ORGAN",
-            )  # fmt: skip
+                RefusalCode.INVALID,
+                f"organ {organ!r} is unknown; known: {', '.join(known) or 'none'}",
+                field="organ",
+                reason="UNKNOWN_ORGAN",
+            )
     solution = simulate(setting.model.system, rows, schedule_of(setting.model, names), grid)
     if not solution.ok:
         failed = next(o for o in solution.outcomes if not o.ok)

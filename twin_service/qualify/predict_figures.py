@@ -15,11 +15,28 @@ from twin_service.model.pbpk.record import PARTITION_METHODS, DrugRecord
 from twin_service.qualify.predict_plan import Floats, Plan
 
 UNITS = {
-    "auc_mg_h_l": "mg h/L", "auc_inf_mg_h_l": "mg h/L", "cmax_mg_l": "mg/L", "tmax_h": "h", "ctrough_mg_l": "mg/L",
-    "thalf_h": "h", "cl_f_l_h": "L/h", "accumulation": "1", "f": "1", "fa": "1", "fg": "1", "fh": "1",
-    "clearance_l_h": "L/h", "vss_l_kg": "L/kg", "blood_plasma_ratio": "1", "fraction_unbound": "1",
-    "weight_kg": "kg", "height_cm": "cm", "gfr_ml_min": "mL/min", "auc_ratio": "1", "cmax_ratio": "1",
-}  # fmt: skip
+    "auc_mg_h_l": "mg h/L",
+    "auc_inf_mg_h_l": "mg h/L",
+    "cmax_mg_l": "mg/L",
+    "tmax_h": "h",
+    "ctrough_mg_l": "mg/L",
+    "thalf_h": "h",
+    "cl_f_l_h": "L/h",
+    "accumulation": "1",
+    "f": "1",
+    "fa": "1",
+    "fg": "1",
+    "fh": "1",
+    "clearance_l_h": "L/h",
+    "vss_l_kg": "L/kg",
+    "blood_plasma_ratio": "1",
+    "fraction_unbound": "1",
+    "weight_kg": "kg",
+    "height_cm": "cm",
+    "gfr_ml_min": "mL/min",
+    "auc_ratio": "1",
+    "cmax_ratio": "1",
+}
 # A half-life is read where a study's assay sees the decline: from a quarter of the peak down to a fortieth.
 FROM, TO = 0.25, 0.025
 
@@ -73,10 +90,15 @@ def _exposure(t: Floats, c: Floats, plan: Plan) -> Exposure:
     dose = plan.taken()[-1][1]
     over = whole if np.isfinite(whole) else area
     return Exposure(
-        area, float(cs[peak]), float(ts[peak] - last), float(cs[-1]),
-        float(np.log(2.0) / slope) if slope > 0 else float("nan"), whole, dose / over if over > 0 else float("nan"),
+        area,
+        float(cs[peak]),
+        float(ts[peak] - last),
+        float(cs[-1]),
+        float(np.log(2.0) / slope) if slope > 0 else float("nan"),
+        whole,
+        dose / over if over > 0 else float("nan"),
         accumulated,
-    )  # fmt: skip
+    )
 
 
 def _slope(t: Floats, c: Floats) -> float:
@@ -110,8 +132,9 @@ def volumes_by_method(record: DrugRecord, library: Library) -> dict[str, float]:
     species = library.species["human"]
     body = reference_body(species)
     plain = replace(record, vss_l_kg=None, kp_scalar=1.0, kp={})
-    return {m: disposition(replace(plain, method=m), species, body, body).vss_l / body.weight_kg
-            for m in PARTITION_METHODS}  # fmt: skip
+    return {
+        m: disposition(replace(plain, method=m), species, body, body).vss_l / body.weight_kg for m in PARTITION_METHODS
+    }
 
 
 def volume_doubt(record: DrugRecord, volumes: Mapping[str, float]) -> list[str]:
@@ -119,8 +142,10 @@ def volume_doubt(record: DrugRecord, volumes: Mapping[str, float]) -> list[str]:
     if record.vss_l_kg is not None or record.kp_scalar != 1.0:
         return []
     span = ", ".join(f"{m} {v:.2g}" for m, v in sorted(volumes.items(), key=lambda x: x[1]))
-    return [f"{record.title}: Vss from structure, L/kg: {span}; it uses {record.method}. Where one is known, set "
-            "distribution.vss"]  # fmt: skip
+    return [
+        f"{record.title}: Vss from structure, L/kg: {span}; it uses {record.method}. Where one is known, set "
+        "distribution.vss"
+    ]
 
 
 def disposition_figures(record: DrugRecord, library: Library, person: Mapping[str, float]) -> dict[str, float]:

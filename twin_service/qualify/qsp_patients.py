@@ -55,8 +55,9 @@ def tumor_figures(path: Path) -> dict[str, float]:
     """Error of ln size at the third scan after the first two, over that before any scan; and the share of those scans
     inside the 90 % band. The population is learned from the other three quarters of the patients.
     """
-    model = compose("tumor", {"t": build_block("tumor_claret_constant"), "on": constant_block(1.0, "1")},
-                    {"t.exposure": "on.level"})  # fmt: skip
+    model = compose(
+        "tumor", {"t": build_block("tumor_claret_constant"), "on": constant_block(1.0, "1")}, {"t.exposure": "on.level"}
+    )
     courses = [c for c in _tumor_courses(path) if len(c.readings) >= 3]
     before: list[float] = []
     after: list[float] = []
@@ -69,8 +70,7 @@ def tumor_figures(path: Path) -> dict[str, float]:
             after.append(a)
             bands.append(inside)
     low, high, truth = np.array(bands).T
-    return {"qsp.tumor_error_ratio": _rms(after) / _rms(before),
-            "qsp.tumor_coverage90": inside_share(low, high, truth)}  # fmt: skip
+    return {"qsp.tumor_error_ratio": _rms(after) / _rms(before), "qsp.tumor_coverage90": inside_share(low, high, truth)}
 
 
 def learn(model: PatientModel, courses: Sequence[Course]) -> Learned:
@@ -145,5 +145,3 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def _rms(errors: Sequence[float]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
-
-

@@ -36,8 +36,10 @@ def block_rows(findings: Sequence[CheckFinding]) -> list[BlockRow]:
 def table_lines(rows: Sequence[BlockRow]) -> list[str]:
     """The table as text."""
     head = f"{'block':38s} {'checks':>6s} {'held':>6s} {'worst error':>12s} {'of tolerance':>13s}"
-    return [head, *(f"{r.block:38s} {r.checks:6d} {r.held:6d} {r.worst_error:12.2e} {r.worst_of_tolerance:13.3f}"
-                    for r in rows)]  # fmt: skip
+    return [
+        head,
+        *(f"{r.block:38s} {r.checks:6d} {r.held:6d} {r.worst_error:12.2e} {r.worst_of_tolerance:13.3f}" for r in rows),
+    ]
 
 
 def write_qsp_report(findings: Sequence[CheckFinding], figures: Mapping[str, float], folder: Path) -> Path:
@@ -45,12 +47,29 @@ def write_qsp_report(findings: Sequence[CheckFinding], figures: Mapping[str, flo
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "qsp.html"
     numbers = _table(("figure", "value"), [(k, f"{v:.4g}") for k, v in figures.items()])
-    blocks = _table(("block", "checks", "held", "worst error", "of its tolerance"),
-                    [(r.block, str(r.checks), str(r.held), f"{r.worst_error:.2e}", f"{r.worst_of_tolerance:.3f}")
-                     for r in block_rows(findings)])  # fmt: skip
-    checks = _table(("check", "measure", "kind", "expected", "got", "error", "tolerance", "source"),
-                    [(f"{f.block}: {f.check}", f.measure, f.rung, f"{f.expected:.6g}", f"{f.got:.6g}", f"{f.error:.1e}",
-                      f"{f.tolerance:.1e}", f.source) for f in findings])  # fmt: skip
+    blocks = _table(
+        ("block", "checks", "held", "worst error", "of its tolerance"),
+        [
+            (r.block, str(r.checks), str(r.held), f"{r.worst_error:.2e}", f"{r.worst_of_tolerance:.3f}")
+            for r in block_rows(findings)
+        ],
+    )
+    checks = _table(
+        ("check", "measure", "kind", "expected", "got", "error", "tolerance", "source"),
+        [
+            (
+                f"{f.block}: {f.check}",
+                f.measure,
+                f.rung,
+                f"{f.expected:.6g}",
+                f"{f.got:.6g}",
+                f"{f.error:.1e}",
+                f"{f.tolerance:.1e}",
+                f.source,
+            )
+            for f in findings
+        ],
+    )
     page.write_text(
         f"<!doctype html><meta charset='utf-8'><title>QSP qualification</title><style>{STYLE}</style>"
         f"<h1>QSP qualification</h1><h2>Figures</h2>{numbers}<h2>Blocks</h2><p>An error is relative unless the check "

@@ -59,8 +59,9 @@ def inr_figures(rng: np.random.Generator) -> dict[str, float]:
     eta = _effects(model, PATIENTS, rng)
     people = [_warfarin_person(rng) for _ in range(PATIENTS)]
     guided = [_guided_inr(model, people[i], eta[i], rng) for i in range(PATIENTS)]
-    fixed = [_inr(model, p, e[None], _daily([5.0] * LAST_DAY), [LAST_DAY])[0, 0]
-             for p, e in zip(people, eta, strict=True)]  # fmt: skip
+    fixed = [
+        _inr(model, p, e[None], _daily([5.0] * LAST_DAY), [LAST_DAY])[0, 0] for p, e in zip(people, eta, strict=True)
+    ]
     return {"qsp.inr_in_range_share": _in_range(guided), "qsp.inr_fixed_share": _in_range(fixed)}
 
 

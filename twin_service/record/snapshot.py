@@ -67,6 +67,4 @@ def from_bytes(data: bytes) -> Snapshot:
     with np.load(io.BytesIO(body), allow_pickle=False) as z:
         later = {n: z[n] for n in ("footing_mean", "footing_chol", "shape_points", "shape_weights") if n in z.files}
         footing_us = int(z["footing_us"]) if "footing_us" in z.files else 0
-        return Snapshot(
-            int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], footing_us, **later
-        )
+        return Snapshot(int(z["time_us"]), str(z["prefix"]), str(z["model"]), z["mean"], z["chol"], footing_us, **later)

@@ -11,15 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from twin_service.record.events import (
-    Correction,
-    DoseGiven,
-    Event,
-    ImageMeasured,
-    LabMeasured,
-    Retraction,
-    to_json,
-)
+from twin_service.record.events import Correction, DoseGiven, Event, ImageMeasured, LabMeasured, Retraction, to_json
 
 
 def order_key(event: Event) -> tuple[int, int, str]:

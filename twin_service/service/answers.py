@@ -138,8 +138,9 @@ def observations(view: View, start_h: float, end_h: float) -> list[twin_pb2.Obse
         p, hour = event.payload, view.folded.course.hours(event.time_us)
         if not isinstance(p, LabMeasured | ImageMeasured) or not start_h <= hour <= end_h:
             continue
-        point = twin_pb2.ObservedPoint(event_id=event.id, analyte=p.analyte, time_h=hour,
-                                       value=quantity(p.value, p.unit))  # fmt: skip
+        point = twin_pb2.ObservedPoint(
+            event_id=event.id, analyte=p.analyte, time_h=hour, value=quantity(p.value, p.unit)
+        )
         if isinstance(p, LabMeasured):
             point.censoring = translate.censoring_out(p.censoring)
         else:
@@ -168,10 +169,14 @@ def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
     """One endpoint by name, with its grade and whether it counts as serious."""
     e = found.endpoint
     return simulation_pb2.EndpointProbability(
-        endpoint=e.id, title=e.title, probability=number(found.probability), harmful=e.harmful,
-        threshold=quantity(e.threshold, "1" if e.relative_to_baseline else e.unit), grade=e.grade,
+        endpoint=e.id,
+        title=e.title,
+        probability=number(found.probability),
+        harmful=e.harmful,
+        threshold=quantity(e.threshold, "1" if e.relative_to_baseline else e.unit),
+        grade=e.grade,
         serious=e.harmful and e.serious,
-    )  # fmt: skip
+    )
 
 
 def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
@@ -198,8 +203,9 @@ def number(value: float) -> float:
 
 def _attained(found: Attained, units: dict[str, str]) -> simulation_pb2.TargetAttainment:
     metric = Band(found.mean, 0.0, found.q05, found.q50, found.q95)
-    wire = simulation_pb2.TargetAttainment(target=found.target.name, probability=number(found.probability),
-                                           unit=units[found.target.name])  # fmt: skip
+    wire = simulation_pb2.TargetAttainment(
+        target=found.target.name, probability=number(found.probability), unit=units[found.target.name]
+    )
     told = spread(metric)
     if told is not None:
         wire.metric.CopyFrom(told)
@@ -213,8 +219,12 @@ def _regimen(found: Regimen) -> simulation_pb2.Regimen:
 
 def _doses(d: PlannedDoses) -> simulation_pb2.PlannedDoses:
     wire = simulation_pb2.PlannedDoses(drug=d.drug, route=d.route, amount=quantity(d.amount_mg, "mg"), count=d.count)
-    for name, value, unit in (("interval", d.interval_h, "h"), ("duration", d.duration_h, "h"),
-                              ("delay", d.delay_h, "h"), ("loading", d.loading_mg, "mg")):  # fmt: skip
+    for name, value, unit in (
+        ("interval", d.interval_h, "h"),
+        ("duration", d.duration_h, "h"),
+        ("delay", d.delay_h, "h"),
+        ("loading", d.loading_mg, "mg"),
+    ):
         if value > 0:
             getattr(wire, name).CopyFrom(quantity(value, unit))
     return wire

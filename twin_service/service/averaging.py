@@ -21,19 +21,27 @@ def average_models(
     """Weights of the models and, where plans are given, their futures under the mixture."""
     for i, spec in enumerate(request.models):
         person.build(spec, f"models[{i}]")
-    found = average(view.person, view.timeline, [person.choice(m) for m in request.models],
-                    list(request.prior_weights), deadline=calls.current().deadline)  # fmt: skip
+    found = average(
+        view.person,
+        view.timeline,
+        [person.choice(m) for m in request.models],
+        list(request.prior_weights),
+        deadline=calls.current().deadline,
+    )
     response = simulation_pb2.AverageModelsResponse(
         models=[
             simulation_pb2.ModelWeight(
-                model=spec, weight=c.weight, log_evidence=answers.number(c.log_evidence),
-                rrmse=answers.number(c.rrmse), left_out=c.left_out,
+                model=spec,
+                weight=c.weight,
+                log_evidence=answers.number(c.log_evidence),
+                rrmse=answers.number(c.rrmse),
+                left_out=c.left_out,
             )
             for spec, c in zip(request.models, found.candidates, strict=True)
         ],
         readings=found.readings,
         basis=futures.basis(rooms, request, row, view),
-    )  # fmt: skip
+    )
     response.basis.assumptions.append("one of the models named is right, and simultaneous readings are independent")
     for c in found.kept:
         assert c.folded is not None
@@ -54,10 +62,15 @@ def _what_ifs(
     analytes = list(request.analytes) or _recorded(found)
     try:
         futures_of = averaged_what_if(
-            found, futures.regimens_of(request.what_ifs, rooms.settings), start_h=start_h, horizon_h=horizon_h,
-            analytes=analytes, targets=targets, members=members_of(request.members, rooms.settings),
+            found,
+            futures.regimens_of(request.what_ifs, rooms.settings),
+            start_h=start_h,
+            horizon_h=horizon_h,
+            analytes=analytes,
+            targets=targets,
+            members=members_of(request.members, rooms.settings),
             deadline=calls.current().deadline,
-        )  # fmt: skip
+        )
     except Refusal as refusal:
         raise futures.rooted(refusal, "what_ifs") from None
     origin_us = view.folded.course.start_us + round(start_h * 3.6e9)

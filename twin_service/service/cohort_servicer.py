@@ -50,8 +50,9 @@ class CohortServicer(cohort_pb2_grpc.CohortServiceServicer):
         if request.HasField("timeout"):
             seconds = request.timeout.ToTimedelta().total_seconds()
             if seconds < 0:
-                raise Refusal(RefusalCode.INVALID, "expected a wait of 0 s or more", field="timeout",
-                              reason="BAD_TIMEOUT")  # fmt: skip
+                raise Refusal(
+                    RefusalCode.INVALID, "expected a wait of 0 s or more", field="timeout", reason="BAD_TIMEOUT"
+                )
             deadline = Deadline(min(seconds, max(0.0, call.deadline.remaining_s - ANSWER_S)))
         row = self._rooms.operations.wait(key, deadline)
         return cohort_pb2.WaitOperationResponse(operation=self._told(key[0], row))

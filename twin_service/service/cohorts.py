@@ -45,8 +45,12 @@ def generate(rooms: Rooms, request: Any, tenant: str) -> cohort_pb2.GeneratePopu
     population = _population(request)
     _matches(request.matches, population.model)
     if request.matches and request.size > MATCHED_MAX:
-        raise Refusal(RefusalCode.TOO_MUCH, f"{request.size} people; at most {MATCHED_MAX} can be weighted to match",
-                      field="size", reason="TOO_MANY_MEMBERS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"{request.size} people; at most {MATCHED_MAX} can be weighted to match",
+            field="size",
+            reason="TOO_MANY_MEMBERS",
+        )
 
     def respond(row: OperationRow) -> cohort_pb2.GeneratePopulationResponse:
         name = f"tenants/{tenant}/populations/{row.operation}"
@@ -80,8 +84,9 @@ def work_generate(rooms: Rooms, row: OperationRow, deadline: Deadline, tell: Tel
         found = matching_weights(population, _matches(request.matches, population.model), deadline=deadline, tell=tell)
         weights, size = found.weights, found.ess
         remark = "" if found.outcome.ok else str(found.outcome)
-    kept = PopulationRow(row.tenant, row.operation, row.request, weights.astype("<f8").tobytes(), size, remark,
-                         row.created_us)  # fmt: skip
+    kept = PopulationRow(
+        row.tenant, row.operation, row.request, weights.astype("<f8").tobytes(), size, remark, row.created_us
+    )
 
     def keep(connection: Connection) -> None:
         insert_population(connection, kept)
@@ -96,16 +101,22 @@ def work_simulate(rooms: Rooms, row: OperationRow, deadline: Deadline, tell: Tel
     targets, target_units = targets_of(request.targets, population.model)
     weights = np.frombuffer(stored.weights, dtype="<f8") if stored.weights else None
     found = simulate_population(
-        population, futures.regimens_of(request.regimens, rooms.settings, "regimens"),
-        horizon_h=_horizon(request, rooms), targets=targets, outputs=list(request.outputs), weights=weights,
-        threads=rooms.settings.operation_threads, deadline=deadline, tell=tell,
-    )  # fmt: skip
+        population,
+        futures.regimens_of(request.regimens, rooms.settings, "regimens"),
+        horizon_h=_horizon(request, rooms),
+        targets=targets,
+        outputs=list(request.outputs),
+        weights=weights,
+        threads=rooms.settings.operation_threads,
+        deadline=deadline,
+        tell=tell,
+    )
     response = cohort_pb2.GetPopulationResultResponse(
         what_ifs=[answers.what_if(w, 0, target_units) for w in found],
         members=population.size,
         effective_sample_size=stored.effective_size,
         basis=_basis(population, stored, row),
-    )  # fmt: skip
+    )
     return Finished(response.SerializeToString(deterministic=True))
 
 
@@ -113,22 +124,34 @@ def result(rooms: Rooms, name: str, tenant: str) -> cohort_pb2.GetPopulationResu
     """What a finished simulation found. Raises Refusal for one that is not done, failed or is of another kind."""
     row = rooms.operations.find((tenant, _id(name, tenant, "operations", "operation")))
     if row.kind != SIMULATE:
-        raise Refusal(RefusalCode.INVALID, f"this operation is {row.kind}; it has no result of its own",
-                      field="operation", reason="NO_RESULT")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"this operation is {row.kind}; it has no result of its own",
+            field="operation",
+            reason="NO_RESULT",
+        )
     if row.state != DONE:
         said = row.error_message or "wait for it with WaitOperation"
-        raise Refusal(RefusalCode.PRECONDITION, f"the operation is {row.state}: {said}", field="operation",
-                      reason="OPERATION_NOT_DONE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"the operation is {row.state}: {said}",
+            field="operation",
+            reason="OPERATION_NOT_DONE",
+        )
     found: cohort_pb2.GetPopulationResultResponse = cohort_pb2.GetPopulationResultResponse.FromString(row.response)
     return found
 
 
 def operation(row: OperationRow, share: float) -> common_pb2.Operation:
     wire = common_pb2.Operation(
-        name=f"tenants/{row.tenant}/operations/{row.operation}", kind=row.kind, done=row.state != WAITING,
-        progress=1.0 if row.state == DONE else share, create_time=translate.stamp(row.created_us),
-        error_code=row.error_code, error_message=row.error_message,
-    )  # fmt: skip
+        name=f"tenants/{row.tenant}/operations/{row.operation}",
+        kind=row.kind,
+        done=row.state != WAITING,
+        progress=1.0 if row.state == DONE else share,
+        create_time=translate.stamp(row.created_us),
+        error_code=row.error_code,
+        error_message=row.error_message,
+    )
     if row.ended_us:
         wire.end_time.CopyFrom(translate.stamp(row.ended_us))
     return wire
@@ -149,8 +172,18 @@ def _accept(
     waiting = rooms.operations.waiting
     if waiting >= rooms.settings.operations_waiting_max:
         raise Refusal(RefusalCode.TOO_MUCH, f"{waiting} operations wait; try again later", reason="OVERLOADED")
-    made = OperationRow(tenant, str(uuid.uuid4()), kind, WAITING, request.SerializeToString(deterministic=True), b"", 0,
-                        "", calls.current().now_us, 0)  # fmt: skip
+    made = OperationRow(
+        tenant,
+        str(uuid.uuid4()),
+        kind,
+        WAITING,
+        request.SerializeToString(deterministic=True),
+        b"",
+        0,
+        "",
+        calls.current().now_us,
+        0,
+    )
 
     def work(connection: Connection) -> R:
         insert_operation(connection, made)
@@ -205,12 +238,18 @@ def _matches(given: Any, model: PatientModel) -> list[Match]:
         unit = model.system.outputs[model.system.output_index[output]].unit
         known = units.analytes().get(m.output)
         mass = known.molar_mass if known else None
-        mean, sd = (units.convert(q.value, q.unit, unit, molar_mass=mass, path=f"matches[{i}].{field}")
-                    for field, q in (("mean", m.mean), ("sd", m.sd)))  # fmt: skip
+        mean, sd = (
+            units.convert(q.value, q.unit, unit, molar_mass=mass, path=f"matches[{i}].{field}")
+            for field, q in (("mean", m.mean), ("sd", m.sd))
+        )
         hours = units.hours(m.time.value, m.time.unit, path=f"matches[{i}].time") if m.HasField("time") else 0.0
         if not sd > 0.0 or hours < 0.0:
-            raise Refusal(RefusalCode.INVALID, "expected a positive sd and a time at or after the start",
-                          field=f"matches[{i}].sd", reason="BAD_MATCH")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "expected a positive sd and a time at or after the start",
+                field=f"matches[{i}].sd",
+                reason="BAD_MATCH",
+            )
         found.append(Match(m.output, hours, mean, sd))
     return found
 
@@ -218,8 +257,12 @@ def _matches(given: Any, model: PatientModel) -> list[Match]:
 def _horizon(request: Any, rooms: Rooms) -> float:
     hours = units.hours(request.horizon.value, request.horizon.unit, path="horizon")
     if not 0 < hours <= rooms.settings.horizon_max_h:
-        raise Refusal(RefusalCode.OUT_OF_RANGE, f"{hours:g} h; expected more than 0 and at most "
-                      f"{rooms.settings.horizon_max_h:g} h", field="horizon.value", reason="BAD_HORIZON")  # fmt: skip
+        raise Refusal(
+            RefusalCode.OUT_OF_RANGE,
+            f"{hours:g} h; expected more than 0 and at most {rooms.settings.horizon_max_h:g} h",
+            field="horizon.value",
+            reason="BAD_HORIZON",
+        )
     return hours
 
 
@@ -229,11 +272,17 @@ def _basis(population: Population, stored: PopulationRow, row: OperationRow) -> 
     model = population.model
     assumed = ["characteristics are drawn independently of each other", "everyone takes every dose as planned"]
     return common_pb2.Basis(
-        model_id=model.id, model_version=model.version, model_digest=model.digest,
-        library_versions=model.block_versions, members=population.size, assumptions=assumed,
-        warnings=[stored.remark] if stored.remark else [], software_version=SOFTWARE_VERSION,
-        software_digest=software_digest(), computed_time=translate.stamp(row.created_us),
-    )  # fmt: skip
+        model_id=model.id,
+        model_version=model.version,
+        model_digest=model.digest,
+        library_versions=model.block_versions,
+        members=population.size,
+        assumptions=assumed,
+        warnings=[stored.remark] if stored.remark else [],
+        software_version=SOFTWARE_VERSION,
+        software_digest=software_digest(),
+        computed_time=translate.stamp(row.created_us),
+    )
 
 
 def _id(name: str, tenant: str, kind: str, field: str) -> str:

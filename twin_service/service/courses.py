@@ -53,9 +53,10 @@ def get_trajectory(
     response = twin_pb2.GetTrajectoryResponse(
         bands=answers.bands(found, view.folded.course.start_us),
         observations=answers.observations(view, times[0], times[-1]),
-        basis=answers.basis(row, view, now_us=calls.current().now_us, members=members,
-                            assumptions=("no doses but the recorded ones",)),
-    )  # fmt: skip
+        basis=answers.basis(
+            row, view, now_us=calls.current().now_us, members=members, assumptions=("no doses but the recorded ones",)
+        ),
+    )
     response.basis.verdict.CopyFrom(answers.verdict(found.outcome))
     return response
 
@@ -67,8 +68,12 @@ def list_forecasts(rooms: Rooms, request: twin_pb2.ListForecastsRequest) -> twin
     known = set(view.folded.model.observables)
     for i, analyte in enumerate(request.analytes):
         if analyte not in known:
-            raise Refusal(RefusalCode.INVALID, f"this twin's model does not predict {analyte!r}; it predicts "
-                          f"{', '.join(sorted(known))}", field=f"analytes[{i}]", reason="NO_SUCH_OUTPUT")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"this twin's model does not predict {analyte!r}; it predicts {', '.join(sorted(known))}",
+                field=f"analytes[{i}]",
+                reason="NO_SUCH_OUTPUT",
+            )
     chosen = [f for f in view.folded.forecasts if not wanted or f.sample.analyte in wanted]
     question = ("forecasts", str(name), tuple(request.analytes))
     size = paging.page_size(request.page_size, rooms.settings)
@@ -85,8 +90,12 @@ def list_forecasts(rooms: Rooms, request: twin_pb2.ListForecastsRequest) -> twin
 def members_of(asked: int, settings: Settings) -> int:
     """Belief members of an answer; raises Refusal above the limit."""
     if asked > settings.members_max:
-        raise Refusal(RefusalCode.OUT_OF_RANGE, f"{asked} members; at most {settings.members_max}", field="members",
-                      reason="TOO_MANY_MEMBERS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.OUT_OF_RANGE,
+            f"{asked} members; at most {settings.members_max}",
+            field="members",
+            reason="TOO_MANY_MEMBERS",
+        )
     return max(asked, 8) if asked else settings.members_default
 
 
@@ -107,9 +116,13 @@ def _grid(request: twin_pb2.GetTrajectoryRequest, view: View, settings: Settings
     end_us = last_us(view) + 24 * MICROSECONDS_PER_HOUR
     end = course.hours(translate.time_us(request.end_time, "end_time") if request.HasField("end_time") else end_us)
     if not 0 <= start < end or end - start > settings.horizon_max_h:
-        raise Refusal(RefusalCode.INVALID, f"from hour {start:g} to hour {end:g} of this twin; expected a span that "
-                      f"starts at hour 0 or later and is at most {settings.horizon_max_h:g} h long",
-                      field="start_time", reason="BAD_TIME_GRID")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"from hour {start:g} to hour {end:g} of this twin; expected a span that "
+            f"starts at hour 0 or later and is at most {settings.horizon_max_h:g} h long",
+            field="start_time",
+            reason="BAD_TIME_GRID",
+        )
     if not request.step_h:
         fine = forecast_grid(course.doses, start, end - start, (end - start) / GRID_STEPS)
         if len(fine) <= settings.grid_points_max:
@@ -123,8 +136,12 @@ def _grid(request: twin_pb2.GetTrajectoryRequest, view: View, settings: Settings
 
 
 def _too_fine(count: int, settings: Settings, field: str) -> Refusal:
-    return Refusal(RefusalCode.TOO_MUCH, f"{count} time points; at most {settings.grid_points_max}", field=field,
-                   reason="TOO_MANY_POINTS")  # fmt: skip
+    return Refusal(
+        RefusalCode.TOO_MUCH,
+        f"{count} time points; at most {settings.grid_points_max}",
+        field=field,
+        reason="TOO_MANY_POINTS",
+    )
 
 
 def _bands(
@@ -156,14 +173,23 @@ def _filtered(
     anchors = np.array([a.time_h for a in folded.anchors])
     piece = np.searchsorted(anchors, hours, side="right")
     parts = [
-        trajectory(without_future(folded, anchors[k - 1] if k else -np.inf), hours[piece == k], outputs,
-                   members=members, deadline=deadline)
+        trajectory(
+            without_future(folded, anchors[k - 1] if k else -np.inf),
+            hours[piece == k],
+            outputs,
+            members=members,
+            deadline=deadline,
+        )
         for k in np.unique(piece)
-    ]  # fmt: skip
+    ]
     failed = next((p.outcome for p in parts if not p.outcome.ok), parts[0].outcome)
     series = tuple(
-        Series(s.output, s.unit, np.concatenate([p.series[i].mean for p in parts]),
-               np.concatenate([p.series[i].quantiles for p in parts], axis=1))
+        Series(
+            s.output,
+            s.unit,
+            np.concatenate([p.series[i].mean for p in parts]),
+            np.concatenate([p.series[i].quantiles for p in parts], axis=1),
+        )
         for i, s in enumerate(parts[0].series)
-    )  # fmt: skip
+    )
     return Bands(hours, series, parts[0].levels, failed, members)

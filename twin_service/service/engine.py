@@ -214,10 +214,12 @@ class Engine:
             previous: Folded = view.folded
         else:
             forecasts, anchors = self._store.read(lambda c: (read_forecasts(c, name), read_snapshots(c, name)))
-            previous = keeping.remembered(person, model, timeline, forecasts=forecasts,
-                                          anchors=[body for _, body in anchors])  # fmt: skip
-        folded = self._within_budget(lambda deadline: fold(model, person, timeline, previous=previous,
-                                                           deadline=deadline), previous)  # fmt: skip
+            previous = keeping.remembered(
+                person, model, timeline, forecasts=forecasts, anchors=[body for _, body in anchors]
+            )
+        folded = self._within_budget(
+            lambda deadline: fold(model, person, timeline, previous=previous, deadline=deadline), previous
+        )
         for forecast in folded.forecasts[len(previous.forecasts) :]:
             self._metrics.nis.observe(forecast.nis if forecast.nis == forecast.nis else 0.0)
             self._metrics.verdicts.labels(forecast.outcome.verdict.name).inc()
@@ -266,18 +268,31 @@ class Engine:
         incident = str(uuid.uuid4())
         self._metrics.incidents.inc()
         self._metrics.assimilated.labels("BUG").inc()
-        logs.log().error("incident", incident=incident, twin=logs.pseudonym(row.name), error=logs.where(error),
-                         trace=logs.trace(error))  # fmt: skip
+        logs.log().error(
+            "incident",
+            incident=incident,
+            twin=logs.pseudonym(row.name),
+            error=logs.where(error),
+            trace=logs.trace(error),
+        )
         return self._stuck(row, "BUG", f"a defect of the service met by these events; incident {incident}", "")
 
 
 def _of_trouble(text: str) -> Refusal:
     trouble = keeping.trouble_of(text)
     code = RefusalCode.OUT_OF_RANGE if trouble["reason"] == "OUTSIDE_DOMAIN" else RefusalCode.PRECONDITION
-    return Refusal(code, f"the recorded events cannot be assimilated: {trouble['message']}", field=trouble["field"],
-                   reason=trouble["reason"])  # fmt: skip
+    return Refusal(
+        code,
+        f"the recorded events cannot be assimilated: {trouble['message']}",
+        field=trouble["field"],
+        reason=trouble["reason"],
+    )
 
 
 def _no_such_revision(field: str, asked: int, row: TwinRow) -> Refusal:
-    return Refusal(RefusalCode.OUT_OF_RANGE, f"{asked} is asked for, the twin has {row.timeline_revision} events",
-                   field=field, reason="NO_SUCH_REVISION")  # fmt: skip
+    return Refusal(
+        RefusalCode.OUT_OF_RANGE,
+        f"{asked} is asked for, the twin has {row.timeline_revision} events",
+        field=field,
+        reason="NO_SUCH_REVISION",
+    )

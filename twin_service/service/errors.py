@@ -40,9 +40,7 @@ class Unauthenticated(Exception):
 
 def of_refusal(refusal: Refusal, retry_after_s: float) -> status_pb2.Status:
     """Status with ErrorInfo, BadRequest when a field is to blame, RetryInfo when trying again can help."""
-    details: list[Any] = [
-        error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.details),
-    ]
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.details)]
     if refusal.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
@@ -53,13 +51,15 @@ def of_refusal(refusal: Refusal, retry_after_s: float) -> status_pb2.Status:
 
 def of_violations(violations: Sequence[Any]) -> status_pb2.Status:
     """INVALID_ARGUMENT that lists every rule of the contract the request breaks, by field path."""
-    found = [error_details_pb2.BadRequest.FieldViolation(field=path_of(v), description=v.proto.message)
-             for v in violations]  # fmt: skip
+    found = [
+        error_details_pb2.BadRequest.FieldViolation(field=path_of(v), description=v.proto.message) for v in violations
+    ]
     first = f"{found[0].field}: {found[0].description}" if found else "the request breaks the contract"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     info = error_details_pb2.ErrorInfo(reason="CONTRACT", domain=DOMAIN)
-    return _status(grpc.StatusCode.INVALID_ARGUMENT, first + more,
-                   [info, error_details_pb2.BadRequest(field_violations=found)])  # fmt: skip
+    return _status(
+        grpc.StatusCode.INVALID_ARGUMENT, first + more, [info, error_details_pb2.BadRequest(field_violations=found)]
+    )
 
 
 def of_unavailable(trouble: StoreUnavailable, retry_after_s: float) -> status_pb2.Status:

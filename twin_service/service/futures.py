@@ -48,10 +48,17 @@ def each(rooms: Rooms, request: simulation_pb2.SimulateRequest, view: View) -> I
     resolve_outputs(view.folded, request.outputs)
     origin_us = view.folded.course.start_us + round(start_h * 3.6e9)
     found = each_what_if(
-        view.folded, regimens, start_h=start_h, horizon_h=horizon_h, targets=targets, outputs=list(request.outputs),
-        categories=categories, members=members_of(request.members, rooms.settings), step_h=request.step_h,
+        view.folded,
+        regimens,
+        start_h=start_h,
+        horizon_h=horizon_h,
+        targets=targets,
+        outputs=list(request.outputs),
+        categories=categories,
+        members=members_of(request.members, rooms.settings),
+        step_h=request.step_h,
         deadline=calls.current().deadline,
-    )  # fmt: skip
+    )
     for i in range(len(regimens)):
         try:
             one = next(found)
@@ -65,8 +72,9 @@ def compare(
 ) -> simulation_pb2.CompareResponse:
     """Differences from the reference plan; both are carried by the same members."""
     if request.reference not in {r.name for r in request.simulate.what_ifs}:
-        raise Refusal(RefusalCode.INVALID, f"no plan is named {request.reference!r}", field="reference",
-                      reason="NO_SUCH_PLAN")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID, f"no plan is named {request.reference!r}", field="reference", reason="NO_SUCH_PLAN"
+        )
     found = simulate(rooms, request.simulate, row, view)
     by_name = {w.name: w for w in found.what_ifs}
     base = by_name[request.reference]
@@ -78,14 +86,25 @@ def compare(
 
 
 def basis(
-    rooms: Rooms, request: Any, row: TwinRow, view: View, *, regimens: Iterable[Regimen] = (),
+    rooms: Rooms,
+    request: Any,
+    row: TwinRow,
+    view: View,
+    *,
+    regimens: Iterable[Regimen] = (),
     doses: str = "future doses are given as planned",
-) -> common_pb2.Basis:  # fmt: skip
+) -> common_pb2.Basis:
     """What the answer rests on, with a warning for every planned dose outside its drug's domain."""
     members = members_of(request.members, rooms.settings)
     assumed = (doses, "characteristics stay as last measured")
-    return answers.basis(row, view, now_us=calls.current().now_us, members=members, assumptions=assumed,
-                         doubts=plan_doubts(view.folded.model, regimens))  # fmt: skip
+    return answers.basis(
+        row,
+        view,
+        now_us=calls.current().now_us,
+        members=members,
+        assumptions=assumed,
+        doubts=plan_doubts(view.folded.model, regimens),
+    )
 
 
 def span_of(request: Any, view: View, settings: Settings) -> tuple[float, float]:
@@ -106,21 +125,30 @@ def horizon_of(q: common_pb2.Quantity, settings: Settings, path: str) -> float:
     """How far to look, in hours, within the longest forecast."""
     horizon_h = units.hours(q.value, q.unit, path=path)
     if not 0 < horizon_h <= settings.horizon_max_h:
-        raise Refusal(RefusalCode.OUT_OF_RANGE, f"{horizon_h:g} h; expected more than 0 and at most "
-                      f"{settings.horizon_max_h:g} h", field=f"{path}.value", reason="BAD_HORIZON")  # fmt: skip
+        raise Refusal(
+            RefusalCode.OUT_OF_RANGE,
+            f"{horizon_h:g} h; expected more than 0 and at most {settings.horizon_max_h:g} h",
+            field=f"{path}.value",
+            reason="BAD_HORIZON",
+        )
     return horizon_h
 
 
 def regimens_of(plans: Any, settings: Settings, path: str = "what_ifs") -> list[Regimen]:
     """The plans of a request; refuses too many and names used twice."""
     if len(plans) > settings.what_ifs_max:
-        raise Refusal(RefusalCode.TOO_MUCH, f"{len(plans)} plans; at most {settings.what_ifs_max} at once",
-                      field=path, reason="TOO_MANY_PLANS")  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"{len(plans)} plans; at most {settings.what_ifs_max} at once",
+            field=path,
+            reason="TOO_MANY_PLANS",
+        )
     names = [r.name for r in plans]
     twice = next((i for i, n in enumerate(names) if n in names[:i]), None)
     if twice is not None:
-        raise Refusal(RefusalCode.INVALID, "two plans have one name", field=f"{path}[{twice}].name",
-                      reason="NAME_TWICE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID, "two plans have one name", field=f"{path}[{twice}].name", reason="NAME_TWICE"
+        )
     return [
         Regimen(r.name, tuple(planned(d, f"{path}[{i}].doses[{j}]") for j, d in enumerate(r.doses)))
         for i, r in enumerate(plans)
@@ -131,10 +159,15 @@ def planned(d: simulation_pb2.PlannedDoses, path: str) -> PlannedDoses:
     """One line of a plan in mg and hours."""
     units.drug(d.drug, path=f"{path}.drug")
     return PlannedDoses(
-        d.drug, d.route, mg_of(d.drug, d.amount, f"{path}.amount"), hours_of(d, "interval", path), d.count,
-        hours_of(d, "duration", path), hours_of(d, "delay", path),
+        d.drug,
+        d.route,
+        mg_of(d.drug, d.amount, f"{path}.amount"),
+        hours_of(d, "interval", path),
+        d.count,
+        hours_of(d, "duration", path),
+        hours_of(d, "delay", path),
         mg_of(d.drug, d.loading, f"{path}.loading") if d.HasField("loading") else 0.0,
-    )  # fmt: skip
+    )
 
 
 def _comparison(found: simulation_pb2.WhatIf, base: simulation_pb2.WhatIf) -> simulation_pb2.Comparison:
@@ -155,5 +188,10 @@ def rooted(refusal: Refusal, path: str) -> Refusal:
     if refusal.field.startswith(own):
         return refusal
     tail = refusal.field.rpartition("].")[2]
-    return Refusal(refusal.code, refusal.message, field=f"{path}.{tail}" if tail else path, reason=refusal.reason,
-                   details=refusal.details)  # fmt: skip
+    return Refusal(
+        refusal.code,
+        refusal.message,
+        field=f"{path}.{tail}" if tail else path,
+        reason=refusal.reason,
+        details=refusal.details,
+    )

@@ -113,9 +113,13 @@ class _Watched:
     def _enter_call(self) -> None:
         if not self._seated:
             stream = self._seats is self._door._streams
-            raise Refusal(RefusalCode.TOO_MUCH, "too many streams are open; try again later" if stream else
-                          "too many calls are in flight; try again later",
-                          reason="TOO_MANY_STREAMS" if stream else "OVERLOADED")  # fmt: skip
+            raise Refusal(
+                RefusalCode.TOO_MUCH,
+                "too many streams are open; try again later"
+                if stream
+                else "too many calls are in flight; try again later",
+                reason="TOO_MANY_STREAMS" if stream else "OVERLOADED",
+            )
         if not hasattr(self, "_call"):
             tenant = self._door._tenancy.tenant(self._full_method, self._context.invocation_metadata())
             endless = self._seats is self._door._streams
@@ -143,8 +147,9 @@ class _Watched:
             return status_pb2.Status(code=grpc.StatusCode.CANCELLED.value[0], message="the caller went away")
         incident = str(uuid.uuid4())
         self._door._metrics.incidents.inc()
-        logs.log().error("incident", incident=incident, method=self._method, error=logs.where(error),
-                         trace=logs.trace(error))  # fmt: skip
+        logs.log().error(
+            "incident", incident=incident, method=self._method, error=logs.where(error), trace=logs.trace(error)
+        )
         return errors.of_bug(incident)
 
 

@@ -63,10 +63,18 @@ def forecast_of(data: bytes) -> Forecast:
     sample = raw["sample"]
     sample["censoring"] = Censoring(sample["censoring"])
     verdict, detail = raw["outcome"]
-    return Forecast(Sample(**sample), Band(*raw["prior"]), Band(*raw["band"]), raw["history"], raw["nis"],
-                    raw["surprising"], raw["weight"], raw["estimator"],
-                    Outcome(Verdict[verdict], detail),
-                    tuple(Explanation(*e) for e in raw.get("explanations", ())))  # fmt: skip
+    return Forecast(
+        Sample(**sample),
+        Band(*raw["prior"]),
+        Band(*raw["band"]),
+        raw["history"],
+        raw["nis"],
+        raw["surprising"],
+        raw["weight"],
+        raw["estimator"],
+        Outcome(Verdict[verdict], detail),
+        tuple(Explanation(*e) for e in raw.get("explanations", ())),
+    )
 
 
 def trouble_text(reason: str, message: str, field: str, revision: int) -> str:

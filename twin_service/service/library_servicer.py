@@ -56,10 +56,12 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
             return library_pb2.ValidateDrugResponse(mistakes=[wrong])
         library = load_library()
         name = str(table.get("id", "drug"))
-        _, door = inspect_drug(table, f"{name[:64]}.toml", sorted(library.enzymes),
-                               library.species["human"].organ_ids)  # fmt: skip
-        mistakes = [library_pb2.LibraryMistake(rule=f.rule, path=f.field, message=f.message)
-                    for f in door.findings if f.severity == "error"]  # fmt: skip
+        _, door = inspect_drug(table, f"{name[:64]}.toml", sorted(library.enzymes), library.species["human"].organ_ids)
+        mistakes = [
+            library_pb2.LibraryMistake(rule=f.rule, path=f.field, message=f.message)
+            for f in door.findings
+            if f.severity == "error"
+        ]
         return library_pb2.ValidateDrugResponse(mistakes=mistakes, id=name)
 
     def ListModels(self, request: Any, context: Any) -> library_pb2.ListModelsResponse:
@@ -80,16 +82,21 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
         for r in model.routes:
             response.routes.add(drug=r.drug, route=r.route)
         for c in model.covariates:
-            info = response.covariates.add(name=c.name, unit=c.unit, required=c.default is None,
-                                           default_value=c.default or 0.0)  # fmt: skip
+            info = response.covariates.add(
+                name=c.name, unit=c.unit, required=c.default is None, default_value=c.default or 0.0
+            )
             for field, value in (("low", c.low), ("high", c.high)):
                 if math.isfinite(value):
                     setattr(info, field, value)
         for p in model.endpoints:
             response.endpoints.add(
-                id=p.id, title=p.title, output=p.output, comparison=p.comparison, harmful=p.harmful,
+                id=p.id,
+                title=p.title,
+                output=p.output,
+                comparison=p.comparison,
+                harmful=p.harmful,
                 threshold=quantity(p.threshold, "1" if p.relative_to_baseline else p.unit),
-            )  # fmt: skip
+            )
         return response
 
     def ListAnalytes(self, request: Any, context: Any) -> library_pb2.ListAnalytesResponse:
@@ -113,8 +120,12 @@ def _drug(drug_id: str, path: Path) -> library_pb2.Drug:
     data = path.read_bytes()
     table = tomllib.loads(data.decode())
     mass = table.get("molar_mass", {}).get("value", 0.0)
-    return library_pb2.Drug(id=drug_id, version=str(table.get("version", "")), molar_mass_g_mol=float(mass),
-                            digest=hashlib.sha256(data).hexdigest())  # fmt: skip
+    return library_pb2.Drug(
+        id=drug_id,
+        version=str(table.get("version", "")),
+        molar_mass_g_mol=float(mass),
+        digest=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _models() -> list[_File]:
@@ -125,9 +136,13 @@ def _models() -> list[_File]:
 def _model(f: _File) -> library_pb2.LibraryModel:
     data = f.path.read_bytes()
     table = tomllib.loads(data.decode())
-    return library_pb2.LibraryModel(id=f.id, kind=f.kind, version=str(table.get("version", "")),  # type: ignore[arg-type]
-                                    title=str(table.get("title", "")),
-                                    digest=hashlib.sha256(data).hexdigest())  # fmt: skip
+    return library_pb2.LibraryModel(
+        id=f.id,
+        kind=f.kind,
+        version=str(table.get("version", "")),  # type: ignore[arg-type]
+        title=str(table.get("title", "")),
+        digest=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _values(node: Any, path: str = "") -> Iterator[library_pb2.LibraryValue]:
@@ -135,9 +150,12 @@ def _values(node: Any, path: str = "") -> Iterator[library_pb2.LibraryValue]:
     if isinstance(node, Mapping):
         if isinstance(node.get("value"), int | float) and "unit" in node:
             yield library_pb2.LibraryValue(
-                path=path, value=quantity(float(node["value"]), str(node["unit"])), origin=str(node.get("origin", "")),
-                method=str(node.get("method", "")), cv=float(node.get("cv", 0.0)),
-            )  # fmt: skip
+                path=path,
+                value=quantity(float(node["value"]), str(node["unit"])),
+                origin=str(node.get("origin", "")),
+                method=str(node.get("method", "")),
+                cv=float(node.get("cv", 0.0)),
+            )
         for key, child in node.items():
             yield from _values(child, f"{path}.{key}" if path else str(key))
     elif isinstance(node, list):
@@ -146,5 +164,12 @@ def _values(node: Any, path: str = "") -> Iterator[library_pb2.LibraryValue]:
 
 
 def _analyte(a: units.Analyte) -> library_pb2.Analyte:
-    return library_pb2.Analyte(id=a.id, unit=a.unit, molar_mass_g_mol=a.molar_mass or 0.0, low=a.low, high=a.high,
-                               loinc=a.loinc, covariate=a.kind == "covariate")  # fmt: skip
+    return library_pb2.Analyte(
+        id=a.id,
+        unit=a.unit,
+        molar_mass_g_mol=a.molar_mass or 0.0,
+        low=a.low,
+        high=a.high,
+        loinc=a.loinc,
+        covariate=a.kind == "covariate",
+    )

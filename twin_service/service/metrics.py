@@ -22,15 +22,21 @@ class Metrics:
         self.duplicates = Counter("twin_events_duplicate_total", "events known before", registry=r)
         self.commits = Counter("twin_store_commits_total", "durable commits", registry=r)
         self.committed = Counter("twin_store_writes_total", "writes made durable", registry=r)
-        self.assimilate_seconds = Histogram("twin_assimilate_seconds", "time of one assimilation", buckets=_FAST,
-                                            registry=r)  # fmt: skip
+        self.assimilate_seconds = Histogram(
+            "twin_assimilate_seconds", "time of one assimilation", buckets=_FAST, registry=r
+        )
         self.assimilated = Counter("twin_assimilations_total", "assimilations", ["outcome"], registry=r)
         self.waiting = Gauge("twin_assimilation_queue", "twins that wait for assimilation", registry=r)
-        self.nis = Histogram("twin_nis_ratio", "squared innovation over its variance", registry=r,
-                             buckets=(0.01, 0.1, 0.5, 1, 2, 4, 8, 16, 64))  # fmt: skip
+        self.nis = Histogram(
+            "twin_nis_ratio",
+            "squared innovation over its variance",
+            registry=r,
+            buckets=(0.01, 0.1, 0.5, 1, 2, 4, 8, 16, 64),
+        )
         self.verdicts = Counter("twin_verdicts_total", "how computations ended", ["verdict"], registry=r)
-        self.operations = Counter("twin_operations_total", "long-running operations ended", ["kind", "state"],
-                                  registry=r)  # fmt: skip
+        self.operations = Counter(
+            "twin_operations_total", "long-running operations ended", ["kind", "state"], registry=r
+        )
         self.in_memory = Gauge("twin_twins_in_memory", "folded twins kept in memory", registry=r)
         self.incidents = Counter("twin_incidents_total", "defects met", registry=r)
         self.serving = Gauge("twin_subsystem_serving", "1 while a subsystem serves", ["subsystem"], registry=r)

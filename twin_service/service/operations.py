@@ -107,8 +107,12 @@ class Operations:
         """Ask it to stop; one that ended stays as it ended. Raises Refusal (NOT_FOUND)."""
         row = self.find(key)
         if row.state == WAITING:
-            self._end(row, state=CANCELLED, error_code=STATUS[RefusalCode.CANCELLED].value[0],
-                      error_message="cancelled by its caller")  # fmt: skip
+            self._end(
+                row,
+                state=CANCELLED,
+                error_code=STATUS[RefusalCode.CANCELLED].value[0],
+                error_message="cancelled by its caller",
+            )
             with self._changed:
                 if key in self._running:
                     self._running[key].cancel()

@@ -29,8 +29,12 @@ def place(text: str, *question: object) -> str:
     except (ValueError, TypeError):
         found, mark = None, ""
     if not isinstance(found, str) or mark != _mark(question):
-        raise Refusal(RefusalCode.INVALID, "not a token of this list; start with an empty one", field="page_token",
-                      reason="BAD_PAGE_TOKEN")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "not a token of this list; start with an empty one",
+            field="page_token",
+            reason="BAD_PAGE_TOKEN",
+        )
     return found
 
 

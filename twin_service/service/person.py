@@ -32,8 +32,13 @@ def build(spec: common_pb2.ModelSpec, path: str = "model") -> PatientModel:
     except Refusal as refusal:
         field = refusal.field.removeprefix("model").removeprefix(".")
         code = RefusalCode.INVALID if refusal.code is RefusalCode.NOT_FOUND else refusal.code
-        raise Refusal(code, refusal.message, field=f"{path}.{field}" if field else path, reason=refusal.reason,
-                      details=refusal.details) from None  # fmt: skip
+        raise Refusal(
+            code,
+            refusal.message,
+            field=f"{path}.{field}" if field else path,
+            reason=refusal.reason,
+            details=refusal.details,
+        ) from None
 
 
 def person(name: TwinName, spec: twin_pb2.TwinSpec, model: PatientModel, path: str = "spec") -> Person:
@@ -42,8 +47,12 @@ def person(name: TwinName, spec: twin_pb2.TwinSpec, model: PatientModel, path: s
     for i, body in enumerate(spec.covariates):
         known, value = translate.covariate_value(body, model, f"{path}.covariates[{i}]")
         if covariates.setdefault(known.id, value) != value:
-            raise Refusal(RefusalCode.INVALID, f"{known.id} is given twice with two values", reason="GIVEN_TWICE",
-                          field=f"{path}.covariates[{i}]")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{known.id} is given twice with two values",
+                reason="GIVEN_TWICE",
+                field=f"{path}.covariates[{i}]",
+            )
     epoch_us = translate.time_us(spec.epoch_time, f"{path}.epoch_time")
     return Person(name, choice(spec.model), epoch_us, ESTIMATORS[spec.estimator], covariates)
 

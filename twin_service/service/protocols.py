@@ -42,10 +42,18 @@ def simulate_protocol(
     protocols = [protocol_of(p, folded.model, f"protocols[{i}]") for i, p in enumerate(request.protocols)]
     targets, target_units = targets_of(asked.targets, folded.model, "simulate.targets")
     treated, plain = treat(
-        folded, protocols, plans, start_h=start_h, horizon_h=horizon_h, targets=targets, outputs=list(asked.outputs),
-        categories=categories_of(asked.categories), members=members_of(asked.members, rooms.settings),
-        step_h=asked.step_h, deadline=calls.current().deadline,
-    )  # fmt: skip
+        folded,
+        protocols,
+        plans,
+        start_h=start_h,
+        horizon_h=horizon_h,
+        targets=targets,
+        outputs=list(asked.outputs),
+        categories=categories_of(asked.categories),
+        members=members_of(asked.members, rooms.settings),
+        step_h=asked.step_h,
+        deadline=calls.current().deadline,
+    )
     origin_us = folded.course.start_us + round(start_h * 3.6e9)
     return simulation_pb2.SimulateProtocolResponse(
         protocols=[_outcome(t, origin_us, target_units) for t in treated],
@@ -75,22 +83,36 @@ def _rule(r: simulation_pb2.TreatmentRule, model: PatientModel, path: str) -> Ru
 
     def value(field: str) -> float:
         q = getattr(r, field)
-        return units.convert(q.value, q.unit, unit, molar_mass=known.molar_mass if known else None,
-                             path=f"{path}.{field}")  # fmt: skip
+        return units.convert(
+            q.value, q.unit, unit, molar_mass=known.molar_mass if known else None, path=f"{path}.{field}"
+        )
 
     action = ACTIONS[r.action]
     if action == "rescue" and not r.HasField("rescue"):
-        raise Refusal(RefusalCode.INVALID, f"rule {r.id} gives a rescue and does not say which", field=f"{path}.rescue",
-                      reason="BAD_PROTOCOL")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"rule {r.id} gives a rescue and does not say which",
+            field=f"{path}.rescue",
+            reason="BAD_PROTOCOL",
+        )
     # without a ceiling a rule that raises doses is bounded by share_max only when it is given
     top = r.share_max or (1.0 if r.factor <= 1.0 else float("inf"))
     return Rule(
-        r.id, r.output, "below" if r.side == simulation_pb2.RULE_SIDE_BELOW else "above", value("threshold"), action,
-        "worst" if r.look == simulation_pb2.RULE_LOOK_WORST else "now", tuple(r.drugs),
-        value("resume") if r.HasField("resume") else None, r.factor, r.share_min, top,
-        futures.planned(r.rescue, f"{path}.rescue") if r.HasField("rescue") else None, r.times_max,
+        r.id,
+        r.output,
+        "below" if r.side == simulation_pb2.RULE_SIDE_BELOW else "above",
+        value("threshold"),
+        action,
+        "worst" if r.look == simulation_pb2.RULE_LOOK_WORST else "now",
+        tuple(r.drugs),
+        value("resume") if r.HasField("resume") else None,
+        r.factor,
+        r.share_min,
+        top,
+        futures.planned(r.rescue, f"{path}.rescue") if r.HasField("rescue") else None,
+        r.times_max,
         r.relative_to_baseline,
-    )  # fmt: skip
+    )
 
 
 def _outcome(t: Treated, origin_us: int, target_units: dict[str, str]) -> simulation_pb2.ProtocolOutcome:
@@ -98,15 +120,16 @@ def _outcome(t: Treated, origin_us: int, target_units: dict[str, str]) -> simula
     wire = simulation_pb2.ProtocolOutcome(
         what_if=answers.what_if(t.what_if, origin_us, target_units),
         rules=[
-            simulation_pb2.RuleUse(rule=r.id, members_share=float(np.mean(f.acted[:, i] > 0)),
-                                   times_mean=float(np.mean(f.acted[:, i])))
+            simulation_pb2.RuleUse(
+                rule=r.id, members_share=float(np.mean(f.acted[:, i] > 0)), times_mean=float(np.mean(f.acted[:, i]))
+            )
             for i, r in enumerate(t.protocol.rules)
         ],
         members=[_member(t, i) for i in range(len(f.holds))],
         stopped_share=float(np.mean(np.isfinite(f.stopped_h))),
         held_share=float(np.mean(f.holds > 0)),
         adjusted_share=float(np.mean(f.adjustments > 0)),
-    )  # fmt: skip
+    )
     for drug, share in t.intensity.items():
         q05, q50, q95 = np.quantile(share, (0.05, 0.5, 0.95))
         told = answers.spread(Band(float(share.mean()), float(share.std()), float(q05), float(q50), float(q95)))

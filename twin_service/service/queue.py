@@ -21,8 +21,9 @@ class TwinQueue:
         self._waiting: OrderedDict[TwinName, None] = OrderedDict()
         self._busy: set[TwinName] = set()
         self._stopped = False
-        self._threads = [threading.Thread(target=self._run, name=f"assimilate-{i}", daemon=True)
-                         for i in range(workers)]  # fmt: skip
+        self._threads = [
+            threading.Thread(target=self._run, name=f"assimilate-{i}", daemon=True) for i in range(workers)
+        ]
 
     def start(self) -> None:
         for thread in self._threads:

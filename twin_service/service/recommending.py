@@ -36,10 +36,17 @@ def recommend(
     constraints = [ranking.Constraint(c.endpoint, c.probability_max) for c in request.constraints]
     try:
         found = ranking.recommend(
-            view.folded, options, targets, start_h=start_h, horizon_h=horizon_h, constraints=constraints,
-            limits=limits, carriers=carriers, members=members_of(request.members, rooms.settings),
+            view.folded,
+            options,
+            targets,
+            start_h=start_h,
+            horizon_h=horizon_h,
+            constraints=constraints,
+            limits=limits,
+            carriers=carriers,
+            members=members_of(request.members, rooms.settings),
             deadline=calls.current().deadline,
-        )  # fmt: skip
+        )
     except Refusal as refusal:
         raise futures.rooted(refusal, "options") from None
     origin_us = view.folded.course.start_us + round(start_h * 3.6e9)
@@ -86,6 +93,7 @@ def _dispensable(
     amounts = tuple(mg_of(o.drug, q, f"{path}.amounts[{i}]") for i, q in enumerate(o.amounts))
     loadings = tuple(mg_of(o.drug, q, f"{path}.loadings[{i}]") for i, q in enumerate(o.loadings))
     targets, metric_units = targets_of(o.targets, carrier.model, f"{path}.targets", taken)
-    option = ranking.Dispensable(o.drug, o.route, amounts, hours("intervals"), hours("durations") or (0.0,),
-                                 (0.0, *loadings), tuple(targets))  # fmt: skip
+    option = ranking.Dispensable(
+        o.drug, o.route, amounts, hours("intervals"), hours("durations") or (0.0,), (0.0, *loadings), tuple(targets)
+    )
     return option, metric_units

@@ -61,19 +61,23 @@ def stream(rooms: Rooms, requests: Iterable[twin_pb2.StreamEventsRequest]) -> It
 
 
 def correct(rooms: Rooms, request: twin_pb2.CorrectEventRequest) -> twin_pb2.CorrectEventResponse:
-    event = event_pb2.Event(id=request.event_id, time=request.time, source=request.source,
-                            correction=request.correction)  # fmt: skip
+    event = event_pb2.Event(
+        id=request.event_id, time=request.time, source=request.source, correction=request.correction
+    )
     done = _amend(rooms, request, event)
-    return twin_pb2.CorrectEventResponse(receipt=done.receipts[0], timeline_revision=done.timeline_revision,
-                                         belief_revision=done.belief_revision)  # fmt: skip
+    return twin_pb2.CorrectEventResponse(
+        receipt=done.receipts[0], timeline_revision=done.timeline_revision, belief_revision=done.belief_revision
+    )
 
 
 def retract(rooms: Rooms, request: twin_pb2.RetractEventRequest) -> twin_pb2.RetractEventResponse:
-    event = event_pb2.Event(id=request.event_id, time=request.time, source=request.source,
-                            retraction=request.retraction)  # fmt: skip
+    event = event_pb2.Event(
+        id=request.event_id, time=request.time, source=request.source, retraction=request.retraction
+    )
     done = _amend(rooms, request, event)
-    return twin_pb2.RetractEventResponse(receipt=done.receipts[0], timeline_revision=done.timeline_revision,
-                                         belief_revision=done.belief_revision)  # fmt: skip
+    return twin_pb2.RetractEventResponse(
+        receipt=done.receipts[0], timeline_revision=done.timeline_revision, belief_revision=done.belief_revision
+    )
 
 
 def list_(rooms: Rooms, request: twin_pb2.ListEventsRequest) -> twin_pb2.ListEventsResponse:
@@ -88,20 +92,21 @@ def list_(rooms: Rooms, request: twin_pb2.ListEventsRequest) -> twin_pb2.ListEve
     timeline = Timeline.of(s.event for s in stored)
     places = {s.event.id: s for s in stored}
     unchanged = {(e.id, e.payload) for e in timeline.effective}
-    inside = [e for e in timeline.events
-              if (low is None or e.time_us >= low) and (high is None or e.time_us < high)]  # fmt: skip
+    inside = [e for e in timeline.events if (low is None or e.time_us >= low) and (high is None or e.time_us < high)]
     response = twin_pb2.ListEventsResponse(timeline_revision=row.timeline_revision)
     for event in inside[start : start + size]:
         place = places[event.id]
         amendment = isinstance(event.payload, Correction | Retraction)
         response.events.append(
             event_pb2.RecordedEvent(
-                event=translate.event_out(event), arrival_time=translate.stamp(event.arrival_us),
-                timeline_revision=place.revision, chain_digest=place.chain_digest,
+                event=translate.event_out(event),
+                arrival_time=translate.stamp(event.arrival_us),
+                timeline_revision=place.revision,
+                chain_digest=place.chain_digest,
                 canonical_value=translate.canonical_value(event.payload),
                 in_force=amendment or (event.id, event.payload) in unchanged,
             )
-        )  # fmt: skip
+        )
     if start + size < len(inside):
         response.next_page_token = paging.token(str(start + size), *question)
     return response
@@ -115,31 +120,48 @@ def _amend(
     try:
         return record(rooms, batch)
     except Refusal as refusal:
-        path = refusal.field.removeprefix("events[0].").replace("id", "event_id") \
-            if refusal.field == "events[0].id" else refusal.field.removeprefix("events[0].")  # fmt: skip
-        raise Refusal(refusal.code, refusal.message, field=path, reason=refusal.reason,
-                      details=refusal.details) from None  # fmt: skip
+        path = (
+            refusal.field.removeprefix("events[0].").replace("id", "event_id")
+            if refusal.field == "events[0].id"
+            else refusal.field.removeprefix("events[0].")
+        )
+        raise Refusal(
+            refusal.code, refusal.message, field=path, reason=refusal.reason, details=refusal.details
+        ) from None
 
 
 def _check_batch(events: Iterable[event_pb2.Event], limit: int) -> None:
     seen: dict[str, bytes] = {}
     for i, event in enumerate(events):
         if i >= limit:
-            raise Refusal(RefusalCode.TOO_MUCH, f"more than {limit} events in one batch; send several batches",
-                          field="events", reason="BATCH_TOO_LARGE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.TOO_MUCH,
+                f"more than {limit} events in one batch; send several batches",
+                field="events",
+                reason="BATCH_TOO_LARGE",
+            )
         content = event.SerializeToString(deterministic=True)
         if seen.setdefault(event.id, content) != content:
-            raise Refusal(RefusalCode.INVALID, "two events of this batch have one id and say different things",
-                          field=f"events[{i}].id", reason="EVENT_ID_REUSED")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "two events of this batch have one id and say different things",
+                field=f"events[{i}].id",
+                reason="EVENT_ID_REUSED",
+            )
 
 
 def _response(events: list[Event], found: Appended, model: PatientModel) -> twin_pb2.RecordEventsResponse:
-    response = twin_pb2.RecordEventsResponse(timeline_revision=found.twin.timeline_revision,
-                                             belief_revision=found.twin.belief_revision)  # fmt: skip
+    response = twin_pb2.RecordEventsResponse(
+        timeline_revision=found.twin.timeline_revision, belief_revision=found.twin.belief_revision
+    )
     for event, revision, duplicate in zip(events, found.revisions, found.duplicates, strict=True):
-        response.receipts.add(event_id=event.id, duplicate=duplicate, timeline_revision=revision,
-                              canonical_value=translate.canonical_value(event.payload),
-                              notes=_notes(event, model))  # fmt: skip
+        response.receipts.add(
+            event_id=event.id,
+            duplicate=duplicate,
+            timeline_revision=revision,
+            canonical_value=translate.canonical_value(event.payload),
+            notes=_notes(event, model),
+        )
     return response
 
 
@@ -147,8 +169,11 @@ def _notes(event: Event, model: PatientModel) -> list[str]:
     p = event.payload
     if isinstance(p, LabMeasured | ImageMeasured) and p.analyte not in model.observables:
         covariates = [c.name for c in model.covariates if c.name == p.analyte or c.name.startswith(f"{p.analyte}_")]
-        return [f"used as the characteristic {covariates[0]}"] if covariates else \
-            ["recorded, but no part of this twin's model predicts it"]  # fmt: skip
+        return (
+            [f"used as the characteristic {covariates[0]}"]
+            if covariates
+            else ["recorded, but no part of this twin's model predicts it"]
+        )
     return []
 
 
@@ -174,5 +199,6 @@ def _dry(
 
 def _numbered(refusal: Refusal, number: int) -> Refusal:
     details = {**refusal.details, "batch_number": str(number)}
-    return Refusal(refusal.code, refusal.message, field=f"batch.{refusal.field}", reason=refusal.reason,
-                   details=details)  # fmt: skip
+    return Refusal(
+        refusal.code, refusal.message, field=f"batch.{refusal.field}", reason=refusal.reason, details=details
+    )

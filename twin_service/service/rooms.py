@@ -97,9 +97,17 @@ def remember(rooms: Rooms, request: Message, response: Any, owner: tuple[str, st
         raise DeadlinePassed
     response.basis.answer_id = str(uuid.uuid4())
     tenant, patient = owner
-    row = AnswerRow(tenant, response.basis.answer_id, patient, call.method,
-                    request.SerializeToString(deterministic=True), response.basis.SerializeToString(deterministic=True),
-                    response_digest(response), response.basis.belief_revision, call.now_us)  # fmt: skip
+    row = AnswerRow(
+        tenant,
+        response.basis.answer_id,
+        patient,
+        call.method,
+        request.SerializeToString(deterministic=True),
+        response.basis.SerializeToString(deterministic=True),
+        response_digest(response),
+        response.basis.belief_revision,
+        call.now_us,
+    )
     rooms.store.write(lambda connection: keep_answer(connection, row))
 
 
@@ -116,5 +124,10 @@ def basis_of_several(members: int = 0, assumptions: tuple[str, ...] = ()) -> com
     from twin_service.service.numeric import SOFTWARE_VERSION, software_digest
     from twin_service.service.translate import stamp
 
-    return common_pb2.Basis(software_version=SOFTWARE_VERSION, software_digest=software_digest(), members=members,
-                            assumptions=assumptions, computed_time=stamp(calls.current().now_us))  # fmt: skip
+    return common_pb2.Basis(
+        software_version=SOFTWARE_VERSION,
+        software_digest=software_digest(),
+        members=members,
+        assumptions=assumptions,
+        computed_time=stamp(calls.current().now_us),
+    )

@@ -142,8 +142,9 @@ class Server:
             return int(self._grpc.add_secure_port(s.listen, credentials))
         except (RuntimeError, OSError) as error:
             self.store.close()
-            raise Refusal(RefusalCode.PRECONDITION, f"cannot listen on {s.listen}: {error}", field="listen",
-                          reason="SETTINGS") from None  # fmt: skip
+            raise Refusal(
+                RefusalCode.PRECONDITION, f"cannot listen on {s.listen}: {error}", field="listen", reason="SETTINGS"
+            ) from None
 
 
 def serve(settings: Settings) -> None:

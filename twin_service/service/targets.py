@@ -43,8 +43,9 @@ def targets_of(
     for i, t in enumerate(given):
         target, unit = target_of(t, model, f"{path}[{i}]")
         if target.name in metric_units or target.name in taken:
-            raise Refusal(RefusalCode.INVALID, "two targets have one name", field=f"{path}[{i}].name",
-                          reason="NAME_TWICE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID, "two targets have one name", field=f"{path}[{i}].name", reason="NAME_TWICE"
+            )
         metric_units[target.name] = unit
         targets.append(target)
     return targets, metric_units
@@ -71,29 +72,48 @@ def target_of(t: simulation_pb2.Target, model: PatientModel, path: str) -> tuple
 
     low, high = read("low", metric_unit, -math.inf), read("high", metric_unit, math.inf)
     if not low < high:
-        raise Refusal(RefusalCode.INVALID, f"low {low:g} is not below high {high:g}", field=f"{path}.low",
-                      reason="EMPTY_RANGE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID, f"low {low:g} is not below high {high:g}", field=f"{path}.low", reason="EMPTY_RANGE"
+        )
     end = hours_of(t, "window_end", path) if t.HasField("window_end") else math.inf
     threshold = read("threshold", unit, 0.0)
     name = t.name or f"{metric} of {t.output}"
     mics = _mics(t, unit, mass, path) if metric in OVER_MIC else ()
-    found = Target(t.output, metric, low, high, hours_of(t, "window_start", path), end, threshold, name, mics,
-                   t.unbound_fraction or 1.0)  # fmt: skip
+    found = Target(
+        t.output,
+        metric,
+        low,
+        high,
+        hours_of(t, "window_start", path),
+        end,
+        threshold,
+        name,
+        mics,
+        t.unbound_fraction or 1.0,
+    )
     return found, metric_unit
 
 
 def _mics(t: simulation_pb2.Target, unit: str, mass: float | None, path: str) -> tuple[tuple[float, float], ...]:
     """(MIC, share) in the output's unit, shares adding to 1."""
     if not t.mics:
-        raise Refusal(RefusalCode.INVALID, "this metric needs a minimum inhibitory concentration, or several with "
-                      "their shares", field=f"{path}.mics", reason="NO_MIC")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "this metric needs a minimum inhibitory concentration, or several with their shares",
+            field=f"{path}.mics",
+            reason="NO_MIC",
+        )
     total = sum(m.share for m in t.mics)
     found = []
     for i, m in enumerate(t.mics):
         value = units.convert(m.mic.value, m.mic.unit, unit, molar_mass=mass, path=f"{path}.mics[{i}].mic")
         if not value > 0:
-            raise Refusal(RefusalCode.INVALID, f"{value:g} {unit} is no inhibitory concentration",
-                          field=f"{path}.mics[{i}].mic.value", reason="BAD_NUMBER")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{value:g} {unit} is no inhibitory concentration",
+                field=f"{path}.mics[{i}].mic.value",
+                reason="BAD_NUMBER",
+            )
         found.append((value, m.share / total))
     return tuple(found)
 
@@ -105,8 +125,12 @@ def limits_of(given: Any, model: PatientModel) -> tuple[list[Limit], dict[str, s
     for i, (x, target) in enumerate(zip(given, targets, strict=True)):
         high = x.probability_max if x.HasField("probability_max") else 1.0
         if x.probability_min > high:
-            raise Refusal(RefusalCode.INVALID, f"probability_min {x.probability_min:g} is above probability_max "
-                          f"{high:g}", field=f"limits[{i}].probability_min", reason="EMPTY_RANGE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"probability_min {x.probability_min:g} is above probability_max {high:g}",
+                field=f"limits[{i}].probability_min",
+                reason="EMPTY_RANGE",
+            )
         found.append(Limit(target, x.probability_min, high))
     return found, metric_units
 

@@ -25,8 +25,12 @@ class Tenancy:
             table = tomllib.loads(tokens.read_text()).get("tokens", {})
             wrong = [k for k, v in table.items() if len(k) != 64 or not _TENANT.match(f"tenants/{v}")]
             if wrong or not table:
-                raise Refusal(RefusalCode.INVALID, "the token file needs a table [tokens] of SHA-256 (64 hex digits) "
-                              "to tenant", field="tenant_tokens", reason="SETTINGS")  # fmt: skip
+                raise Refusal(
+                    RefusalCode.INVALID,
+                    "the token file needs a table [tokens] of SHA-256 (64 hex digits) to tenant",
+                    field="tenant_tokens",
+                    reason="SETTINGS",
+                )
             self._tenants = dict(table)
 
     def tenant(self, method: str, metadata: Sequence[tuple[str, Any]]) -> str | None:

@@ -24,11 +24,15 @@ def assess_toxicity(rooms: Rooms, request: trial_pb2.AssessToxicityRequest) -> t
         horizon = futures.horizon_of(request.horizon, rooms.settings, "horizon")
     try:
         found = assess(
-            request.drug, Regimen(request.drug, doses), rng=np.random.default_rng(request.seed), horizon_h=horizon,
+            request.drug,
+            Regimen(request.drug, doses),
+            rng=np.random.default_rng(request.seed),
+            horizon_h=horizon,
             choice=person.choice(request.model) if request.HasField("model") else None,
-            covariates=dict(request.covariates), patients=request.patients or PATIENTS,
+            covariates=dict(request.covariates),
+            patients=request.patients or PATIENTS,
             deadline=calls.current().deadline,
-        )  # fmt: skip
+        )
     except Refusal as refusal:
         field = refusal.field.replace(f"regimens[{request.drug}].", "")
         raise Refusal(refusal.code, refusal.message, field=field, reason=refusal.reason) from None
@@ -42,11 +46,14 @@ def _answer(found: Toxicity) -> trial_pb2.AssessToxicityResponse:
         signals=found.signals(),
         patients=found.patients,
         notes=found.notes,
-        basis=basis_of_several(found.patients, (
-            "patients differ by the random effects of the models and share their characteristics",
-            "where a mechanism is not known nothing is said, which is not the same as no risk",
-        )),
-    )  # fmt: skip
+        basis=basis_of_several(
+            found.patients,
+            (
+                "patients differ by the random effects of the models and share their characteristics",
+                "where a mechanism is not known nothing is said, which is not the same as no risk",
+            ),
+        ),
+    )
     response.basis.model_id = ", ".join(found.models)
     response.basis.model_digest = ", ".join(found.digests)
     return response
@@ -64,13 +71,24 @@ def _mechanism(j: Judged, drug: str) -> trial_pb2.ToxicityMechanism:
 
 
 def _risk(r: Risk) -> trial_pb2.ToxicityRisk:
-    return trial_pb2.ToxicityRisk(endpoint=r.endpoint.id, title=r.endpoint.title, probability=number(r.probability),
-                                  low=number(r.low), high=number(r.high), grade=r.endpoint.grade)  # fmt: skip
+    return trial_pb2.ToxicityRisk(
+        endpoint=r.endpoint.id,
+        title=r.endpoint.title,
+        probability=number(r.probability),
+        low=number(r.low),
+        high=number(r.high),
+        grade=r.endpoint.grade,
+    )
 
 
 def _margin(m: Margin, drug: str) -> trial_pb2.ExposureMargin:
     return trial_pb2.ExposureMargin(
-        threshold=m.threshold.id, concentration_umol_l=m.threshold.concentration_umol_l, cmax_umol_l=m.cmax_umol_l,
-        margin=number(m.margin), safe_margin=m.threshold.safe_margin, flagged=m.flagged,
-        output=f"body.{drug}_plasma_unbound", source=m.threshold.source,
-    )  # fmt: skip
+        threshold=m.threshold.id,
+        concentration_umol_l=m.threshold.concentration_umol_l,
+        cmax_umol_l=m.cmax_umol_l,
+        margin=number(m.margin),
+        safe_margin=m.threshold.safe_margin,
+        flagged=m.flagged,
+        output=f"body.{drug}_plasma_unbound",
+        source=m.threshold.source,
+    )

@@ -71,9 +71,11 @@ def payload(kind: str, body: Any, model: PatientModel, *, window: Window, path: 
     if kind == "correction":
         inner = body.replacement.WhichOneof("finding")
         at = f"{path}.replacement_time"
-        return Correction(body.target_event_id,
-                          finding(inner, getattr(body.replacement, inner), model, f"{path}.replacement.{inner}"),
-                          window.check(time_us(body.replacement_time, at), at))  # fmt: skip
+        return Correction(
+            body.target_event_id,
+            finding(inner, getattr(body.replacement, inner), model, f"{path}.replacement.{inner}"),
+            window.check(time_us(body.replacement_time, at), at),
+        )
     if kind == "retraction":
         return Retraction(body.target_event_id, body.reason)
     return finding(kind, body, model, path)
@@ -127,29 +129,50 @@ def _dose(body: event_pb2.Dose, model: PatientModel, path: str) -> DoseGiven:
 
 def _lab(body: event_pb2.Lab, model: PatientModel, path: str) -> LabMeasured:
     if not body.analyte and not body.loinc:
-        raise Refusal(RefusalCode.INVALID, "neither analyte nor loinc is given; expected one of them",
-                      field=f"{path}.analyte", reason="NO_ANALYTE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "neither analyte nor loinc is given; expected one of them",
+            field=f"{path}.analyte",
+            reason="NO_ANALYTE",
+        )
     known = units.by_loinc(body.loinc, path=f"{path}.loinc") if body.loinc else None
     if body.analyte:
         named = units.analyte(body.analyte, path=f"{path}.analyte")
         if known is not None and known.id != named.id:
-            raise Refusal(RefusalCode.INVALID, f"loinc {body.loinc} is {known.id}, not {named.id}; send one of them",
-                          field=f"{path}.loinc", reason="CODES_DISAGREE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"loinc {body.loinc} is {known.id}, not {named.id}; send one of them",
+                field=f"{path}.loinc",
+                reason="CODES_DISAGREE",
+            )
         known = named
     assert known is not None
     if known.kind == "covariate":
-        raise Refusal(RefusalCode.INVALID, f"{known.id} is a characteristic; send it as a covariate",
-                      field=f"{path}.loinc", reason="NOT_A_LAB")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{known.id} is a characteristic; send it as a covariate",
+            field=f"{path}.loinc",
+            reason="NOT_A_LAB",
+        )
     value = units.canonical(known, body.value.value, body.value.unit, path=f"{path}.value")
-    return LabMeasured(known.id, value, known.unit, body.value.value, body.value.unit, _CENSORING[body.censoring],
-                       body.after_dose, body.method)  # fmt: skip
+    return LabMeasured(
+        known.id,
+        value,
+        known.unit,
+        body.value.value,
+        body.value.unit,
+        _CENSORING[body.censoring],
+        body.after_dose,
+        body.method,
+    )
 
 
 def _image(body: event_pb2.Image, model: PatientModel, path: str) -> ImageMeasured:
     known = units.analyte(body.analyte, path=f"{path}.analyte")
     value = units.canonical(known, body.value.value, body.value.unit, path=f"{path}.value")
-    return ImageMeasured(known.id, value, known.unit, body.value.value, body.value.unit, body.modality, body.lesion,
-                         body.simulated)  # fmt: skip
+    return ImageMeasured(
+        known.id, value, known.unit, body.value.value, body.value.unit, body.modality, body.lesion, body.simulated
+    )
 
 
 def _covariate(body: event_pb2.Covariate, model: PatientModel, path: str) -> CovariateMeasured:
@@ -175,13 +198,23 @@ def _dose_out(p: DoseGiven) -> event_pb2.Dose:
 
 
 def _lab_out(p: LabMeasured) -> event_pb2.Lab:
-    return event_pb2.Lab(analyte=p.analyte, value=_quantity(p.given_value, p.given_unit), method=p.method,
-                         censoring=_CENSORING_OUT[p.censoring], after_dose=p.after_dose)  # fmt: skip
+    return event_pb2.Lab(
+        analyte=p.analyte,
+        value=_quantity(p.given_value, p.given_unit),
+        method=p.method,
+        censoring=_CENSORING_OUT[p.censoring],
+        after_dose=p.after_dose,
+    )
 
 
 def _image_out(p: ImageMeasured) -> event_pb2.Image:
-    return event_pb2.Image(analyte=p.analyte, value=_quantity(p.given_value, p.given_unit), modality=p.modality,
-                           lesion=p.lesion, simulated=p.simulated)  # fmt: skip
+    return event_pb2.Image(
+        analyte=p.analyte,
+        value=_quantity(p.given_value, p.given_unit),
+        modality=p.modality,
+        lesion=p.lesion,
+        simulated=p.simulated,
+    )
 
 
 def _covariate_out(p: CovariateMeasured) -> event_pb2.Covariate:
@@ -204,12 +237,21 @@ def _retraction_out(p: Retraction) -> event_pb2.Retraction:
 
 
 _FINDINGS: dict[str, Callable[[Any, PatientModel, str], Finding]] = {
-    "dose": _dose, "lab": _lab, "image": _image, "covariate": _covariate, "genotype": _genotype,
-}  # fmt: skip
+    "dose": _dose,
+    "lab": _lab,
+    "image": _image,
+    "covariate": _covariate,
+    "genotype": _genotype,
+}
 _OUT: dict[str, Callable[[Any], Any]] = {
-    "dose": _dose_out, "lab": _lab_out, "image": _image_out, "covariate": _covariate_out, "genotype": _genotype_out,
-    "correction": _correction_out, "retraction": _retraction_out,
-}  # fmt: skip
+    "dose": _dose_out,
+    "lab": _lab_out,
+    "image": _image_out,
+    "covariate": _covariate_out,
+    "genotype": _genotype_out,
+    "correction": _correction_out,
+    "retraction": _retraction_out,
+}
 
 
 def censoring_out(censoring: Censoring) -> event_pb2.Censoring:

@@ -36,20 +36,29 @@ def forecast_control_arm(
     try:
         found = forecast_from_history(
             [_known_at_index(s, names, i) for i, s in enumerate(request.subjects)],
-            [_subject(s) for s in request.historical_controls], list(request.endpoint.times_h),
-            analyte=request.endpoint.name, unit=request.endpoint.unit or "1", learn_scale=scale, answer_scale=scale,
-            covariates=[CovariateUse(n, "1") for n in names], members=MEMBERS, deadline=calls.current().deadline,
-        )  # fmt: skip
+            [_subject(s) for s in request.historical_controls],
+            list(request.endpoint.times_h),
+            analyte=request.endpoint.name,
+            unit=request.endpoint.unit or "1",
+            learn_scale=scale,
+            answer_scale=scale,
+            covariates=[CovariateUse(n, "1") for n in names],
+            members=MEMBERS,
+            deadline=calls.current().deadline,
+        )
     except Refusal as refusal:
         raise _in_request(refusal) from None
     response = trial_pb2.ForecastControlArmResponse(
         forecasts=[_forecast(f) for f in found.forecasts],
         parameters=_parameters(found.progression, names),
-        basis=basis_of_several(MEMBERS, (
-            "historical controls and trial controls follow the same course",
-            "nothing measured after a subject's index date is used for his forecast",
-        )),
-    )  # fmt: skip
+        basis=basis_of_several(
+            MEMBERS,
+            (
+                "historical controls and trial controls follow the same course",
+                "nothing measured after a subject's index date is used for his forecast",
+            ),
+        ),
+    )
     model = progression_model(found.progression)
     response.basis.model_id, response.basis.model_version = model.id, model.version
     response.basis.model_digest = model.digest
@@ -64,9 +73,13 @@ def analyze(rooms: Rooms, request: trial_pb2.AnalyzeTrialRequest) -> trial_pb2.A
     _check_rows(rows, names)
     x = np.array([[r.covariates[n] for n in names] for r in rows], dtype=np.float64).reshape(len(rows), len(names))
     try:
-        found = procova([r.outcome for r in rows], [float(r.treated) for r in rows],
-                        [r.prognostic_score for r in rows], x if names else None,
-                        level=request.confidence or CONFIDENCE)  # fmt: skip
+        found = procova(
+            [r.outcome for r in rows],
+            [float(r.treated) for r in rows],
+            [r.prognostic_score for r in rows],
+            x if names else None,
+            level=request.confidence or CONFIDENCE,
+        )
     except Refusal as refusal:
         raise Refusal(refusal.code, refusal.message, field="rows", reason=refusal.reason) from None
     warnings = []
@@ -80,10 +93,10 @@ def analyze(rooms: Rooms, request: trial_pb2.AnalyzeTrialRequest) -> trial_pb2.A
         score_correlation=answers.number(found.correlation_control),
         effective_sample_ratio=answers.number(ratio),
         warnings=warnings,
-        basis=basis_of_several(assumptions=(
-            "the score was made from data before randomization", "standard errors are robust (HC3)",
-        )),
-    )  # fmt: skip
+        basis=basis_of_several(
+            assumptions=("the score was made from data before randomization", "standard errors are robust (HC3)")
+        ),
+    )
 
 
 def _check_size(count: int, rooms: Rooms, field: str) -> None:
@@ -96,12 +109,20 @@ def _check_rows(rows: Sequence[trial_pb2.TrialRow], names: list[str]) -> None:
     seen: set[str] = set()
     for i, row in enumerate(rows):
         if row.subject in seen:
-            raise Refusal(RefusalCode.INVALID, "this subject is in the table twice", field=f"rows[{i}].subject",
-                          reason="SUBJECT_TWICE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "this subject is in the table twice",
+                field=f"rows[{i}].subject",
+                reason="SUBJECT_TWICE",
+            )
         seen.add(row.subject)
         if sorted(row.covariates) != names:
-            raise Refusal(RefusalCode.INVALID, f"has covariates {sorted(row.covariates)}, the first row has {names}",
-                          field=f"rows[{i}].covariates", reason="COVARIATE_MISSING")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"has covariates {sorted(row.covariates)}, the first row has {names}",
+                field=f"rows[{i}].covariates",
+                reason="COVARIATE_MISSING",
+            )
 
 
 def _covariates(request: trial_pb2.ForecastControlArmRequest) -> list[str]:
@@ -121,8 +142,12 @@ def _subject(s: trial_pb2.Subject) -> Subject:
 def _known_at_index(s: trial_pb2.Subject, names: list[str], index: int) -> Subject:
     for j, visit in enumerate(s.visits):
         if visit.time_h > 0:
-            raise Refusal(RefusalCode.INVALID, "lies after the index date; a forecast under control may not use it",
-                          field=f"subjects[{index}].visits[{j}].time_h", reason="AFTER_INDEX_DATE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "lies after the index date; a forecast under control may not use it",
+                field=f"subjects[{index}].visits[{j}].time_h",
+                reason="AFTER_INDEX_DATE",
+            )
     whole = _subject(s)
     return replace(whole, covariates={n: v for n, v in whole.covariates.items() if n in names})
 
@@ -148,9 +173,16 @@ def _parameters(p: Progression, names: list[str]) -> dict[str, float]:
 
 def _effect(method: str, e: Effect) -> trial_pb2.EffectEstimate:
     return trial_pb2.EffectEstimate(
-        method=method, estimate=e.estimate, standard_error=e.se, ci_low=e.low, ci_high=e.high, p_value=e.p,
-        degrees_of_freedom=e.df, treated=e.n_treated, controls=e.n_control,
-    )  # fmt: skip
+        method=method,
+        estimate=e.estimate,
+        standard_error=e.se,
+        ci_low=e.low,
+        ci_high=e.high,
+        p_value=e.p,
+        degrees_of_freedom=e.df,
+        treated=e.n_treated,
+        controls=e.n_control,
+    )
 
 
 def _in_request(refusal: Refusal) -> Refusal:

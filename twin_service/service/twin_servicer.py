@@ -101,14 +101,22 @@ class TwinServicer(twin_pb2_grpc.TwinServiceServicer):
         question = kind.FromString(kept.request)
         packed = any_pb2.Any()
         packed.Pack(question)
-        response = twin_pb2.GetAnswerResponse(method=kept.method, request=packed, response_digest=kept.response_digest,
-                                              basis=common_pb2.Basis.FromString(kept.basis))  # fmt: skip
+        response = twin_pb2.GetAnswerResponse(
+            method=kept.method,
+            request=packed,
+            response_digest=kept.response_digest,
+            basis=common_pb2.Basis.FromString(kept.basis),
+        )
         if request.reproduce and not kept.patient:
             again = compute(self._rooms, question)
         elif request.reproduce:
             moment = courses.moment_of(question)
-            row, view = self._rooms.engine.as_of(TwinName(tenant, kept.patient), calls.current().deadline,
-                                                 revision=kept.timeline_revision, time_us=moment)  # fmt: skip
+            row, view = self._rooms.engine.as_of(
+                TwinName(tenant, kept.patient),
+                calls.current().deadline,
+                revision=kept.timeline_revision,
+                time_us=moment,
+            )
             again = compute(self._rooms, question, row, view)
         if request.reproduce:
             response.reproduced.Pack(again)

@@ -101,16 +101,24 @@ def update(rooms: Rooms, request: twin_pb2.UpdateTwinRequest) -> twin_pb2.Update
 
     def prepare() -> Callable[[Connection], twin_pb2.UpdateTwinResponse]:
         if not paths:
-            raise Refusal(RefusalCode.INVALID, f"names nothing to change; expected some of {', '.join(CHANGEABLE)}",
-                          field="update_mask", reason="EMPTY_MASK")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"names nothing to change; expected some of {', '.join(CHANGEABLE)}",
+                field="update_mask",
+                reason="EMPTY_MASK",
+            )
         done = act("update", ", ".join(paths))
 
         def work(connection: Connection) -> twin_pb2.UpdateTwinResponse:
             row = get_twin(connection, name)
             check_etag(row, request.etag)
             spec = _changed(name, row.spec or b"", request.twin.spec, paths)
-            new = replace(row, spec=spec.SerializeToString(deterministic=True), spec_revision=row.spec_revision + 1,
-                          updated_us=done.time_us)  # fmt: skip
+            new = replace(
+                row,
+                spec=spec.SerializeToString(deterministic=True),
+                spec_revision=row.spec_revision + 1,
+                updated_us=done.time_us,
+            )
             return twin_pb2.UpdateTwinResponse(twin=twin_out(reset_belief(connection, row, new, done)))
 
         return work
@@ -145,9 +153,13 @@ def delete(rooms: Rooms, request: twin_pb2.DeleteTwinRequest) -> twin_pb2.Delete
 
 def twin_out(row: TwinRow) -> twin_pb2.Twin:
     """The wire form of a stored twin."""
-    meta = twin_pb2.TwinMeta(etag=row.etag, create_time=translate.stamp(row.created_us),
-                             update_time=translate.stamp(row.updated_us), timeline_revision=row.timeline_revision,
-                             belief_revision=row.belief_revision)  # fmt: skip
+    meta = twin_pb2.TwinMeta(
+        etag=row.etag,
+        create_time=translate.stamp(row.created_us),
+        update_time=translate.stamp(row.updated_us),
+        timeline_revision=row.timeline_revision,
+        belief_revision=row.belief_revision,
+    )
     told = trouble(row)
     if told is not None:
         meta.trouble.CopyFrom(told)
@@ -159,8 +171,9 @@ def trouble(row: TwinRow) -> twin_pb2.AssimilationTrouble | None:
     if not row.trouble:
         return None
     told = keeping.trouble_of(row.trouble)
-    return twin_pb2.AssimilationTrouble(reason=told["reason"], message=told["message"], field=told["field"],
-                                        timeline_revision=told["revision"])  # fmt: skip
+    return twin_pb2.AssimilationTrouble(
+        reason=told["reason"], message=told["message"], field=told["field"], timeline_revision=told["revision"]
+    )
 
 
 def _warnings(model: PatientModel, covariates: dict[str, float]) -> list[str]:
@@ -182,9 +195,12 @@ def _covariates(view: View) -> list[twin_pb2.CovariateInForce]:
         p = event.payload
         if isinstance(p, CovariateMeasured):
             found[p.name] = twin_pb2.CovariateInForce(
-                name=p.name, value=answers.quantity(p.value, p.unit), since_time=translate.stamp(event.time_us),
-                event_id=event.id, used=p.name in declared,
-            )  # fmt: skip
+                name=p.name,
+                value=answers.quantity(p.value, p.unit),
+                since_time=translate.stamp(event.time_us),
+                event_id=event.id,
+                used=p.name in declared,
+            )
     return [found[n] for n in sorted(found)]
 
 
@@ -193,9 +209,14 @@ def _belief(view: View) -> twin_pb2.Belief:
     covariance = belief.chol @ belief.chol.T
     wire = twin_pb2.Belief(covariance=covariance.ravel().tolist())
     for i, effect in enumerate(model.effects):
-        wire.effects.add(name=effect.name, title=effect.title, mean=float(belief.mean[i]),
-                         sd=float(covariance[i, i]) ** 0.5, prior_sd=float(model.omega[i, i]) ** 0.5,
-                         occasion=effect.occasion)  # fmt: skip
+        wire.effects.add(
+            name=effect.name,
+            title=effect.title,
+            mean=float(belief.mean[i]),
+            sd=float(covariance[i, i]) ** 0.5,
+            prior_sd=float(model.omega[i, i]) ** 0.5,
+            occasion=effect.occasion,
+        )
     samples = view.folded.course.samples
     if samples:
         wire.time.CopyFrom(translate.stamp(view.folded.course.start_us + round(samples[-1].time_h * 3.6e9)))
@@ -205,8 +226,12 @@ def _belief(view: View) -> twin_pb2.Belief:
 def _masked(mask: FieldMask, known: tuple[str, ...], field: str) -> tuple[str, ...]:
     for i, path in enumerate(mask.paths):
         if path not in known:
-            raise Refusal(RefusalCode.INVALID, f"{path!r} cannot be named here; expected some of {', '.join(known)}",
-                          field=f"{field}.paths[{i}]", reason="BAD_MASK")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{path!r} cannot be named here; expected some of {', '.join(known)}",
+                field=f"{field}.paths[{i}]",
+                reason="BAD_MASK",
+            )
     return tuple(dict.fromkeys(mask.paths))
 
 

@@ -30,10 +30,13 @@ def watch(rooms: Rooms, request: twin_pb2.WatchTwinRequest) -> Iterator[twin_pb2
         if state != seen:
             seen = state
             yield twin_pb2.WatchTwinResponse(
-                resume_token=paging.token(state, "watch", str(name)), timeline_revision=row.timeline_revision,
-                belief_revision=row.belief_revision, belief_digest=row.belief_digest, trouble=trouble(row),
+                resume_token=paging.token(state, "watch", str(name)),
+                timeline_revision=row.timeline_revision,
+                belief_revision=row.belief_revision,
+                belief_digest=row.belief_digest,
+                trouble=trouble(row),
                 deleted=bool(row.erased_us),
-            )  # fmt: skip
+            )
         if row.erased_us:
             return
         changes = rooms.engine.wait(changes, min(deadline.remaining_s, rooms.settings.watch_poll_s))

@@ -22,15 +22,19 @@ class Window:
     @classmethod
     def around(cls, now_us: int, settings: Settings) -> Window:
         past = settings.past_tolerance_y * HOURS_PER_YEAR * MICROSECONDS_PER_HOUR
-        return cls(now_us, now_us - round(past),
-                   now_us + round(settings.future_tolerance_h * MICROSECONDS_PER_HOUR))  # fmt: skip
+        return cls(now_us, now_us - round(past), now_us + round(settings.future_tolerance_h * MICROSECONDS_PER_HOUR))
 
     def check(self, time_us: int, path: str) -> int:
         """`time_us`; raises Refusal when it cannot be true."""
         if time_us > self.future_us:
-            raise Refusal(RefusalCode.INVALID, "lies in the future; a finding has happened already. Check the clock "
-                          "and the time zone", field=path, reason="FUTURE_TIME")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                "lies in the future; a finding has happened already. Check the clock and the time zone",
+                field=path,
+                reason="FUTURE_TIME",
+            )
         if time_us < self.past_us:
-            raise Refusal(RefusalCode.INVALID, "lies further back than a life; check the date", field=path,
-                          reason="PAST_TIME")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID, "lies further back than a life; check the date", field=path, reason="PAST_TIME"
+            )
         return time_us

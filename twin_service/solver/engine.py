@@ -86,10 +86,17 @@ def model_of(system: System, width: int = WIDTH, *, pivoted: bool = False) -> Mo
 
 
 def run_compiled(
-    model: Model, run: Run, members: NDArray[np.int64], *, tolerances: Tolerances, keep_states: bool = False,
-    deadline: Deadline | None = None, threads: int = 1, steady: Floats | None = None,
+    model: Model,
+    run: Run,
+    members: NDArray[np.int64],
+    *,
+    tolerances: Tolerances,
+    keep_states: bool = False,
+    deadline: Deadline | None = None,
+    threads: int = 1,
+    steady: Floats | None = None,
     directions: Callable[[NDArray[np.int64]], Any] | None = None,
-) -> Computed:  # fmt: skip
+) -> Computed:
     """Solve the chosen members; rows of the others are left NaN.
 
     `steady` holds one row per steady action; `directions` makes the kernel's `Tangents` for a share of the members.
@@ -108,8 +115,19 @@ def run_compiled(
     if not _LOADED:
         with one_process_at_a_time("kernel"), _LOCK:
             share = members[:0]
-            drive(functions, model.layout, workspace(model.layout.size, model.width), model.width, tol, share, course,
-                  result, make(share), limits, stop)  # fmt: skip
+            drive(
+                functions,
+                model.layout,
+                workspace(model.layout.size, model.width),
+                model.width,
+                tol,
+                share,
+                course,
+                result,
+                make(share),
+                limits,
+                stop,
+            )
             _LOADED.append(True)
 
     def work(share: NDArray[np.int64]) -> None:
@@ -130,9 +148,15 @@ def _empty_result(system: System, run: Run, keep_states: bool) -> Any:
     (n, nt), ns = run.times_h.shape, len(system.states)
     states = np.full((n, nt, ns) if keep_states else (0, 0, 0), np.nan)
     return Result(
-        np.full((n, nt, len(system.outputs)), np.nan), states, keep_states, np.full((n, ns), np.nan),
-        np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64),
-    )  # fmt: skip
+        np.full((n, nt, len(system.outputs)), np.nan),
+        states,
+        keep_states,
+        np.full((n, ns), np.nan),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+    )
 
 
 def _course(run: Run, ns: int, steady: Floats | None) -> Any:
@@ -140,10 +164,20 @@ def _course(run: Run, ns: int, steady: Floats | None) -> Any:
 
     none, plan = np.zeros((0, ns)), run.plan
     return Course(
-        plain(run.parameters), plain(run.row), plain(run.start_h), none if run.state is None else plain(run.state),
-        run.state is not None, narrow(run.times_h), narrow(run.after_dose), plan.offset, plan.time, plan.kind,
-        plan.target, plan.value, none if steady is None else steady,
-    )  # fmt: skip
+        plain(run.parameters),
+        plain(run.row),
+        plain(run.start_h),
+        none if run.state is None else plain(run.state),
+        run.state is not None,
+        narrow(run.times_h),
+        narrow(run.after_dose),
+        plan.offset,
+        plan.time,
+        plan.kind,
+        plan.target,
+        plan.value,
+        none if steady is None else steady,
+    )
 
 
 _NO_TANGENTS: list[Any] = []
@@ -155,10 +189,23 @@ def _no_tangents() -> Any:
         from twin_service.solver.lanes import Tangents
 
         nothing, none = np.zeros(0), np.zeros(0, np.int64)
-        _NO_TANGENTS.append(Tangents(
-            0, TangentLayout._make([0] * 9), (0,) * 7, nothing, nothing, none, none, none, np.zeros((0, 0)),
-            np.zeros((0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0, 0, 0)), np.zeros((0, 0, 0)),
-        ))  # fmt: skip
+        _NO_TANGENTS.append(
+            Tangents(
+                0,
+                TangentLayout._make([0] * 9),
+                (0,) * 7,
+                nothing,
+                nothing,
+                none,
+                none,
+                none,
+                np.zeros((0, 0)),
+                np.zeros((0, 0)),
+                np.zeros((0, 0, 0)),
+                np.zeros((0, 0, 0, 0)),
+                np.zeros((0, 0, 0)),
+            )
+        )
     return _NO_TANGENTS[0]
 
 
@@ -181,9 +228,14 @@ def workspace(vectors: int, width: int) -> Floats:
 
 
 def share_out(
-    work: Callable[[NDArray[np.int64]], None], members: NDArray[np.int64], width: int, *, threads: int,
-    deadline: Deadline | None, stop: NDArray[np.uint8],
-) -> None:  # fmt: skip
+    work: Callable[[NDArray[np.int64]], None],
+    members: NDArray[np.int64],
+    width: int,
+    *,
+    threads: int,
+    deadline: Deadline | None,
+    stop: NDArray[np.uint8],
+) -> None:
     """Run `work` on shares of `members`; `stop[0]` turns 1 when the deadline passes."""
     if threads <= 1 and deadline is None:
         work(members)

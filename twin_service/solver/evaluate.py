@@ -29,20 +29,58 @@ _INFIX = {
     "ne": "!=",
 }
 _SCALAR: dict[str, Any] = {
-    **{k: getattr(math, k) for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-                                     "cosh", "asinh", "acosh", "atanh")},
-    "pow": math.pow, "abs": abs, "min": min, "max": max, "mod": lambda a, b: a % b,
-    "floor": lambda a: float(math.floor(a)), "ceil": lambda a: float(math.ceil(a)),
-    "and": lambda a, b: bool(a) and bool(b), "or": lambda a, b: bool(a) or bool(b), "not": lambda a: not a,
+    **{
+        k: getattr(math, k)
+        for k in (
+            "exp",
+            "log",
+            "sqrt",
+            "tanh",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "asinh",
+            "acosh",
+            "atanh",
+        )
+    },
+    "pow": math.pow,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "mod": lambda a, b: a % b,
+    "floor": lambda a: float(math.floor(a)),
+    "ceil": lambda a: float(math.ceil(a)),
+    "and": lambda a, b: bool(a) and bool(b),
+    "or": lambda a, b: bool(a) or bool(b),
+    "not": lambda a: not a,
     "where": lambda c, a, b: a if c else b,
-}  # fmt: skip
+}
 _ARRAY: dict[str, Any] = {
-    **{k: getattr(np, k) for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "abs", "floor",
-                                   "ceil")},
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
-    "atanh": np.arctanh, "pow": np.power, "min": np.minimum, "max": np.maximum, "mod": np.mod, "where": np.where,
-    "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
-}  # fmt: skip
+    **{
+        k: getattr(np, k)
+        for k in ("exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "abs", "floor", "ceil")
+    },
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "pow": np.power,
+    "min": np.minimum,
+    "max": np.maximum,
+    "mod": np.mod,
+    "where": np.where,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+}
 
 
 def array_function(roots: Sequence[Expression], names: Sequence[str]) -> Function:

@@ -66,7 +66,14 @@ def form(system: System) -> Form:
     split = hoist([*rates, *entries, *drifts, *outputs], frozenset([*names, "time"]))
     jacobian = {p: e for p, e in zip(places, split.roots[n : n + m], strict=True) if e is not ZERO}
     return Form(
-        system, split.roots[:n], jacobian, dict(zip(drift_rows, split.roots[n + m : n + m + k], strict=True)),
-        split.roots[n + m + k :], split.names, split.constants, [s.initial for s in system.states],
-        sorted({index[u.state] for u in system.inputs}), factorization(n, jacobian),
-    )  # fmt: skip
+        system,
+        split.roots[:n],
+        jacobian,
+        dict(zip(drift_rows, split.roots[n + m : n + m + k], strict=True)),
+        split.roots[n + m + k :],
+        split.names,
+        split.constants,
+        [s.initial for s in system.states],
+        sorted({index[u.state] for u in system.inputs}),
+        factorization(n, jacobian),
+    )

@@ -16,13 +16,7 @@ from twin_service.solver.emit import Emitter, emit_roots
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.form import Form
 from twin_service.solver.layout import Layout, layout
-from twin_service.solver.stepper import (
-    commit_function,
-    interpolation,
-    slope_function,
-    states_function,
-    step_function,
-)
+from twin_service.solver.stepper import commit_function, interpolation, slope_function, states_function, step_function
 from twin_service.solver.tableau import RODAS5P, Tableau
 from twin_service.solver.writer import Writer
 

@@ -283,8 +283,14 @@ def _seen_roots(t: Tangent) -> list[Expression]:
     return directional(t.form.outputs, along)
 
 
-def _seen(t: Tangent, place: Layout, w: Writer, state: Callable[[int], str], slope: Callable[[int], str],
-          time: Callable[[], str]) -> None:  # fmt: skip
+def _seen(
+    t: Tangent,
+    place: Layout,
+    w: Writer,
+    state: Callable[[int], str],
+    slope: Callable[[int], str],
+    time: Callable[[], str],
+) -> None:
     inner, n = reader(t.form, place, w, state=state, time=time), len(t.form.rates)
 
     def read(name: str) -> str:
@@ -298,8 +304,14 @@ def _seen(t: Tangent, place: Layout, w: Writer, state: Callable[[int], str], slo
 
 
 def _seen_now(t: Tangent, place: Layout, w: Writer) -> Made:
-    _seen(t, place, w, lambda i: w.load("%ws", place.y + i), lambda i: w.load("%dir", t.place.s + i),
-          lambda: w.load("%ws", place.t))  # fmt: skip
+    _seen(
+        t,
+        place,
+        w,
+        lambda i: w.load("%ws", place.y + i),
+        lambda i: w.load("%dir", t.place.s + i),
+        lambda: w.load("%ws", place.t),
+    )
     return w, w.function("seen_now", ("ws", "dir"), internal=False)
 
 
@@ -318,6 +330,5 @@ def _observe(t: Tangent, place: Layout, w: Writer) -> Made:
         forward = w.fma(rest, inner, w.load("%dir", own.ahead + i))
         return w.fma(theta, forward, w.mul(rest, w.load("%dir", own.s + i)))
 
-    _seen(t, place, w, known.__getitem__, slope,
-          lambda: w.fma(theta, w.load("%ws", place.h), w.load("%ws", place.t)))  # fmt: skip
+    _seen(t, place, w, known.__getitem__, slope, lambda: w.fma(theta, w.load("%ws", place.h), w.load("%ws", place.t)))
     return w, w.function("observe", ("ws", "dir"), internal=False)

@@ -58,8 +58,12 @@ def simulate_hybrid(
     max_step     no step is longer, so that no pulse is stepped over
     rng          decides between simultaneous events of equal priority; without it every run draws the same
     """
-    run = _Run(system, np.asarray(times, float), (rtol, atol, max_step, deadline),
-               np.random.default_rng(0) if rng is None else rng)  # fmt: skip
+    run = _Run(
+        system,
+        np.asarray(times, float),
+        (rtol, atol, max_step, deadline),
+        np.random.default_rng(0) if rng is None else rng,
+    )
     try:
         run.course(run.beginning(np.asarray(parameters, float), start))
         outcome = OK
@@ -92,8 +96,9 @@ class _Run:
         self.done = self.steps = 0
 
     def beginning(self, p: Floats, start: float) -> Point:
-        initial = scalar_function([s.initial for s in self.system.states],
-                                  ["time", *(q.name for q in self.system.parameters)])  # fmt: skip
+        initial = scalar_function(
+            [s.initial for s in self.system.states], ["time", *(q.name for q in self.system.parameters)]
+        )
         y = np.array(initial(start, *p.tolist()), float)
         if not np.isfinite(y).all():
             raise self._stop(Verdict.NOT_FINITE, start, f"initial value of {self._name(~np.isfinite(y))}")
@@ -140,8 +145,14 @@ class _Run:
             warnings.simplefilter("ignore")
             try:
                 solver = getattr(scipy.integrate, method)(
-                    self._derivative(point.p), point.t, self._padded(point.y), boundary,
-                    rtol=max(self.rtol, 1e-12), atol=self._atol(), max_step=self.max_step)  # fmt: skip
+                    self._derivative(point.p),
+                    point.t,
+                    self._padded(point.y),
+                    boundary,
+                    rtol=max(self.rtol, 1e-12),
+                    atol=self._atol(),
+                    max_step=self.max_step,
+                )
                 while point.t < boundary:
                     point, stopped = self._step(solver, point, boundary)
                     if stopped:

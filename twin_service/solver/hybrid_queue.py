@@ -68,8 +68,11 @@ class Calendar:
             self.waiting.remove(chosen)
             point = self._execute(chosen, point)
         name = self.system.events[chosen.event].name
-        raise Stop(Verdict.TOO_MANY_STEPS, f"model {self.system.name}, t = {point.t:.6g}: event {name} and others "
-                   f"trigger each other without end ({_MOST_AT_ONCE} executions at one instant)")  # fmt: skip
+        raise Stop(
+            Verdict.TOO_MANY_STEPS,
+            f"model {self.system.name}, t = {point.t:.6g}: event {name} and others "
+            f"trigger each other without end ({_MOST_AT_ONCE} executions at one instant)",
+        )
 
     def _choose(self, due: list[Pending], point: Point) -> Pending:
         """The one of highest priority; among equals at random, among those without priority the first."""
@@ -90,8 +93,11 @@ class Calendar:
     def _fire(self, i: int, event: StateEvent, point: Point) -> Pending:
         delay = self.rules[i].delay(point)
         if not (0.0 <= delay < float("inf")):
-            raise Stop(Verdict.NOT_FINITE, f"model {self.system.name}, t = {point.t:.6g}: the delay of event "
-                       f"{event.name} is {delay:g}; it must be finite and not negative")  # fmt: skip
+            raise Stop(
+                Verdict.NOT_FINITE,
+                f"model {self.system.name}, t = {point.t:.6g}: the delay of event "
+                f"{event.name} is {delay:g}; it must be finite and not negative",
+            )
         return Pending(point.t + delay, i, self.rules[i].values(point) if event.values_at_trigger else None)
 
     def _execute(self, pending: Pending, point: Point) -> Point:

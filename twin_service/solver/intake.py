@@ -97,9 +97,11 @@ def _parameters(system: System, parameters: ArrayLike) -> Floats:
     expected = len(system.parameters)
     if p.ndim != 3 or p.shape[2] != expected or p.shape[1] < 1:
         raise _refuse(
-            system, "parameters", f"has shape {np.shape(parameters)}; expected (N, {expected}) or (N, K, {expected})",
+            system,
+            "parameters",
+            f"has shape {np.shape(parameters)}; expected (N, {expected}) or (N, K, {expected})",
             "SHAPE_INVALID",
-        )  # fmt: skip
+        )
     return np.ascontiguousarray(p)
 
 
@@ -113,9 +115,11 @@ def _rows(system: System, p: Floats, courses: Sequence[Schedule], start: Floats)
     used = np.isfinite(changes).sum(axis=1) + 1
     if used.max() > p.shape[1]:
         raise _refuse(
-            system, "parameters", f"{p.shape[1]} rows for {used.max() - 1} changes; give one row more than changes",
+            system,
+            "parameters",
+            f"{p.shape[1]} rows for {used.max() - 1} changes; give one row more than changes",
             "SHAPE_INVALID",
-        )  # fmt: skip
+        )
     if p.shape[1] > 1:
         pick = np.minimum(np.arange(p.shape[1])[None, :], np.broadcast_to(used, (p.shape[0],))[:, None] - 1)
         p = np.ascontiguousarray(np.take_along_axis(p, pick[:, :, None], axis=1))

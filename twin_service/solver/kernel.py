@@ -88,10 +88,20 @@ def drive(
 @njit_part
 def _lanes(width: int, n: int) -> Lanes:
     return Lanes(
-        np.full(width, -1, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros(width, np.int64),
-        np.zeros(width), np.zeros(width), np.zeros(width), np.zeros(width, np.int64), np.zeros(width, np.int64),
-        np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros((width, n), np.int64), np.zeros(width, np.int64),
-    )  # fmt: skip
+        np.full(width, -1, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros(width),
+        np.zeros(width),
+        np.zeros(width),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.int64),
+        np.zeros((width, n), np.int64),
+        np.zeros(width, np.int64),
+    )
 
 
 @njit_part

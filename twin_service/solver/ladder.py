@@ -64,8 +64,16 @@ def _solve(
         return run_linear(system, linear, run, deadline=deadline, threads=threads, steady=steady)
     members = np.arange(run.parameters.shape[0])
     model = model_of(system, 1 if len(members) == 1 else 8)
-    done = run_compiled(model, run, members, tolerances=tolerances, keep_states=keep_states, deadline=deadline,
-                        threads=threads, steady=steady)  # fmt: skip
+    done = run_compiled(
+        model,
+        run,
+        members,
+        tolerances=tolerances,
+        keep_states=keep_states,
+        deadline=deadline,
+        threads=threads,
+        steady=steady,
+    )
     _retry_pivoted(system, run, done, (tolerances, keep_states, deadline), steady)
     for i in _failed(done):
         _last_rung(system, run, i, done, (tolerances, deadline, keep_states), steady)
@@ -83,8 +91,15 @@ def _retry_pivoted(
     if not failed:
         return
     tolerances, keep_states, deadline = how
-    again = run_compiled(model_of(system, 1, pivoted=True), run, np.array(failed), tolerances=tolerances,
-                         keep_states=keep_states, deadline=deadline, steady=steady)  # fmt: skip
+    again = run_compiled(
+        model_of(system, 1, pivoted=True),
+        run,
+        np.array(failed),
+        tolerances=tolerances,
+        keep_states=keep_states,
+        deadline=deadline,
+        steady=steady,
+    )
     for i in failed:
         first, second = done.outcomes[i], again.outcomes[i]
         done.outcomes[i] = Outcome(Verdict.RETRIED, f"pivoted after: {first}") if second.ok else second
@@ -94,9 +109,13 @@ def _retry_pivoted(
 
 
 def _last_rung(
-    system: System, run: Run, i: int, done: Computed, how: tuple[Tolerances, Deadline | None, bool],
+    system: System,
+    run: Run,
+    i: int,
+    done: Computed,
+    how: tuple[Tolerances, Deadline | None, bool],
     steady: Floats | None,
-) -> None:  # fmt: skip
+) -> None:
     tolerances, deadline, keep_states = how
     states, outputs, final, outcomes = run_reference(system, run, [i], tolerances, deadline=deadline, steady=steady)
     if not outcomes[0].ok:

@@ -44,8 +44,25 @@ def layout(form: Form, *, pivoted: bool = False) -> Layout:
     """The workspace of `form`; a pivoted factorization keeps the whole matrix, the exchanges and the row scales."""
     n = len(form.rates)
     factors = n * n + 2 * n if pivoted else len(form.lu.slot)
-    sizes = [1, 1, 1, 1, 1, 1, n, n, n, n, len(form.system.parameters), len(form.constants), factors, n,
-             MAX_STAGES * n, max(1, len(form.outputs)), n]  # fmt: skip
+    sizes = [
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        n,
+        n,
+        n,
+        n,
+        len(form.system.parameters),
+        len(form.constants),
+        factors,
+        n,
+        MAX_STAGES * n,
+        max(1, len(form.outputs)),
+        n,
+    ]
     offsets = [0]
     for s in sizes:
         offsets.append(offsets[-1] + s)

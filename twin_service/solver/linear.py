@@ -77,10 +77,22 @@ def run_linear(
     matrix, constant, initial = _coefficients(system, linear, run.parameters)
     none, plan = np.zeros((0, ns)), run.plan
     course = LinearCourse(
-        matrix, constant, initial, plain(run.row), plain(run.start_h), none if run.state is None else plain(run.state),
-        run.state is not None, narrow(run.times_h), narrow(run.after_dose), plan.offset, plan.time, plan.kind,
-        plan.target, plan.value, none if steady is None else steady,
-    )  # fmt: skip
+        matrix,
+        constant,
+        initial,
+        plain(run.row),
+        plain(run.start_h),
+        none if run.state is None else plain(run.state),
+        run.state is not None,
+        narrow(run.times_h),
+        narrow(run.after_dose),
+        plan.offset,
+        plan.time,
+        plan.kind,
+        plan.target,
+        plan.value,
+        none if steady is None else steady,
+    )
     states, final = np.full((n, nt, ns), np.nan), np.full((n, ns), np.nan)
     rows = np.zeros((n, nt), np.int64)
     stop = np.zeros(1, np.uint8)
@@ -90,8 +102,12 @@ def run_linear(
             _LOADED.append(True)
     share_out(
         lambda s: propagate(course, s, states, rows, final, stop),
-        np.arange(n), 64, threads=threads, deadline=deadline, stop=stop,
-    )  # fmt: skip
+        np.arange(n),
+        64,
+        threads=threads,
+        deadline=deadline,
+        stop=stop,
+    )
     outputs = _outputs(system, linear, run, states, rows)
     return Computed(
         states, outputs, final, _outcomes(system, run, final, outputs, bool(stop[0])), np.zeros(n, np.int64)

@@ -282,8 +282,19 @@ def _steady_rows(d: Doses, effective: Floats, state: Ints, which: NDArray[np.boo
     for kind, mask in ((STEADY, which & ~d.adds), (STEADY_ADD, which & d.adds)):
         kinds = np.full(int(mask.sum()), kind, dtype=np.int64)
         wait = np.mod(effective[mask] - d.time[mask], d.interval[mask])
-        parts.append((d.who[mask], d.time[mask], kinds, state[mask], d.amount[mask], d.duration[mask],
-                      d.interval[mask], wait, np.flatnonzero(mask)))  # fmt: skip
+        parts.append(
+            (
+                d.who[mask],
+                d.time[mask],
+                kinds,
+                state[mask],
+                d.amount[mask],
+                d.duration[mask],
+                d.interval[mask],
+                wait,
+                np.flatnonzero(mask),
+            )
+        )
     return parts
 
 
@@ -315,5 +326,6 @@ def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
     offset = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
     c = [np.ascontiguousarray(x[order]) for x in columns]
-    return Plan(offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7],
-                c[8].astype(np.int64))  # fmt: skip
+    return Plan(
+        offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7], c[8].astype(np.int64)
+    )

@@ -23,13 +23,7 @@ from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.generate_tangent import NAMES, Tangent, generate_tangent, tangent
 from twin_service.solver.intake import Run, admit
 from twin_service.solver.ladder import find_steady, solve
-from twin_service.solver.plan import (
-    Doses,
-    change_matrix,
-    flatten_doses,
-    repeat_doses,
-    row_in_force,
-)
+from twin_service.solver.plan import Doses, change_matrix, flatten_doses, repeat_doses, row_in_force
 from twin_service.solver.reference import accumulators
 from twin_service.solver.schedule import NOTHING, Schedule
 from twin_service.solver.solution import Solution
@@ -129,9 +123,13 @@ def _code_of(system: System, width: int) -> _Code:
 
 
 def _carry(
-    system: System, run: Run, directions: tuple[NDArray[np.int64], NDArray[np.int64]], slopes: Slopes,
-    steady: tuple[Floats | None, Floats], how: tuple[Tolerances, Deadline | None, int],
-) -> tuple[Floats, Floats, list[Outcome]]:  # fmt: skip
+    system: System,
+    run: Run,
+    directions: tuple[NDArray[np.int64], NDArray[np.int64]],
+    slopes: Slopes,
+    steady: tuple[Floats | None, Floats],
+    how: tuple[Tolerances, Deadline | None, int],
+) -> tuple[Floats, Floats, list[Outcome]]:
     from twin_service.solver.lanes import Tangents
 
     code = _code_of(system, WIDTH)
@@ -147,13 +145,32 @@ def _carry(
 
     def make(share: NDArray[np.int64]) -> Tangents:
         return Tangents(
-            count, place, functions, workspace(place.coefficients, WIDTH), workspace(place.size * count, WIDTH),
-            first[share], directions[0], directions[1], slopes.value, slopes.time, steady[1], d_outputs, d_final,
-        )  # fmt: skip
+            count,
+            place,
+            functions,
+            workspace(place.coefficients, WIDTH),
+            workspace(place.size * count, WIDTH),
+            first[share],
+            directions[0],
+            directions[1],
+            slopes.value,
+            slopes.time,
+            steady[1],
+            d_outputs,
+            d_final,
+        )
 
     tolerances, deadline, threads = how
-    done = run_compiled(code.model, run, members, tolerances=tolerances, deadline=deadline, threads=threads,
-                        steady=steady[0], directions=make)  # fmt: skip
+    done = run_compiled(
+        code.model,
+        run,
+        members,
+        tolerances=tolerances,
+        deadline=deadline,
+        threads=threads,
+        steady=steady[0],
+        directions=make,
+    )
     return d_outputs, d_final, done.outcomes
 
 
@@ -181,9 +198,13 @@ def _slopes(system: System, run: Run, courses: Sequence[Schedule], moved: NDArra
 
 
 def _input_values(
-    system: System, roots: list[Expression], p: Floats, at: tuple[NDArray[np.int64], NDArray[np.int64], Floats],
-    *, moved: NDArray[np.int64],
-) -> tuple[Floats, Floats]:  # fmt: skip
+    system: System,
+    roots: list[Expression],
+    p: Floats,
+    at: tuple[NDArray[np.int64], NDArray[np.int64], Floats],
+    *,
+    moved: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
     """Values (3, m) and derivatives (3, m, nw) of bioavailability, lag and duration."""
     who, row, time = at
     wanted = [system.parameters[k].name if k >= 0 else "" for k in moved]

@@ -90,8 +90,17 @@ def simulate_stream(
     Pass a generator that makes or reads a few thousand patients at a time; nothing is kept between its arrays.
     """
     for part in parameters:
-        yield simulate(system, part, schedules, times_h, start_h=start_h, after_dose=after_dose, tolerances=tolerances,
-                       deadline=deadline, threads=threads)  # fmt: skip
+        yield simulate(
+            system,
+            part,
+            schedules,
+            times_h,
+            start_h=start_h,
+            after_dose=after_dose,
+            tolerances=tolerances,
+            deadline=deadline,
+            threads=threads,
+        )
 
 
 def warm(system: System) -> None:
@@ -101,9 +110,15 @@ def warm(system: System) -> None:
 
 
 def _admitted(
-    system: System, parameters: ArrayLike, schedules: Schedule | Sequence[Schedule], times_h: ArrayLike, *,
-    start_h: ArrayLike, state: ArrayLike | None, after_dose: ArrayLike | None,
-) -> Run:  # fmt: skip
+    system: System,
+    parameters: ArrayLike,
+    schedules: Schedule | Sequence[Schedule],
+    times_h: ArrayLike,
+    *,
+    start_h: ArrayLike,
+    state: ArrayLike | None,
+    after_dose: ArrayLike | None,
+) -> Run:
     if system.events:
         raise Refusal(
             RefusalCode.UNSUPPORTED,

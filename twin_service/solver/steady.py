@@ -79,14 +79,28 @@ def pulse_run(run: Run, places: NDArray[np.int64], who: NDArray[np.int64], state
 def _pulsed(run: Run, places: NDArray[np.int64], who: NDArray[np.int64]) -> _Pulsed:
     plan = run.plan
     row = np.array([_row_at(run, int(i), int(a)) for i, a in zip(who, places, strict=True)], dtype=np.int64)
-    return _Pulsed(run.parameters[who, row], plan.time[places], plan.target[places], plan.value[places],
-                   plan.duration[places], plan.interval[places], plan.wait[places])  # fmt: skip
+    return _Pulsed(
+        run.parameters[who, row],
+        plan.time[places],
+        plan.target[places],
+        plan.value[places],
+        plan.duration[places],
+        plan.interval[places],
+        plan.wait[places],
+    )
 
 
 def _one_interval(p: _Pulsed, which: NDArray[np.int64], y: Floats) -> Run:
     start = p.time[which] - p.interval[which]
-    return Run(p.parameters[which][:, None, :], p.time[which][:, None], np.zeros((len(which), 1), np.bool_), start, y,
-               np.zeros(len(which), np.int64), _interval_plan(p, which, start))  # fmt: skip
+    return Run(
+        p.parameters[which][:, None, :],
+        p.time[which][:, None],
+        np.zeros((len(which), 1), np.bool_),
+        start,
+        y,
+        np.zeros(len(which), np.int64),
+        _interval_plan(p, which, start),
+    )
 
 
 def _row_at(run: Run, member: int, action: int) -> int:
@@ -198,8 +212,17 @@ def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
         offset[k + 1] = len(rows)
     time, kind, index_, value = (np.array(c) for c in zip(*rows, strict=True))
     zero = np.zeros(len(rows))
-    return Plan(offset, time.astype(np.float64), kind.astype(np.int64), index_.astype(np.int64),
-                value.astype(np.float64), zero, zero, zero, np.full(len(rows), -1))  # fmt: skip
+    return Plan(
+        offset,
+        time.astype(np.float64),
+        kind.astype(np.int64),
+        index_.astype(np.int64),
+        value.astype(np.float64),
+        zero,
+        zero,
+        zero,
+        np.full(len(rows), -1),
+    )
 
 
 def _interval_rows(p: _Pulsed, i: int, start: float) -> list[tuple[float, int, int, float]]:

@@ -69,9 +69,15 @@ def _add_drift(factor: float, n: int, where: tuple[str, str], place: Layout, w: 
 
 
 def _combine(
-    m: Tableau, s: int, shape: tuple[int, bool], arrays: tuple[str, str, list[str]], *, steps: tuple[str, str],
-    place: Layout, w: Writer,
-) -> None:  # fmt: skip
+    m: Tableau,
+    s: int,
+    shape: tuple[int, bool],
+    arrays: tuple[str, str, list[str]],
+    *,
+    steps: tuple[str, str],
+    place: Layout,
+    w: Writer,
+) -> None:
     """stage = y + sum a_sj k_j and k_s = sum c_sj/h k_j + gamma_s h drift, in one pass over the increments."""
     n, drifts = shape
     y, stage, k = arrays

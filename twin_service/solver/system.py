@@ -150,13 +150,16 @@ class System:
             h.update(f"O{o.name}|{o.unit}|{number[id(o.expression)]};".encode())
         for u in self.inputs:
             duration = "" if u.duration is None else number[id(u.duration)]
-            h.update(f"I{u.name}|{u.unit}|{u.state}|{number[id(u.bioavailability)]}|"
-                     f"{number[id(u.lag)]}|{duration};".encode())  # fmt: skip
+            h.update(
+                f"I{u.name}|{u.unit}|{u.state}|{number[id(u.bioavailability)]}|{number[id(u.lag)]}|{duration};".encode()
+            )
         for e in self.events:
             targets = ",".join(f"{k}={number[id(v)]}" for k, v in [*e.assignments.items(), *e.factors.items()])
             priority = "" if e.priority is None else number[id(e.priority)]
-            h.update(f"E{e.name}|{number[id(e.trigger)]}|{targets}|{number[id(e.delay)]}|{priority}|"
-                     f"{e.persistent}{e.initially_true}{e.values_at_trigger};".encode())  # fmt: skip
+            h.update(
+                f"E{e.name}|{number[id(e.trigger)]}|{targets}|{number[id(e.delay)]}|{priority}|"
+                f"{e.persistent}{e.initially_true}{e.values_at_trigger};".encode()
+            )
         return h.hexdigest()
 
 
@@ -219,13 +222,17 @@ def _check(system: System) -> None:
     for label, root in _labelled(system):
         unknown = sorted(symbols_of([root]) - known)
         if unknown:
-            raise ValueError(f"system {system.name!r}, {label}: {', '.join(unknown)} is neither a state nor a "
-                             "parameter; declare it or correct the name")  # fmt: skip
+            raise ValueError(
+                f"system {system.name!r}, {label}: {', '.join(unknown)} is neither a state nor a "
+                "parameter; declare it or correct the name"
+            )
     for s in system.states:
         wrong = sorted(symbols_of([s.initial]) & set(system.state_index))
         if wrong:
-            raise ValueError(f"system {system.name!r}, initial value of {s.name}: uses the state {wrong[0]}; "
-                             "initial values may use parameters only")  # fmt: skip
+            raise ValueError(
+                f"system {system.name!r}, initial value of {s.name}: uses the state {wrong[0]}; "
+                "initial values may use parameters only"
+            )
     for u in system.inputs:
         if u.state not in system.state_index:
             raise ValueError(f"system {system.name!r}, input {u.name}: no state {u.state!r}")

@@ -85,9 +85,19 @@ def before_action(g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, 
 
 @njit_part
 def after_action(
-    g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, kind: int, index: int,
+    g: Tangents,
+    slope: int,
+    k: int,
+    ws: Any,
+    width: int,
+    n: int,
+    lane: int,
+    first: int,
+    a: int,
+    kind: int,
+    index: int,
     running: Any,
-) -> None:  # fmt: skip
+) -> None:
     """The derivative of what action `a` did to state, infusion, parameters."""
     p = g.place
     if kind == CHANGE:

@@ -28,8 +28,12 @@ def parse_url(url: str) -> URL:
         return parsed
     if parsed is not None and parsed.drivername in ("postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    raise Refusal(RefusalCode.INVALID, "the database URL is neither sqlite:///FILE nor postgresql+psycopg://...",
-                  field="database_url", reason="SETTINGS")  # fmt: skip
+    raise Refusal(
+        RefusalCode.INVALID,
+        "the database URL is neither sqlite:///FILE nor postgresql+psycopg://...",
+        field="database_url",
+        reason="SETTINGS",
+    )
 
 
 def is_sqlite(url: URL) -> bool:
@@ -42,8 +46,11 @@ def writer_engine(url: URL) -> Engine:
         return create_engine(url, poolclass=NullPool)
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30})
-    _sqlite(engine, ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=1000"),
-            begin="BEGIN IMMEDIATE")  # fmt: skip
+    _sqlite(
+        engine,
+        ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=1000"),
+        begin="BEGIN IMMEDIATE",
+    )
     return engine
 
 
@@ -51,8 +58,9 @@ def reader_engine(url: URL, connections: int) -> Engine:
     """Connections that only read."""
     if not is_sqlite(url):
         return create_engine(url, pool_size=connections, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=connections, max_overflow=connections,
-                           connect_args={"timeout": 30, "check_same_thread": False})  # fmt: skip
+    engine = create_engine(
+        url, pool_size=connections, max_overflow=connections, connect_args={"timeout": 30, "check_same_thread": False}
+    )
     _sqlite(engine, ("query_only=ON", "wal_autocheckpoint=0"), begin="BEGIN")
     return engine
 
@@ -89,6 +97,10 @@ def lock_file(url: URL) -> IO[str] | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise Refusal(RefusalCode.PRECONDITION, "another process has this database open; one server an SQLite file",
-                      field="database_url", reason="STORE_IN_USE") from None  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            "another process has this database open; one server an SQLite file",
+            field="database_url",
+            reason="STORE_IN_USE",
+        ) from None
     return handle

@@ -54,8 +54,12 @@ def check_schema(url: str) -> None:
         engine.dispose()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found != wanted:
-        raise Refusal(RefusalCode.PRECONDITION, f"the database has schema {found or 'none'}, this version needs "
-                      f"{wanted}: run `twin migrate`", field="database_url", reason="SCHEMA")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"the database has schema {found or 'none'}, this version needs {wanted}: run `twin migrate`",
+            field="database_url",
+            reason="SCHEMA",
+        )
 
 
 def current(connection: Connection) -> str | None:

@@ -63,15 +63,20 @@ def insert_operation(connection: Connection, row: OperationRow) -> None:
 
 def get_operation(connection: Connection, tenant: str, operation: str) -> OperationRow:
     """Raises Refusal (NOT_FOUND)."""
-    found = _rows(connection, select(*_columns(OPERATIONS, OperationRow)).where(
-        OPERATIONS.c.tenant == tenant, OPERATIONS.c.operation == operation))  # fmt: skip
+    found = _rows(
+        connection,
+        select(*_columns(OPERATIONS, OperationRow)).where(
+            OPERATIONS.c.tenant == tenant, OPERATIONS.c.operation == operation
+        ),
+    )
     if not found:
         raise Refusal(RefusalCode.NOT_FOUND, "no such operation", field="name", reason="NO_SUCH_OPERATION")
     return found[0]
 
 
-def list_operations(connection: Connection, tenant: str, before: tuple[int, str] | None, count: int
-                    ) -> list[OperationRow]:  # fmt: skip
+def list_operations(
+    connection: Connection, tenant: str, before: tuple[int, str] | None, count: int
+) -> list[OperationRow]:
     """Newest first, those older than `before` (creation time, id)."""
     c = OPERATIONS.c
     query = select(*_columns(OPERATIONS, OperationRow)).where(c.tenant == tenant)
@@ -109,8 +114,12 @@ def get_population(connection: Connection, tenant: str, population: str) -> Popu
         select(*_columns(POPULATIONS, PopulationRow)).where(c.tenant == tenant, c.population == population)
     ).first()
     if row is None:
-        raise Refusal(RefusalCode.NOT_FOUND, "no such population; wait for the operation that generates it",
-                      field="population", reason="NO_SUCH_POPULATION")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            "no such population; wait for the operation that generates it",
+            field="population",
+            reason="NO_SUCH_POPULATION",
+        )
     return PopulationRow(**row._mapping)
 
 

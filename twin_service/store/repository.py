@@ -70,8 +70,12 @@ def append_events(
         digest = chain.body_digest(row.salt, body)
         if event.id in known:
             if known[event.id][1] != digest:
-                raise Refusal(RefusalCode.EXISTS, "an event with this id says something else; correct it, or choose "
-                              "another id", field=f"events[{i}].id", reason="EVENT_ID_REUSED")  # fmt: skip
+                raise Refusal(
+                    RefusalCode.EXISTS,
+                    "an event with this id says something else; correct it, or choose another id",
+                    field=f"events[{i}].id",
+                    reason="EVENT_ID_REUSED",
+                )
             revisions.append(known[event.id][0])
             duplicates.append(True)
             continue
@@ -80,12 +84,26 @@ def append_events(
         known[event.id] = (revision, digest)
         revisions.append(revision)
         duplicates.append(False)
-        new.append({"tenant": name.tenant, "patient": name.patient, "revision": revision, "event_id": event.id,
-                    "time_us": event.time_us, "arrival_us": event.arrival_us, "body": body, "body_digest": digest,
-                    "chain_digest": link})  # fmt: skip
+        new.append(
+            {
+                "tenant": name.tenant,
+                "patient": name.patient,
+                "revision": revision,
+                "event_id": event.id,
+                "time_us": event.time_us,
+                "arrival_us": event.arrival_us,
+                "body": body,
+                "body_digest": digest,
+                "chain_digest": link,
+            }
+        )
     if revision > twin_limit:
-        raise Refusal(RefusalCode.TOO_MUCH, f"the twin would have {revision} events; at most {twin_limit}",
-                      field="events", reason="TWIN_FULL")  # fmt: skip
+        raise Refusal(
+            RefusalCode.TOO_MUCH,
+            f"the twin would have {revision} events; at most {twin_limit}",
+            field="events",
+            reason="TWIN_FULL",
+        )
     if new:
         connection.execute(insert(EVENTS), new)
         grown = replace(row, timeline_revision=revision, chain_digest=link, trouble="")
@@ -154,8 +172,9 @@ def erase_twin(connection: Connection, row: TwinRow, act: Act) -> int:
         connection.execute(delete(table).where(*_key(table, name)))
     retired = literal("erased/") + cast(EVENTS.c.revision, String)
     done = connection.execute(update(EVENTS).where(*_key(EVENTS, name)).values(body=None, time_us=0, event_id=retired))
-    bare = replace(row, spec=None, salt=None, belief_digest="", trouble="", erased_us=act.time_us,
-                   updated_us=act.time_us)  # fmt: skip
+    bare = replace(
+        row, spec=None, salt=None, belief_digest="", trouble="", erased_us=act.time_us, updated_us=act.time_us
+    )
     save_twin(connection, row, bare, replace(act, detail=f"{done.rowcount} events erased"))
     return int(done.rowcount)
 
@@ -183,17 +202,27 @@ def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -
     """Rows for forecasts that are new or differ from the one in force."""
     now = read_forecasts(connection, name)
     rows = [
-        {"tenant": name.tenant, "patient": name.patient, "event_id": i, "belief_revision": kept.revision, "body": body,
-         "row_digest": forecast_digest(name, i, kept.revision, body)}
-        for i, body in kept.forecasts.items() if now.get(i) != body
-    ]  # fmt: skip
+        {
+            "tenant": name.tenant,
+            "patient": name.patient,
+            "event_id": i,
+            "belief_revision": kept.revision,
+            "body": body,
+            "row_digest": forecast_digest(name, i, kept.revision, body),
+        }
+        for i, body in kept.forecasts.items()
+        if now.get(i) != body
+    ]
     if rows:
         stale = [r["event_id"] for r in rows]
         for start in range(0, len(stale), CHUNK):
             connection.execute(
-                delete(FORECASTS).where(*_key(FORECASTS, name), FORECASTS.c.belief_revision == kept.revision,
-                                        FORECASTS.c.event_id.in_(stale[start : start + CHUNK]))
-            )  # fmt: skip
+                delete(FORECASTS).where(
+                    *_key(FORECASTS, name),
+                    FORECASTS.c.belief_revision == kept.revision,
+                    FORECASTS.c.event_id.in_(stale[start : start + CHUNK]),
+                )
+            )
         connection.execute(insert(FORECASTS), rows)
 
 
@@ -207,10 +236,17 @@ def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[
     if gone:
         connection.execute(delete(SNAPSHOTS).where(*_key(SNAPSHOTS, name), c.time_us.in_(gone)))
     rows = [
-        {"tenant": name.tenant, "patient": name.patient, "time_us": t, "prefix_digest": prefix, "body": body,
-         "row_digest": snapshot_digest(name, t, prefix, body)}
-        for (t, prefix), body in wanted.items() if (t, prefix) not in stored
-    ]  # fmt: skip
+        {
+            "tenant": name.tenant,
+            "patient": name.patient,
+            "time_us": t,
+            "prefix_digest": prefix,
+            "body": body,
+            "row_digest": snapshot_digest(name, t, prefix, body),
+        }
+        for (t, prefix), body in wanted.items()
+        if (t, prefix) not in stored
+    ]
     if rows:
         connection.execute(insert(SNAPSHOTS), rows)
 

@@ -49,8 +49,12 @@ def find_response(connection: Connection, key: RequestKey) -> bytes | None:
     if row is None:
         return None
     if row[0] != key.digest:
-        raise Refusal(RefusalCode.EXISTS, "this request_id was used for another request; choose a new UUID",
-                      field="request_id", reason="REQUEST_ID_REUSED")  # fmt: skip
+        raise Refusal(
+            RefusalCode.EXISTS,
+            "this request_id was used for another request; choose a new UUID",
+            field="request_id",
+            reason="REQUEST_ID_REUSED",
+        )
     return bytes(row[1])
 
 
@@ -58,10 +62,15 @@ def keep_response(connection: Connection, key: RequestKey, response: bytes, now_
     """Remember what was answered, in the transaction that applied it."""
     connection.execute(
         insert(REQUESTS).values(
-            tenant=key.tenant, request_id=key.request_id, patient=key.patient, request_digest=key.digest,
-            response=response, created_us=now_us, row_digest=response_row_digest(key, response, now_us),
+            tenant=key.tenant,
+            request_id=key.request_id,
+            patient=key.patient,
+            request_digest=key.digest,
+            response=response,
+            created_us=now_us,
+            row_digest=response_row_digest(key, response, now_us),
         )
-    )  # fmt: skip
+    )
 
 
 def response_row_digest(key: RequestKey, response: bytes, now_us: int) -> str:

@@ -101,11 +101,31 @@ def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -
     """A new twin. Raises Refusal (EXISTS) when the patient has or had one."""
     known = find_twin(connection, name)
     if known is not None:
-        raise Refusal(RefusalCode.EXISTS, "this patient's twin was erased and its name is retired" if known.erased_us
-                      else "this patient has a twin already; get or update it", field="patient_id",
-                      reason="TWIN_ERASED" if known.erased_us else "TWIN_EXISTS")  # fmt: skip
-    row = TwinRow(name.tenant, name.patient, spec, secrets.token_bytes(16), 1, 0, 0, "", "", chain.START, 0,
-                  chain.START, act.time_us, act.time_us, 0)  # fmt: skip
+        raise Refusal(
+            RefusalCode.EXISTS,
+            "this patient's twin was erased and its name is retired"
+            if known.erased_us
+            else "this patient has a twin already; get or update it",
+            field="patient_id",
+            reason="TWIN_ERASED" if known.erased_us else "TWIN_EXISTS",
+        )
+    row = TwinRow(
+        name.tenant,
+        name.patient,
+        spec,
+        secrets.token_bytes(16),
+        1,
+        0,
+        0,
+        "",
+        "",
+        chain.START,
+        0,
+        chain.START,
+        act.time_us,
+        act.time_us,
+        0,
+    )
     row = _audited(connection, row, act)
     connection.execute(insert(TWINS).values(**_values(row)))
     return row
@@ -126,8 +146,12 @@ def save_twin(connection: Connection, old: TwinRow, new: TwinRow, act: Act | Non
 def check_etag(row: TwinRow, etag: str) -> None:
     """Raises Refusal (CONFLICT) when `etag` was given and the twin has changed since it was read."""
     if etag and etag != row.etag:
-        raise Refusal(RefusalCode.CONFLICT, f"the twin changed: its etag is {row.etag}, not {etag}; read it again",
-                      field="etag", reason="ETAG_MISMATCH")  # fmt: skip
+        raise Refusal(
+            RefusalCode.CONFLICT,
+            f"the twin changed: its etag is {row.etag}, not {etag}; read it again",
+            field="etag",
+            reason="ETAG_MISMATCH",
+        )
 
 
 def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, int, str, str, str, str]]:
@@ -143,12 +167,21 @@ def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, int, s
 
 def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
     number = row.audit_count + 1
-    link = chain.next_audit(row.audit_digest, number, act.time_us, actor=act.actor, action=act.action,
-                            detail=act.detail)  # fmt: skip
+    link = chain.next_audit(
+        row.audit_digest, number, act.time_us, actor=act.actor, action=act.action, detail=act.detail
+    )
     connection.execute(
-        insert(AUDIT).values(tenant=row.tenant, patient=row.patient, number=number, time_us=act.time_us,
-                             actor=act.actor, action=act.action, detail=act.detail, chain_digest=link)
-    )  # fmt: skip
+        insert(AUDIT).values(
+            tenant=row.tenant,
+            patient=row.patient,
+            number=number,
+            time_us=act.time_us,
+            actor=act.actor,
+            action=act.action,
+            detail=act.detail,
+            chain_digest=link,
+        )
+    )
     return replace(row, audit_count=number, audit_digest=link)
 
 

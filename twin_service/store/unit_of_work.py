@@ -35,8 +35,9 @@ class Store:
             self._unlock()
             raise
         self._writing = writer_engine(self._url)
-        self._writer = Writer(self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max,
-                              watch=self._heard)  # fmt: skip
+        self._writer = Writer(
+            self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max, watch=self._heard
+        )
         self._reading = reader_engine(self._url, settings.database_connections)
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -47,8 +48,10 @@ class Store:
         try:
             return self._writer.submit(work).result(self._timeout_s)
         except FutureTimeout:
-            raise StoreUnavailable("STORE_SLOW", "the store did not confirm in time; the write may still be applied: "
-                                   "send the same request again") from None  # fmt: skip
+            raise StoreUnavailable(
+                "STORE_SLOW",
+                "the store did not confirm in time; the write may still be applied: send the same request again",
+            ) from None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """The result of `work` on one state of the database."""

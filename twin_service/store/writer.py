@@ -52,8 +52,9 @@ class Writer:
         try:
             self._queue.put_nowait(_Job(work, promise))
         except queue.Full:
-            raise Refusal(RefusalCode.TOO_MUCH, "too many writes wait for the disk; try again later",
-                          reason="WRITE_QUEUE_FULL") from None  # fmt: skip
+            raise Refusal(
+                RefusalCode.TOO_MUCH, "too many writes wait for the disk; try again later", reason="WRITE_QUEUE_FULL"
+            ) from None
         return promise
 
     def outside(self, work: Callable[[Connection], object]) -> None:
@@ -125,8 +126,9 @@ class Writer:
             if failures == 2:
                 break
         if self._trouble is None:
-            return Refusal(RefusalCode.CONFLICT, "others change this twin at the same time; try again",
-                           reason="CONFLICT")  # fmt: skip
+            return Refusal(
+                RefusalCode.CONFLICT, "others change this twin at the same time; try again", reason="CONFLICT"
+            )
         return self._trouble
 
     def _attempt(self, jobs: list[_Job]) -> list[Any] | None:

@@ -95,17 +95,24 @@ def read_arms(y: ArrayLike, treatment: ArrayLike, covariates: ArrayLike | None =
     x = np.zeros((len(endpoint), 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x
     if endpoint.ndim != 1 or w.shape != endpoint.shape or x.ndim != 2 or len(x) != len(endpoint):
-        raise refuse("treatment", f"endpoint {endpoint.shape}, treatment {w.shape} and covariates {x.shape} must have "
-                     "one row a patient")  # fmt: skip
+        raise refuse(
+            "treatment",
+            f"endpoint {endpoint.shape}, treatment {w.shape} and covariates {x.shape} must have one row a patient",
+        )
     for name, values in (("y", endpoint), ("treatment", w), ("covariates", x)):
         if not np.all(np.isfinite(values)):
-            raise refuse(name, f"{int(np.sum(~np.isfinite(values)))} values are missing or not finite; analyze the "
-                         "patients with complete data, or impute before")  # fmt: skip
+            raise refuse(
+                name,
+                f"{int(np.sum(~np.isfinite(values)))} values are missing or not finite; analyze the "
+                "patients with complete data, or impute before",
+            )
     if not np.all((w == 0) | (w == 1)):
         raise refuse("treatment", "expected 0 (control) or 1 (treated) for each patient")
     if min(np.sum(w == 0), np.sum(w == 1)) < 2:
-        raise refuse("treatment", f"{int(np.sum(w == 1))} treated and {int(np.sum(w == 0))} control patients; each arm "
-                     "needs two or more")  # fmt: skip
+        raise refuse(
+            "treatment",
+            f"{int(np.sum(w == 1))} treated and {int(np.sum(w == 0))} control patients; each arm needs two or more",
+        )
     return Arms(endpoint, w, x)
 
 

@@ -165,9 +165,14 @@ def probability_above(treated: BetaMixture, control: BetaMixture, margin: float 
 
 
 def success_probability(
-    treated_prior: BetaMixture, control_prior: BetaMixture, patients: tuple[int, int], rates: tuple[float, float], *,
-    threshold: float = 0.95, margin: float = 0.0,
-) -> float:  # fmt: skip
+    treated_prior: BetaMixture,
+    control_prior: BetaMixture,
+    patients: tuple[int, int],
+    rates: tuple[float, float],
+    *,
+    threshold: float = 0.95,
+    margin: float = 0.0,
+) -> float:
     """Exact probability that P(p_treated - p_control > margin) exceeds `threshold`, at true `rates` (treated, control).
 
     At equal rates it is the type I error, which borrowing raises where old and new controls differ.

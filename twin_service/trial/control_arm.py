@@ -118,9 +118,14 @@ def control_arm(
         progressions.append(progression)
         mine = [p for p in patients if fold_of[p.id] == k and chosen[p.id] is not None and _baseline(p)]
         found = control_forecasts(
-            progression_model(progression), [candidate(p, question.analyte) for p in mine], [question.visit.time_h],
-            analyte=question.analyte, scale=question.scale, members=members, deadline=deadline,
-        )  # fmt: skip
+            progression_model(progression),
+            [candidate(p, question.analyte) for p in mine],
+            [question.visit.time_h],
+            analyte=question.analyte,
+            scale=question.scale,
+            members=members,
+            deadline=deadline,
+        )
         forecasts |= {f.id: f for f in found}
     return _analyze(patients, question, forecasts, chosen, tuple(progressions))
 
@@ -131,8 +136,12 @@ def deal(patients: Sequence[TrialPatient], folds: int, rng: np.random.Generator)
     for treated in (False, True):
         arm = sorted(p.id for p in patients if p.treated is treated)
         if folds < 2 or len(arm) < folds:
-            raise Refusal(RefusalCode.PRECONDITION, f"{len(arm)} {'treated' if treated else 'control'} patients cannot "
-                          f"be dealt into {folds} folds", field="folds", reason="TOO_FEW_PATIENTS")  # fmt: skip
+            raise Refusal(
+                RefusalCode.PRECONDITION,
+                f"{len(arm)} {'treated' if treated else 'control'} patients cannot be dealt into {folds} folds",
+                field="folds",
+                reason="TOO_FEW_PATIENTS",
+            )
         dealt |= {arm[j]: position % folds for position, j in enumerate(rng.permutation(len(arm)))}
     return dealt
 
@@ -141,9 +150,13 @@ def learn(patients: Sequence[TrialPatient], question: Question, *, without: set[
     """The course of the controls that are not in `without`, from all their readings."""
     teachers = [Subject(p.id, p.covariates, p.readings) for p in patients if not p.treated and p.id not in without]
     learned = fit_progression(
-        teachers, question.learn_from, analyte=question.analyte, unit=question.unit, scale=question.scale,
+        teachers,
+        question.learn_from,
+        analyte=question.analyte,
+        unit=question.unit,
+        scale=question.scale,
         learned_from="controls outside the fold",
-    )  # fmt: skip
+    )
     return learned.progression
 
 
@@ -168,15 +181,22 @@ def _covariate(patient: TrialPatient, name: str, question: Question) -> float:
         last = max(_baseline(patient), key=lambda r: r.time_h).value
         return float(np.log(last)) if question.scale == "log" else last
     if name not in patient.covariates:
-        raise Refusal(RefusalCode.INVALID, f"adjust_for: {name!r} is not recorded for every analyzed patient",
-                      field="adjust_for", reason="COVARIATE_MISSING")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"adjust_for: {name!r} is not recorded for every analyzed patient",
+            field="adjust_for",
+            reason="COVARIATE_MISSING",
+        )
     return patient.covariates[name]
 
 
 def _analyze(
-    patients: Sequence[TrialPatient], question: Question, forecasts: Mapping[str, ControlForecast],
-    chosen: Mapping[str, Reading | None], progressions: tuple[Progression, ...],
-) -> ControlArm:  # fmt: skip
+    patients: Sequence[TrialPatient],
+    question: Question,
+    forecasts: Mapping[str, ControlForecast],
+    chosen: Mapping[str, Reading | None],
+    progressions: tuple[Progression, ...],
+) -> ControlArm:
     analyzed = tuple(p for p in patients if p.id in forecasts)
     raw = np.array([r.value for p in analyzed if (r := chosen[p.id]) is not None], dtype=np.float64)
     y = np.log(raw) if question.scale == "log" else raw
@@ -187,7 +207,12 @@ def _analyze(
     adjusted = procova(y, w, f, x.reshape(len(analyzed), -1), errors=question.errors)
     controls = [one for one, arm in zip(used, w, strict=True) if arm == 0]
     return ControlArm(
-        analyzed, used, y, adjusted, synthetic_difference(y[w == 1], f[w == 1], y[w == 0], f[w == 0]),
-        calibration(controls, list(y[w == 0])), progressions,
+        analyzed,
+        used,
+        y,
+        adjusted,
+        synthetic_difference(y[w == 1], f[w == 1], y[w == 0], f[w == 0]),
+        calibration(controls, list(y[w == 0])),
+        progressions,
         tuple(p.id for p in patients if p.id not in forecasts),
-    )  # fmt: skip
+    )

@@ -109,9 +109,13 @@ def logistic_risk(
 
 
 def power_risk(
-    skeleton: Sequence[float], given: Given, doses: Sequence[float], *, sd: float = 1.34,
+    skeleton: Sequence[float],
+    given: Given,
+    doses: Sequence[float],
+    *,
+    sd: float = 1.34,
     cuts: Sequence[float] = (0.16, 0.33),
-) -> tuple[DoseRisk, ...]:  # fmt: skip
+) -> tuple[DoseRisk, ...]:
     """Posterior risk at each of `doses` under the power model; `skeleton[j]` is the prior guess at `doses[j]`."""
     s = np.asarray(skeleton, dtype=np.float64)
     if len(s) != len(doses) or not np.all((s > 0) & (s < 1)) or np.any(np.diff(s) <= 0):

@@ -56,9 +56,13 @@ class _Passed(NamedTuple):
 
 
 def boin_table(
-    target: float, patients_max: int = 30, *, too_low: float | None = None, too_high: float | None = None,
+    target: float,
+    patients_max: int = 30,
+    *,
+    too_low: float | None = None,
+    too_high: float | None = None,
     elimination: float = 0.95,
-) -> BoinTable:  # fmt: skip
+) -> BoinTable:
     """The decision table. Defaults p1 = 0.6 t and p2 = 1.4 t are the source's."""
     p1, p2 = 0.6 * target if too_low is None else too_low, 1.4 * target if too_high is None else too_high
     if not 0 < p1 < target < p2 < 1:
@@ -67,10 +71,13 @@ def boin_table(
     high = np.log((1 - target) / (1 - p2)) / np.log(p2 * (1 - target) / (target * (1 - p2)))
     counts = range(1, patients_max + 1)
     return BoinTable(
-        target, float(low), float(high),
-        tuple(int(np.floor(low * n + 1e-9)) for n in counts), tuple(int(np.ceil(high * n - 1e-9)) for n in counts),
+        target,
+        float(low),
+        float(high),
+        tuple(int(np.floor(low * n + 1e-9)) for n in counts),
+        tuple(int(np.ceil(high * n - 1e-9)) for n in counts),
         tuple(_eliminate(n, target, elimination) for n in counts),
-    )  # fmt: skip
+    )
 
 
 def boin_selection(

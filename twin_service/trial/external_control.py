@@ -74,9 +74,16 @@ def external_control(
     ess = effective_sample_size(w[t]), effective_sample_size(w[~t])
     share = float(w[~t].max() / w[~t].sum())
     return ExternalComparison(
-        _naive(arms.y, arms.w, level), effect_of(estimate, se, sum(ess) - 2, arms.w, level=level), estimand, table,
-        ess[0], ess[1], share, fit.outcome, _warnings(table, ess[1], int(np.sum(~t)), share),
-    )  # fmt: skip
+        _naive(arms.y, arms.w, level),
+        effect_of(estimate, se, sum(ess) - 2, arms.w, level=level),
+        estimand,
+        table,
+        ess[0],
+        ess[1],
+        share,
+        fit.outcome,
+        _warnings(table, ess[1], int(np.sum(~t)), share),
+    )
 
 
 def _naive(y: FloatArray, w: FloatArray, level: float) -> Effect:

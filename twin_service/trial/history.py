@@ -47,8 +47,12 @@ def forecast_from_history(
     """
     both = {s.id for s in subjects} & {s.id for s in historical}
     if both:
-        raise Refusal(RefusalCode.INVALID, f"{len(both)} patients are in both groups; a patient must not teach his own "
-                      "forecast", field="historical_controls", reason="TEACHES_ITSELF")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{len(both)} patients are in both groups; a patient must not teach his own forecast",
+            field="historical_controls",
+            reason="TEACHES_ITSELF",
+        )
     uses = shared_covariates([*subjects, *historical], historical) if covariates is None else tuple(covariates)
     learned = fit_progression(
         historical, uses, analyte=analyte, unit=unit, scale=learn_scale, learned_from="historical controls"
@@ -57,12 +61,18 @@ def forecast_from_history(
         Candidate(s.id, s.covariates, tuple(Lab(r.time_h, analyte, r.value) for r in s.readings)) for s in subjects
     ]
     found = control_forecasts(
-        progression_model(learned.progression), candidates, times_h,
-        analyte=analyte, scale=answer_scale, members=members, deadline=deadline,
-    )  # fmt: skip
+        progression_model(learned.progression),
+        candidates,
+        times_h,
+        analyte=analyte,
+        scale=answer_scale,
+        members=members,
+        deadline=deadline,
+    )
     reach = longest_follow_up_h(historical)
-    return HistoricalForecasts(tuple(_warned(f, c, reach) for f, c in zip(found, candidates, strict=True)),
-                               learned.progression)  # fmt: skip
+    return HistoricalForecasts(
+        tuple(_warned(f, c, reach) for f, c in zip(found, candidates, strict=True)), learned.progression
+    )
 
 
 def shared_covariates(everyone: Sequence[Subject], teachers: Sequence[Subject]) -> tuple[CovariateUse, ...]:

@@ -119,8 +119,14 @@ def fit_repeated(y: FloatArray, design: FloatArray) -> RepeatedFit:
     entries = [(i, j) for i in range(m) for j in range(i + 1)]
     start = np.diag(np.sqrt(np.nanvar(y, axis=0)))
     theta = _to_theta(start)
-    found = minimize(_deviance_and_slope, theta, args=(patterns, m), jac=True, method="BFGS",
-                     options={"gtol": 1e-6, "maxiter": STEPS})  # fmt: skip
+    found = minimize(
+        _deviance_and_slope,
+        theta,
+        args=(patterns, m),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-6, "maxiter": STEPS},
+    )
     L = _to_factor(found.x, m)
     sigma = L @ L.T
     sums, gradient = _sums(patterns, sigma), _gradient(patterns, sigma)
@@ -166,8 +172,12 @@ def _patterns(y: FloatArray, design: FloatArray) -> list[_Pattern]:
 def _require(y: FloatArray, patterns: Sequence[_Pattern], p: int) -> None:
     seen = np.isfinite(y).astype(float)
     if np.any(seen.T @ seen < 3):
-        raise Refusal(RefusalCode.PRECONDITION, "y: two visits were read together in fewer than three patients; their "
-                      "covariance cannot be told", field="y", reason="BAD_TRIAL_DATA")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            "y: two visits were read together in fewer than three patients; their covariance cannot be told",
+            field="y",
+            reason="BAD_TRIAL_DATA",
+        )
     X = np.concatenate([g.X.reshape(-1, p) for g in patterns])
     scale = np.linalg.norm(X, axis=0)
     if len(X) <= p or np.any(scale == 0) or np.linalg.matrix_rank(X / scale) < p:
@@ -218,9 +228,7 @@ def _gradient(patterns: Sequence[_Pattern], sigma: FloatArray) -> FloatArray:
         inverse = np.linalg.inv(sigma[np.ix_(g.visits, g.visits)])
         r = (g.y - g.X @ sums.beta) @ inverse
         VX = np.einsum("kl,nlp->nkp", inverse, g.X)
-        total[np.ix_(g.visits, g.visits)] += (
-            len(g.y) * inverse - r.T @ r - np.einsum("nkp,pq,nlq->kl", VX, C, VX)
-        )  # fmt: skip
+        total[np.ix_(g.visits, g.visits)] += len(g.y) * inverse - r.T @ r - np.einsum("nkp,pq,nlq->kl", VX, C, VX)
     return total
 
 

@@ -77,12 +77,16 @@ def procova(
     adjusted = ancova(arms.y, arms.w, with_forecast, interactions=interactions, **options)  # type: ignore[arg-type]
     control, treated = arms.w == 0, arms.w == 1
     return Adjusted(
-        unadjusted, alone, adjusted,
-        1 - (adjusted.se / unadjusted.se) ** 2, 1 - (adjusted.se / alone.se) ** 2,
+        unadjusted,
+        alone,
+        adjusted,
+        1 - (adjusted.se / unadjusted.se) ** 2,
+        1 - (adjusted.se / alone.se) ** 2,
         _within(arms.y, forecast, arms.w),
-        _correlation(arms.y[control], forecast[control]), _correlation(arms.y[treated], forecast[treated]),
+        _correlation(arms.y[control], forecast[control]),
+        _correlation(arms.y[treated], forecast[treated]),
         _slope(arms.y[control], forecast[control]),
-    )  # fmt: skip
+    )
 
 
 def unit_variance(

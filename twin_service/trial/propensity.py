@@ -102,11 +102,13 @@ def _balance(x: FloatArray, treated: NDArray[np.bool_], w: FloatArray, name: str
     after = np.average(one, weights=w[treated]) - np.average(zero, weights=w[~treated])
     spread = zero.var(ddof=1)
     return Balance(
-        name, float(one.mean()), float(zero.mean()),
+        name,
+        float(one.mean()),
+        float(zero.mean()),
         float((one.mean() - zero.mean()) / sd) if sd > 0 else float("nan"),
         float(after / sd) if sd > 0 else float("nan"),
         float(sd**2 / spread) if spread > 0 else float("nan"),
-    )  # fmt: skip
+    )
 
 
 def _logistic(design: FloatArray, t: FloatArray) -> tuple[FloatArray, Outcome]:
@@ -124,8 +126,10 @@ def _logistic(design: FloatArray, t: FloatArray) -> tuple[FloatArray, Outcome]:
             step = step / 2
         beta, gain, best = beta + step, value - best, value
         if np.max(np.abs(design @ beta)) > SEPARATED:
-            return beta, Outcome(Verdict.NOT_CONVERGED, "the covariates separate the groups: no patient of one could "
-                                 "have been in the other")  # fmt: skip
+            return beta, Outcome(
+                Verdict.NOT_CONVERGED,
+                "the covariates separate the groups: no patient of one could have been in the other",
+            )
         if gain < 1e-12 * (1 + abs(best)) and np.max(np.abs(step)) < 1e-8:
             return beta, OK
     return beta, Outcome(Verdict.NOT_CONVERGED, f"propensity model after {STEPS} steps")

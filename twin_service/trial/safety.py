@@ -97,11 +97,20 @@ def herg_threshold(drug: str) -> Threshold | None:
 
 
 def toxicity_panel(
-    model: PatientModel, schedule: Schedule, *, horizon_h: float, rng: np.random.Generator,
-    covariates: Mapping[str, float] | None = None, patients: int = 500, concentration: str = "",
-    thresholds: Sequence[Threshold] = (), eta: Floats | None = None, weights: Floats | None = None,
-    endpoints: Sequence[Endpoint] | None = None, deadline: Deadline | None = None,
-) -> Panel:  # fmt: skip
+    model: PatientModel,
+    schedule: Schedule,
+    *,
+    horizon_h: float,
+    rng: np.random.Generator,
+    covariates: Mapping[str, float] | None = None,
+    patients: int = 500,
+    concentration: str = "",
+    thresholds: Sequence[Threshold] = (),
+    eta: Floats | None = None,
+    weights: Floats | None = None,
+    endpoints: Sequence[Endpoint] | None = None,
+    deadline: Deadline | None = None,
+) -> Panel:
     """Simulate patients (drawn from the model, or `eta` (N, nx) with `weights`) under `schedule` and judge the harm.
 
     concentration   output in umol/L to hold against `thresholds` ("": margins are not judged)
@@ -116,13 +125,15 @@ def toxicity_panel(
     grid = _grid(schedule, horizon_h)
     judged = [e for e in model.endpoints if e.harmful] if endpoints is None else list(endpoints)
     columns = list(dict.fromkeys([e.output for e in judged] + ([concentration] if concentration else [])))
-    seen, failed = _simulated(model, model.members(covariates or {}, members), schedule, grid, columns=columns,
-                              deadline=deadline)  # fmt: skip
+    seen, failed = _simulated(
+        model, model.members(covariates or {}, members), schedule, grid, columns=columns, deadline=deadline
+    )
     good = np.all(np.isfinite(seen), axis=(1, 2))
     if not good.any():
         # a probability over nobody would read as 0, the opposite of what is known
-        raise Refusal(RefusalCode.PRECONDITION, f"{model.id}: no patient could be simulated: {failed}",
-                      reason="NOT_SIMULATED")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION, f"{model.id}: no patient could be simulated: {failed}", reason="NOT_SIMULATED"
+        )
     w = np.where(good, w, 0.0) / max(float(np.sum(w[good])), 1e-300)
     values = {c: seen[:, :, j] for j, c in enumerate(columns)}
     risks = tuple(_risk(e, values[e.output], w) for e in judged)
@@ -135,10 +146,16 @@ def toxicity_panel(
 
 def signals(panel: Panel, *, probability: float = 0.1) -> list[str]:
     """What a safety review should look at first: risks whose interval passes `probability`, margins too small."""
-    found = [f"{r.endpoint.title}: {100 * r.probability:.0f} % of patients ({r.mechanism})"
-             for r in panel.risks if r.high >= probability and r.probability > 0]  # fmt: skip
-    found += [f"{m.threshold.id}: margin {m.margin:.1f}, {m.threshold.safe_margin:g} is called safe "
-              f"({m.threshold.mechanism})" for m in panel.margins if m.flagged]  # fmt: skip
+    found = [
+        f"{r.endpoint.title}: {100 * r.probability:.0f} % of patients ({r.mechanism})"
+        for r in panel.risks
+        if r.high >= probability and r.probability > 0
+    ]
+    found += [
+        f"{m.threshold.id}: margin {m.margin:.1f}, {m.threshold.safe_margin:g} is called safe ({m.threshold.mechanism})"
+        for m in panel.margins
+        if m.flagged
+    ]
     return found
 
 
@@ -150,9 +167,14 @@ def mechanism_of(endpoint: Endpoint) -> str:
 
 
 def _simulated(
-    model: PatientModel, rows: Floats, schedule: Schedule, grid: Floats, *, columns: Sequence[str],
+    model: PatientModel,
+    rows: Floats,
+    schedule: Schedule,
+    grid: Floats,
+    *,
+    columns: Sequence[str],
     deadline: Deadline | None,
-) -> tuple[Floats, Outcome]:  # fmt: skip
+) -> tuple[Floats, Outcome]:
     """The named outputs of all patients, (N, nt, len(columns)), in blocks whose full outputs fit in memory."""
     at = [model.system.output_index[c] for c in columns]
     block = max(1, VALUES_MAX // (len(grid) * len(model.system.outputs)))
@@ -199,7 +221,11 @@ def _check(model: PatientModel, concentration: str) -> None:
         return
     units = {o.name: o.unit for o in model.system.outputs}
     if units.get(concentration) != "umol/L":
-        raise Refusal(RefusalCode.INVALID, f"{concentration!r} is {units.get(concentration, 'no output')!r} of "
-                      f"{model.id}; expected an output in umol/L: "
-                      f"{', '.join(n for n, u in units.items() if u == 'umol/L')}", field="concentration",
-                      reason="BAD_CONCENTRATION")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{concentration!r} is {units.get(concentration, 'no output')!r} of "
+            f"{model.id}; expected an output in umol/L: "
+            f"{', '.join(n for n, u in units.items() if u == 'umol/L')}",
+            field="concentration",
+            reason="BAD_CONCENTRATION",
+        )

@@ -35,9 +35,13 @@ class Tipping(NamedTuple):
 
 
 def e_value(
-    estimate: float, low: float | None = None, high: float | None = None, *,
-    measure: Measure = "risk_ratio", rare: bool = False,
-) -> EValue:  # fmt: skip
+    estimate: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    measure: Measure = "risk_ratio",
+    rare: bool = False,
+) -> EValue:
     """E-values of an estimate and its interval. `rare`: hazard and odds ratios stand for risk ratios as they are."""
     point = _e(_risk_ratio(estimate, measure, rare))
     if low is None or high is None:
@@ -79,5 +83,6 @@ def _risk_ratio(value: float, measure: Measure, rare: bool) -> float:
         return float(np.sqrt(value))
     if measure == "hazard_ratio":
         return float((1 - 0.5 ** np.sqrt(value)) / (1 - 0.5 ** np.sqrt(1 / value)))
-    raise refuse("measure", f"{measure!r} is unknown; known: risk_ratio, hazard_ratio, odds_ratio, "
-                 "standardized_difference")  # fmt: skip
+    raise refuse(
+        "measure", f"{measure!r} is unknown; known: risk_ratio, hazard_ratio, odds_ratio, standardized_difference"
+    )

@@ -58,8 +58,9 @@ def two_stage(r1: int, n1: int, r: int, n: int, *, p0: float, p1: float) -> TwoS
     if not (0 <= r1 < n1 < n and r1 <= r < n):
         raise refuse("n1", "expected 0 <= r1 < n1 < n and r1 <= r < n")
     stop = float(binom.cdf(r1, n1, p0))
-    return TwoStage(r1, n1, r, n, n1 + (1 - stop) * (n - n1), stop, _success(r1, n1, r, n - n1, p0),
-                    _success(r1, n1, r, n - n1, p1))  # fmt: skip
+    return TwoStage(
+        r1, n1, r, n, n1 + (1 - stop) * (n - n1), stop, _success(r1, n1, r, n - n1, p0), _success(r1, n1, r, n - n1, p1)
+    )
 
 
 def simon_designs(p0: float, p1: float, *, alpha: float = 0.05, power: float = 0.8, n_max: int = 100) -> SimonDesigns:
@@ -79,15 +80,24 @@ def simon_designs(p0: float, p1: float, *, alpha: float = 0.05, power: float = 0
         if optimal is None or found.expected_patients < optimal.expected_patients:
             optimal = found
     if optimal is None or minimax is None:
-        raise Refusal(RefusalCode.PRECONDITION, f"no design of at most {n_max} patients has power {power:g}",
-                      field="n_max", reason="NO_DESIGN")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"no design of at most {n_max} patients has power {power:g}",
+            field="n_max",
+            reason="NO_DESIGN",
+        )
     return SimonDesigns(optimal, minimax)
 
 
 def predictive_probability(
-    responses: int, treated: int, patients: int, *, p0: float, threshold: float = 0.9,
+    responses: int,
+    treated: int,
+    patients: int,
+    *,
+    p0: float,
+    threshold: float = 0.9,
     prior: tuple[float, float] = (0.5, 0.5),
-) -> float:  # fmt: skip
+) -> float:
     """Probability that after `patients` P(p > p0) will exceed `threshold`, given `responses` of `treated` so far."""
     if not (0 <= responses <= treated <= patients) or min(prior) <= 0 or not 0 < p0 < 1:
         raise refuse("responses", "expected 0 <= responses <= treated <= patients, 0 < p0 < 1 and a positive prior")
@@ -99,9 +109,14 @@ def predictive_probability(
 
 
 def futility_boundary(
-    looks: Sequence[int], *, p0: float, patients: int, threshold: float = 0.9, stop_below: float = 0.05,
+    looks: Sequence[int],
+    *,
+    p0: float,
+    patients: int,
+    threshold: float = 0.9,
+    stop_below: float = 0.05,
     prior: tuple[float, float] = (0.5, 0.5),
-) -> tuple[int, ...]:  # fmt: skip
+) -> tuple[int, ...]:
     """Largest number of responses at each look at which the predictive probability is below `stop_below`; -1: none."""
     found = []
     for n in looks:

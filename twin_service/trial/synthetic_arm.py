@@ -103,37 +103,58 @@ def control_forecasts(
     not after randomization.
     """
     if analyte not in model.observables:
-        raise _refuse("analyte", f"{analyte!r} is not predicted by {model.id}; it predicts: "
-                      f"{', '.join(sorted(model.observables))}")  # fmt: skip
+        raise _refuse(
+            "analyte",
+            f"{analyte!r} is not predicted by {model.id}; it predicts: {', '.join(sorted(model.observables))}",
+        )
     visits = np.asarray(times_h, dtype=np.float64)
     if not len(visits) or not np.all(np.isfinite(visits)) or np.any(visits <= 0) or np.any(np.diff(visits) <= 0):
         raise _refuse("times_h", "visits must be finite, after randomization and in increasing order")
     return tuple(
-        _forecast(model, _twin(model, c, i, deadline), c, visits,
-                  analyte=analyte, scale=scale, members=members, deadline=deadline)
+        _forecast(
+            model,
+            _twin(model, c, i, deadline),
+            c,
+            visits,
+            analyte=analyte,
+            scale=scale,
+            members=members,
+            deadline=deadline,
+        )
         for i, c in enumerate(candidates)
-    )  # fmt: skip
+    )
 
 
 def calibration(forecasts: Sequence[ControlForecast], readings: Sequence[float], *, visit: int = 0) -> Calibration:
     """How well forecasts of control patients held; `readings` (n,) on the forecasts' scale, in their order."""
     y = np.asarray(readings, dtype=np.float64)
     if len(y) != len(forecasts) or len(y) < 3 or not np.all(np.isfinite(y)):
-        raise _refuse("readings", f"{len(y)} readings for {len(forecasts)} forecasts; expected one finite reading "
-                      "each, of three patients or more")  # fmt: skip
+        raise _refuse(
+            "readings",
+            f"{len(y)} readings for {len(forecasts)} forecasts; expected one finite reading "
+            "each, of three patients or more",
+        )
     mean, sd = (np.array([getattr(f, k)[visit] for f in forecasts]) for k in ("mean", "sd"))
     low, high = (np.array([f.quantiles[LEVELS.index(q), visit] for f in forecasts]) for q in (0.05, 0.95))
     error = y - mean
     return Calibration(
-        len(y), float(np.mean((y >= low) & (y <= high))), float(error.mean()), float(np.sqrt(np.mean(error**2))),
-        float(np.std(error / sd, ddof=1)), float(np.corrcoef(mean, y)[0, 1]),
-    )  # fmt: skip
+        len(y),
+        float(np.mean((y >= low) & (y <= high))),
+        float(error.mean()),
+        float(np.sqrt(np.mean(error**2))),
+        float(np.std(error / sd, ddof=1)),
+        float(np.corrcoef(mean, y)[0, 1]),
+    )
 
 
 def synthetic_difference(
-    treated_readings: Sequence[float], treated_forecasts: Sequence[float],
-    control_readings: Sequence[float], control_forecasts_: Sequence[float], *, level: float = 0.95,
-) -> Effect:  # fmt: skip
+    treated_readings: Sequence[float],
+    treated_forecasts: Sequence[float],
+    control_readings: Sequence[float],
+    control_forecasts_: Sequence[float],
+    *,
+    level: float = 0.95,
+) -> Effect:
     """Treated patients against their own forecasts, less the same difference in the controls.
 
     tau = mean(y1 - f1) - mean(y0 - f0),  Var = s1^2/n1 + s0^2/n0,  Welch's degrees of freedom
@@ -151,9 +172,16 @@ def synthetic_difference(
 
 
 def _forecast(
-    model: PatientModel, folded: Folded, candidate: Candidate, visits: FloatArray, *,
-    analyte: str, scale: Scale, members: int, deadline: Deadline | None,
-) -> ControlForecast:  # fmt: skip
+    model: PatientModel,
+    folded: Folded,
+    candidate: Candidate,
+    visits: FloatArray,
+    *,
+    analyte: str,
+    scale: Scale,
+    members: int,
+    deadline: Deadline | None,
+) -> ControlForecast:
     observable = model.observables[analyte]
     draws = standard_draws(STREAM, len(model.effects), members)
     eta = folded.belief.members(draws[:, :-1])
@@ -170,8 +198,9 @@ def _forecast(
     else:
         mean, sd, quantiles, outcome = good.mean(axis=0), good.std(axis=0, ddof=1), _quantiles(good), run.outcome
     name = f"{model.id} version {model.version} digest {model.digest[:12]}"
-    return ControlForecast(candidate.id, tuple(map(float, visits)), mean, sd, quantiles, scale, name,
-                           folded.warnings, outcome)  # fmt: skip
+    return ControlForecast(
+        candidate.id, tuple(map(float, visits)), mean, sd, quantiles, scale, name, folded.warnings, outcome
+    )
 
 
 def _quantiles(values: FloatArray) -> FloatArray:
@@ -182,8 +211,10 @@ def _twin(model: PatientModel, candidate: Candidate, index: int, deadline: Deadl
     """The twin as of randomization; its hour 0 is the first baseline measurement."""
     for i, lab in enumerate(candidate.baseline):
         if not np.isfinite(lab.time_h) or lab.time_h > 0:
-            raise _refuse(f"candidates[{index}].baseline[{i}].time_h", "a forecast under control may use nothing "
-                          "measured after randomization; leave the reading out")  # fmt: skip
+            raise _refuse(
+                f"candidates[{index}].baseline[{i}].time_h",
+                "a forecast under control may use nothing measured after randomization; leave the reading out",
+            )
     start_h = _start_h(candidate)
     person = Person(TwinName("trial", STREAM), ModelChoice(), 0, covariates=dict(candidate.covariates))
     events = (

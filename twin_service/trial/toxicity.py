@@ -44,20 +44,36 @@ class Mechanism:
 
 
 PANEL = (
-    Mechanism("qt", "block of the cardiac potassium current prolongs repolarization (QTc above 500 ms or by 60 ms)",
-              ("qtc_", "net_block"), ("qtc",)),
-    Mechanism("neutropenia", "proliferating cells of the marrow are killed", ("neutropenia", "leukopenia"),
-              ("neutrophils", "leukocytes")),
+    Mechanism(
+        "qt",
+        "block of the cardiac potassium current prolongs repolarization (QTc above 500 ms or by 60 ms)",
+        ("qtc_", "net_block"),
+        ("qtc",),
+    ),
+    Mechanism(
+        "neutropenia",
+        "proliferating cells of the marrow are killed",
+        ("neutropenia", "leukopenia"),
+        ("neutrophils", "leukocytes"),
+    ),
     Mechanism("thrombocytopenia", "megakaryocyte precursors are killed", ("thrombocytopenia",), ("platelets",)),
-    Mechanism("liver_injury", "liver cells are injured (ALT above 3 times normal, Hy's law with bilirubin, glutathione "
-              "used up)", ("glutathione", "alt_", "hys_law", "bilirubin"), ("alt", "bilirubin")),
-    Mechanism("bleeding", "clotting factors are not made (INR above 4, factor activity below 20 %)",
-              ("inr_above_3", "inr_above_4", "pca_"), ("inr",)),
+    Mechanism(
+        "liver_injury",
+        "liver cells are injured (ALT above 3 times normal, Hy's law with bilirubin, glutathione used up)",
+        ("glutathione", "alt_", "hys_law", "bilirubin"),
+        ("alt", "bilirubin"),
+    ),
+    Mechanism(
+        "bleeding",
+        "clotting factors are not made (INR above 4, factor activity below 20 %)",
+        ("inr_above_3", "inr_above_4", "pca_"),
+        ("inr",),
+    ),
     Mechanism("hypotension", "vasodilation beyond the reserve of the circulation", ("hypotension",), (), False),
     Mechanism("hypoglycemia", "insulin action beyond glucose supply", ("hypoglycemia",), (), False),
     Mechanism("heart_failure", "loss of contractile tissue of the heart", ("lvef",), ("lvef",), False),
     Mechanism("parkinsonism", "dopamine D2 receptors of the striatum are blocked", ("d2_eps",), (), False),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -102,9 +118,16 @@ class Toxicity:
 
 
 def assess(
-    drug: str, regimen: Regimen, *, rng: np.random.Generator, horizon_h: float = 0.0, choice: ModelChoice | None = None,
-    covariates: Mapping[str, float] | None = None, patients: int = PATIENTS, deadline: Deadline | None = None,
-) -> Toxicity:  # fmt: skip
+    drug: str,
+    regimen: Regimen,
+    *,
+    rng: np.random.Generator,
+    horizon_h: float = 0.0,
+    choice: ModelChoice | None = None,
+    covariates: Mapping[str, float] | None = None,
+    patients: int = PATIENTS,
+    deadline: Deadline | None = None,
+) -> Toxicity:
     """Simulate patients of every model that knows `drug` under `regimen`, and judge each mechanism.
 
     Raises Refusal for a drug the library does not have, a missing characteristic, or a regimen a model cannot take.
@@ -121,10 +144,17 @@ def assess(
         if herg and not concentration:
             notes.append(f"{model.id} does not predict the unbound level of {drug}, so its hERG margin was not judged")
         panel = toxicity_panel(
-            model, Schedule(planned_doses(model, regimen, 0.0)), horizon_h=horizon_h, rng=rng, covariates=known,
-            patients=patients, concentration=concentration, thresholds=[herg] if herg and concentration else [],
-            endpoints=[*_graded(model), *(e for e in model.endpoints if e.harmful)], deadline=deadline,
-        )  # fmt: skip
+            model,
+            Schedule(planned_doses(model, regimen, 0.0)),
+            horizon_h=horizon_h,
+            rng=rng,
+            covariates=known,
+            patients=patients,
+            concentration=concentration,
+            thresholds=[herg] if herg and concentration else [],
+            endpoints=[*_graded(model), *(e for e in model.endpoints if e.harmful)],
+            deadline=deadline,
+        )
         simulated = min(simulated, panel.patients)
         if not panel.outcome.ok:
             notes.append(f"{model.id}: {patients - panel.patients} patients could not be simulated: {panel.outcome}")
@@ -132,8 +162,17 @@ def assess(
         margins += panel.margins
         exposure += [r for r in panel.risks if r.endpoint.id.startswith((f"{drug}_high", "toxic"))]
     judged = tuple(j for m in PANEL if (j := _judge(m, drug, risks, margins, models)) is not None)
-    return Toxicity(drug, regimen, horizon_h, judged, tuple(exposure), tuple(m.id for m in models),
-                    tuple(m.digest for m in models), simulated, tuple(dict.fromkeys(notes)))  # fmt: skip
+    return Toxicity(
+        drug,
+        regimen,
+        horizon_h,
+        judged,
+        tuple(exposure),
+        tuple(m.id for m in models),
+        tuple(m.digest for m in models),
+        simulated,
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def _judge(
@@ -165,8 +204,18 @@ def _graded(model: PatientModel) -> list[Endpoint]:
         for g, edge in enumerate(scale.edges, start=1):
             unit = "" if scale.unit == "1" else f" {scale.unit}"
             title = f"{o.title or analyte} {side} {edge:g}{unit} (CTCAE grade {g})"
-            found.append(Endpoint(f"{analyte}_grade{g}", o.output, o.unit, "below" if scale.falling else "above", edge,
-                                  title, grade=g, serious=g >= SERIOUS_GRADE))  # fmt: skip
+            found.append(
+                Endpoint(
+                    f"{analyte}_grade{g}",
+                    o.output,
+                    o.unit,
+                    "below" if scale.falling else "above",
+                    edge,
+                    title,
+                    grade=g,
+                    serious=g >= SERIOUS_GRADE,
+                )
+            )
     return found
 
 
@@ -181,12 +230,22 @@ def _models(drug: str, choice: ModelChoice | None, given: Collection[str]) -> tu
     models += [build(ModelChoice(effects=(b,))) for b in own if _harms(b) or not models]
     if not models:
         known = ", ".join([*drug_files(), *antibody_files()])
-        raise Refusal(RefusalCode.NOT_FOUND, f"no model of the library carries {drug!r}; drugs: {known}", field="drug",
-                      reason="UNKNOWN_DRUG")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"no model of the library carries {drug!r}; drugs: {known}",
+            field="drug",
+            reason="UNKNOWN_DRUG",
+        )
     # a block about this drug that takes neither its level nor its dose cannot be judged for a regimen
     said = {b for m in models for b in m.block_versions}
-    apart = [b for b in list_blocks() if b.endswith(f"_{drug}") and _harms(b) and b not in said
-             and not any(p["drug"] == drug for p in wiring(b).values())]  # fmt: skip
+    apart = [
+        b
+        for b in list_blocks()
+        if b.endswith(f"_{drug}")
+        and _harms(b)
+        and b not in said
+        and not any(p["drug"] == drug for p in wiring(b).values())
+    ]
     skipped += [f"{b} is in the library, but nothing leads from a dose to what it takes up" for b in apart]
     return models, skipped
 
@@ -248,11 +307,19 @@ def _known(model: PatientModel, given: Mapping[str, float]) -> dict[str, float]:
     for c in model.covariates:
         value = given.get(c.name)
         if value is None and c.default is None:
-            raise Refusal(RefusalCode.INVALID, f"{model.id} needs {c.name} [{c.unit}]", field=f"covariates[{c.name}]",
-                          reason="MISSING_COVARIATE")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{model.id} needs {c.name} [{c.unit}]",
+                field=f"covariates[{c.name}]",
+                reason="MISSING_COVARIATE",
+            )
         if value is not None and not c.low <= value <= c.high:
-            raise Refusal(RefusalCode.INVALID, f"{c.name} {value:g} is outside {c.low:g} to {c.high:g} {c.unit}",
-                          field=f"covariates[{c.name}]", reason="OUT_OF_DOMAIN")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{c.name} {value:g} is outside {c.low:g} to {c.high:g} {c.unit}",
+                field=f"covariates[{c.name}]",
+                reason="OUT_OF_DOMAIN",
+            )
     names = {c.name for c in model.covariates}
     return {k: v for k, v in given.items() if k in names}
 

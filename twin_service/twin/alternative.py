@@ -17,9 +17,7 @@ from twin_service.twin.categories import kind_of
 from twin_service.twin.fold import Folded, fold
 
 
-def alternative(
-    person: Person, timeline: Timeline, choice: ModelChoice, *, deadline: Deadline | None = None
-) -> Folded:
+def alternative(person: Person, timeline: Timeline, choice: ModelChoice, *, deadline: Deadline | None = None) -> Folded:
     """The twin of `person` if it had been made of `choice`; refuses as `build` and `fold` do."""
     model = build(choice)
     kept = [e for e in timeline.effective if _known(model, e)]

@@ -67,9 +67,13 @@ class Averaged:
 
 
 def average(
-    person: Person, timeline: Timeline, choices: Sequence[ModelChoice], prior: Sequence[float] = (), *,
+    person: Person,
+    timeline: Timeline,
+    choices: Sequence[ModelChoice],
+    prior: Sequence[float] = (),
+    *,
     deadline: Deadline | None = None,
-) -> Averaged:  # fmt: skip
+) -> Averaged:
     """Fold the record under each of 2 to 8 models and weigh them; `prior` weights default to equal ones.
 
     A model that cannot take the record is left out with its reason. Raises Refusal for too few or too many models, one
@@ -101,9 +105,16 @@ def average(
 
 
 def averaged_what_if(
-    averaged: Averaged, regimens: Sequence[Regimen], *, start_h: float, horizon_h: float, analytes: Sequence[str],
-    targets: Sequence[Target] = (), members: int = 256, deadline: Deadline | None = None,
-) -> list[WhatIf]:  # fmt: skip
+    averaged: Averaged,
+    regimens: Sequence[Regimen],
+    *,
+    start_h: float,
+    horizon_h: float,
+    analytes: Sequence[str],
+    targets: Sequence[Target] = (),
+    members: int = 256,
+    deadline: Deadline | None = None,
+) -> list[WhatIf]:
     """Each regimen under the mixture: bands of `analytes` and target attainment, in the first kept model's units.
 
     Targets name analytes. Endpoints stay empty: models differ in what they call one.
@@ -114,8 +125,10 @@ def averaged_what_if(
         if any(c.folded is None or kind_of(c.folded.model, a) != "reading" for c in kept):
             raise _refuse(f"not every model predicts {a!r}", f"outputs[{i}]", "NO_SUCH_OUTPUT")
     counts = _counts([c.weight for c in kept], members)
-    starts = [start_from(c.folded, start_h, n, outputs=wanted, deadline=deadline) if n and c.folded else None
-              for c, n in zip(kept, counts, strict=True)]  # fmt: skip
+    starts = [
+        start_from(c.folded, start_h, n, outputs=wanted, deadline=deadline) if n and c.folded else None
+        for c, n in zip(kept, counts, strict=True)
+    ]
     first = kept[0].folded
     assert first is not None
     found = []
@@ -130,9 +143,15 @@ def averaged_what_if(
             given = np.array([d.time_h - start_h for d in doses])
             model = c.folded.model
             run = simulate(
-                model.system, start.rows, Schedule(start.history + doses), grid.clock_h, after_dose=grid.after,
-                start_h=start.time_h, state=start.states, deadline=deadline,
-            )  # fmt: skip
+                model.system,
+                start.rows,
+                Schedule(start.history + doses),
+                grid.clock_h,
+                after_dose=grid.after,
+                start_h=start.time_h,
+                state=start.states,
+                deadline=deadline,
+            )
             outcome = next((o for o in run.outcomes if not o.ok), outcome)
             for a in wanted:
                 seen = observable_of(model, a)

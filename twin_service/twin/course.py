@@ -85,9 +85,14 @@ class Course:
         return Schedule(doses, self.change_times_h[self._first_change(doses, since_h) : self._changes_by(until_h)])
 
     def parameters(
-        self, model: PatientModel, eta: NDArray[np.float64], until_h: float = np.inf, *, since_h: float = -np.inf,
+        self,
+        model: PatientModel,
+        eta: NDArray[np.float64],
+        until_h: float = np.inf,
+        *,
+        since_h: float = -np.inf,
         prompt: frozenset[str] = frozenset(),
-    ) -> NDArray[np.float64]:  # fmt: skip
+    ) -> NDArray[np.float64]:
         """Parameter rows (N, K, np) of members `eta` (N, nx) over the covariate segments of the same `schedule`."""
         first = self._first_change(self.schedule(until_h, since_h, prompt).doses, since_h)
         segments = self.covariates[first : 1 + self._changes_by(until_h)]

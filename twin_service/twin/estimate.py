@@ -43,9 +43,13 @@ class Estimated:
 
 
 def predictor(
-    model: PatientModel, course: Course, samples: list[Sample], deadline: Deadline | None = None, *,
+    model: PatientModel,
+    course: Course,
+    samples: list[Sample],
+    deadline: Deadline | None = None,
+    *,
     footing: Footing | None = None,
-) -> Predict:  # fmt: skip
+) -> Predict:
     """eta (N, nx) -> predicted measurements (N, ny), all members as one batch."""
     column = columns(model, [s.analyte for s in samples])
     times = [s.time_h for s in samples]
@@ -131,9 +135,11 @@ def _with_categories(
     found = condition(
         first.belief,
         eta,
-        [log_likelihood(model, s.analyte, s.value, now=now[:, j], before=before[:, j], scans=scans)
-         for j, s in enumerate(others)],
-    )  # fmt: skip
+        [
+            log_likelihood(model, s.analyte, s.value, now=now[:, j], before=before[:, j], scans=scans)
+            for j, s in enumerate(others)
+        ],
+    )
     scored = dict(zip([s.event_id for s in others], found.scores, strict=True))
     told = iter(zip(first.nis, first.surprising, first.weights, strict=True))
     rows = [(scored[s.event_id], False, 1.0) if s.event_id in scored else next(told) for s in samples]

@@ -155,8 +155,17 @@ def fold(
     for time_h, samples in instants:
         stood = belief.drifted(_drift(model), time_h - clock_h)
         footing = footing_at(model, course, design, deadline)
-        told, looked = _look(model, course, samples, stood, estimator=person.estimator, draws=draws, footing=footing,
-                             earlier=new_forecasts, deadline=deadline)  # fmt: skip
+        told, looked = _look(
+            model,
+            course,
+            samples,
+            stood,
+            estimator=person.estimator,
+            draws=draws,
+            footing=footing,
+            earlier=new_forecasts,
+            deadline=deadline,
+        )
         onward = next_design(model, course, looked, design, time_h=time_h, deadline=deadline)
         if deadline is not None and deadline.expired:
             break  # what was computed for this instant may have been cut off
@@ -177,20 +186,37 @@ def fold(
 
 
 def _look(
-    model: PatientModel, course: Course, samples: list[Sample], belief: Belief, *, estimator: str, draws: FloatArray,
-    footing: Fitted | None, earlier: list[Forecast], deadline: Deadline | None,
-) -> tuple[list[Forecast], Belief]:  # fmt: skip
+    model: PatientModel,
+    course: Course,
+    samples: list[Sample],
+    belief: Belief,
+    *,
+    estimator: str,
+    draws: FloatArray,
+    footing: Fitted | None,
+    earlier: list[Forecast],
+    deadline: Deadline | None,
+) -> tuple[list[Forecast], Belief]:
     """One instant: what was expected of its measurements, and the belief after them."""
     bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
     # one run for each instant: a shared run would let the last bits depend on which events had arrived
     priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
-    estimated = update(model, course, samples, belief, prior=prior_belief(model), estimator=estimator,
-                       deadline=deadline, footing=footing)  # fmt: skip
+    estimated = update(
+        model,
+        course,
+        samples,
+        belief,
+        prior=prior_belief(model),
+        estimator=estimator,
+        deadline=deadline,
+        footing=footing,
+    )
     told = [
         replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
-        if f.surprising else f
+        if f.surprising
+        else f
         for f in _forecasts(samples, priors, bands, estimated, earlier)
-    ]  # fmt: skip
+    ]
     return told, estimated.belief
 
 
@@ -260,9 +286,14 @@ def _bands(
     """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
     eta = belief.members(draws[:, : len(belief.mean)])
     run = propagate(
-        model, course, eta, [s.time_h for s in samples], after_dose=[s.after_dose for s in samples], footing=footing,
+        model,
+        course,
+        eta,
+        [s.time_h for s in samples],
+        after_dose=[s.after_dose for s in samples],
+        footing=footing,
         deadline=deadline,
-    )  # fmt: skip
+    )
     column = columns(model, [s.analyte for s in samples])
     judged = any(s.analyte == RECIST for s in samples)
     scans = scans_before(model, course, samples[0].time_h, eta, deadline=deadline) if judged else None

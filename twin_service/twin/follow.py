@@ -91,8 +91,9 @@ def possible_doses(protocol: Protocol, horizon_h: float) -> list[tuple[float, fl
     for r in protocol.rules:
         if r.rescue is not None:
             later = [r.rescue.delay_h + k * r.rescue.interval_h for k in range(r.rescue.count)]
-            found += [(v + t, r.rescue.duration_h) for v in protocol.visits(horizon_h) for t in later
-                      if v + t < horizon_h]  # fmt: skip
+            found += [
+                (v + t, r.rescue.duration_h) for v in protocol.visits(horizon_h) for t in later if v + t < horizon_h
+            ]
     return found
 
 
@@ -102,18 +103,22 @@ def follow(
     """Walk all members of `start` through `protocol` on `grid`, which holds all its visits."""
     horizon_h, n = float(grid.hours[-1]), len(start.rows)
     arms = [_arm(d, n) for d in protocol.plan.doses]
-    tally = _Tally(np.zeros((n, len(protocol.rules)), dtype=bool), np.zeros((n, len(protocol.rules)), dtype=np.intp),
-                   np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp), np.full(n, np.nan),
-                   {d.drug: _Level(np.ones(n), np.zeros(n, dtype=np.intp)) for d in protocol.plan.doses},
-                   [[] for _ in range(n)])  # fmt: skip
+    tally = _Tally(
+        np.zeros((n, len(protocol.rules)), dtype=bool),
+        np.zeros((n, len(protocol.rules)), dtype=np.intp),
+        np.zeros(n, dtype=np.intp),
+        np.zeros(n, dtype=np.intp),
+        np.full(n, np.nan),
+        {d.drug: _Level(np.ones(n), np.zeros(n, dtype=np.intp)) for d in protocol.plan.doses},
+        [[] for _ in range(n)],
+    )
     plan = planned_doses(folded.model, protocol.plan, start.time_h)
     outputs, outcome = _run(folded, start, grid, np.arange(n), [plan] * n, deadline)
     index = folded.model.system.output_index
     columns = [index[resolve_outputs(folded, [r.output])[0]] for r in protocol.rules]
     visits = protocol.visits(horizon_h) if protocol.rules else []
     for k, visit in enumerate(visits):
-        spoke, wrong = _look(protocol, columns, outputs, grid, arms, visit=visit,
-                             previous=visits[k - 1] if k else 0.0)  # fmt: skip
+        spoke, wrong = _look(protocol, columns, outputs, grid, arms, visit=visit, previous=visits[k - 1] if k else 0.0)
         changed = _decide(protocol, arms, tally, spoke, wrong, visit=visit)
         if changed.any():
             who = np.flatnonzero(changed)
@@ -124,9 +129,13 @@ def follow(
 
 
 def _run(
-    folded: Folded, start: Start, grid: Grid, who: NDArray[np.intp], doses: Sequence[tuple[Dose, ...]],
+    folded: Folded,
+    start: Start,
+    grid: Grid,
+    who: NDArray[np.intp],
+    doses: Sequence[tuple[Dose, ...]],
     deadline: Deadline | None,
-) -> tuple[FloatArray, Outcome]:  # fmt: skip
+) -> tuple[FloatArray, Outcome]:
     solution = simulate(
         folded.model.system,
         start.rows[who],
@@ -146,9 +155,15 @@ def _arm(d: PlannedDoses, n: int) -> _Arm:
 
 
 def _look(
-    protocol: Protocol, columns: Sequence[int], outputs: FloatArray, grid: Grid, arms: Sequence[_Arm], *,
-    visit: float, previous: float,
-) -> tuple[Flags, Flags]:  # fmt: skip
+    protocol: Protocol,
+    columns: Sequence[int],
+    outputs: FloatArray,
+    grid: Grid,
+    arms: Sequence[_Arm],
+    *,
+    visit: float,
+    previous: float,
+) -> tuple[Flags, Flags]:
     """For each member and rule: does it speak, and is the value now on the wrong side of where a hold ends."""
     n = len(outputs)
     spoke, wrong = np.zeros((n, len(columns)), dtype=bool), np.zeros((n, len(columns)), dtype=bool)
@@ -263,8 +278,9 @@ def _hold(arm: _Arm, protocol: Protocol, tally: _Tally, holding: Flags, visit: f
     first = np.where(np.isnan(arm.hours), np.inf, np.where(later, arm.hours, np.inf)).argmin(axis=1)
     planned = arm.doses.delay_h + np.arange(arm.doses.count) * arm.doses.interval_h
     # how late the dose is by its own interval: the time since the last one given, less the interval
-    before = np.where(first > 0, arm.hours[np.arange(len(first)), np.maximum(first - 1, 0)] + arm.doses.interval_h,
-                      planned[0])  # fmt: skip
+    before = np.where(
+        first > 0, arm.hours[np.arange(len(first)), np.maximum(first - 1, 0)] + arm.doses.interval_h, planned[0]
+    )
     too_late = holding & (visit + protocol.visit_h - before > protocol.delay_max_h + 1e-6)
     _end(arm, tally, too_late, visit)
     arm.hours = np.where(holding[:, None] & ~too_late[:, None] & later, arm.hours + protocol.visit_h, arm.hours)
@@ -281,14 +297,27 @@ def _doses_of(
         for k in range(d.count):
             mg = d.loading_mg if k == 0 and d.loading_mg > 0 else d.amount_mg
             if not np.isnan(arm.hours[member, k]):
-                found.append(Dose(start_h + float(arm.hours[member, k]), route.input,
-                                  mg * float(arm.shares[member, k]) * route.units_per_mg, d.duration_h))  # fmt: skip
+                found.append(
+                    Dose(
+                        start_h + float(arm.hours[member, k]),
+                        route.input,
+                        mg * float(arm.shares[member, k]) * route.units_per_mg,
+                        d.duration_h,
+                    )
+                )
     for i, visit in tally.rescues[member]:
         r = protocol.rules[i].rescue
         assert r is not None
         route = route_for(folded.model, r.drug, r.route)
-        found += [Dose(start_h + visit + r.delay_h + k * r.interval_h, route.input, r.amount_mg * route.units_per_mg,
-                       r.duration_h) for k in range(r.count)]  # fmt: skip
+        found += [
+            Dose(
+                start_h + visit + r.delay_h + k * r.interval_h,
+                route.input,
+                r.amount_mg * route.units_per_mg,
+                r.duration_h,
+            )
+            for k in range(r.count)
+        ]
     return tuple(sorted(found))
 
 
@@ -315,5 +344,16 @@ def _followed(
             hours = visit + r.delay_h + np.arange(r.count) * r.interval_h
             rescue.setdefault(r.drug, np.zeros(n))[m] += r.amount_mg * float((hours < horizon_h).sum())
     every = sorted({float(t) for a in arms for t in a.hours.ravel() if t == t and t < horizon_h})
-    return Followed(outputs, outcome, planned, given, rescue, tally.acted, tally.holds, tally.adjustments,
-                    np.array([len(t) for t in tally.rescues]), tally.stopped_h, np.array(every))  # fmt: skip
+    return Followed(
+        outputs,
+        outcome,
+        planned,
+        given,
+        rescue,
+        tally.acted,
+        tally.holds,
+        tally.adjustments,
+        np.array([len(t) for t in tally.rescues]),
+        tally.stopped_h,
+        np.array(every),
+    )

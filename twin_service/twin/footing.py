@@ -89,9 +89,14 @@ class Fitted:
 
 
 def next_design(
-    model: PatientModel, course: Course, belief: Belief, before: Design | None, *, time_h: float,
+    model: PatientModel,
+    course: Course,
+    belief: Belief,
+    before: Design | None,
+    *,
+    time_h: float,
     deadline: Deadline | None = None,
-) -> Design | None:  # fmt: skip
+) -> Design | None:
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
     if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
         return None
@@ -202,8 +207,13 @@ def _greatest(model: PatientModel, course: Course, design: Design, deadline: Dea
     ends = np.array([0.0, *course.happenings(design.time_h)[-HAPPENINGS:], design.time_h])
     times = np.unique((ends[:-1, None] + WITHIN * np.diff(ends)[:, None]).ravel())
     run = simulate(
-        model.system, course.parameters(model, design.mean[None], design.time_h), course.schedule(design.time_h), times,
-        after_dose=np.ones(len(times), dtype=bool), keep_states=True, deadline=deadline,
-    )  # fmt: skip
+        model.system,
+        course.parameters(model, design.mean[None], design.time_h),
+        course.schedule(design.time_h),
+        times,
+        after_dose=np.ones(len(times), dtype=bool),
+        keep_states=True,
+        deadline=deadline,
+    )
     assert run.states is not None
     return np.asarray(np.nan_to_num(np.abs(run.states[0]), nan=0.0).max(axis=0))

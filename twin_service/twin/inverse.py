@@ -120,8 +120,10 @@ def interval_for(
     if not at_low * at_high <= 0:
         nearest = bounds_h[0] if abs(at_low) < abs(at_high) else bounds_h[1]
         reached = goal + min(at_low, at_high, key=abs)
-        said = f"no interval from {bounds_h[0]:g} to {bounds_h[1]:g} h gives a trough of {goal:g}; " \
-               f"{nearest:g} h gives {reached:.4g}"  # fmt: skip
+        said = (
+            f"no interval from {bounds_h[0]:g} to {bounds_h[1]:g} h gives a trough of {goal:g}; "
+            f"{nearest:g} h gives {reached:.4g}"
+        )
         return IntervalFound(nearest, goal, quantile, Outcome(Verdict.NOT_CONVERGED, said))
     found = brentq(excess, low, high, xtol=RELATIVE_TOLERANCE)
     return IntervalFound(float(np.exp(found)), goal, quantile, Outcome())

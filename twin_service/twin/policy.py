@@ -54,9 +54,14 @@ class Arrived(NamedTuple):
 
 
 def arrive(
-    belief: Belief, now: Seen, past: Callable[[], Seen] | None, *, prior: Belief, estimator: str = "auto",
+    belief: Belief,
+    now: Seen,
+    past: Callable[[], Seen] | None,
+    *,
+    prior: Belief,
+    estimator: str = "auto",
     gate: float | None = GATE,
-) -> Arrived:  # fmt: skip
+) -> Arrived:
     """The belief after `now`, the readings of one instant, stacked. A failure keeps the belief it was given.
 
     past       everything seen so far, `now` included; None where it must not be fitted again
@@ -93,8 +98,9 @@ def _walked(prior: Belief, seen: Seen, around: Belief, *, estimator: str, gate: 
     if len(np.unique(seen.walk.times_h)) > WALK_INSTANTS_MAX:
         return None
     fit = stacked(prior, seen.predict, seen.walk)
-    mode = laplace_update(fit.prior, fit.predict, seen.readings, jacobian=fit.jacobian, start=fit.started(around.mean),
-                          gate=gate)  # fmt: skip
+    mode = laplace_update(
+        fit.prior, fit.predict, seen.readings, jacobian=fit.jacobian, start=fit.started(around.mean), gate=gate
+    )
     if not is_usable(mode.report.outcome):
         return None
     found = mode if estimator == "laplace" else refined(fit.prior, fit.predict, seen.readings, mode)

@@ -92,8 +92,11 @@ def _check_rule(model: PatientModel, protocol: Protocol, rule: Rule, where: str)
     planned = {d.drug for d in protocol.plan.doses}
     unknown = [d for d in rule.drugs if d not in planned]
     if unknown:
-        raise _refuse(f"rule {rule.id} acts on {', '.join(unknown)}, which the plan does not give; it gives "
-                      f"{', '.join(sorted(planned)) or 'nothing'}", f"{where}.drugs")  # fmt: skip
+        raise _refuse(
+            f"rule {rule.id} acts on {', '.join(unknown)}, which the plan does not give; it gives "
+            f"{', '.join(sorted(planned)) or 'nothing'}",
+            f"{where}.drugs",
+        )
     if not np.isfinite(rule.threshold):
         raise _refuse(f"rule {rule.id}: its threshold is not finite", f"{where}.threshold")
     if rule.action == "rescue":
@@ -107,8 +110,11 @@ def _check_rule(model: PatientModel, protocol: Protocol, rule: Rule, where: str)
     if rule.action == "hold" and rule.resume is not None:
         wrong = rule.resume < rule.threshold if rule.side == "below" else rule.resume > rule.threshold
         if wrong:
-            raise _refuse(f"rule {rule.id} would go on at {rule.resume:g}, which is worse than where it begins, "
-                          f"{rule.threshold:g}", f"{where}.resume")  # fmt: skip
+            raise _refuse(
+                f"rule {rule.id} would go on at {rule.resume:g}, which is worse than where it begins, "
+                f"{rule.threshold:g}",
+                f"{where}.resume",
+            )
 
 
 def _check_steps(protocol: Protocol, dose: PlannedDoses, where: str) -> None:
@@ -116,9 +122,12 @@ def _check_steps(protocol: Protocol, dose: PlannedDoses, where: str) -> None:
     for name, hours in (("delay", dose.delay_h), ("interval", dose.interval_h if dose.count > 1 else 0.0)):
         steps = hours / protocol.visit_h
         if abs(steps - round(steps)) > 1e-6:
-            raise _refuse(f"{dose.drug}: {name} of {hours:g} h is no multiple of the {protocol.visit_h:g} h between "
-                          "visits, so a delayed dose would fall between two; shorten the visits or leave held doses "
-                          "out", f"{where}.{name}")  # fmt: skip
+            raise _refuse(
+                f"{dose.drug}: {name} of {hours:g} h is no multiple of the {protocol.visit_h:g} h between "
+                "visits, so a delayed dose would fall between two; shorten the visits or leave held doses "
+                "out",
+                f"{where}.{name}",
+            )
 
 
 def rules_on(rules: Sequence[Rule], drug: str, action: Action) -> list[int]:

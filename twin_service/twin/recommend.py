@@ -123,8 +123,16 @@ def recommend(
         measured = [*asked, *(x.target for x in limits)]
         names = list(dict.fromkeys(resolve_outputs(twin, [t.output for t in measured])))
         for plan in _combinations(option, horizon_h):
-            found = future(twin, starts[id(twin)], plan, horizon_h=horizon_h, targets=asked, names=names,
-                           limits=[x.target for x in limits], deadline=deadline)  # fmt: skip
+            found = future(
+                twin,
+                starts[id(twin)],
+                plan,
+                horizon_h=horizon_h,
+                targets=asked,
+                names=names,
+                limits=[x.target for x in limits],
+                deadline=deadline,
+            )
             ranked.append(_judge(found, constraints, limits, twin.model.id))
     ranked.sort(key=_rank)
     best = ranked[0] if ranked and ranked[0].admissible else None
@@ -182,13 +190,18 @@ def _outside(limit: Limit, found: Attained) -> str:
 
 
 def _check(
-    folded: Folded, options: Sequence[Dispensable], targets: Sequence[Target], *, constraints: Sequence[Constraint],
+    folded: Folded,
+    options: Sequence[Dispensable],
+    targets: Sequence[Target],
+    *,
+    constraints: Sequence[Constraint],
     carriers: Mapping[int, Folded],
-) -> None:  # fmt: skip
+) -> None:
     without = next((i for i, o in enumerate(options) if not targets and not o.targets), None)
     if without is not None or not options:
-        raise Refusal(RefusalCode.INVALID, "a recommendation needs at least one target for each option",
-                      field="targets")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID, "a recommendation needs at least one target for each option", field="targets"
+        )
     known = {e.id for f in (folded, *carriers.values()) for e in f.model.endpoints}
     for i, c in enumerate(constraints):
         if c.endpoint not in known:

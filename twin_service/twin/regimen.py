@@ -17,9 +17,20 @@ from twin_service.twin.reading import route_for
 
 FloatArray = NDArray[np.float64]
 Metric = Literal[
-    "trough", "peak", "average", "auc", "fraction_above", "minimum", "maximum", "final", "auc_day", "auc_interval",
-    "auc_over_mic", "time_above_mic", "peak_over_mic",
-]  # fmt: skip
+    "trough",
+    "peak",
+    "average",
+    "auc",
+    "fraction_above",
+    "minimum",
+    "maximum",
+    "final",
+    "auc_day",
+    "auc_interval",
+    "auc_over_mic",
+    "time_above_mic",
+    "peak_over_mic",
+]
 OVER_MIC = ("auc_over_mic", "time_above_mic", "peak_over_mic")
 
 
@@ -162,16 +173,19 @@ def _plain(target: Target, t: FloatArray, v: FloatArray, dose_times_h: FloatArra
 def _last_day(target: Target, t: FloatArray, v: FloatArray) -> FloatArray:
     begin = t[-1] - DAY_H
     if begin < t[0] - 1e-9:
-        raise _refuse(f"target {target.label}: the area of 24 h needs a window of at least 24 h; this one has "
-                      f"{t[-1] - t[0]:g} h", "EMPTY_WINDOW")  # fmt: skip
+        raise _refuse(
+            f"target {target.label}: the area of 24 h needs a window of at least 24 h; this one has {t[-1] - t[0]:g} h",
+            "EMPTY_WINDOW",
+        )
     return _area_from(t, v, begin)
 
 
 def _last_interval(target: Target, t: FloatArray, v: FloatArray, dose_times_h: FloatArray) -> FloatArray:
     given = np.unique(dose_times_h[(dose_times_h >= t[0] - 1e-9) & (dose_times_h <= t[-1] + 1e-9)])
     if len(given) < 2:
-        raise _refuse(f"target {target.label}: the area of a dosing interval needs two doses in its window",
-                      "EMPTY_WINDOW")  # fmt: skip
+        raise _refuse(
+            f"target {target.label}: the area of a dosing interval needs two doses in its window", "EMPTY_WINDOW"
+        )
     upto = t <= given[-1] + 1e-8
     last = np.flatnonzero(upto)
     # the value after the dose that ends the interval is not part of it

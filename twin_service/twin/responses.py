@@ -51,14 +51,22 @@ def check(folded: Folded, questions: Sequence[CategoryQuestion], horizon_h: floa
     for i, q in enumerate(questions):
         where = f"categories[{i}]"
         if any(not 0 <= t <= horizon_h for t in q.times_h) or any(np.diff(q.times_h) < 0):
-            raise Refusal(RefusalCode.INVALID, f"times of {q.analyte} must rise from 0 to the horizon, "
-                          f"{horizon_h:g} h", field=f"{where}.times", reason="BAD_TIME_GRID")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"times of {q.analyte} must rise from 0 to the horizon, {horizon_h:g} h",
+                field=f"{where}.times",
+                reason="BAD_TIME_GRID",
+            )
         if q.analyte == RECIST:
             _baseline(folded, q, where)
         elif kind_of(folded.model, q.analyte) in ("", "reading"):
-            raise Refusal(RefusalCode.INVALID, f"{q.analyte!r} is no category of this twin's model; it has "
-                          f"{', '.join(known_categories(folded)) or 'none'}", field=f"{where}.analyte",
-                          reason="NO_SUCH_CATEGORY")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{q.analyte!r} is no category of this twin's model; it has "
+                f"{', '.join(known_categories(folded)) or 'none'}",
+                field=f"{where}.analyte",
+                reason="NO_SUCH_CATEGORY",
+            )
 
 
 def known_categories(folded: Folded) -> list[str]:
@@ -156,16 +164,28 @@ def _counts(folded: Folded, q: CategoryQuestion, hours: FloatArray, c: _Course) 
 def _baseline(folded: Folded, q: CategoryQuestion, where: str) -> tuple[float, list[float]]:
     """The baseline sum (mm) and the sums recorded after it."""
     if SUM not in folded.model.observables:
-        raise Refusal(RefusalCode.INVALID, f"no part of this twin's model predicts {SUM}; add a tumor block",
-                      field=f"{where}.analyte", reason="NO_SUCH_CATEGORY")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"no part of this twin's model predicts {SUM}; add a tumor block",
+            field=f"{where}.analyte",
+            reason="NO_SUCH_CATEGORY",
+        )
     sums = [s.value for s in folded.course.samples if s.analyte == SUM]
     if q.baseline is not None:
         if not (np.isfinite(q.baseline) and q.baseline > 0):
-            raise Refusal(RefusalCode.INVALID, f"{q.baseline:g} mm is no sum of diameters", field=f"{where}.baseline",
-                          reason="BAD_NUMBER")  # fmt: skip
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{q.baseline:g} mm is no sum of diameters",
+                field=f"{where}.baseline",
+                reason="BAD_NUMBER",
+            )
         return q.baseline, sums
     if not sums:
-        raise Refusal(RefusalCode.PRECONDITION, f"{RECIST} needs a baseline: no {SUM} is recorded for this twin. "
-                      "Record the sum of diameters before treatment, or give it as baseline", field=f"{where}.baseline",
-                      reason="RECIST_WITHOUT_BASELINE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"{RECIST} needs a baseline: no {SUM} is recorded for this twin. "
+            "Record the sum of diameters before treatment, or give it as baseline",
+            field=f"{where}.baseline",
+            reason="RECIST_WITHOUT_BASELINE",
+        )
     return sums[0], sums[1:]

@@ -121,8 +121,17 @@ def each_what_if(
     names = resolve_outputs(folded, outputs)
     start = start_from(folded, start_h, members, outputs=[*names, *(t.output for t in targets)], deadline=deadline)
     for r in regimens:
-        yield future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, categories=categories,
-                     step_h=step_h, deadline=deadline)  # fmt: skip
+        yield future(
+            folded,
+            start,
+            r,
+            horizon_h=horizon_h,
+            targets=targets,
+            names=names,
+            categories=categories,
+            step_h=step_h,
+            deadline=deadline,
+        )
 
 
 def future(
@@ -141,8 +150,15 @@ def future(
 ) -> WhatIf:
     """One regimen from `start`; doses still being infused or absorbed at the start go on."""
     doses = planned_doses(folded.model, regimen, start.time_h)
-    grid = grid or grid_for(regimen.name, doses, start.time_h, horizon_h, targets=[*targets, *limits], step_h=step_h,
-                            marks_h=marks(categories))  # fmt: skip
+    grid = grid or grid_for(
+        regimen.name,
+        doses,
+        start.time_h,
+        horizon_h,
+        targets=[*targets, *limits],
+        step_h=step_h,
+        marks_h=marks(categories),
+    )
     solution = simulate(
         folded.model.system,
         start.rows,
@@ -154,15 +170,31 @@ def future(
         deadline=deadline,
     )
     failed = next((o for o in solution.outcomes if not o.ok), Outcome())
-    return summarized(folded, start, regimen, grid, outputs=solution.outputs,
-                      given_h=np.array([d.time_h - start.time_h for d in doses]), targets=targets, names=names,
-                      categories=categories, limits=limits, outcome=failed)  # fmt: skip
+    return summarized(
+        folded,
+        start,
+        regimen,
+        grid,
+        outputs=solution.outputs,
+        given_h=np.array([d.time_h - start.time_h for d in doses]),
+        targets=targets,
+        names=names,
+        categories=categories,
+        limits=limits,
+        outcome=failed,
+    )
 
 
 def grid_for(
-    name: str, doses: Sequence[Dose], start_h: float, horizon_h: float, *, targets: Sequence[Target],
-    step_h: float = 0.0, marks_h: Sequence[float] = (),
-) -> Grid:  # fmt: skip
+    name: str,
+    doses: Sequence[Dose],
+    start_h: float,
+    horizon_h: float,
+    *,
+    targets: Sequence[Target],
+    step_h: float = 0.0,
+    marks_h: Sequence[float] = (),
+) -> Grid:
     """The hours at which the plan `name` is computed; refuses more than the service would hold in memory."""
     marks = [*marks_h, *(h for t in targets for h in t.marks_h), max(horizon_h - 24.0, 0.0)]
     grid = dosing_grid(doses, start_h, horizon_h, step_h or max(horizon_h / 200, 0.1), marks_h=marks)
@@ -177,10 +209,19 @@ def grid_for(
 
 
 def summarized(
-    folded: Folded, start: Start, regimen: Regimen, grid: Grid, *, outputs: FloatArray, given_h: FloatArray,
-    targets: Sequence[Target], names: Sequence[str], outcome: Outcome,
-    categories: Sequence[CategoryQuestion] = (), limits: Sequence[Target] = (),
-) -> WhatIf:  # fmt: skip
+    folded: Folded,
+    start: Start,
+    regimen: Regimen,
+    grid: Grid,
+    *,
+    outputs: FloatArray,
+    given_h: FloatArray,
+    targets: Sequence[Target],
+    names: Sequence[str],
+    outcome: Outcome,
+    categories: Sequence[CategoryQuestion] = (),
+    limits: Sequence[Target] = (),
+) -> WhatIf:
     """Bands, attainment and endpoints of `outputs` (N, nt, no) of all members on `grid`."""
     index = folded.model.system.output_index
     metrics = [_metrics(folded, t, grid, outputs, given_h) for t in targets]
@@ -191,8 +232,16 @@ def summarized(
     series = tuple(summarize(folded, n, outputs[:, :, index[n]]) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
-    return WhatIf(regimen, bands, tuple(map(attained, metrics)), joint(metrics), reached, outcome, answers,
-                  tuple(attained(_metrics(folded, t, grid, outputs, given_h)) for t in limits))  # fmt: skip
+    return WhatIf(
+        regimen,
+        bands,
+        tuple(map(attained, metrics)),
+        joint(metrics),
+        reached,
+        outcome,
+        answers,
+        tuple(attained(_metrics(folded, t, grid, outputs, given_h)) for t in limits),
+    )
 
 
 def endpoint_probability(endpoint: Endpoint, values: FloatArray, baseline: FloatArray) -> float:

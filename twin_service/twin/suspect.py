@@ -31,9 +31,14 @@ TOLD_MAX: Final = 3
 
 
 def suspicions(
-    model: PatientModel, course: Course, sample: Sample, belief: Belief, *, draws: FloatArray,
+    model: PatientModel,
+    course: Course,
+    sample: Sample,
+    belief: Belief,
+    *,
+    draws: FloatArray,
     deadline: Deadline | None = None,
-) -> tuple[Explanation, ...]:  # fmt: skip
+) -> tuple[Explanation, ...]:
     """At most three stories that are ten times likelier than `sample` as recorded; the best first.
 
     belief  before the sample was looked at
@@ -48,9 +53,11 @@ def suspicions(
         return run.outputs[:, 0, columns(model, [sample.analyte])[0]]
 
     found = explanations(
-        sample.value, noise_of(model.observables[sample.analyte].error),
-        predicted(course, sample.time_h, sample.after_dose), stories=_stories(course, sample, predicted),
-    )  # fmt: skip
+        sample.value,
+        noise_of(model.observables[sample.analyte].error),
+        predicted(course, sample.time_h, sample.after_dose),
+        stories=_stories(course, sample, predicted),
+    )
     return found[:TOLD_MAX]
 
 

@@ -57,43 +57,82 @@ def treat(
         try:
             check_protocol(folded.model, p, horizon_h)
         except Refusal as refusal:
-            raise Refusal(refusal.code, refusal.message, field=f"protocols[{i}].{refusal.field}",
-                          reason=refusal.reason) from None  # fmt: skip
+            raise Refusal(
+                refusal.code, refusal.message, field=f"protocols[{i}].{refusal.field}", reason=refusal.reason
+            ) from None
     if protocols and any(t.metric == "auc_interval" for t in targets):
-        raise Refusal(RefusalCode.INVALID, "under rules each member has its own intervals; ask for auc or auc_day",
-                      field="targets", reason="BAD_TARGET")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            "under rules each member has its own intervals; ask for auc or auc_day",
+            field="targets",
+            reason="BAD_TARGET",
+        )
     check(folded, categories, horizon_h)
     names = resolve_outputs(folded, outputs)
     asked = [*names, *(t.output for t in targets), *(r.output for p in protocols for r in p.rules)]
     start = start_from(folded, start_h, members, outputs=asked, deadline=deadline)
-    grid = _common_grid(folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h,
-                        marks_h=marks(categories))  # fmt: skip
+    grid = _common_grid(
+        folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h, marks_h=marks(categories)
+    )
     treated = [
         _treated(folded, start, p, grid, targets=targets, names=names, categories=categories, deadline=deadline)
         for p in protocols
     ]
     plain = [
-        future(folded, start, r, horizon_h=horizon_h, targets=targets, names=names, categories=categories, grid=grid,
-               deadline=deadline)
+        future(
+            folded,
+            start,
+            r,
+            horizon_h=horizon_h,
+            targets=targets,
+            names=names,
+            categories=categories,
+            grid=grid,
+            deadline=deadline,
+        )
         for r in plans
-    ]  # fmt: skip
+    ]
     return treated, plain
 
 
 def _treated(
-    folded: Folded, start: Start, protocol: Protocol, grid: Grid, *, targets: Sequence[Target], names: Sequence[str],
-    categories: Sequence[CategoryQuestion], deadline: Deadline | None,
-) -> Treated:  # fmt: skip
+    folded: Folded,
+    start: Start,
+    protocol: Protocol,
+    grid: Grid,
+    *,
+    targets: Sequence[Target],
+    names: Sequence[str],
+    categories: Sequence[CategoryQuestion],
+    deadline: Deadline | None,
+) -> Treated:
     followed = follow(folded, start, protocol, grid, deadline=deadline)
-    found = summarized(folded, start, protocol.plan, grid, outputs=followed.outputs, given_h=followed.given_h,
-                       targets=targets, names=names, outcome=followed.outcome, categories=categories)  # fmt: skip
+    found = summarized(
+        folded,
+        start,
+        protocol.plan,
+        grid,
+        outputs=followed.outputs,
+        given_h=followed.given_h,
+        targets=targets,
+        names=names,
+        outcome=followed.outcome,
+        categories=categories,
+    )
     return Treated(protocol, found, followed)
 
 
 def _common_grid(
-    folded: Folded, start: Start, protocols: Sequence[Protocol], plans: Sequence[Regimen], *, horizon_h: float,
-    targets: Sequence[Target], step_h: float, marks_h: Sequence[float],
-) -> Grid:  # fmt: skip
+    folded: Folded,
+    start: Start,
+    protocols: Sequence[Protocol],
+    plans: Sequence[Regimen],
+    *,
+    horizon_h: float,
+    targets: Sequence[Target],
+    step_h: float,
+    marks_h: Sequence[float],
+) -> Grid:
     doses = {d for r in plans for d in planned_doses(folded.model, r, start.time_h)}
     for p in protocols:
         # exact times of the plan first: a shifted dose may fall on one of them
@@ -101,5 +140,6 @@ def _common_grid(
         doses |= {Dose(start.time_h + t, "", 0.0, over) for t, over in possible_doses(p, horizon_h)}
     visits = [v for p in protocols for v in p.visits(horizon_h)]
     name = protocols[0].plan.name if protocols else ""
-    return grid_for(name, sorted(doses), start.time_h, horizon_h, targets=targets, step_h=step_h,
-                    marks_h=[*marks_h, *visits])  # fmt: skip
+    return grid_for(
+        name, sorted(doses), start.time_h, horizon_h, targets=targets, step_h=step_h, marks_h=[*marks_h, *visits]
+    )

@@ -10,17 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from twin_client.ehr.codes import RXNORM, SNOMED, tables
-from twin_client.ehr.fields import (
-    HOUR_UNITS,
-    SOURCE,
-    code_of,
-    duration_h,
-    event_id,
-    exact,
-    moment,
-    said,
-    withdrawal,
-)
+from twin_client.ehr.fields import HOUR_UNITS, SOURCE, code_of, duration_h, event_id, exact, moment, said, withdrawal
 from twin_client.ehr.reading import HoldError
 from twin_client.events import dose
 from twin_service.v1 import common_pb2, event_pb2

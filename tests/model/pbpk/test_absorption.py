@@ -27,10 +27,17 @@ DOSE = 100.0
 
 def a_drug(form: Formulation | None = None, **changes: object) -> DrugRecord:
     drug = DrugRecord(
-        id="testol", version="1", title="Testol", molar_mass=300.0, logp=2.0, fup=0.3, bp=0.9,
+        id="testol",
+        version="1",
+        title="Testol",
+        molar_mass=300.0,
+        logp=2.0,
+        fup=0.3,
+        bp=0.9,
         clearances=(Clearance("liver", "linear", "CYP3A4", constant=Quantity(60.0, "L/h", "assumption")),),
-        formulations=(form or Formulation("solution", "solution"),), absorption=FAST,
-    )  # fmt: skip
+        formulations=(form or Formulation("solution", "solution"),),
+        absorption=FAST,
+    )
     return replace(drug, **changes)  # type: ignore[arg-type]
 
 
@@ -126,8 +133,10 @@ def test_a_poorly_soluble_drug_never_exceeds_what_the_fluid_holds() -> None:
     # From the stomach a full load moves on into less fluid; without precipitation it stays dissolved until absorbed.
     assert out["testol_stomach_lumen"].max() <= full[full_name("testol_stomach_lumen")] * (1 + 1e-6)
     np.testing.assert_allclose(whole(out), DOSE, rtol=1e-6)
-    more = run(a_drug(Formulation("powder", "particle", radius_um=5.0), absorption=replace(poor, solubility=500.0)),
-               np.linspace(0.05, 24.0, 60))  # fmt: skip
+    more = run(
+        a_drug(Formulation("powder", "particle", radius_um=5.0), absorption=replace(poor, solubility=500.0)),
+        np.linspace(0.05, 24.0, 60),
+    )
     assert more["plasma"].max() > 3.0 * out["plasma"].max()
 
 
@@ -163,8 +172,10 @@ def test_food_slows_emptying_and_less_acid_dissolves_less_base() -> None:
     base = a_drug(Formulation("powder", "particle", radius_um=20.0), pka=(Pka("base", 6.5),), absorption=weak)
     fasted, fed = (run(base, TIMES, fed=f) for f in (0.0, 1.0))
     assert fed["testol_stomach_solid"][1] > 2.0 * fasted["testol_stomach_solid"][1]
-    assert holds(base, fed=True, size=1.0)["testol_stomach_lumen_full"] < holds(base, fed=False, size=1.0)[
-        "testol_stomach_lumen_full"]  # fmt: skip
+    assert (
+        holds(base, fed=True, size=1.0)["testol_stomach_lumen_full"]
+        < holds(base, fed=False, size=1.0)["testol_stomach_lumen_full"]
+    )
 
 
 def test_transit_is_seven_equal_stages_and_absorption_follows_yu_and_amidon() -> None:
@@ -226,9 +237,11 @@ def test_food_raises_danazol_as_published() -> None:
     # 100 mg as a capsule: more than threefold after a meal, Charman 1993, J Clin Pharmacol 33:381; 0.42 mg/L
     # in water, Bakatselou 1991; bile salts by Mithani's line. 296 umol enter here as three times 100.
     danazol = a_drug(
-        Formulation("capsule", "particle", radius_um=5.0), molar_mass=337.5, logp=4.53,
+        Formulation("capsule", "particle", radius_um=5.0),
+        molar_mass=337.5,
+        logp=4.53,
         absorption=Absorption(peff=2.0, solubility=0.42 / 0.3375 / 2.96, solubilization=10.0 ** (2.234 + 0.606 * 4.53)),
-    )  # fmt: skip
+    )
     assert ratio(danazol, {"fed": 1.0}) == pytest.approx(3.0, rel=0.33)
 
 
@@ -236,11 +249,14 @@ def test_an_acid_blocked_stomach_lowers_ketoconazole_as_published() -> None:
     # 200 mg after omeprazole, gastric pH above 6: 17 % of the area, Chin 1995, doi:10.1128/AAC.39.8.1671. 6.9 mg/L at
     # pH 7, little precipitation in the duodenum: Psachoulias 2011, doi:10.1007/s11095-011-0506-6. 376 umol as 100.
     ketoconazole = a_drug(
-        Formulation("tablet", "particle", radius_um=15.0), molar_mass=531.4, logp=4.0,
+        Formulation("tablet", "particle", radius_um=15.0),
+        molar_mass=531.4,
+        logp=4.0,
         pka=(Pka("base", 6.5), Pka("base", 2.9)),
-        absorption=Absorption(peff=1.8, solubility=6.9 / 0.5314 / 3.76, solubility_ph=7.0, precipitation_per_h=0.5,
-                              supersaturation=3.0),
-    )  # fmt: skip
+        absorption=Absorption(
+            peff=1.8, solubility=6.9 / 0.5314 / 3.76, solubility_ph=7.0, precipitation_per_h=0.5, supersaturation=3.0
+        ),
+    )
     assert 0.166 / 2.0 < ratio(ketoconazole, {"gastric_ph": 6.0}) < 0.166 * 2.0
 
 
@@ -273,8 +289,15 @@ def test_every_form_fasted_and_fed_conserves_the_dose_through_precipitate_and_bi
         Clearance("bile", "linear", constant=Quantity(20.0, "L/h", "assumption")),
         Clearance("liver", "linear", "CYP3A4", constant=Quantity(20.0, "L/h", "assumption")),
     )
-    absorption = Absorption(peff=0.5, solubility=20.0, solubility_ph=7.0, solubilization=1e4, precipitation_per_h=5.0,
-                            supersaturation=1.5, bile_stored=0.7)  # fmt: skip
+    absorption = Absorption(
+        peff=0.5,
+        solubility=20.0,
+        solubility_ph=7.0,
+        solubilization=1e4,
+        precipitation_per_h=5.0,
+        supersaturation=1.5,
+        bile_stored=0.7,
+    )
     timed = law not in ("solution", "particle")
     form = Formulation("f", law, t50_h=1.5 * timed, shape=1.6 if law == "weibull" else 1.0, lag_h=0.25, radius_um=20.0)
     drug = a_drug(form, pka=(Pka("base", 6.0),), absorption=absorption, clearances=ways)

@@ -21,7 +21,11 @@ ORIGIN = "a number for this test"
 
 def raw(**changes: Any) -> dict[str, Any]:
     table: dict[str, Any] = {
-        "id": "t", "schema": 1, "version": "1", "drug": "x", "source": "test",
+        "id": "t",
+        "schema": 1,
+        "version": "1",
+        "drug": "x",
+        "source": "test",
         "structure": {"compartments": 1, "absorption": "first_order", "elimination": "linear"},
         "parameters": {
             "CL": {"value": 5.0, "unit": "L/h", "origin": ORIGIN, "effect": {"variance": 0.09}},
@@ -29,7 +33,7 @@ def raw(**changes: Any) -> dict[str, Any]:
             "KA": {"value": 1.0, "unit": "1/h", "origin": ORIGIN},
         },
         "observables": [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.1}}],
-    }  # fmt: skip
+    }
     table = copy.deepcopy(table)
     for key, value in changes.items():
         target = table
@@ -44,10 +48,23 @@ def build(table: dict[str, Any]) -> PatientModel:
     return compose("m", {"d": build_poppk(parse_model(table))})
 
 
-def levels(m: PatientModel, eta: np.ndarray, times: list[float], *, route: str = "iv", amount: float = 100.0,
-           covariates: dict[str, float] | None = None, output: str = "d.central") -> np.ndarray:  # fmt: skip
-    run = simulate(m.system, m.members(covariates or {}, eta), Schedule((Dose(0.0, f"d.{route}", amount),)), times,
-                   tolerances=Tolerances(rtol=1e-9, atol_scale=1e-3))  # fmt: skip
+def levels(
+    m: PatientModel,
+    eta: np.ndarray,
+    times: list[float],
+    *,
+    route: str = "iv",
+    amount: float = 100.0,
+    covariates: dict[str, float] | None = None,
+    output: str = "d.central",
+) -> np.ndarray:
+    run = simulate(
+        m.system,
+        m.members(covariates or {}, eta),
+        Schedule((Dose(0.0, f"d.{route}", amount),)),
+        times,
+        tolerances=Tolerances(rtol=1e-9, atol_scale=1e-3),
+    )
     assert run.ok
     return run.outputs[:, :, m.system.output_index[output]]
 
@@ -75,21 +92,28 @@ def test_units_of_the_publication_are_converted() -> None:
 
 
 def test_observables_in_other_units() -> None:
-    table = raw(observables=[
-        {"analyte": "x", "unit": "ug/L", "error": {"proportional": 0.1}},
-        {"analyte": "y", "unit": "umol/L", "molar_mass_g_mol": 250.0, "error": {"proportional": 0.1}},
-    ])  # fmt: skip
+    table = raw(
+        observables=[
+            {"analyte": "x", "unit": "ug/L", "error": {"proportional": 0.1}},
+            {"analyte": "y", "unit": "umol/L", "molar_mass_g_mol": 250.0, "error": {"proportional": 0.1}},
+        ]
+    )
     m = build(table)
     base = levels(m, np.zeros((1, 2)), [2.0])
     np.testing.assert_allclose(levels(m, np.zeros((1, 2)), [2.0], output="d.central_ug_per_L"), 1000.0 * base)
     np.testing.assert_allclose(levels(m, np.zeros((1, 2)), [2.0], output="d.central_umol_per_L"), 4.0 * base)
 
 
-@pytest.mark.parametrize(("kind", "extra", "expected"), [
-    ("exponential", {}, 0.4 * np.exp(0.5)), ("proportional", {}, 0.4 * 1.5), ("additive", {}, 0.9),
-    ("logit", {}, 1.0 / (1.0 + 1.5 * np.exp(-0.5))),
-    ("boxcox_logit", {"shape": 0.3}, 1.0 / (1.0 + 1.5 * np.exp(-(np.exp(0.15) - 1.0) / 0.3))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "extra", "expected"),
+    [
+        ("exponential", {}, 0.4 * np.exp(0.5)),
+        ("proportional", {}, 0.4 * 1.5),
+        ("additive", {}, 0.9),
+        ("logit", {}, 1.0 / (1.0 + 1.5 * np.exp(-0.5))),
+        ("boxcox_logit", {"shape": 0.3}, 1.0 / (1.0 + 1.5 * np.exp(-(np.exp(0.15) - 1.0) / 0.3))),
+    ],
+)
 def test_effect_kinds(kind: str, extra: dict[str, float], expected: float) -> None:
     f = {"value": 0.4, "unit": "1", "origin": ORIGIN, "effect": {"kind": kind, "variance": 0.1, **extra}}
     m = build(raw(parameters__F=f))
@@ -108,8 +132,12 @@ def test_shared_and_scaled_effect_is_one_effect() -> None:
 
 
 def test_occasion_effects_act_on_their_occasion_only() -> None:
-    cl = {"value": 5.0, "unit": "L/h", "origin": ORIGIN,
-          "effect": {"variance": 0.09, "occasion_variance": 0.02, "occasions": 2}}  # fmt: skip
+    cl = {
+        "value": 5.0,
+        "unit": "L/h",
+        "origin": ORIGIN,
+        "effect": {"variance": 0.09, "occasion_variance": 0.02, "occasions": 2},
+    }
     m = build(raw(parameters__CL=cl))
     assert [e.occasion for e in m.effects] == [False, False, True, True]
     np.testing.assert_allclose(np.diag(m.omega), [0.09, 0.04, 0.02, 0.02])
@@ -170,35 +198,52 @@ def test_saturable_elimination_at_low_level_is_linear() -> None:
 
 def test_a_metabolite_takes_its_fraction() -> None:
     table = raw(structure={"compartments": 1, "absorption": "none", "elimination": "linear", "metabolite": True})
-    table["parameters"] |= {n: {"value": v, "unit": u, "origin": ORIGIN} for n, (v, u) in
-                            {"FM": (0.6, "1"), "CLM": (2.0, "L/h"), "VM": (20.0, "L")}.items()}  # fmt: skip
+    table["parameters"] |= {
+        n: {"value": v, "unit": u, "origin": ORIGIN}
+        for n, (v, u) in {"FM": (0.6, "1"), "CLM": (2.0, "L/h"), "VM": (20.0, "L")}.items()
+    }
     t = np.arange(0.0, 400.0, 0.05)
     c = levels(build(table), np.zeros((1, 2)), list(t), output="d.metabolite")[0]
     assert np.trapezoid(c, t) == pytest.approx(0.6 * 100.0 / 2.0, rel=1e-4)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"parameters__CL__origin": ""}, "origin is missing"),
-    ({"parameters__CL__unit": "gal/fortnight"}, "unit 'gal/fortnight' is unknown"),
-    ({"schema": 2}, "schema 2"),
-    ({"parameters__CL__covariates": [{"law": "astrology", "covariate": "weight_kg", "coefficient": 1.0}]}, "astrology"),
-    ({"parameters__CL__covariates": [{"law": "power", "covariate": "weight_kg", "coefficient": 1.0}]}, "not declared"),
-    ({"parameters__CL__effect": {"variance": -0.1}}, "variance"),
-    ({"parameters__CL__effect": {"kind": "cubic", "variance": 0.1}}, "cubic"),
-    ({"structure": {"compartments": 4}}, "expected 1, 2 or 3"),
-    ({"structure": {"compartments": 2, "absorption": "none"}}, "needs the parameters"),
-    ({"structure": {"compartments": 1, "absorption": "osmosis"}}, "osmosis"),
-    ({"structure": {"compartments": 1, "absorption": "none", "response": {"law": "magic"}}}, "magic"),
-    ({"covariance": [{"between": ["CL", "V"], "value": 0.5}]}, "not positive definite"),
-    ({"covariance": [{"between": ["CL", "Q"], "value": 0.01}]}, "no such effects"),
-    ({"derived": ["body_surface_m2"]}, "needs height_cm"),
-    ({"derived": ["phase_of_the_moon"]}, "phase_of_the_moon"),
-    ({"routes": ["rectal"]}, "rectal"),
-    ({"observables": [{"analyte": "x", "compartment": "liver", "unit": "mg/L", "error": {}}]}, "liver"),
-    ({"observables": [{"analyte": "x", "unit": "furlong", "error": {}}]}, "furlong"),
-    ({"endpoints": [{"id": "e", "output": "central", "unit": "g", "comparison": "above", "threshold": 1,
-                     "title": "t"}]}, "R5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"parameters__CL__origin": ""}, "origin is missing"),
+        ({"parameters__CL__unit": "gal/fortnight"}, "unit 'gal/fortnight' is unknown"),
+        ({"schema": 2}, "schema 2"),
+        (
+            {"parameters__CL__covariates": [{"law": "astrology", "covariate": "weight_kg", "coefficient": 1.0}]},
+            "astrology",
+        ),
+        (
+            {"parameters__CL__covariates": [{"law": "power", "covariate": "weight_kg", "coefficient": 1.0}]},
+            "not declared",
+        ),
+        ({"parameters__CL__effect": {"variance": -0.1}}, "variance"),
+        ({"parameters__CL__effect": {"kind": "cubic", "variance": 0.1}}, "cubic"),
+        ({"structure": {"compartments": 4}}, "expected 1, 2 or 3"),
+        ({"structure": {"compartments": 2, "absorption": "none"}}, "needs the parameters"),
+        ({"structure": {"compartments": 1, "absorption": "osmosis"}}, "osmosis"),
+        ({"structure": {"compartments": 1, "absorption": "none", "response": {"law": "magic"}}}, "magic"),
+        ({"covariance": [{"between": ["CL", "V"], "value": 0.5}]}, "not positive definite"),
+        ({"covariance": [{"between": ["CL", "Q"], "value": 0.01}]}, "no such effects"),
+        ({"derived": ["body_surface_m2"]}, "needs height_cm"),
+        ({"derived": ["phase_of_the_moon"]}, "phase_of_the_moon"),
+        ({"routes": ["rectal"]}, "rectal"),
+        ({"observables": [{"analyte": "x", "compartment": "liver", "unit": "mg/L", "error": {}}]}, "liver"),
+        ({"observables": [{"analyte": "x", "unit": "furlong", "error": {}}]}, "furlong"),
+        (
+            {
+                "endpoints": [
+                    {"id": "e", "output": "central", "unit": "g", "comparison": "above", "threshold": 1, "title": "t"}
+                ]
+            },
+            "R5",
+        ),
+    ],
+)
 def test_a_faulty_file_is_refused_with_its_fault(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(Refusal) as caught:
         build(raw(**changes))

@@ -13,16 +13,32 @@ MAN = {"age_y": 60.0, "weight_kg": 72.0, "height_cm": 180.0, "sex_female": 0.0, 
 WOMAN = {**MAN, "sex_female": 1.0}
 
 
-@pytest.mark.parametrize(("law", "x", "k", "x0", "expected"), [
-    ("power", 140.0, 0.75, 70.0, 2.0**0.75), ("linear", 80.0, 0.01, 70.0, 1.1),
-    ("exponential", 2.0, -0.5, 1.0, np.exp(-0.5)),
-    ("fraction", 1.0, 0.3, 0.0, 1.3), ("fraction", 0.0, 0.3, 0.0, 1.0), ("factor", 1.0, 0.7, 0.0, 0.7),
-    ("factor", 0.0, 0.7, 0.0, 1.0), ("below", 4.0, 0.2, 5.0, 1.2), ("below", 5.0, 0.2, 5.0, 1.0),
-    ("category", 2.0, -0.4, 2.0, 0.6), ("category", 1.0, -0.4, 2.0, 1.0), ("maturation", 47.7, 3.4, 47.7, 0.5),
-    ("proportional", 100.0, 0.06, 0.0, 6.0), ("power_below", 4.5, 2.0, 9.0, 0.25), ("power_below", 18.0, 2.0, 9.0, 1.0),
-    ("power_above", 18.0, 2.0, 9.0, 4.0), ("power_above", 4.5, 2.0, 9.0, 1.0), ("offset", 80.0, 0.5, 70.0, 5.0),
-    ("linear_below", 1.0, 0.5, 2.0, 0.5), ("linear_below", 3.0, 0.5, 2.0, 1.0), ("linear_above", 3.0, 0.5, 2.0, 1.5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("law", "x", "k", "x0", "expected"),
+    [
+        ("power", 140.0, 0.75, 70.0, 2.0**0.75),
+        ("linear", 80.0, 0.01, 70.0, 1.1),
+        ("exponential", 2.0, -0.5, 1.0, np.exp(-0.5)),
+        ("fraction", 1.0, 0.3, 0.0, 1.3),
+        ("fraction", 0.0, 0.3, 0.0, 1.0),
+        ("factor", 1.0, 0.7, 0.0, 0.7),
+        ("factor", 0.0, 0.7, 0.0, 1.0),
+        ("below", 4.0, 0.2, 5.0, 1.2),
+        ("below", 5.0, 0.2, 5.0, 1.0),
+        ("category", 2.0, -0.4, 2.0, 0.6),
+        ("category", 1.0, -0.4, 2.0, 1.0),
+        ("maturation", 47.7, 3.4, 47.7, 0.5),
+        ("proportional", 100.0, 0.06, 0.0, 6.0),
+        ("power_below", 4.5, 2.0, 9.0, 0.25),
+        ("power_below", 18.0, 2.0, 9.0, 1.0),
+        ("power_above", 18.0, 2.0, 9.0, 4.0),
+        ("power_above", 4.5, 2.0, 9.0, 1.0),
+        ("offset", 80.0, 0.5, 70.0, 5.0),
+        ("linear_below", 1.0, 0.5, 2.0, 0.5),
+        ("linear_below", 3.0, 0.5, 2.0, 1.0),
+        ("linear_above", 3.0, 0.5, 2.0, 1.5),
+    ],
+)
 def test_laws_on_numbers_and_as_expressions(law: str, x: float, k: float, x0: float, expected: float) -> None:
     assert float(LAWS[law](x, k, x0)) == pytest.approx(expected, rel=1e-14)
     # the same through a symbol: what the solver will evaluate

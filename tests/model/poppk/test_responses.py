@@ -18,12 +18,31 @@ from twin_service.solver.simulate import simulate
 def model(law: str, parameters: dict[str, tuple[float, str]], **response: Any) -> PatientModel:
     """Infused drug at steady 4 mg/L (CL 5 L/h, 20 mg/h) with the response `law`."""
     base = {"CL": (5.0, "L/h"), "V": (5.0, "L"), **parameters}
-    return compose("m", {"d": build_poppk(parse_model({
-        "id": "t", "schema": 1, "version": "1", "drug": "x", "source": "test",
-        "structure": {"compartments": 1, "absorption": "none", "response": {"law": law, "unit": "%", **response}},
-        "parameters": {n: {"value": v, "unit": u, "origin": "test"} for n, (v, u) in base.items()},
-        "observables": [{"analyte": "r", "compartment": "response", "unit": "%", "error": {"additive": 1.0}}],
-    }))})  # fmt: skip
+    return compose(
+        "m",
+        {
+            "d": build_poppk(
+                parse_model(
+                    {
+                        "id": "t",
+                        "schema": 1,
+                        "version": "1",
+                        "drug": "x",
+                        "source": "test",
+                        "structure": {
+                            "compartments": 1,
+                            "absorption": "none",
+                            "response": {"law": law, "unit": "%", **response},
+                        },
+                        "parameters": {n: {"value": v, "unit": u, "origin": "test"} for n, (v, u) in base.items()},
+                        "observables": [
+                            {"analyte": "r", "compartment": "response", "unit": "%", "error": {"additive": 1.0}}
+                        ],
+                    }
+                )
+            )
+        },
+    )
 
 
 def late(m: PatientModel, rate: float = 20.0) -> float:
@@ -37,16 +56,19 @@ EMAX = {"E0": (80.0, "%"), "EC50": (4.0, "mg/L"), "EMAX": (0.6, "1")}
 TURNOVER = {**EMAX, "KOUT": (0.05, "1/h")}
 
 
-@pytest.mark.parametrize(("law", "parameters", "direction", "expected"), [
-    # at C = EC50 the drive is 1 -+ 0.3
-    ("direct_emax", EMAX, "inhibition", 80.0 * 0.7),
-    ("direct_emax", EMAX, "stimulation", 80.0 * 1.3),
-    ("effect_emax", {**EMAX, "KE0": (0.1, "1/h")}, "inhibition", 80.0 * 0.7),
-    ("turnover_in", TURNOVER, "inhibition", 80.0 * 0.7),
-    ("turnover_in", TURNOVER, "stimulation", 80.0 * 1.3),
-    ("turnover_out", TURNOVER, "inhibition", 80.0 / 0.7),
-    ("turnover_out", TURNOVER, "stimulation", 80.0 / 1.3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("law", "parameters", "direction", "expected"),
+    [
+        # at C = EC50 the drive is 1 -+ 0.3
+        ("direct_emax", EMAX, "inhibition", 80.0 * 0.7),
+        ("direct_emax", EMAX, "stimulation", 80.0 * 1.3),
+        ("effect_emax", {**EMAX, "KE0": (0.1, "1/h")}, "inhibition", 80.0 * 0.7),
+        ("turnover_in", TURNOVER, "inhibition", 80.0 * 0.7),
+        ("turnover_in", TURNOVER, "stimulation", 80.0 * 1.3),
+        ("turnover_out", TURNOVER, "inhibition", 80.0 / 0.7),
+        ("turnover_out", TURNOVER, "stimulation", 80.0 / 1.3),
+    ],
+)
 def test_steady_response(law: str, parameters: dict[str, tuple[float, str]], direction: str, expected: float) -> None:
     assert late(model(law, parameters, direction=direction)) == pytest.approx(expected, rel=1e-5)
 

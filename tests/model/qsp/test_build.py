@@ -15,8 +15,11 @@ from twin_service.solver.simulate import simulate, simulate_reference
 
 
 def neutropenia(level: float = 0.0) -> PatientModel:
-    return compose("n", {"anc": build_block("neutropenia_friberg"), "drug": constant_block(level, "umol/L")},
-                   {"anc.drug_concentration": "drug.level"})  # fmt: skip
+    return compose(
+        "n",
+        {"anc": build_block("neutropenia_friberg"), "drug": constant_block(level, "umol/L")},
+        {"anc.drug_concentration": "drug.level"},
+    )
 
 
 def baseline(model: PatientModel, covariates: dict[str, float], eta: list[float]) -> float:
@@ -80,9 +83,12 @@ def test_an_open_port_and_a_wrong_unit_are_refused() -> None:
 def test_two_drugs_in_two_units_add_up_to_one() -> None:
     """3 umol/L for an hour equals 1 umol/L plus 1 umol/L (as mg/L) of a drug twice as potent."""
     blocks = {
-        "anc": build_block("neutropenia_friberg"), "a": constant_block(1.0, "umol/L"), "b": constant_block(0.5, "mg/L"),
-        "b_molar": unit_block("mg/L", "umol/L", 500.0), "both": sum_block([1.0, 2.0], "umol/L"),
-    }  # fmt: skip
+        "anc": build_block("neutropenia_friberg"),
+        "a": constant_block(1.0, "umol/L"),
+        "b": constant_block(0.5, "mg/L"),
+        "b_molar": unit_block("mg/L", "umol/L", 500.0),
+        "both": sum_block([1.0, 2.0], "umol/L"),
+    }
     wires = {"b_molar.x": "b.level", "both.x0": "a.level", "both.x1": "b_molar.x", "anc.drug_concentration": "both.x"}
     joint, single = compose("two", blocks, wires), neutropenia(3.0)
     times = [100.0, 200.0]

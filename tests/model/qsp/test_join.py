@@ -28,8 +28,9 @@ def series(model: PatientModel, output: str, times: list[float], *doses: Dose) -
 
 
 def test_a_unit_block_multiplies_and_refuses_another_dimension() -> None:
-    model = compose("u", {"a": constant_block(2.0, "mg/L"), "u": unit_block("mg/L", "umol/L", 500.0)},
-                    {"u.x": "a.level"})  # fmt: skip
+    model = compose(
+        "u", {"a": constant_block(2.0, "mg/L"), "u": unit_block("mg/L", "umol/L", 500.0)}, {"u.x": "a.level"}
+    )
     assert series(model, "u.x", [0.0])[0] == pytest.approx(4.0)
     with pytest.raises(UnitError):
         unit_block("mg/L", "umol/L")

@@ -119,13 +119,19 @@ def test_block_of_currents_lies_between_nothing_and_all() -> None:
         out = run(alone("qt_channels_quinidine", level), [0.0])
         assert 0.0 <= out["b.herg_block"][0] <= 100.0
         assert out["b.net_block"][0] == pytest.approx(
-            out["b.herg_block"][0] - out["b.ical_block"][0] - out["b.inal_block"][0])  # fmt: skip
+            out["b.herg_block"][0] - out["b.ical_block"][0] - out["b.inal_block"][0]
+        )
 
 
 def test_acetaminophen_is_conserved_between_body_metabolites_and_urine() -> None:
     model = alone("acetaminophen_pbpk")
-    solution = simulate(model.system, model.values({})[None], Schedule((Dose(0.0, "b.oral", 10.0),)),
-                        np.linspace(0.1, 24, 20), keep_states=True)  # fmt: skip
+    solution = simulate(
+        model.system,
+        model.values({})[None],
+        Schedule((Dose(0.0, "b.oral", 10.0),)),
+        np.linspace(0.1, 24, 20),
+        keep_states=True,
+    )
     assert solution.states is not None
     assert solution.states[0].sum(axis=1) == pytest.approx(10.0, rel=1e-5)
 
@@ -143,8 +149,12 @@ def test_il6_suppresses_the_enzyme_between_zero_and_one() -> None:
 
 def test_the_body_and_another_block_can_feed_a_block() -> None:
     """Interleukin-6 from one block suppresses the enzyme of another: blocks join blocks, not only drugs."""
-    blocks = {"cyp": build_block("il6_cyp3a4"), "ra": build_block("ra_cytokine_switch"),
-              "none": silent_block("1"), "il6": constant_block(54.0, "pg/mL")}  # fmt: skip
+    blocks = {
+        "cyp": build_block("il6_cyp3a4"),
+        "ra": build_block("ra_cytokine_switch"),
+        "none": silent_block("1"),
+        "il6": constant_block(54.0, "pg/mL"),
+    }
     model = compose("j", blocks, {"cyp.il6": "il6.level", "ra.blockade": "none.level"})
     assert len(model.system.states) == 3
     assert run(model, [3000.0])["cyp.enzyme"][0] == pytest.approx(0.6774, abs=1e-4)
@@ -154,8 +164,9 @@ def test_counts_that_all_but_vanish_stay_counts() -> None:
     """Six courses in a patient of threefold sensitivity: an integrator carried the count below zero, where the power
     of the feedback has no value. The count falls below one cell in a liter and comes back."""
     drug = two_compartment_block({"cl": 30.0, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
-    model = compose("m", {"anc": build_block("neutropenia_friberg"), "drug": drug},
-                    {"anc.drug_concentration": "drug.level"})  # fmt: skip
+    model = compose(
+        "m", {"anc": build_block("neutropenia_friberg"), "drug": drug}, {"anc.drug_concentration": "drug.level"}
+    )
     eta = np.zeros((3, len(model.effects)))
     eta[:, [e.name for e in model.effects].index("anc__eta_slope")] = (1.2, 1.6, 2.0)
     course = Schedule(tuple(Dose(504.0 * k, "drug.dose", 230.0, 1.0) for k in range(6)))

@@ -25,9 +25,17 @@ def scan(day: float, *sizes: float | None, new: bool = False, nontarget: Respons
 
 
 def test_targets_are_the_largest_measurable_five_and_two_per_organ() -> None:
-    baseline = [Lesion("a", "liver", 50.0), Lesion("b", "liver", 40.0), Lesion("c", "liver", 30.0),
-                Lesion("d", "lung", 9.0), Lesion("e", "node", 14.0, nodal=True), Lesion("f", "node", 16.0, nodal=True),
-                Lesion("g", "lung", 20.0), Lesion("h", "bone", 12.0), Lesion("i", "skin", 11.0)]  # fmt: skip
+    baseline = [
+        Lesion("a", "liver", 50.0),
+        Lesion("b", "liver", 40.0),
+        Lesion("c", "liver", 30.0),
+        Lesion("d", "lung", 9.0),
+        Lesion("e", "node", 14.0, nodal=True),
+        Lesion("f", "node", 16.0, nodal=True),
+        Lesion("g", "lung", 20.0),
+        Lesion("h", "bone", 12.0),
+        Lesion("i", "skin", 11.0),
+    ]
     assert [x.id for x in target_lesions(baseline)] == ["a", "b", "g", "f", "h"]
 
 
@@ -91,8 +99,12 @@ def test_probabilities_sum_to_one_and_follow_the_weights() -> None:
 
 def test_a_sum_without_baseline_is_refused() -> None:
     one = np.ones((1, 1))
-    for call in (lambda: responses([]), lambda: responses([scan(0, 5.0), scan(56, 5.0)]),
-                 lambda: categories(one, None), lambda: categories(one, np.zeros(1))):  # fmt: skip
+    for call in (
+        lambda: responses([]),
+        lambda: responses([scan(0, 5.0), scan(56, 5.0)]),
+        lambda: categories(one, None),
+        lambda: categories(one, np.zeros(1)),
+    ):
         with pytest.raises(Refusal, match="baseline"):
             call()
 

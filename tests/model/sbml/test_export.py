@@ -20,8 +20,9 @@ from twin_service.solver.system import Input, Output, Parameter, State, System
 
 CL, V, ka, gut, blood = (symbol(n) for n in ("CL (L/h)", "V", "ka", "gut", "blood conc"))
 GRID = np.linspace(0.0, 24.0, 49)
-SCHEDULE = Schedule((Dose(0.0, "oral", 100.0), Dose(0.0, "oral", 20.0), Dose(6.0, "vein", 50.0, 2.0),
-                     Dose(7.0, "vein", 10.0, 3.0)))  # fmt: skip
+SCHEDULE = Schedule(
+    (Dose(0.0, "oral", 100.0), Dose(0.0, "oral", 20.0), Dose(6.0, "vein", 50.0, 2.0), Dose(7.0, "vein", 10.0, 3.0))
+)
 
 
 def system() -> System:
@@ -32,9 +33,11 @@ def system() -> System:
         states=(State("gut", "mg", -ka * gut), State("blood conc", "mg/L", ka * gut / V - saturable * wave, 3.0 / V)),
         parameters=(Parameter("CL (L/h)", "L/h", 4.0), Parameter("V", "L", 20.0), Parameter("ka", "1/h", 1.2)),
         outputs=(Output("effect", "%", 100.0 * exp(-blood / 5.0) + sqrt(V)), Output("blood conc", "mg/L", blood)),
-        inputs=(Input("oral", "mg", "gut", symbol("ka") / 2.0, 0.5 * symbol("ka")),
-                Input("vein", "mg", "blood conc", 1.0 / V)),
-    )  # fmt: skip
+        inputs=(
+            Input("oral", "mg", "gut", symbol("ka") / 2.0, 0.5 * symbol("ka")),
+            Input("vein", "mg", "blood conc", 1.0 / V),
+        ),
+    )
 
 
 def solved() -> Any:
@@ -81,9 +84,12 @@ def test_a_loaded_file_goes_out_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "schedule",
-    [Schedule((Dose(0.0, "oral", 1.0, steady_interval_h=12.0),)), Schedule(change_times_h=(3.0,)),
-     Schedule(reset_times_h=(3.0,))],
-)  # fmt: skip
+    [
+        Schedule((Dose(0.0, "oral", 1.0, steady_interval_h=12.0),)),
+        Schedule(change_times_h=(3.0,)),
+        Schedule(reset_times_h=(3.0,)),
+    ],
+)
 def test_what_events_cannot_say_is_refused(schedule: Schedule) -> None:
     with pytest.raises(Refusal, match="not supported"):
         export(system(), schedule=schedule)

@@ -89,9 +89,7 @@ def test_rules_that_depend_on_each_other(tmp_path: Path) -> None:
     assert refused(written(tmp_path, fill)).code is RefusalCode.INVALID
 
 
-@pytest.mark.parametrize(
-    ("formula", "word"), [("delay(x, 1)", "delay"), ("x", "x")]
-)  # fmt: skip
+@pytest.mark.parametrize(("formula", "word"), [("delay(x, 1)", "delay"), ("x", "x")])
 def test_delays_are_unsupported_by_name(tmp_path: Path, formula: str, word: str) -> None:
     def fill(m: Any) -> None:
         w.parameter(m, "x", 1.0)

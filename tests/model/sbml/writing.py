@@ -95,9 +95,16 @@ def reaction(model: Any, name: str, formula: str, reactants: dict[str, float], p
 
 
 def event(
-    model: Any, trigger: str, assignments: dict[str, str], *, delay: str = "", priority: str = "",
-    persistent: bool = True, initial: bool = True, at_trigger: bool = True,
-) -> None:  # fmt: skip
+    model: Any,
+    trigger: str,
+    assignments: dict[str, str],
+    *,
+    delay: str = "",
+    priority: str = "",
+    persistent: bool = True,
+    initial: bool = True,
+    at_trigger: bool = True,
+) -> None:
     e = model.createEvent()
     e.setUseValuesFromTriggerTime(at_trigger)
     t = e.createTrigger()

@@ -81,8 +81,13 @@ def write_gut(
         sheet.move(ka * sheet.state(place), place, portal)
     colon = sheet.parameter(f"{d}_ka_colon", "1/h") * permeation
     sheet.move(colon * sheet.state(lumen[-1]), lumen[-1], portal)
-    return Gut(lumen[0], places(d, "solid" if formulation.is_solid else "lumen")[0], formulation,
-               portal if wall else "", unbound)  # fmt: skip
+    return Gut(
+        lumen[0],
+        places(d, "solid" if formulation.is_solid else "lumen")[0],
+        formulation,
+        portal if wall else "",
+        unbound,
+    )
 
 
 def _transit(sheet: Sheet, chain: list[str], end: str, emptying: Expression) -> None:

@@ -12,12 +12,29 @@ from twin_service.model.pbpk.record import Quantity
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
 MEANT = {
-    "hepatic": "liver", "renal": "kidney", "intestine": "gut", "intestinal": "gut", "biliary": "bile",
-    "blood": "plasma", "basic": "base", "acidic": "acid", "inhibition": "competitive", "reversible": "competitive",
+    "hepatic": "liver",
+    "renal": "kidney",
+    "intestine": "gut",
+    "intestinal": "gut",
+    "biliary": "bile",
+    "blood": "plasma",
+    "basic": "base",
+    "acidic": "acid",
+    "inhibition": "competitive",
+    "reversible": "competitive",
     "mbi": "mechanism_based",
-    "tdi": "mechanism_based", "cyp3a": "CYP3A4", "pgp": "P-gp", "mdr1": "P-gp", "unknown": "OTHER", "ir": "first_order",
-    "tablet": "first_order", "er": "weibull", "clearance": "clint", "in_vitro": "linear", "mm": "michaelis_menten",
-}  # fmt: skip
+    "tdi": "mechanism_based",
+    "cyp3a": "CYP3A4",
+    "pgp": "P-gp",
+    "mdr1": "P-gp",
+    "unknown": "OTHER",
+    "ir": "first_order",
+    "tablet": "first_order",
+    "er": "weibull",
+    "clearance": "clint",
+    "in_vitro": "linear",
+    "mm": "michaelis_menten",
+}
 
 PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = (
     "microsomes",

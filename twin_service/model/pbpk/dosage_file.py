@@ -108,9 +108,16 @@ def read_formulations(table: Mapping[str, Any], door: Door) -> tuple[Formulation
         if law == "particle" and "solubility" not in table.get("absorption", {}):
             door.doubt(f"{at}.law", "particles of a drug without absorption.solubility dissolve at once; give it")
         found.append(
-            Formulation(str(row.get("id", "")), law, value_or(t50, 0.0), _shape(row, at, door, law == "weibull"),
-                        value_or(lag, 0.0), value_or(available, 1.0), value_or(radius, 0.0))
-        )  # fmt: skip
+            Formulation(
+                str(row.get("id", "")),
+                law,
+                value_or(t50, 0.0),
+                _shape(row, at, door, law == "weibull"),
+                value_or(lag, 0.0),
+                value_or(available, 1.0),
+                value_or(radius, 0.0),
+            )
+        )
     return tuple(found) or (Formulation("solution", "solution"),)
 
 

@@ -10,14 +10,7 @@ from twin_service.model.domain import DRUG_FIELDS, read_domain
 from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
-from twin_service.model.pbpk.record import (
-    CHARGES,
-    PARTITION_METHODS,
-    DrugRecord,
-    Pka,
-    Variability,
-    Window,
-)
+from twin_service.model.pbpk.record import CHARGES, PARTITION_METHODS, DrugRecord, Pka, Variability, Window
 
 _TOP: Final = (
     "id",

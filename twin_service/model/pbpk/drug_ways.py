@@ -91,8 +91,13 @@ def _no_double(rows: list[Clearance], door: Door) -> None:
                 "R11",
             )
     for i, way in enumerate(rows):
-        same = [k for k, w in enumerate(rows[:i]) if (w.organ, w.enzyme, w.transporter) == (
-            way.organ, way.enzyme, way.transporter) and w.law != way.law and way.organ == "liver"]  # fmt: skip
+        same = [
+            k
+            for k, w in enumerate(rows[:i])
+            if (w.organ, w.enzyme, w.transporter) == (way.organ, way.enzyme, way.transporter)
+            and w.law != way.law
+            and way.organ == "liver"
+        ]
         if same:
             door.doubt(
                 f"clearance[{i}]",

@@ -100,9 +100,12 @@ def _drug_values(
     at = disposition(drug, species, body, reference)
     values = exchange_values(drug, species, bodies, fup=at.fup, bp=at.bp, kp=at.kp)
     values |= gut_values(
-        drug, bodies, formulation=plan.formulations[d], fed=covariates.get("fed", 0.0) >= 0.5,
+        drug,
+        bodies,
+        formulation=plan.formulations[d],
+        fed=covariates.get("fed", 0.0) >= 0.5,
         gastric_ph=covariates.get("gastric_ph", 0.0),
-    )  # fmt: skip
+    )
     values |= {
         f"{d}_cu_arterial": at.fup / (at.bp * body.arterial_l),
         f"{d}_plasma_arterial": 1.0 / (at.bp * body.arterial_l),

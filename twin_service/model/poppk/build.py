@@ -127,16 +127,27 @@ def _observed(
     for o in record.raw["observables"]:
         compartment, unit = o.get("compartment", "central"), o["unit"]
         if compartment not in outputs:
-            raise refuse(record.where, f"observable {o['analyte']}: compartment {compartment!r} is unknown (R4); "
-                         f"known: {', '.join(outputs)}")  # fmt: skip
+            raise refuse(
+                record.where,
+                f"observable {o['analyte']}: compartment {compartment!r} is unknown (R4); known: {', '.join(outputs)}",
+            )
         name = compartment
         if unit != outputs[compartment].unit:
             scale = _scale(record, o)
             name = f"{compartment}_{unit.replace('/', '_per_')}"
             outputs[name] = Output(name, unit, scale * known[compartment])
         error = {k: v for k, v in o["error"].items() if k != "origin"}
-        observables.append(Observable(o["analyte"], name, unit, ErrorLaw(**error), o.get("title", ""),
-                                      o.get("lower_limit"), o.get("upper_limit")))  # fmt: skip
+        observables.append(
+            Observable(
+                o["analyte"],
+                name,
+                unit,
+                ErrorLaw(**error),
+                o.get("title", ""),
+                o.get("lower_limit"),
+                o.get("upper_limit"),
+            )
+        )
     return tuple(outputs.values()), tuple(observables)
 
 
@@ -147,8 +158,11 @@ def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
         return CONCENTRATION_UNITS[unit]
     if unit in ("umol/L", "nmol/L") and o.get("molar_mass_g_mol"):
         return (1e3 if unit == "umol/L" else 1e6) / float(o["molar_mass_g_mol"])
-    raise refuse(record.where, f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
-                 f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol")  # fmt: skip
+    raise refuse(
+        record.where,
+        f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
+        f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol",
+    )
 
 
 def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
@@ -187,7 +201,18 @@ def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
 def _endpoint(record: PopPkRecord, e: Mapping[str, Any], outputs: tuple[Output, ...]) -> Endpoint:
     units = {o.name: o.unit for o in outputs}
     if units.get(e["output"]) != e["unit"]:
-        raise refuse(record.where, f"endpoint {e['id']}: no output {e['output']!r} in {e['unit']!r} (R4, R5); "
-                     f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}")  # fmt: skip
-    return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
-                    bool(e.get("harmful", True)), serious=bool(e.get("serious", True)))  # fmt: skip
+        raise refuse(
+            record.where,
+            f"endpoint {e['id']}: no output {e['output']!r} in {e['unit']!r} (R4, R5); "
+            f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}",
+        )
+    return Endpoint(
+        e["id"],
+        e["output"],
+        e["unit"],
+        e["comparison"],
+        float(e["threshold"]),
+        e["title"],
+        bool(e.get("harmful", True)),
+        serious=bool(e.get("serious", True)),
+    )

@@ -90,10 +90,22 @@ def proportional(x: Any, k: float, x0: float) -> Any:
 LAWS: Final[Mapping[str, Law]] = {
     f.__name__: f
     for f in (
-        power, linear, exponential, fraction, factor, below, category, maturation, proportional, power_below,
-        power_above, offset, linear_below, linear_above,
+        power,
+        linear,
+        exponential,
+        fraction,
+        factor,
+        below,
+        category,
+        maturation,
+        proportional,
+        power_below,
+        power_above,
+        offset,
+        linear_below,
+        linear_above,
     )
-}  # fmt: skip
+}
 
 UMOL_L_PER_MG_DL: Final = 88.42
 
@@ -131,8 +143,13 @@ def glomerular_filtration(c: Mapping[str, Any]) -> Any:
     female = c["sex_female"]
     ratio = c["creatinine_umol_l"] / UMOL_L_PER_MG_DL / (0.9 - 0.2 * female)
     alpha = -0.411 + 0.082 * female
-    return (141.0 * fn.minimum(ratio, 1.0) ** alpha * fn.maximum(ratio, 1.0) ** -1.209
-            * 0.993 ** c["age_y"] * (1.0 + 0.018 * female))  # fmt: skip
+    return (
+        141.0
+        * fn.minimum(ratio, 1.0) ** alpha
+        * fn.maximum(ratio, 1.0) ** -1.209
+        * 0.993 ** c["age_y"]
+        * (1.0 + 0.018 * female)
+    )
 
 
 def filtration_of_children(c: Mapping[str, Any]) -> Any:
@@ -186,9 +203,13 @@ LN_10: Final = 2.302585092994046
 DERIVED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], tuple[str, ...]]]] = {
     "creatinine_clearance_ml_min": (creatinine_clearance, ("age_y", "weight_kg", "sex_female", "creatinine_umol_l")),
     "creatinine_clearance_bounded_ml_min": (
-        creatinine_clearance_bounded, ("age_y", "weight_kg", "sex_female", "creatinine_umol_l")),
+        creatinine_clearance_bounded,
+        ("age_y", "weight_kg", "sex_female", "creatinine_umol_l"),
+    ),
     "creatinine_clearance_ideal_ml_min": (
-        creatinine_clearance_ideal, ("age_y", "height_cm", "sex_female", "creatinine_umol_l")),
+        creatinine_clearance_ideal,
+        ("age_y", "height_cm", "sex_female", "creatinine_umol_l"),
+    ),
     "filtration_ml_min_173": (glomerular_filtration, ("age_y", "sex_female", "creatinine_umol_l")),
     "filtration_of_children_ml_min_173": (filtration_of_children, ("height_cm", "creatinine_umol_l")),
     "body_surface_m2": (body_surface, ("height_cm", "weight_kg")),
@@ -197,5 +218,5 @@ DERIVED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], tuple[str,
     "postmenstrual_age_term_w": (postmenstrual_age_term, ("age_y",)),
     "creatinine_excess_mg_dl": (creatinine_excess, ("age_y", "creatinine_umol_l")),
     "postmenstrual_age_w": (postmenstrual_age, ("gestational_age_w", "age_y")),
-}  # fmt: skip
+}
 """derived covariate -> its function and the covariates it needs"""

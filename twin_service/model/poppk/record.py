@@ -23,15 +23,32 @@ LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "poppk"
 EFFECTS: Final = ("exponential", "proportional", "additive", "logit", "boxcox_logit")
 
 TO_BENCH: Final[Mapping[str, tuple[str, float]]] = {
-    "L/h": ("L/h", 1.0), "L/day": ("L/h", 1.0 / 24.0), "mL/min": ("L/h", 0.06), "mL/h": ("L/h", 1e-3),
-    "L/min": ("L/h", 60.0), "mL/day": ("L/h", 1e-3 / 24.0),
-    "L": ("L", 1.0), "mL": ("L", 1e-3),
-    "1/h": ("1/h", 1.0), "1/day": ("1/h", 1.0 / 24.0), "1/min": ("1/h", 60.0),
-    "h": ("h", 1.0), "min": ("h", 1.0 / 60.0), "day": ("h", 24.0),
-    "mg/h": ("mg/h", 1.0), "mg/day": ("mg/h", 1.0 / 24.0),
-    "mg/L": ("mg/L", 1.0), "ug/L": ("mg/L", 1e-3), "ug/mL": ("mg/L", 1.0), "ng/mL": ("mg/L", 1e-3),
-    "L/mg": ("L/mg", 1.0), "L/ug": ("L/mg", 1e3), "1": ("1", 1.0), "%": ("%", 1.0), "10^9/L": ("10^9/L", 1.0),
-}  # fmt: skip
+    "L/h": ("L/h", 1.0),
+    "L/day": ("L/h", 1.0 / 24.0),
+    "mL/min": ("L/h", 0.06),
+    "mL/h": ("L/h", 1e-3),
+    "L/min": ("L/h", 60.0),
+    "mL/day": ("L/h", 1e-3 / 24.0),
+    "L": ("L", 1.0),
+    "mL": ("L", 1e-3),
+    "1/h": ("1/h", 1.0),
+    "1/day": ("1/h", 1.0 / 24.0),
+    "1/min": ("1/h", 60.0),
+    "h": ("h", 1.0),
+    "min": ("h", 1.0 / 60.0),
+    "day": ("h", 24.0),
+    "mg/h": ("mg/h", 1.0),
+    "mg/day": ("mg/h", 1.0 / 24.0),
+    "mg/L": ("mg/L", 1.0),
+    "ug/L": ("mg/L", 1e-3),
+    "ug/mL": ("mg/L", 1.0),
+    "ng/mL": ("mg/L", 1e-3),
+    "L/mg": ("L/mg", 1.0),
+    "L/ug": ("L/mg", 1e3),
+    "1": ("1", 1.0),
+    "%": ("%", 1.0),
+    "10^9/L": ("10^9/L", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -104,8 +121,12 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
     """The file of `model_id`. Raises Refusal NOT_FOUND naming what there is, INVALID naming the fault."""
     files = model_files(library_dir)
     if model_id not in files:
-        raise Refusal(RefusalCode.NOT_FOUND, f"population PK model {model_id!r} is unknown; known: "
-                      f"{', '.join(files) or 'none'}", field="model.poppk", reason="UNKNOWN_MODEL")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"population PK model {model_id!r} is unknown; known: {', '.join(files) or 'none'}",
+            field="model.poppk",
+            reason="UNKNOWN_MODEL",
+        )
     with files[model_id].open("rb") as f:
         table = tomllib.load(f)
     if table.get("id") != model_id:
@@ -124,10 +145,17 @@ def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
     _check_covariates(table, where)
     parameters = {n: _parameter(n, p, table, f"{where} parameters.{n}") for n, p in table["parameters"].items()}
     record = PopPkRecord(
-        str(table["id"]), str(table["version"]), table["drug"], table.get("title", ""), table["source"],
-        table.get("fitted_on", ""), table["structure"], parameters,
-        tuple((c["between"][0], c["between"][1], float(c["value"])) for c in table.get("covariance", ())), table,
-    )  # fmt: skip
+        str(table["id"]),
+        str(table["version"]),
+        table["drug"],
+        table.get("title", ""),
+        table["source"],
+        table.get("fitted_on", ""),
+        table["structure"],
+        parameters,
+        tuple((c["between"][0], c["between"][1], float(c["value"])) for c in table.get("covariance", ())),
+        table,
+    )
     omega(record)
     return record
 
@@ -169,8 +197,15 @@ def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where:
         if c.get("covariate") not in known:
             raise refuse(f"{where}.covariates[{k}]", f"covariate {c.get('covariate')!r} is not declared in this file")
         coefficient = float(c["coefficient"])
-        terms.append(CovariateTerm(c["law"], c["covariate"], coefficient * (scale if c.get("adds") else 1.0),
-                                   float(c.get("reference", 0.0)), bool(c.get("adds", False))))  # fmt: skip
+        terms.append(
+            CovariateTerm(
+                c["law"],
+                c["covariate"],
+                coefficient * (scale if c.get("adds") else 1.0),
+                float(c.get("reference", 0.0)),
+                bool(c.get("adds", False)),
+            )
+        )
     return ParameterRecord(name, unit, float(p["value"]) * scale, tuple(terms), _effect(name, p.get("effect"), where))
 
 
@@ -183,9 +218,16 @@ def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord 
     variance = float(e["variance"]) if "variance" in e else float(e["sd"]) ** 2 if "sd" in e else 0.0
     if variance < 0.0 or (variance == 0.0 and "shares" not in e):
         raise refuse(f"{where}.effect", "variance (or sd) is missing or not positive")
-    return EffectRecord(e.get("shares", name), kind, variance, float(e.get("scale", 1.0)), float(e.get("shape", 0.0)),
-                        float(e.get("occasion_variance", 0.0)), int(e.get("occasions", 0)),
-                        float(e.get("drift_per_h", 0.0)))  # fmt: skip
+    return EffectRecord(
+        e.get("shares", name),
+        kind,
+        variance,
+        float(e.get("scale", 1.0)),
+        float(e.get("shape", 0.0)),
+        float(e.get("occasion_variance", 0.0)),
+        int(e.get("occasions", 0)),
+        float(e.get("drift_per_h", 0.0)),
+    )
 
 
 def _check_covariates(table: Mapping[str, Any], where: str) -> None:

@@ -135,8 +135,9 @@ def _absorption(
         need(record, p, ["KA"])
         return (
             [State("depot", "mg", -p["KA"] * symbol("depot"), atol=ATOL_MG)],
-            [Input(route, "mg", "depot", F, lag, duration)], p["KA"] * symbol("depot"),
-        )  # fmt: skip
+            [Input(route, "mg", "depot", F, lag, duration)],
+            p["KA"] * symbol("depot"),
+        )
     if kind == "transit":
         need(record, p, ["KTR"] if "KTR" in p else ["MTT"])
         return _transit(s, p, Input(route, "mg", "depot", F, lag, duration))

@@ -53,10 +53,16 @@ def wiring(block_id: str, library_dir: Path | None = None) -> dict[str, dict[str
     record = read_block_file(block_id, library_dir)
     mass = record.raw.get("molar_mass", {}).get("value", "")
     return {
-        p.name: {"unit": p.unit, "wire": p.wire, "drug": p.drug, "note": p.note, "default": repr(p.default),
-                 "molar_mass": str(mass)}
+        p.name: {
+            "unit": p.unit,
+            "wire": p.wire,
+            "drug": p.drug,
+            "note": p.note,
+            "default": repr(p.default),
+            "molar_mass": str(mass),
+        }
         for p in record.ports
-    }  # fmt: skip
+    }
 
 
 def block_of(record: QspRecord) -> Block:
@@ -94,10 +100,13 @@ def with_values(record: QspRecord, values: Mapping[str, float]) -> QspRecord:
         if name not in known:
             raise _refuse(record, f"parameter {name!r} is unknown; known: {', '.join(known)}")
         if not known[name].low <= value <= known[name].high:
-            raise Refusal(RefusalCode.OUT_OF_RANGE,
-                          f"{record.where} parameters.{name}: {value:g} {known[name].unit} is outside its bounds "
-                          f"{known[name].low:g} to {known[name].high:g}", field=f"parameters.{name}",
-                          reason="PARAMETER_OUT_OF_BOUNDS")  # fmt: skip
+            raise Refusal(
+                RefusalCode.OUT_OF_RANGE,
+                f"{record.where} parameters.{name}: {value:g} {known[name].unit} is outside its bounds "
+                f"{known[name].low:g} to {known[name].high:g}",
+                field=f"parameters.{name}",
+                reason="PARAMETER_OUT_OF_BOUNDS",
+            )
     changed = tuple(replace(q, value=float(values.get(q.name, q.value))) for q in record.parameters)
     return replace(record, parameters=changed)
 
@@ -158,28 +167,53 @@ def _effects(record: QspRecord) -> tuple[tuple[Effect, ...], np.ndarray | None]:
 
 def _input(name: str, state: str, unit: str, said: Equations) -> Input:
     duration = said.duration.get(name)
-    return Input(name, unit, state, expression(said.bioavailability.get(name, ONE)),
-                 expression(said.lag.get(name, ZERO)), None if duration is None else expression(duration))  # fmt: skip
+    return Input(
+        name,
+        unit,
+        state,
+        expression(said.bioavailability.get(name, ONE)),
+        expression(said.lag.get(name, ZERO)),
+        None if duration is None else expression(duration),
+    )
 
 
 def _observable(o: Mapping[str, Any], record: QspRecord) -> Observable:
     _expect_output(record, "observable", o["analyte"], o["output"], o["unit"])
     error = {k: v for k, v in o["error"].items() if k != "origin"}
-    return Observable(o["analyte"], o["output"], o["unit"], ErrorLaw(**error), o.get("title", ""),
-                      o.get("lower_limit"), o.get("upper_limit"))  # fmt: skip
+    return Observable(
+        o["analyte"],
+        o["output"],
+        o["unit"],
+        ErrorLaw(**error),
+        o.get("title", ""),
+        o.get("lower_limit"),
+        o.get("upper_limit"),
+    )
 
 
 def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
     relative = bool(e.get("relative_to_baseline", False))
     if relative and e["unit"] != "1":
-        raise _refuse(record, f"endpoint {e['id']}: a relative endpoint is a ratio to baseline in unit 1; for a "
-                      "difference name an output that is one")  # fmt: skip
+        raise _refuse(
+            record,
+            f"endpoint {e['id']}: a relative endpoint is a ratio to baseline in unit 1; for a "
+            "difference name an output that is one",
+        )
     unit = record.law.outputs.get(e["output"], "") if relative else e["unit"]
     _expect_output(record, "endpoint", e["id"], e["output"], unit)
     grade = int(e.get("grade", _grade_in(e["id"])))
-    return Endpoint(e["id"], e["output"], e["unit"], e["comparison"], float(e["threshold"]), e["title"],
-                    bool(e.get("harmful", True)), relative, grade,
-                    bool(e.get("serious", grade == 0 or grade >= SERIOUS_GRADE)))  # fmt: skip
+    return Endpoint(
+        e["id"],
+        e["output"],
+        e["unit"],
+        e["comparison"],
+        float(e["threshold"]),
+        e["title"],
+        bool(e.get("harmful", True)),
+        relative,
+        grade,
+        bool(e.get("serious", grade == 0 or grade >= SERIOUS_GRADE)),
+    )
 
 
 def _grade_in(name: str) -> int:
@@ -218,8 +252,11 @@ def _covariate(c: Mapping[str, Any]) -> Covariate:
 
 def _check_names(record: QspRecord, said: Equations) -> None:
     law = record.law
-    for title, got, want in (("rates", said.rates, law.states), ("initial", said.initial, law.states),
-                             ("outputs", said.outputs, law.outputs)):  # fmt: skip
+    for title, got, want in (
+        ("rates", said.rates, law.states),
+        ("initial", said.initial, law.states),
+        ("outputs", said.outputs, law.outputs),
+    ):
         assert set(got) == set(want), f"law {law.id}: {title} {sorted(got)} do not match {sorted(want)}"
     symbols = [*law.states, *law.parameters, *law.ports, *law.covariates]
     assert len(set(symbols)) == len(symbols), f"law {law.id}: a name stands for two things"

@@ -72,15 +72,19 @@ def _run(record: QspRecord, check: Mapping[str, Any]) -> list[CheckFinding]:
     if check.get("rung") not in RUNGS or not check.get("source"):
         raise _refuse(record, f"check {check.get('id')!r}: name a source and a rung ({', '.join(RUNGS)})")
     units = {q.name: q.unit for q in record.parameters}
-    changed = {k: float(v["value"]) * conversion(v["unit"], units[k], _molar_mass(record))
-               for k, v in check.get("parameters", {}).items()}  # fmt: skip
+    changed = {
+        k: float(v["value"]) * conversion(v["unit"], units[k], _molar_mass(record))
+        for k, v in check.get("parameters", {}).items()
+    }
     block = block_of(with_values(record, changed))
     model, levels = _close(record, block, check)
     hour = conversion(check.get("time_unit", "h"), "h")
     base = model.values(check.get("covariates", {}))
     course, rows = _course(model, check, levels, base, hour)
-    return [_finding(record, check, expect, _measure(model, (rows, course), expect, hour))
-            for expect in check.get("expect", ())]  # fmt: skip
+    return [
+        _finding(record, check, expect, _measure(model, (rows, course), expect, hour))
+        for expect in check.get("expect", ())
+    ]
 
 
 def _close(
@@ -103,9 +107,12 @@ def _close(
 
 
 def _course(
-    model: PatientModel, check: Mapping[str, Any], levels: Mapping[str, list[tuple[float, float, float]]],
-    base: Floats, hour: float,
-) -> tuple[Schedule, Floats]:  # fmt: skip
+    model: PatientModel,
+    check: Mapping[str, Any],
+    levels: Mapping[str, list[tuple[float, float, float]]],
+    base: Floats,
+    hour: float,
+) -> tuple[Schedule, Floats]:
     edges = sorted({float(x) * hour for spans in levels.values() for a, b, _ in spans for x in (a, b)} - {0.0})
     rows = np.repeat(base[None, :], len(edges) + 1, axis=0)
     for port, spans in levels.items():
@@ -115,10 +122,15 @@ def _course(
                 if a * hour <= start < b * hour:
                     rows[i, column] = value
     doses = tuple(
-        Dose((d["time"] + k * d.get("every", 0.0)) * hour, _input_name(d["input"]), float(d["amount"]),
-             d.get("duration", 0.0) * hour)
-        for d in check.get("doses", ()) for k in range(d.get("count", 1))
-    )  # fmt: skip
+        Dose(
+            (d["time"] + k * d.get("every", 0.0)) * hour,
+            _input_name(d["input"]),
+            float(d["amount"]),
+            d.get("duration", 0.0) * hour,
+        )
+        for d in check.get("doses", ())
+        for k in range(d.get("count", 1))
+    )
     return Schedule(doses, tuple(edges)), rows
 
 
@@ -129,8 +141,13 @@ def _input_name(name: str) -> str:
 
 def _measure(model: PatientModel, run: tuple[Floats, Schedule], expect: Mapping[str, Any], hour: float) -> float:
     output = f"block.{expect['output']}"
-    factor = conversion(model.system.outputs[model.system.output_index[output]].unit, expect["unit"],
-                        expect.get("molar_mass")) if not expect["measure"].startswith("time") else 1.0  # fmt: skip
+    factor = (
+        conversion(
+            model.system.outputs[model.system.output_index[output]].unit, expect["unit"], expect.get("molar_mass")
+        )
+        if not expect["measure"].startswith("time")
+        else 1.0
+    )
     if expect["measure"] == "value":
         return float(_series(model, run, output, [expect["time"] * hour])[0]) * factor
     low, high = (float(x) * hour for x in expect["window"])
@@ -171,8 +188,17 @@ def _finding(record: QspRecord, check: Mapping[str, Any], expect: Mapping[str, A
     error = abs(got - expected) if absolute else abs(got - expected) / abs(expected)
     when = f" at {expect['time']:g} {check.get('time_unit', 'h')}" if "time" in expect else ""
     tolerance = float(expect["absolute_tolerance"] if absolute else expect.get("tolerance", 1e-3))
-    return CheckFinding(record.id, check["id"], f"{expect['output']} {expect['measure']}{when}", check["rung"],
-                        expected, got, error, tolerance, check["source"])  # fmt: skip
+    return CheckFinding(
+        record.id,
+        check["id"],
+        f"{expect['output']} {expect['measure']}{when}",
+        check["rung"],
+        expected,
+        got,
+        error,
+        tolerance,
+        check["source"],
+    )
 
 
 def _molar_mass(record: QspRecord) -> float | None:

@@ -20,8 +20,13 @@ from twin_service.solver.system import Input, Output, Parameter, State
 
 def constant_block(value: float, unit: str) -> Block:
     """A block whose output `level` is its parameter `level` (change it in time to make a pulse)."""
-    return Block(id="constant", version="1", states=(), parameters=(Parameter("level", unit, value),),
-                 outputs=(Output("level", unit, symbol("level")),))  # fmt: skip
+    return Block(
+        id="constant",
+        version="1",
+        states=(),
+        parameters=(Parameter("level", unit, value),),
+        outputs=(Output("level", unit, symbol("level")),),
+    )
 
 
 def silent_block(unit: str) -> Block:
@@ -32,8 +37,14 @@ def silent_block(unit: str) -> Block:
 def unit_block(source: str, target: str, molar_mass_g_mol: float | None = None) -> Block:
     """A block with port `x` in `source` and output `x` in `target`; raises UnitError where that cannot be."""
     factor = conversion(source, target, molar_mass_g_mol)
-    return Block(id="unit", version="1", states=(), parameters=(), ports={"x": source},
-                 outputs=(Output("x", target, symbol("x") * factor),))  # fmt: skip
+    return Block(
+        id="unit",
+        version="1",
+        states=(),
+        parameters=(),
+        ports={"x": source},
+        outputs=(Output("x", target, symbol("x") * factor),),
+    )
 
 
 def sum_block(weights: Sequence[float], unit: str) -> Block:
@@ -42,8 +53,14 @@ def sum_block(weights: Sequence[float], unit: str) -> Block:
     A weight is the potency relative to the drug to which the receiving block's numbers belong.
     """
     total = sum((symbol(f"x{i}") * w for i, w in enumerate(weights)), start=constant(0.0))
-    return Block(id="sum", version="1", states=(), parameters=(), outputs=(Output("x", unit, total),),
-                 ports={f"x{i}": unit for i in range(len(weights))})  # fmt: skip
+    return Block(
+        id="sum",
+        version="1",
+        states=(),
+        parameters=(),
+        outputs=(Output("x", unit, total),),
+        ports={f"x{i}": unit for i in range(len(weights))},
+    )
 
 
 def ramp_decay_block(shape: dict[str, float], unit: str, factor: float = 1.0) -> Block:
@@ -60,9 +77,14 @@ def two_compartment_block(rates: Mapping[str, float], unit: str) -> Block:
     level = a1 * (1 / rates["v1"])
     move = level * rates["q"] - a2 * (rates["q"] / rates["v2"])
     amount = unit.split("/")[0]
-    return Block(id="two_compartment", version="1", parameters=(),
-                 states=(State("central", amount, -level * rates["cl"] - move), State("peripheral", amount, move)),
-                 outputs=(Output("level", unit, level),), inputs=(Input("dose", amount, "central"),))  # fmt: skip
+    return Block(
+        id="two_compartment",
+        version="1",
+        parameters=(),
+        states=(State("central", amount, -level * rates["cl"] - move), State("peripheral", amount, move)),
+        outputs=(Output("level", unit, level),),
+        inputs=(Input("dose", amount, "central"),),
+    )
 
 
 def modulated(block: Block, parameter: str, port: str) -> Block:
@@ -73,8 +95,12 @@ def modulated(block: Block, parameter: str, port: str) -> Block:
     """
     if parameter not in {p.name for p in block.parameters}:
         known = ", ".join(p.name for p in block.parameters)
-        raise Refusal(RefusalCode.INVALID, f"{block.id} has no parameter {parameter!r}; it has: {known}",
-                      field="parameter", reason="NO_PARAMETER")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{block.id} has no parameter {parameter!r}; it has: {known}",
+            field="parameter",
+            reason="NO_PARAMETER",
+        )
     factor = {parameter: symbol(parameter) * symbol(port)}
 
     def sub(e: Expression) -> Expression:
@@ -85,6 +111,8 @@ def modulated(block: Block, parameter: str, port: str) -> Block:
         ports={**block.ports, port: "1"},
         states=tuple(replace(s, rate=sub(s.rate)) for s in block.states),
         outputs=tuple(replace(o, expression=sub(o.expression)) for o in block.outputs),
-        events=tuple(replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
-                     for e in block.events),
-    )  # fmt: skip
+        events=tuple(
+            replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
+            for e in block.events
+        ),
+    )

@@ -36,16 +36,22 @@ class Scale(NamedTuple):
 def grade_scales() -> dict[str, Scale]:
     """Toxicity scales of the library (CTCAE v5)."""
     table = tomllib.loads(GRADES.read_text(encoding="utf-8"))
-    return {s["analyte"]: Scale(s["analyte"], s["unit"], tuple(map(float, s["edges"])), s["worse"] == "low")
-            for s in table["scale"]}  # fmt: skip
+    return {
+        s["analyte"]: Scale(s["analyte"], s["unit"], tuple(map(float, s["edges"])), s["worse"] == "low")
+        for s in table["scale"]
+    }
 
 
 def scale_of(analyte: str) -> Scale:
     """The scale of `analyte`; raises Refusal with the known ones."""
     found = grade_scales().get(analyte)
     if found is None:
-        raise Refusal(RefusalCode.NOT_FOUND, f"no toxicity grades for {analyte!r}; known: {', '.join(grade_scales())}",
-                      field="analyte", reason="NO_GRADES")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"no toxicity grades for {analyte!r}; known: {', '.join(grade_scales())}",
+            field="analyte",
+            reason="NO_GRADES",
+        )
     return found
 
 
@@ -68,8 +74,12 @@ def grade_log_likelihood(scale: Scale, observed: int, predicted: Floats, error: 
     P = Phi(z(upper)) - Phi(z(lower)), z on the scale of the error law. Raises Refusal for an unknown grade.
     """
     if not 0 <= observed <= len(scale.edges):
-        raise Refusal(RefusalCode.INVALID, f"{scale.analyte} has grades 0 to {len(scale.edges)}, not {observed}",
-                      field="grade", reason="BAD_GRADE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{scale.analyte} has grades 0 to {len(scale.edges)}, not {observed}",
+            field="grade",
+            reason="BAD_GRADE",
+        )
     f = np.asarray(predicted, dtype=np.float64)
     inner = list(scale.edges) if not scale.falling else list(scale.edges)[::-1]
     bounds = [-np.inf, *inner, np.inf]
@@ -108,8 +118,13 @@ def count_log_likelihood(observed: int, mean: Floats, *, overdispersion: float =
     if overdispersion == 0.0:
         return np.asarray(observed * np.log(m) - m - gammaln(observed + 1))
     r = 1.0 / overdispersion
-    return np.asarray(gammaln(observed + r) - gammaln(r) - gammaln(observed + 1) + r * np.log(r / (r + m))
-                      + observed * np.log(m / (r + m)))  # fmt: skip
+    return np.asarray(
+        gammaln(observed + r)
+        - gammaln(r)
+        - gammaln(observed + 1)
+        + r * np.log(r / (r + m))
+        + observed * np.log(m / (r + m))
+    )
 
 
 class Weighted(NamedTuple):

@@ -82,8 +82,10 @@ def responses(scans: Sequence[Scan]) -> list[Response]:
     _check_scans(scans)
     targets = target_lesions(scans[0].lesions)
     if not targets:
-        raise _refuse("the first scan has no measurable lesion (10 mm, nodes 15 mm), so there is no baseline sum; "
-                      "give the baseline scan, or judge by non-target lesions")  # fmt: skip
+        raise _refuse(
+            "the first scan has no measurable lesion (10 mm, nodes 15 mm), so there is no baseline sum; "
+            "give the baseline scan, or judge by non-target lesions"
+        )
     baseline = nadir = sum_of_diameters(scans[0], targets)
     found: list[Response] = []
     for scan in scans[1:]:
@@ -138,8 +140,12 @@ def response_log_likelihood(
     A progression by a new lesion says nothing of the sum: it is not to be given as PD. Raises Refusal for no category.
     """
     if observed not in tuple(Response):
-        raise Refusal(RefusalCode.INVALID, f"{observed} is no response; expected 0 CR, 1 PR, 2 SD, 3 PD, 4 NE",
-                      field="recist_response", reason="BAD_GRADE")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{observed} is no response; expected 0 CR, 1 PR, 2 SD, 3 PD, 4 NE",
+            field="recist_response",
+            reason="BAD_GRADE",
+        )
     f = np.asarray(predicted, dtype=np.float64)
     if observed == Response.NE:
         return np.zeros_like(f)
@@ -162,18 +168,24 @@ def _check_scans(scans: Sequence[Scan]) -> None:
     for i, scan in enumerate(scans):
         where = f"scans[{i}]"
         if i and scan.time_h <= scans[i - 1].time_h:
-            raise _invalid(f"{where}.time_h", f"{scan.time_h:g} h is not after the scan before it "
-                           f"({scans[i - 1].time_h:g} h); list the scans by time, the baseline first")  # fmt: skip
+            raise _invalid(
+                f"{where}.time_h",
+                f"{scan.time_h:g} h is not after the scan before it "
+                f"({scans[i - 1].time_h:g} h); list the scans by time, the baseline first",
+            )
         seen: set[str] = set()
         for j, lesion in enumerate(scan.lesions):
             if lesion.id in seen:
-                raise _invalid(f"{where}.lesions[{j}].id", "this lesion is listed twice on one scan; "
-                               "give each lesion its own id")  # fmt: skip
+                raise _invalid(
+                    f"{where}.lesions[{j}].id", "this lesion is listed twice on one scan; give each lesion its own id"
+                )
             seen.add(lesion.id)
             d = lesion.diameter_mm
             if d is not None and (d < 0.0 or np.isinf(d)):
-                raise _invalid(f"{where}.lesions[{j}].diameter_mm", f"{d:g} mm is no diameter; give 0 for a lesion "
-                               "that is gone, nothing for one that was not measured")  # fmt: skip
+                raise _invalid(
+                    f"{where}.lesions[{j}].diameter_mm",
+                    f"{d:g} mm is no diameter; give 0 for a lesion that is gone, nothing for one that was not measured",
+                )
 
 
 def _target_response(scan: Scan, targets: Sequence[Lesion], sums: tuple[float, float, float]) -> Response:

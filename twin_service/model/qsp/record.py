@@ -92,8 +92,12 @@ def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord
     """The record of block `block_id`. Raises Refusal naming the file, the element and the rule broken."""
     files = block_files(library_dir)
     if block_id not in files:
-        raise Refusal(RefusalCode.NOT_FOUND, f"QSP block {block_id!r} is unknown; known: {', '.join(files)}",
-                      field="effects", reason="UNKNOWN_BLOCK")  # fmt: skip
+        raise Refusal(
+            RefusalCode.NOT_FOUND,
+            f"QSP block {block_id!r} is unknown; known: {', '.join(files)}",
+            field="effects",
+            reason="UNKNOWN_BLOCK",
+        )
     return parse_block(tomllib.loads(files[block_id].read_text(encoding="utf-8")), f"qsp/{block_id}.toml")
 
 
@@ -106,16 +110,28 @@ def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
     if law is None:
         raise _refuse(where, f"law {table['law']!r} is unknown (R4); known: {', '.join(sorted(LAWS))}")
     molar_mass = quantity(table["molar_mass"], "g/mol", f"{where} molar_mass") if "molar_mass" in table else None
-    records = {k: _parameter(k, v, law, f"{where} parameters.{k}", molar_mass)
-               for k, v in table.get("parameters", {}).items()}  # fmt: skip
+    records = {
+        k: _parameter(k, v, law, f"{where} parameters.{k}", molar_mass) for k, v in table.get("parameters", {}).items()
+    }
     absent = [k for k in law.parameters if k not in records]
     if absent:
         raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
-    effects = tuple(_covariate_effect(e, table, f"{where} covariate_effect[{i}]")
-                    for i, e in enumerate(table.get("covariate_effect", ())))  # fmt: skip
-    return QspRecord(table["id"], str(table["version"]), table["title"], table["area"], law,
-                     tuple(records[k] for k in law.parameters), _ports(table, law, where), effects, table,
-                     where)  # fmt: skip
+    effects = tuple(
+        _covariate_effect(e, table, f"{where} covariate_effect[{i}]")
+        for i, e in enumerate(table.get("covariate_effect", ()))
+    )
+    return QspRecord(
+        table["id"],
+        str(table["version"]),
+        table["title"],
+        table["area"],
+        law,
+        tuple(records[k] for k in law.parameters),
+        _ports(table, law, where),
+        effects,
+        table,
+        where,
+    )
 
 
 def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None) -> float:
@@ -160,21 +176,33 @@ def _covariate_effect(record: Mapping[str, Any], table: Mapping[str, Any], where
     coefficients = tuple(float(c) for c in record["coefficients"])
     if len(coefficients) != (2 if record["law"] == "broken_line" else 1):
         raise _refuse(where, f"law {record['law']} does not take {len(coefficients)} coefficients")
-    return CovariateEffect(record["parameter"], record["covariate"], record["law"], coefficients,
-                           float(record.get("reference", 0.0)))  # fmt: skip
+    return CovariateEffect(
+        record["parameter"], record["covariate"], record["law"], coefficients, float(record.get("reference", 0.0))
+    )
 
 
 def _ports(table: Mapping[str, Any], law: Law, where: str) -> tuple[Port, ...]:
     declared = {p.get("name"): p for p in table.get("port", ())}
     if set(declared) != set(law.ports):
-        raise _refuse(where, f"ports {sorted(map(str, declared))} are declared, law {law.id} has "
-                      f"{sorted(law.ports)} (R4)")  # fmt: skip
+        raise _refuse(
+            where, f"ports {sorted(map(str, declared))} are declared, law {law.id} has {sorted(law.ports)} (R4)"
+        )
     for name, unit in law.ports.items():
         if declared[name].get("unit") != unit:
-            raise _refuse(f"{where} port {name}",
-                          f"unit {declared[name].get('unit')!r}, law {law.id} wants {unit} (R5)")  # fmt: skip
-    return tuple(Port(n, u, declared[n].get("wire", ""), declared[n].get("drug", ""), declared[n].get("note", ""),
-                      float(declared[n].get("default", 0.0))) for n, u in law.ports.items())  # fmt: skip
+            raise _refuse(
+                f"{where} port {name}", f"unit {declared[name].get('unit')!r}, law {law.id} wants {unit} (R5)"
+            )
+    return tuple(
+        Port(
+            n,
+            u,
+            declared[n].get("wire", ""),
+            declared[n].get("drug", ""),
+            declared[n].get("note", ""),
+            float(declared[n].get("default", 0.0)),
+        )
+        for n, u in law.ports.items()
+    )
 
 
 def _refuse(where: str, message: str) -> Refusal:

@@ -1,7 +1,7 @@
 """Time to an event: survival from tumor growth, and hazards that follow a forecast.
 
-    S(t) = exp(-integral of h);   log-likelihood of an event ln h + ln S, of a censored time ln S, of an interval
-    ln(S(left) - S(right))
+S(t) = exp(-integral of h);   log-likelihood of an event ln h + ln S, of a censored time ln S, of an interval
+ln(S(left) - S(right))
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ class LogNormalSurvival:
 
     def log_median(self, baseline_mm: Any, ttg_d: Any, *, asian: Any = 0.0, smoker: Any = 0.0) -> Floats:
         """Logarithm of median survival (d), elementwise."""
-        linear = self.intercept + self.size_per_mm * np.asarray(baseline_mm) + self.growth * np.log(
-            np.asarray(ttg_d) + 100.0)  # fmt: skip
+        linear = (
+            self.intercept
+            + self.size_per_mm * np.asarray(baseline_mm)
+            + self.growth * np.log(np.asarray(ttg_d) + 100.0)
+        )
         return np.asarray(linear + self.asian * asian + self.smoker * smoker, dtype=np.float64)
 
     def survival(self, time_d: Any, log_median: Any) -> Floats:
@@ -62,8 +65,9 @@ def time_to_growth_h(growth_rate: Any, kill_rate: Any, resistance_rate: Any) -> 
     return np.asarray(np.maximum(np.nan_to_num(ttg, nan=0.0, posinf=1e9, neginf=0.0), 0.0))
 
 
-def current_value_hazard(baseline_per_h: float, association: float, marker: Floats, *, shape: float = 1.0,
-                         times_h: Floats | None = None) -> Floats:  # fmt: skip
+def current_value_hazard(
+    baseline_per_h: float, association: float, marker: Floats, *, shape: float = 1.0, times_h: Floats | None = None
+) -> Floats:
     """h(t) = h0 shape (t/1 h)^(shape-1) exp(association m(t)), for marker m (..., nt) at `times_h`.
 
     Weibull baseline (shape 1: constant). Rizopoulos 2012, doi:10.1201/b12208.
@@ -86,9 +90,13 @@ def survival_curve(times_h: Floats, hazard_per_h: Floats) -> Floats:
 
 
 def event_log_likelihood(
-    times_h: Floats, hazard_per_h: Floats, *, event_h: float | None = None, alive_h: float | None = None,
+    times_h: Floats,
+    hazard_per_h: Floats,
+    *,
+    event_h: float | None = None,
+    alive_h: float | None = None,
     between_h: tuple[float, float] | None = None,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """Log-likelihood (...,) of one observation under hazards (..., nt): an event at a time, none until a time, or one
     between two visits. Exactly one of the three is given.
     """

@@ -37,10 +37,13 @@ def _undetermined(draft: Draft) -> list[str]:
     """Quantities that may vary and that no rule or reaction determines."""
     reacting = {p.species for r in draft.reactions for p in r.parts}
     return [
-        q.id for q in draft.quantities.values()
-        if not q.constant and q.id not in draft.assigned and q.id not in draft.rates
+        q.id
+        for q in draft.quantities.values()
+        if not q.constant
+        and q.id not in draft.assigned
+        and q.id not in draft.rates
         and not (q.id in reacting and not q.boundary)
-    ]  # fmt: skip
+    ]
 
 
 def _chosen(draft: Draft, rows: list[tuple[str, Expression]], free: list[str]) -> list[str]:
@@ -50,9 +53,13 @@ def _chosen(draft: Draft, rows: list[tuple[str, Expression]], free: list[str]) -
     if len(unknowns) > len(rows):
         unknowns = [n for n in unknowns if n not in stepped]
     if len(unknowns) != len(rows):
-        raise unsupported(draft.file, rows[0][0], f"{len(rows)} algebraic rules for {len(unknowns)} undetermined "
-                          f"quantities ({', '.join(unknowns) or 'none'})",
-                          "write assignment rules for what each rule determines")  # fmt: skip
+        raise unsupported(
+            draft.file,
+            rows[0][0],
+            f"{len(rows)} algebraic rules for {len(unknowns)} undetermined "
+            f"quantities ({', '.join(unknowns) or 'none'})",
+            "write assignment rules for what each rule determines",
+        )
     clash = sorted(set(unknowns) & stepped)
     if clash:
         raise unsupported(draft.file, rows[0][0], f"determines {clash[0]}, which an event also assigns")
@@ -70,5 +77,6 @@ def _eliminate(draft: Draft, element: str, row: Expression, open_names: list[str
             continue
         rest = substitute([row], {mark: _ZERO})[0]
         return name, -rest / slope
-    raise unsupported(draft.file, element, f"is not linear in {', '.join(open_names)}",
-                      "write an assignment rule with its solution")  # fmt: skip
+    raise unsupported(
+        draft.file, element, f"is not linear in {', '.join(open_names)}", "write an assignment rule with its solution"
+    )

@@ -32,8 +32,15 @@ def load(path: str | Path, *, strict_units: bool = False) -> SbmlModel:
     system = _system(draft, motion)
     moving = {s.name for s in system.states} | {n for e in system.events for n in e.assignments} | {"time"}
     varying = tuple(n for n in draft.quantities if symbols_of([motion.finish(resolver.value(n))]) & moving)
-    return SbmlModel(draft.file, system, draft.quantities, varying, tuple(r.id for r in draft.reactions),
-                     opened.warnings, has_literal_nonfinite(draft))  # fmt: skip
+    return SbmlModel(
+        draft.file,
+        system,
+        draft.quantities,
+        varying,
+        tuple(r.id for r in draft.reactions),
+        opened.warnings,
+        has_literal_nonfinite(draft),
+    )
 
 
 def _rates(draft: Draft, resolver: Resolver) -> dict[str, Expression]:
@@ -80,14 +87,14 @@ def _system(draft: Draft, motion: Motion) -> System:
     kept = Starts(motion, held.__contains__)
     return System.create(
         draft.name,
-        states=tuple(
-            State(q.id, q.unit, motion.finish(motion.rates[q.id]), kept.own(q.id)) for q in states),
+        states=tuple(State(q.id, q.unit, motion.finish(motion.rates[q.id]), kept.own(q.id)) for q in states),
         parameters=tuple(
             [Parameter(q.id, q.unit, _number(draft, q.id, closed.own(q.id))) for q in parameters]
-            + [Parameter(n, "", v) for n, v in draft.local.items()]),
+            + [Parameter(n, "", v) for n, v in draft.local.items()]
+        ),
         outputs=tuple(_outputs(draft, motion)),
         events=tuple(_event(h, draft, motion) for h in draft.happenings),
-    )  # fmt: skip
+    )
 
 
 def _base_of(quantity: Quantity, resolver: Resolver) -> Expression | None:
@@ -104,9 +111,13 @@ def _number(draft: Draft, name: str, value: Expression) -> float:
         raise refuse(draft.file, f"initial value of {name}", f"uses {sorted(unknown)[0]!r}", "correct the formula")
     number = float(scalar_function([value], [])()[0])
     if value.op != "const" and not math.isfinite(number) and name in draft.starts and not has_literal_nonfinite(draft):
-        raise refuse(draft.file, f"initial assignment of {name}", f"gives {number}: a division by zero or a function "
-                     "outside its domain at the start", "correct the formula or the values it uses",
-                     reason="SBML_NOT_FINITE")  # fmt: skip
+        raise refuse(
+            draft.file,
+            f"initial assignment of {name}",
+            f"gives {number}: a division by zero or a function outside its domain at the start",
+            "correct the formula or the values it uses",
+            reason="SBML_NOT_FINITE",
+        )
     return number
 
 
@@ -131,11 +142,23 @@ def _event(h: Happening, draft: Draft, motion: Motion) -> StateEvent:
     for name, raw in h.assignments:
         quantity = draft.quantities[name]
         if quantity.constant or name in draft.assigned or name in motion.resolver.solved:
-            raise refuse(draft.file, owner, f"assigns {name}, which is constant or determined by a rule",
-                         "let it vary or remove the assignment")  # fmt: skip
+            raise refuse(
+                draft.file,
+                owner,
+                f"assigns {name}, which is constant or determined by a rule",
+                "let it vary or remove the assignment",
+            )
         assignments[name] = resolved(raw)
         if quantity.kind == "species" and not quantity.by_amount:
             factors[name] = motion.finish(motion.resolver.value(quantity.compartment))
-    return StateEvent(h.id, resolved(h.trigger), assignments, resolved(h.delay),
-                      None if h.priority is None else resolved(h.priority), h.persistent, h.initially_true,
-                      h.values_at_trigger, factors)  # fmt: skip
+    return StateEvent(
+        h.id,
+        resolved(h.trigger),
+        assignments,
+        resolved(h.delay),
+        None if h.priority is None else resolved(h.priority),
+        h.persistent,
+        h.initially_true,
+        h.values_at_trigger,
+        factors,
+    )

@@ -60,9 +60,17 @@ def _species(model: Any, draft: Draft) -> None:
         value = value if is_amount else s.getInitialConcentration()
         point = dimensions.get(s.getCompartment()) == 0 and model.getLevel() < 3
         quantity = Quantity(
-            name_of(s.getId()), s.getName(), "species", s.getSubstanceUnits(), value, s.getConstant(),
-            name_of(s.getCompartment()), is_amount, s.getHasOnlySubstanceUnits() or point, s.getBoundaryCondition(),
-        )  # fmt: skip
+            name_of(s.getId()),
+            s.getName(),
+            "species",
+            s.getSubstanceUnits(),
+            value,
+            s.getConstant(),
+            name_of(s.getCompartment()),
+            is_amount,
+            s.getHasOnlySubstanceUnits() or point,
+            s.getBoundaryCondition(),
+        )
         _add(draft, quantity)
         if s.isSetConversionFactor() or model.isSetConversionFactor():
             factor = s.getConversionFactor() if s.isSetConversionFactor() else model.getConversionFactor()
@@ -140,8 +148,12 @@ def _assignments(model: Any, draft: Draft, scope: Scope) -> None:
 def _known(draft: Draft, sbml_id: str, what: str) -> str:
     name = name_of(sbml_id)
     if name not in draft.quantities:
-        raise refuse(draft.file, f"{what} of {sbml_id}", f"{sbml_id!r} is not a species, compartment, parameter or "
-                     "stoichiometry of the model", "define it or correct the id")  # fmt: skip
+        raise refuse(
+            draft.file,
+            f"{what} of {sbml_id}",
+            f"{sbml_id!r} is not a species, compartment, parameter or stoichiometry of the model",
+            "define it or correct the id",
+        )
     return name
 
 
@@ -158,13 +170,18 @@ def _event(e: Any, index: int, draft: Draft, scope: Scope) -> None:
             assignments.append((_known(draft, a.getVariable(), element), formula))
     third = e.getLevel() >= 3
     delay = _formula(e.getDelay(), scope, element)
-    draft.happenings.append(Happening(
-        e.getId() or f"event_{index + 1}", truth(condition), tuple(assignments),
-        _ZERO if delay is None else delay,
-        _formula(e.getPriority(), scope, element) if third else None,
-        trigger.getPersistent() if third else True, trigger.getInitialValue() if third else True,
-        e.getUseValuesFromTriggerTime(),
-    ))  # fmt: skip
+    draft.happenings.append(
+        Happening(
+            e.getId() or f"event_{index + 1}",
+            truth(condition),
+            tuple(assignments),
+            _ZERO if delay is None else delay,
+            _formula(e.getPriority(), scope, element) if third else None,
+            trigger.getPersistent() if third else True,
+            trigger.getInitialValue() if third else True,
+            e.getUseValuesFromTriggerTime(),
+        )
+    )
 
 
 def has_literal_nonfinite(draft: Draft) -> bool:

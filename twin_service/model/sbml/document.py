@@ -9,8 +9,15 @@ from twin_service.model.sbml.refusal import refuse, unsupported
 from twin_service.outcome import Refusal, RefusalCode
 
 _HARMLESS = frozenset({"layout", "render", "groups", "annot", "req"})
-_NO_SIMULATION = {"fbc": "flux balance", "qual": "logical", "multi": "rule-based", "spatial": "spatial",
-                  "distrib": "distribution", "arrays": "array", "dyn": "dynamic structure"}  # fmt: skip
+_NO_SIMULATION = {
+    "fbc": "flux balance",
+    "qual": "logical",
+    "multi": "rule-based",
+    "spatial": "spatial",
+    "distrib": "distribution",
+    "arrays": "array",
+    "dyn": "dynamic structure",
+}
 
 
 class Opened(NamedTuple):
@@ -45,8 +52,11 @@ def _library() -> Any:
     try:
         import libsbml
     except ImportError:
-        raise Refusal(RefusalCode.PRECONDITION, "reading SBML needs python-libsbml; install the extra `sbml`",
-                      reason="EXTRA_MISSING") from None  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            "reading SBML needs python-libsbml; install the extra `sbml`",
+            reason="EXTRA_MISSING",
+        ) from None
     return libsbml
 
 
@@ -74,8 +84,9 @@ def _refuse_packages(document: Any, file: str) -> None:
     for i in range(document.getNumPlugins()):
         name = document.getPlugin(i).getPackageName()
         if name in _NO_SIMULATION:
-            raise unsupported(file, f"package {name}", f"is a {_NO_SIMULATION[name]} model",
-                              "give a model of differential equations")  # fmt: skip
+            raise unsupported(
+                file, f"package {name}", f"is a {_NO_SIMULATION[name]} model", "give a model of differential equations"
+            )
     model = document.getModel()
     for i in range(document.getNumPlugins()):
         name = document.getPlugin(i).getPackageName()
@@ -111,6 +122,11 @@ def _check(document: Any, file: str, strict_units: bool) -> tuple[str, ...]:
     units = [e for e in found if 10500 < e.getErrorId() < 10600]
     warnings = tuple(f"{file}, line {e.getLine()}: {_sentence(e)}" for e in units)
     if units and strict_units:
-        raise refuse(file, f"line {units[0].getLine()}", _sentence(units[0]).rstrip(". ;"),
-                     "correct the units, or load without strict units", reason="SBML_UNITS")  # fmt: skip
+        raise refuse(
+            file,
+            f"line {units[0].getLine()}",
+            _sentence(units[0]).rstrip(". ;"),
+            "correct the units, or load without strict units",
+            reason="SBML_UNITS",
+        )
     return warnings

@@ -39,11 +39,14 @@ def _events(system: System, dose: Dose, k: int, rates: dict[str, str]) -> list[S
         return [_step(f"dose_{k}", entry.state, amount, start)]
     rate = f"infusion_{entry.name}"
     rates[rate] = entry.state
-    return [_step(f"dose_{k}_start", rate, amount / duration, start),
-            _step(f"dose_{k}_end", rate, -(amount / duration), expression(start + duration))]  # fmt: skip
+    return [
+        _step(f"dose_{k}_start", rate, amount / duration, start),
+        _step(f"dose_{k}_end", rate, -(amount / duration), expression(start + duration)),
+    ]
 
 
 def _step(name: str, target: str, change: Expression, at: Expression) -> StateEvent:
     """Doses that fall together add up, so each takes the value it finds when its turn comes."""
-    return StateEvent(name, apply("ge", TIME, at), {target: symbol(target) + change}, initially_true=False,
-                      values_at_trigger=False)  # fmt: skip
+    return StateEvent(
+        name, apply("ge", TIME, at), {target: symbol(target) + change}, initially_true=False, values_at_trigger=False
+    )

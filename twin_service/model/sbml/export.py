@@ -28,8 +28,11 @@ def export(system: System, *, schedule: Schedule = NOTHING, parameters: Mapping[
 
     unknown = sorted(set(parameters or {}) - set(system.parameter_index))
     if unknown:
-        raise Refusal(RefusalCode.INVALID, f"system {system.name!r} has no parameter {unknown[0]!r}; correct the name",
-                      field="parameters")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"system {system.name!r} has no parameter {unknown[0]!r}; correct the name",
+            field="parameters",
+        )
     course = dose_course(system, schedule)
     names = Names()
     for name in (*(s.name for s in system.states), *(p.name for p in system.parameters), *course.rates):
@@ -119,8 +122,12 @@ def _math(formula: str) -> Any:
 def _event(event: StateEvent, sheet: _Sheet) -> None:
     delayed = not (event.delay.op == "const" and event.delay.value == 0.0)
     if event.factors and delayed and event.values_at_trigger:
-        raise unsupported("export", f"event {event.name}", "assigns a concentration of the past by a volume of the "
-                          "present", "give the event no delay")  # fmt: skip
+        raise unsupported(
+            "export",
+            f"event {event.name}",
+            "assigns a concentration of the past by a volume of the present",
+            "give the event no delay",
+        )
     e = sheet.model.createEvent()
     e.setId(sheet.names.add(event.name))
     e.setName(event.name)

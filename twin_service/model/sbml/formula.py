@@ -8,14 +8,72 @@ from collections.abc import Iterable
 
 from twin_service.solver.expression import Expression, walk
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "^", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-          "eq": "==", "ne": "!=", "and": "&&", "or": "||"}  # fmt: skip
-_CALLS = {"log": "ln", "ceil": "ceil", **{k: k for k in (
-    "exp", "sqrt", "abs", "tanh", "sin", "cos", "tan", "floor", "asin", "acos", "atan", "sinh", "cosh", "asinh",
-    "acosh", "atanh", "min", "max")}}  # fmt: skip
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "pow": "^",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+    "and": "&&",
+    "or": "||",
+}
+_CALLS = {
+    "log": "ln",
+    "ceil": "ceil",
+    **{
+        k: k
+        for k in (
+            "exp",
+            "sqrt",
+            "abs",
+            "tanh",
+            "sin",
+            "cos",
+            "tan",
+            "floor",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "min",
+            "max",
+        )
+    },
+}
 _BOOLEAN = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"})
-_RESERVED = frozenset({"time", "avogadro", "pi", "exponentiale", "e", "true", "false", "inf", "infinity", "nan",
-                       "notanumber", "delay", "rateof", "piecewise", "and", "or", "not", "xor", "implies"})  # fmt: skip
+_RESERVED = frozenset(
+    {
+        "time",
+        "avogadro",
+        "pi",
+        "exponentiale",
+        "e",
+        "true",
+        "false",
+        "inf",
+        "infinity",
+        "nan",
+        "notanumber",
+        "delay",
+        "rateof",
+        "piecewise",
+        "and",
+        "or",
+        "not",
+        "xor",
+        "implies",
+    }
+)
 _LONG = 40
 
 

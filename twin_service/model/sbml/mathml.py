@@ -64,9 +64,11 @@ def _operation(node: Any, scope: Scope) -> Expression:
     import libsbml
 
     constants = {
-        libsbml.AST_CONSTANT_E: math.e, libsbml.AST_CONSTANT_PI: math.pi,
-        libsbml.AST_CONSTANT_TRUE: 1.0, libsbml.AST_CONSTANT_FALSE: 0.0,
-    }  # fmt: skip
+        libsbml.AST_CONSTANT_E: math.e,
+        libsbml.AST_CONSTANT_PI: math.pi,
+        libsbml.AST_CONSTANT_TRUE: 1.0,
+        libsbml.AST_CONSTANT_FALSE: 0.0,
+    }
     kind = node.getType()
     if kind in constants:
         return constant(constants[kind])
@@ -90,8 +92,13 @@ def _word(node: Any) -> str:
     import libsbml
 
     kind = node.getType()
-    characters = {libsbml.AST_PLUS: "plus", libsbml.AST_MINUS: "minus", libsbml.AST_TIMES: "times",
-                  libsbml.AST_DIVIDE: "divide", libsbml.AST_POWER: "power"}  # fmt: skip
+    characters = {
+        libsbml.AST_PLUS: "plus",
+        libsbml.AST_MINUS: "minus",
+        libsbml.AST_TIMES: "times",
+        libsbml.AST_DIVIDE: "divide",
+        libsbml.AST_POWER: "power",
+    }
     if kind in characters:
         return characters[kind]
     return str(node.getName() or node.getOperatorName() or f"node type {kind}")
@@ -118,15 +125,24 @@ def _call(node: Any, scope: Scope) -> Expression:
     name = node.getName()
     function = scope.functions.get(name)
     if function is None:
-        raise refuse(scope.file, scope.element, f"calls the function {name!r}, which is not defined",
-                     "define it in the list of function definitions")  # fmt: skip
+        raise refuse(
+            scope.file,
+            scope.element,
+            f"calls the function {name!r}, which is not defined",
+            "define it in the list of function definitions",
+        )
     if name in scope.calls:
         raise refuse(scope.file, f"function {name}", "calls itself", "write it without recursion")
     n = function.getNumArguments()
     if n != node.getNumChildren() or function.getBody() is None:
-        raise refuse(scope.file, scope.element, f"calls {name!r} with {node.getNumChildren()} arguments; it takes {n}"
-                     if function.getBody() is not None else f"calls {name!r}, which has no formula",
-                     "correct the call or the definition")  # fmt: skip
+        raise refuse(
+            scope.file,
+            scope.element,
+            f"calls {name!r} with {node.getNumChildren()} arguments; it takes {n}"
+            if function.getBody() is not None
+            else f"calls {name!r}, which has no formula",
+            "correct the call or the definition",
+        )
     local = {name_of(function.getArgument(i).getName()): convert(node.getChild(i), scope) for i in range(n)}
     inner = Scope(scope.file, f"function {name}", scope.functions, local, (*scope.calls, name))
     return convert(function.getBody(), inner)
@@ -215,21 +231,49 @@ _RULES: dict[str, Callable[[list[Expression]], Expression]] = {
     "minus": _minus,
     "times": lambda a: reduce(lambda x, y: x * y, a, _ONE),
     "divide": lambda a: a[0] / a[1],
-    "power": lambda a: a[0] ** a[1], "pow": lambda a: a[0] ** a[1],
-    "abs": _unary("abs"), "exp": lambda a: exp(a[0]), "ln": _unary("log"), "log": _log,
-    "floor": _unary("floor"), "ceiling": _unary("ceil"), "root": _root, "sqrt": _root, "factorial": _factorial,
-    "sin": _unary("sin"), "cos": _unary("cos"), "tan": _unary("tan"),
-    "sec": _inverse("cos"), "csc": _inverse("sin"), "cot": _inverse("tan"),
-    "sinh": _unary("sinh"), "cosh": _unary("cosh"), "tanh": _unary("tanh"),
-    "sech": _inverse("cosh"), "csch": _inverse("sinh"), "coth": _inverse("tanh"),
-    "arcsin": _unary("asin"), "arccos": _unary("acos"), "arctan": _unary("atan"),
-    "arcsec": _of_inverse("acos"), "arccsc": _of_inverse("asin"), "arccot": _of_inverse("atan"),
-    "arcsinh": _unary("asinh"), "arccosh": _unary("acosh"), "arctanh": _unary("atanh"),
-    "arcsech": _of_inverse("acosh"), "arccsch": _arccosecant_hyperbolic, "arccoth": _of_inverse("atanh"),
-    "lt": _compare("lt"), "leq": _compare("le"), "gt": _compare("gt"), "geq": _compare("ge"), "eq": _compare("eq"),
+    "power": lambda a: a[0] ** a[1],
+    "pow": lambda a: a[0] ** a[1],
+    "abs": _unary("abs"),
+    "exp": lambda a: exp(a[0]),
+    "ln": _unary("log"),
+    "log": _log,
+    "floor": _unary("floor"),
+    "ceiling": _unary("ceil"),
+    "root": _root,
+    "sqrt": _root,
+    "factorial": _factorial,
+    "sin": _unary("sin"),
+    "cos": _unary("cos"),
+    "tan": _unary("tan"),
+    "sec": _inverse("cos"),
+    "csc": _inverse("sin"),
+    "cot": _inverse("tan"),
+    "sinh": _unary("sinh"),
+    "cosh": _unary("cosh"),
+    "tanh": _unary("tanh"),
+    "sech": _inverse("cosh"),
+    "csch": _inverse("sinh"),
+    "coth": _inverse("tanh"),
+    "arcsin": _unary("asin"),
+    "arccos": _unary("acos"),
+    "arctan": _unary("atan"),
+    "arcsec": _of_inverse("acos"),
+    "arccsc": _of_inverse("asin"),
+    "arccot": _of_inverse("atan"),
+    "arcsinh": _unary("asinh"),
+    "arccosh": _unary("acosh"),
+    "arctanh": _unary("atanh"),
+    "arcsech": _of_inverse("acosh"),
+    "arccsch": _arccosecant_hyperbolic,
+    "arccoth": _of_inverse("atanh"),
+    "lt": _compare("lt"),
+    "leq": _compare("le"),
+    "gt": _compare("gt"),
+    "geq": _compare("ge"),
+    "eq": _compare("eq"),
     "neq": lambda a: apply("ne", a[0], a[1]),
     "min": lambda a: reduce(lambda x, y: apply("min", x, y), a),
     "max": lambda a: reduce(lambda x, y: apply("max", x, y), a),
     "quotient": lambda a: _truncated(a[0] / a[1]),
     "rem": lambda a: a[0] - a[1] * _truncated(a[0] / a[1]),
-}  # fmt: skip
+}

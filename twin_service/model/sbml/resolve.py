@@ -31,9 +31,14 @@ class Resolver:
         if name in self.values:
             return self.values[name]
         if name in self._open:
-            loop = " -> ".join([*self._open[self._open.index(name):], name])
-            raise refuse(self.draft.file, f"rule of {name}", f"depends on itself ({loop})",
-                         "break the loop or write it as an algebraic rule", reason="SBML_LOOP")  # fmt: skip
+            loop = " -> ".join([*self._open[self._open.index(name) :], name])
+            raise refuse(
+                self.draft.file,
+                f"rule of {name}",
+                f"depends on itself ({loop})",
+                "break the loop or write it as an algebraic rule",
+                reason="SBML_LOOP",
+            )
         self._open.append(name)
         self.values[name] = self._value(name, owner)
         self._open.pop()
@@ -82,8 +87,9 @@ class Motion:
 
     def _rate_of(self, name: str) -> Expression:
         if name in self._open:
-            raise refuse(self.resolver.draft.file, f"rate of {name}", "depends on itself", "break the loop",
-                         reason="SBML_LOOP")  # fmt: skip
+            raise refuse(
+                self.resolver.draft.file, f"rate of {name}", "depends on itself", "break the loop", reason="SBML_LOOP"
+            )
         if name not in self._found:
             self._open.append(name)
             value = self.finish(self.resolver.value(name))

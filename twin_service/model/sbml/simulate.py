@@ -63,11 +63,22 @@ def simulate_sbml(
     wanted += tuple(n for n in map(name_of, (*amounts, *concentrations)) if n not in wanted)
     outputs = [_output(model, n, amounts, concentrations) for n in wanted]
     times = start + (end - start) * np.arange(steps + 1) / steps
-    run = simulate_hybrid(model.system, [p.value for p in model.system.parameters], times, rtol=rtol,
-                          atol=_absolute(model, atol), max_step=(end - start) / steps, deadline=deadline)  # fmt: skip
+    run = simulate_hybrid(
+        model.system,
+        [p.value for p in model.system.parameters],
+        times,
+        rtol=rtol,
+        atol=_absolute(model, atol),
+        max_step=(end - start) / steps,
+        deadline=deadline,
+    )
     if not run.outcome.ok:
-        raise Refusal(RefusalCode.PRECONDITION, f"{model.file}: {run.outcome}; check the model there",
-                      reason="SBML_RUN_FAILED", details={"file": model.file})  # fmt: skip
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"{model.file}: {run.outcome}; check the model there",
+            reason="SBML_RUN_FAILED",
+            details={"file": model.file},
+        )
     index = model.system.output_index
     values = np.column_stack([times, *(run.outputs[:, index[o]] for o in outputs)])
     _check_finite(model, wanted, values)
@@ -84,15 +95,24 @@ def write_csv(table: Table, path: str | Path) -> None:
 
 def _check_grid(start: float, end: float, steps: int) -> None:
     if not (math.isfinite(start) and math.isfinite(end) and 0.0 <= start < end and 1 <= steps <= 10_000_000):
-        raise Refusal(RefusalCode.INVALID, f"start {start:g}, end {end:g}, steps {steps}: expected 0 <= start < end "
-                      "and at least one step", field="start", reason="GRID_INVALID")  # fmt: skip
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"start {start:g}, end {end:g}, steps {steps}: expected 0 <= start < end and at least one step",
+            field="start",
+            reason="GRID_INVALID",
+        )
 
 
 def _output(model: SbmlModel, name: str, amounts: Sequence[str], concentrations: Sequence[str]) -> str:
     quantity = model.quantities.get(name)
     if quantity is None and name not in model.reactions:
-        raise refuse(model.file, name, "is not a species, compartment, parameter or reaction of the model",
-                     "correct the id", reason="SBML_UNKNOWN_ID")  # fmt: skip
+        raise refuse(
+            model.file,
+            name,
+            "is not a species, compartment, parameter or reaction of the model",
+            "correct the id",
+            reason="SBML_UNKNOWN_ID",
+        )
     if quantity is not None and quantity.kind == "species":
         if name in amounts:
             return f"amount {name}"
@@ -116,9 +136,13 @@ def _check_finite(model: SbmlModel, names: Sequence[str], values: Floats) -> Non
     wrong = ~np.isfinite(values)
     if wrong.any() and not model.literal_nonfinite:
         row, column = np.argwhere(wrong)[0]
-        raise refuse(model.file, names[column - 1], f"is {values[row, column]} at t = {values[row, 0]:g}: a division "
-                     "by zero or a function outside its domain", "correct the formula or the values it uses",
-                     reason="SBML_NOT_FINITE")  # fmt: skip
+        raise refuse(
+            model.file,
+            names[column - 1],
+            f"is {values[row, column]} at t = {values[row, 0]:g}: a division by zero or a function outside its domain",
+            "correct the formula or the values it uses",
+            reason="SBML_NOT_FINITE",
+        )
 
 
 __all__ = ["HybridSolution", "Table", "simulate_sbml", "write_csv"]

@@ -12,13 +12,27 @@ FAST, SLOW = ("fast1", "fast2", "fast3"), ("slow1", "slow2", "slow3")
 @law(
     "hamberg_inr",
     states={"depot": "mg", "central": "mg"} | dict.fromkeys(FAST + SLOW, "1"),
-    parameters={"absorption": "1/h", "volume": "L", "cl_star1": "L/h", "cl_star2": "L/h", "cl_star3": "L/h",
-                "cl_age": "1/a", "ec50_g": "mg/L", "ec50_a": "mg/L", "hill": "1", "fast_time": "h", "slow_time": "h",
-                "inr_baseline": "1", "inr_maximum": "1", "clearance_scale": "1", "ec50_scale": "1"},
+    parameters={
+        "absorption": "1/h",
+        "volume": "L",
+        "cl_star1": "L/h",
+        "cl_star2": "L/h",
+        "cl_star3": "L/h",
+        "cl_age": "1/a",
+        "ec50_g": "mg/L",
+        "ec50_a": "mg/L",
+        "hill": "1",
+        "fast_time": "h",
+        "slow_time": "h",
+        "inr_baseline": "1",
+        "inr_maximum": "1",
+        "clearance_scale": "1",
+        "ec50_scale": "1",
+    },
     outputs={"inr": "1", "s_warfarin": "mg/L"},
     inputs={"oral": ("depot", "mg")},
     covariates={"age_y": "a", "cyp2c9_star2": "1", "cyp2c9_star3": "1", "vkorc1_a": "1"},
-)  # fmt: skip
+)
 def hamberg_inr(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """INR under warfarin by CYP2C9, VKORC1 and age: S-warfarin inhibits two chains of clotting factors.
 
@@ -36,10 +50,7 @@ def hamberg_inr(y: Names, p: Names, u: Names, t: Any) -> Equations:
     c = y.central / p.volume
     power = c**p.hill
     drive = 1 - power / (ec50**p.hill + power)
-    rates: dict[str, Any] = {
-        "depot": -p.absorption * y.depot,
-        "central": p.absorption * y.depot - clearance * c,
-    }
+    rates: dict[str, Any] = {"depot": -p.absorption * y.depot, "central": p.absorption * y.depot - clearance * c}
     for names, time in ((FAST, p.fast_time), (SLOW, p.slow_time)):
         before = drive
         for name in names:
@@ -56,11 +67,19 @@ def hamberg_inr(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "warfarin_pca",
     states={"depot": "mg", "gut": "mg", "central": "mg", "pca": "%"},
-    parameters={"transit": "1/h", "absorption": "1/h", "clearance": "L/h", "volume": "L", "maximum": "1",
-                "half_effect": "mg/L", "loss": "1/h", "baseline": "%"},
+    parameters={
+        "transit": "1/h",
+        "absorption": "1/h",
+        "clearance": "L/h",
+        "volume": "L",
+        "maximum": "1",
+        "half_effect": "mg/L",
+        "loss": "1/h",
+        "baseline": "%",
+    },
     outputs={"concentration": "mg/L", "pca": "%"},
     inputs={"oral": ("depot", "mg")},
-)  # fmt: skip
+)
 def warfarin_pca(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Prothrombin complex activity by turnover, its synthesis inhibited by racemic warfarin.
 

@@ -11,11 +11,17 @@ from twin_service.solver import functions as fn
 @law(
     "simeoni",
     states={"cycling": "g", "dying1": "g", "dying2": "g", "dying3": "g"},
-    parameters={"initial_weight": "g", "exponential_rate": "1/h", "linear_rate": "g/h", "death_rate": "1/h",
-                "potency": "L/umol/h", "switch": "1"},
+    parameters={
+        "initial_weight": "g",
+        "exponential_rate": "1/h",
+        "linear_rate": "g/h",
+        "death_rate": "1/h",
+        "potency": "L/umol/h",
+        "switch": "1",
+    },
     ports={"drug_concentration": "umol/L"},
     outputs={"weight": "g", "cycling": "g"},
-)  # fmt: skip
+)
 def simeoni(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Exponential, then linear growth; cells hit by the drug die in three stages.
 
@@ -45,12 +51,20 @@ def simeoni(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "ribba",
     states={"drug": "1", "proliferating": "mm", "quiescent": "mm", "damaged": "mm"},
-    parameters={"growth_rate": "1/h", "capacity": "mm", "to_quiescence": "1/h", "from_damage": "1/h",
-                "damage_loss": "1/h", "damage": "1", "drug_elimination": "1/h", "proliferating_baseline": "mm",
-                "quiescent_baseline": "mm"},
+    parameters={
+        "growth_rate": "1/h",
+        "capacity": "mm",
+        "to_quiescence": "1/h",
+        "from_damage": "1/h",
+        "damage_loss": "1/h",
+        "damage": "1",
+        "drug_elimination": "1/h",
+        "proliferating_baseline": "mm",
+        "quiescent_baseline": "mm",
+    },
     outputs={"diameter": "mm", "relative_size": "1"},
     inputs={"cycle": ("drug", "1")},
-)  # fmt: skip
+)
 def ribba(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Low-grade glioma: proliferating and quiescent tissue, damage that the drug leaves behind.
 
@@ -73,22 +87,32 @@ def ribba(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "quiescent": rest - hit * y.quiescent,
             "damaged": hit * y.quiescent - healed - p.damage_loss * y.damaged,
         },
-        initial={"drug": 0.0, "proliferating": p.proliferating_baseline, "quiescent": p.quiescent_baseline,
-                 "damaged": 0.0},
-        outputs={"diameter": diameter,
-                 "relative_size": diameter / (p.proliferating_baseline + p.quiescent_baseline)},
-    )  # fmt: skip
+        initial={
+            "drug": 0.0,
+            "proliferating": p.proliferating_baseline,
+            "quiescent": p.quiescent_baseline,
+            "damaged": 0.0,
+        },
+        outputs={"diameter": diameter, "relative_size": diameter / (p.proliferating_baseline + p.quiescent_baseline)},
+    )
 
 
 @law(
     "greene",
     states={"sensitive": "1", "resistant": "1"},
-    parameters={"time_scale": "1/h", "spontaneous": "1", "induction": "1", "kill": "1", "resistant_growth": "1",
-                "sensitive_baseline": "1", "resistant_baseline": "1"},
+    parameters={
+        "time_scale": "1/h",
+        "spontaneous": "1",
+        "induction": "1",
+        "kill": "1",
+        "resistant_growth": "1",
+        "sensitive_baseline": "1",
+        "resistant_baseline": "1",
+    },
     ports={"exposure": "1"},
     outputs={"burden": "1", "resistant_share": "1"},
     smallest={"sensitive": 1e-12, "resistant": 1e-12},
-)  # fmt: skip
+)
 def greene(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Resistance that arises by itself and resistance that the drug induces, in shares of the carrying capacity.
 

@@ -13,18 +13,42 @@ PRESSURE = "mm[Hg]"
 
 @law(
     "amlodipine_valsartan",
-    states={"amlodipine_central": "mg", "amlodipine_peripheral": "mg", "valsartan_central": "mg",
-            "valsartan_peripheral": "mg", "amlodipine_site_sbp": "{ng}/mL", "amlodipine_site_dbp": "{ng}/mL",
-            "valsartan_site": "{ng}/mL"},
-    parameters={"cl_a": "L/h", "v1_a": "L", "q_a": "L/h", "v2_a": "L", "d_a": "h", "cl_v": "L/h", "v1_v": "L",
-                "q_v": "L/h", "v2_v": "L", "d_v": "h", "ke0_a_sbp": "1/h", "ke0_a_dbp": "1/h", "ke0_v": "1/h",
-                "maximum": "1", "ic50_a_sbp": "{ng}/mL", "ic50_a_dbp": "{ng}/mL", "ic50_v": "{ng}/mL",
-                "systolic_baseline": PRESSURE, "diastolic_baseline": PRESSURE, "interaction_sbp": "1",
-                "interaction_dbp": "1"},
+    states={
+        "amlodipine_central": "mg",
+        "amlodipine_peripheral": "mg",
+        "valsartan_central": "mg",
+        "valsartan_peripheral": "mg",
+        "amlodipine_site_sbp": "{ng}/mL",
+        "amlodipine_site_dbp": "{ng}/mL",
+        "valsartan_site": "{ng}/mL",
+    },
+    parameters={
+        "cl_a": "L/h",
+        "v1_a": "L",
+        "q_a": "L/h",
+        "v2_a": "L",
+        "d_a": "h",
+        "cl_v": "L/h",
+        "v1_v": "L",
+        "q_v": "L/h",
+        "v2_v": "L",
+        "d_v": "h",
+        "ke0_a_sbp": "1/h",
+        "ke0_a_dbp": "1/h",
+        "ke0_v": "1/h",
+        "maximum": "1",
+        "ic50_a_sbp": "{ng}/mL",
+        "ic50_a_dbp": "{ng}/mL",
+        "ic50_v": "{ng}/mL",
+        "systolic_baseline": PRESSURE,
+        "diastolic_baseline": PRESSURE,
+        "interaction_sbp": "1",
+        "interaction_dbp": "1",
+    },
     outputs={"systolic": PRESSURE, "diastolic": PRESSURE, "amlodipine": "{ng}/mL", "valsartan": "{ng}/mL"},
     inputs={"amlodipine": ("amlodipine_central", "mg"), "valsartan": ("valsartan_central", "mg")},
     covariates={"weight_kg": "kg"},
-)  # fmt: skip
+)
 def amlodipine_valsartan(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Two antihypertensives, each with two compartments and zero-order absorption, and their joint effect.
 
@@ -67,14 +91,27 @@ def amlodipine_valsartan(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "heart_rate_stroke_volume_resistance",
     states={"heart_rate": "/min", "stroke_volume_capacity": "mL", "resistance": "mm[Hg].min/mL", "drug": "1"},
-    parameters={"rate_baseline": "1/min", "pressure_baseline": PRESSURE, "output_baseline": "mL/min",
-                "feedback": "1/mm[Hg]", "rate_loss": "1/h", "stroke_loss": "1/h", "resistance_loss": "1/h",
-                "rate_coupling": "1", "amplitude": "1", "rate_phase": "h", "resistance_phase": "h",
-                "drug_loss": "1/h", "half_effect": "1", "rate_effect": "1", "stroke_effect": "1",
-                "resistance_effect": "1"},
+    parameters={
+        "rate_baseline": "1/min",
+        "pressure_baseline": PRESSURE,
+        "output_baseline": "mL/min",
+        "feedback": "1/mm[Hg]",
+        "rate_loss": "1/h",
+        "stroke_loss": "1/h",
+        "resistance_loss": "1/h",
+        "rate_coupling": "1",
+        "amplitude": "1",
+        "rate_phase": "h",
+        "resistance_phase": "h",
+        "drug_loss": "1/h",
+        "half_effect": "1",
+        "rate_effect": "1",
+        "stroke_effect": "1",
+        "resistance_effect": "1",
+    },
     outputs={"heart_rate": "/min", "cardiac_output": "mL/min", "pressure": PRESSURE},
     inputs={"dose": ("drug", "1")},
-)  # fmt: skip
+)
 def heart_rate_stroke_volume_resistance(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Mean arterial pressure feeds back on heart rate, stroke volume and total peripheral resistance.
 
@@ -105,22 +142,37 @@ def heart_rate_stroke_volume_resistance(y: Names, p: Names, u: Names, t: Any) ->
             * (resistance0 * day_resistance * brake * (1 + p.resistance_effect * effect) - y.resistance),
             "drug": -p.drug_loss * y.drug,
         },
-        initial={"heart_rate": p.rate_baseline, "stroke_volume_capacity": stroke0, "resistance": resistance0,
-                 "drug": 0.0},
+        initial={
+            "heart_rate": p.rate_baseline,
+            "stroke_volume_capacity": stroke0,
+            "resistance": resistance0,
+            "drug": 0.0,
+        },
         outputs={"heart_rate": y.heart_rate, "cardiac_output": output, "pressure": pressure},
-    )  # fmt: skip
+    )
 
 
 @law(
     "caffeine_pressor",
     states={"gut": "mg/kg", "central": "mg/L", "peripheral": "mg/L", "site": "mg/L", "tolerance": "mg/L"},
-    parameters={"absorption": "1/h", "bioavailability": "1", "lag": "h", "volume": "L/kg", "k10": "1/h", "k12": "1/h",
-                "k21": "1/h", "effect_rate": "1/h", "tolerance_rate": "1/h", "baseline": PRESSURE,
-                "slope": "mm[Hg].L/mg", "half_tolerance": "mg/L"},
+    parameters={
+        "absorption": "1/h",
+        "bioavailability": "1",
+        "lag": "h",
+        "volume": "L/kg",
+        "k10": "1/h",
+        "k12": "1/h",
+        "k21": "1/h",
+        "effect_rate": "1/h",
+        "tolerance_rate": "1/h",
+        "baseline": PRESSURE,
+        "slope": "mm[Hg].L/mg",
+        "half_tolerance": "mg/L",
+    },
     outputs={"pressure": PRESSURE, "concentration": "mg/L"},
     inputs={"oral": ("gut", "mg")},
     covariates={"weight_kg": "kg"},
-)  # fmt: skip
+)
 def caffeine_pressor(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """The pressor effect of caffeine and the acute tolerance to it.
 
@@ -132,15 +184,19 @@ def caffeine_pressor(y: Names, p: Names, u: Names, t: Any) -> Equations:
     return Equations(
         rates={
             "gut": -p.absorption * y.gut,
-            "central": p.absorption * p.bioavailability * y.gut / p.volume - p.k12 * y.central
-            + p.k21 * y.peripheral - p.k10 * y.central,
+            "central": p.absorption * p.bioavailability * y.gut / p.volume
+            - p.k12 * y.central
+            + p.k21 * y.peripheral
+            - p.k10 * y.central,
             "peripheral": p.k12 * y.central - p.k21 * y.peripheral,
             "site": p.effect_rate * (y.central - y.site),
             "tolerance": p.tolerance_rate * (y.central - y.tolerance),
         },
         initial=dict.fromkeys(("gut", "central", "peripheral", "site", "tolerance"), 0.0),
-        outputs={"pressure": p.baseline + p.slope * y.site / (1 + y.tolerance / p.half_tolerance),
-                 "concentration": y.central},
+        outputs={
+            "pressure": p.baseline + p.slope * y.site / (1 + y.tolerance / p.half_tolerance),
+            "concentration": y.central,
+        },
         lag={"oral": p.lag},
         bioavailability={"oral": 1 / p.weight_kg},
-    )  # fmt: skip
+    )

@@ -11,13 +11,22 @@ from twin_service.solver import functions as fn
 @law(
     "kuznetsov",
     states={"effectors": "{cell}", "tumor": "{cell}"},
-    parameters={"source": "{cell}/h", "stimulation": "1/h", "half_stimulation": "{cell}", "inactivation": "1/{cell}/h",
-                "kill": "1/{cell}/h", "effector_loss": "1/h", "growth": "1/h", "crowding": "1/{cell}",
-                "effector_baseline": "{cell}", "tumor_baseline": "{cell}"},
+    parameters={
+        "source": "{cell}/h",
+        "stimulation": "1/h",
+        "half_stimulation": "{cell}",
+        "inactivation": "1/{cell}/h",
+        "kill": "1/{cell}/h",
+        "effector_loss": "1/h",
+        "growth": "1/h",
+        "crowding": "1/{cell}",
+        "effector_baseline": "{cell}",
+        "tumor_baseline": "{cell}",
+    },
     ports={"checkpoint_blockade": "1"},
     outputs={"effectors": "{cell}", "tumor": "{cell}"},
     smallest={"effectors": 1e-3, "tumor": 1e-3},
-)  # fmt: skip
+)
 def kuznetsov(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Effector cells against an immunogenic tumor; dormancy, escape and a threshold between them.
 
@@ -30,25 +39,36 @@ def kuznetsov(y: Names, p: Names, u: Names, t: Any) -> Equations:
     meeting = y.effectors * y.tumor
     return Equations(
         rates={
-            "effectors": p.source + p.stimulation * meeting / (p.half_stimulation + y.tumor) - p.inactivation * meeting
+            "effectors": p.source
+            + p.stimulation * meeting / (p.half_stimulation + y.tumor)
+            - p.inactivation * meeting
             - p.effector_loss * y.effectors,
             "tumor": p.growth * y.tumor * (1 - p.crowding * y.tumor) - p.kill * (1 + u.checkpoint_blockade) * meeting,
         },
         initial={"effectors": p.effector_baseline, "tumor": p.tumor_baseline},
         outputs={"effectors": y.effectors, "tumor": y.tumor},
-    )  # fmt: skip
+    )
 
 
 @law(
     "tsur",
     states={"presenting": "{cell}", "effectors": "{cell}", "tumor": "{cell}"},
-    parameters={"activation": "{cell}/h", "half_activation": "{cell}", "presenting_loss": "1/h",
-                "effector_activation": "1/h", "effector_loss": "1/h", "growth": "1/h", "kill": "1/h",
-                "half_kill": "{cell}", "presenting_baseline": "{cell}", "effector_baseline": "{cell}",
-                "tumor_baseline": "{cell}"},
+    parameters={
+        "activation": "{cell}/h",
+        "half_activation": "{cell}",
+        "presenting_loss": "1/h",
+        "effector_activation": "1/h",
+        "effector_loss": "1/h",
+        "growth": "1/h",
+        "kill": "1/h",
+        "half_kill": "{cell}",
+        "presenting_baseline": "{cell}",
+        "effector_baseline": "{cell}",
+        "tumor_baseline": "{cell}",
+    },
     outputs={"presenting": "{cell}", "effectors": "{cell}", "tumor": "{cell}"},
     smallest={"presenting": 1e-4, "effectors": 1e-3, "tumor": 1e-3},
-)  # fmt: skip
+)
 def tsur(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Melanoma under pembrolizumab: antigen-presenting cells activate effectors that kill with saturation.
 
@@ -72,14 +92,25 @@ def tsur(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "car_t_expansion",
     states={"expanding": "{cell}/uL", "persistent": "{cell}/uL", "tumor": "{cell}/uL"},
-    parameters={"expansion": "1/h", "contraction": "1/h", "conversion": "1/h", "persistent_loss": "1/h",
-                "growth": "1/h", "kill": "1/h", "half_expansion": "{cell}/uL", "half_kill": "{cell}/uL",
-                "capacity": "{cell}/uL",
-                "cure_threshold": "{cell}/uL", "cure_steepness": "1", "expansion_end": "h",
-                "dose": "{cell}/uL", "tumor_baseline": "{cell}/uL"},
+    parameters={
+        "expansion": "1/h",
+        "contraction": "1/h",
+        "conversion": "1/h",
+        "persistent_loss": "1/h",
+        "growth": "1/h",
+        "kill": "1/h",
+        "half_expansion": "{cell}/uL",
+        "half_kill": "{cell}/uL",
+        "capacity": "{cell}/uL",
+        "cure_threshold": "{cell}/uL",
+        "cure_steepness": "1",
+        "expansion_end": "h",
+        "dose": "{cell}/uL",
+        "tumor_baseline": "{cell}/uL",
+    },
     outputs={"car_t": "{cell}/uL", "expanding": "{cell}/uL", "persistent": "{cell}/uL", "tumor": "{cell}/uL"},
     smallest={"expanding": 1e-9, "persistent": 1e-9, "tumor": 1e-12},
-)  # fmt: skip
+)
 def car_t_expansion(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """CAR-T cells expand on antigen until Tmax, then contract into a small persistent pool.
 
@@ -95,8 +126,11 @@ def car_t_expansion(y: Names, p: Names, u: Names, t: Any) -> Equations:
     tumor = fn.maximum(y.tumor, 1e-30)
     cure = 1 / (1 + (p.cure_threshold / tumor) ** p.cure_steepness)
     left = 1 - fn.log(tumor) / fn.log(p.capacity)
-    expanding = fn.where(early, p.expansion * met / (p.half_expansion + y.expanding + y.tumor),
-                         -(p.contraction + p.conversion) * y.expanding)  # fmt: skip
+    expanding = fn.where(
+        early,
+        p.expansion * met / (p.half_expansion + y.expanding + y.tumor),
+        -(p.contraction + p.conversion) * y.expanding,
+    )
     return Equations(
         rates={
             "expanding": expanding,
@@ -104,21 +138,35 @@ def car_t_expansion(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "tumor": cure * p.growth * tumor * left - p.kill * met / (p.half_kill + y.expanding + y.tumor),
         },
         initial={"expanding": p.dose, "persistent": 0.0, "tumor": p.tumor_baseline},
-        outputs={"car_t": y.expanding + y.persistent, "expanding": y.expanding, "persistent": y.persistent,
-                 "tumor": y.tumor},
-    )  # fmt: skip
+        outputs={
+            "car_t": y.expanding + y.persistent,
+            "expanding": y.expanding,
+            "persistent": y.persistent,
+            "tumor": y.tumor,
+        },
+    )
 
 
 @law(
     "car_t_lymphodepletion",
     states={"normal": "{cell}/uL", "car_t": "{cell}/uL", "tumor": "{cell}/uL"},
-    parameters={"normal_growth": "1/h", "normal_capacity": "{cell}/uL", "car_t_growth": "1/h", "car_t_boost": "1/h",
-                "boost_shape": "1", "car_t_capacity": "{cell}/uL", "tumor_growth": "1/h", "kill": "1/h",
-                "half_kill": "{cell}/uL", "normal_baseline": "{cell}/uL", "car_t_baseline": "{cell}/uL",
-                "tumor_baseline": "{cell}/uL"},
+    parameters={
+        "normal_growth": "1/h",
+        "normal_capacity": "{cell}/uL",
+        "car_t_growth": "1/h",
+        "car_t_boost": "1/h",
+        "boost_shape": "1",
+        "car_t_capacity": "{cell}/uL",
+        "tumor_growth": "1/h",
+        "kill": "1/h",
+        "half_kill": "{cell}/uL",
+        "normal_baseline": "{cell}/uL",
+        "car_t_baseline": "{cell}/uL",
+        "tumor_baseline": "{cell}/uL",
+    },
     outputs={"normal": "{cell}/uL", "car_t": "{cell}/uL", "tumor": "{cell}/uL"},
     smallest={"tumor": 1e-12},
-)  # fmt: skip
+)
 def car_t_lymphodepletion(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """CAR-T and normal T cells compete after lymphodepletion; the depth of depletion drives expansion.
 

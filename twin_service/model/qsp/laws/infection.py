@@ -11,11 +11,18 @@ from twin_service.solver import functions as fn
 @law(
     "perelson_hiv",
     states={"infected": "{cell}/mL", "infectious": "{copies}/mL", "noninfectious": "{copies}/mL"},
-    parameters={"infection": "mL/{copies}/h", "target_cells": "{cell}/mL", "burst": "1", "infected_loss": "1/h",
-                "clearance": "1/h", "infected_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL"},
+    parameters={
+        "infection": "mL/{copies}/h",
+        "target_cells": "{cell}/mL",
+        "burst": "1",
+        "infected_loss": "1/h",
+        "clearance": "1/h",
+        "infected_baseline": "{cell}/mL",
+        "virus_baseline": "{copies}/mL",
+    },
     outputs={"viral_load": "/mL", "log10_viral_load": "1"},
     smallest={"infected": 1e-6, "infectious": 1e-4, "noninfectious": 1e-4},
-)  # fmt: skip
+)
 def perelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """HIV after a fully effective protease inhibitor: all new virus is noninfectious.
 
@@ -39,16 +46,27 @@ def perelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
 
 @law(
     "nelson_hiv",
-    states={"target": "{cell}/mL", "infected": "{cell}/mL", "infectious": "{copies}/mL",
-            "noninfectious": "{copies}/mL"},
-    parameters={"infection": "mL/{copies}/h", "target_baseline": "{cell}/mL", "target_source": "{cell}/mL/h",
-                "target_loss": "1/h", "burst": "1", "infected_loss": "1/h", "clearance": "1/h",
-                "infected_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL"},
+    states={
+        "target": "{cell}/mL",
+        "infected": "{cell}/mL",
+        "infectious": "{copies}/mL",
+        "noninfectious": "{copies}/mL",
+    },
+    parameters={
+        "infection": "mL/{copies}/h",
+        "target_baseline": "{cell}/mL",
+        "target_source": "{cell}/mL/h",
+        "target_loss": "1/h",
+        "burst": "1",
+        "infected_loss": "1/h",
+        "clearance": "1/h",
+        "infected_baseline": "{cell}/mL",
+        "virus_baseline": "{copies}/mL",
+    },
     ports={"protease_inhibition": "1", "transcriptase_inhibition": "1"},
-    outputs={"viral_load": "/mL", "log10_viral_load": "1", "noninfectious": "{copies}/mL",
-             "infectious": "{copies}/mL"},
+    outputs={"viral_load": "/mL", "log10_viral_load": "1", "noninfectious": "{copies}/mL", "infectious": "{copies}/mL"},
     smallest={"infected": 1e-6, "infectious": 1e-4, "noninfectious": 1e-4},
-)  # fmt: skip
+)
 def nelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """HIV under reverse-transcriptase and protease inhibitors of any effectiveness.
 
@@ -69,22 +87,37 @@ def nelson_hiv(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "infectious": (1 - u.protease_inhibition) * made - p.clearance * y.infectious,
             "noninfectious": u.protease_inhibition * made - p.clearance * y.noninfectious,
         },
-        initial={"target": p.target_baseline, "infected": p.infected_baseline, "infectious": p.virus_baseline,
-                 "noninfectious": 0.0},
-        outputs={"viral_load": load, "log10_viral_load": fn.log(fn.maximum(load, 1e-12)) / fn.log(10.0),
-                 "noninfectious": y.noninfectious, "infectious": y.infectious},
-    )  # fmt: skip
+        initial={
+            "target": p.target_baseline,
+            "infected": p.infected_baseline,
+            "infectious": p.virus_baseline,
+            "noninfectious": 0.0,
+        },
+        outputs={
+            "viral_load": load,
+            "log10_viral_load": fn.log(fn.maximum(load, 1e-12)) / fn.log(10.0),
+            "noninfectious": y.noninfectious,
+            "infectious": y.infectious,
+        },
+    )
 
 
 @law(
     "target_cell_eclipse",
     states={"target": "{cell}/mL", "eclipse": "{cell}/mL", "productive": "{cell}/mL", "virus": "{copies}/mL"},
-    parameters={"target_baseline": "{cell}/mL", "virus_baseline": "{copies}/mL", "reproduction": "1",
-                "eclipse_rate": "1/h", "infected_loss": "1/h", "production": "1/h", "clearance": "1/h"},
+    parameters={
+        "target_baseline": "{cell}/mL",
+        "virus_baseline": "{copies}/mL",
+        "reproduction": "1",
+        "eclipse_rate": "1/h",
+        "infected_loss": "1/h",
+        "production": "1/h",
+        "clearance": "1/h",
+    },
     ports={"infection_inhibition": "1", "production_inhibition": "1"},
     outputs={"viral_load": "/mL", "log10_viral_load": "1", "target_share": "1", "infected": "{cell}/mL"},
     smallest={"eclipse": 1e-9, "productive": 1e-9, "virus": 1e-9},
-)  # fmt: skip
+)
 def target_cell_eclipse(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Respiratory virus with an eclipse phase; a drug blocks infection or production.
 
@@ -108,25 +141,68 @@ def target_cell_eclipse(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "virus": made - p.clearance * y.virus,
         },
         initial={"target": p.target_baseline, "eclipse": 0.0, "productive": 0.0, "virus": p.virus_baseline},
-        outputs={"viral_load": y.virus, "log10_viral_load": fn.log(fn.maximum(y.virus, 1e-12)) / fn.log(10.0),
-                 "target_share": y.target / p.target_baseline, "infected": y.eclipse + y.productive},
-    )  # fmt: skip
+        outputs={
+            "viral_load": y.virus,
+            "log10_viral_load": fn.log(fn.maximum(y.virus, 1e-12)) / fn.log(10.0),
+            "target_share": y.target / p.target_baseline,
+            "infected": y.eclipse + y.productive,
+        },
+    )
 
 
-_INFLUENZA = ("virus", "healthy", "infected", "presenting", "interferon", "resistant", "effector", "plasma", "antibody",
-              "affinity")  # fmt: skip
+_INFLUENZA = (
+    "virus",
+    "healthy",
+    "infected",
+    "presenting",
+    "interferon",
+    "resistant",
+    "effector",
+    "plasma",
+    "antibody",
+    "affinity",
+)
 
 
 @law(
     "influenza_immunity",
     states=dict.fromkeys(_INFLUENZA, "1"),
     parameters=dict.fromkeys(
-        ("gv", "gva", "gvh", "av", "av1", "bhd", "ar", "ghv", "bhf", "bie", "ai", "bmd", "bmv", "am", "bf", "cf", "bfh",
-         "af", "bem", "bei", "ae", "bpm", "ap", "ba", "gav", "aa", "r"), "1/h") | {"av2": "1", "virus_baseline": "1",
-                                                                                   "affinity_baseline": "1"},
+        (
+            "gv",
+            "gva",
+            "gvh",
+            "av",
+            "av1",
+            "bhd",
+            "ar",
+            "ghv",
+            "bhf",
+            "bie",
+            "ai",
+            "bmd",
+            "bmv",
+            "am",
+            "bf",
+            "cf",
+            "bfh",
+            "af",
+            "bem",
+            "bei",
+            "ae",
+            "bpm",
+            "ap",
+            "ba",
+            "gav",
+            "aa",
+            "r",
+        ),
+        "1/h",
+    )
+    | {"av2": "1", "virus_baseline": "1", "affinity_baseline": "1"},
     outputs={"virus": "1", "healthy": "1", "damage": "1", "antibody": "1"},
     smallest=dict.fromkeys(_INFLUENZA, 1e-10),
-)  # fmt: skip
+)
 def influenza_immunity(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Influenza A: epithelium, interferon, effector cells and antibodies of growing affinity.
 
@@ -143,12 +219,17 @@ def influenza_immunity(y: Names, p: Names, u: Names, t: Any) -> Equations:
     protect = p.bhf * y.interferon * y.healthy
     return Equations(
         rates={
-            "virus": p.gv * y.infected - p.gva * y.affinity * y.antibody * y.virus - p.gvh * y.healthy * y.virus
-            - p.av * y.virus - p.av1 * y.virus / (1 + p.av2 * y.virus),
+            "virus": p.gv * y.infected
+            - p.gva * y.affinity * y.antibody * y.virus
+            - p.gvh * y.healthy * y.virus
+            - p.av * y.virus
+            - p.av1 * y.virus / (1 + p.av2 * y.virus),
             "healthy": p.bhd * damage * (y.healthy + y.resistant) + p.ar * y.resistant - infection - protect,
             "infected": infection - p.bie * y.effector * y.infected - p.ai * y.infected,
             "presenting": (p.bmd * damage + p.bmv * y.virus) * (1 - y.presenting) - p.am * y.presenting,
-            "interferon": p.bf * y.presenting + p.cf * y.infected - p.bfh * y.healthy * y.interferon
+            "interferon": p.bf * y.presenting
+            + p.cf * y.infected
+            - p.bfh * y.healthy * y.interferon
             - p.af * y.interferon,
             "resistant": protect - p.ar * y.resistant,
             "effector": p.bem * y.presenting * y.effector - p.bei * y.infected * y.effector + p.ae * (1 - y.effector),
@@ -156,7 +237,17 @@ def influenza_immunity(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "antibody": p.ba * y.plasma - p.gav * y.affinity * y.antibody * y.virus - p.aa * y.antibody,
             "affinity": p.r * y.plasma * (1 - y.affinity),
         },
-        initial={"virus": p.virus_baseline, "healthy": 1.0, "infected": 0.0, "presenting": 0.0, "interferon": 0.0,
-                 "resistant": 0.0, "effector": 1.0, "plasma": 1.0, "antibody": 1.0, "affinity": p.affinity_baseline},
+        initial={
+            "virus": p.virus_baseline,
+            "healthy": 1.0,
+            "infected": 0.0,
+            "presenting": 0.0,
+            "interferon": 0.0,
+            "resistant": 0.0,
+            "effector": 1.0,
+            "plasma": 1.0,
+            "antibody": 1.0,
+            "affinity": p.affinity_baseline,
+        },
         outputs={"virus": y.virus, "healthy": y.healthy, "damage": damage, "antibody": y.antibody},
-    )  # fmt: skip
+    )

@@ -11,12 +11,33 @@ from twin_service.solver import functions as fn
 @law(
     "acute_inflammation",
     states={"pathogen": "1", "phagocytes": "1", "damage": "1", "mediator": "1"},
-    parameters={"kpg": "1/h", "p_inf": "1", "kpm": "1/h", "sm": "1/h", "mum": "1/h", "kmp": "1/h", "kpn": "1/h",
-                "snr": "1/h", "munr": "1/h", "knn": "1/h", "knp": "1/h", "knd": "1/h", "mun": "1/h", "kdn": "1/h",
-                "xdn": "1", "mud": "1/h", "c_inf": "1", "sc": "1/h", "kcn": "1/h", "kcnd": "1", "muc": "1/h",
-                "pathogen_baseline": "1", "mediator_baseline": "1"},
+    parameters={
+        "kpg": "1/h",
+        "p_inf": "1",
+        "kpm": "1/h",
+        "sm": "1/h",
+        "mum": "1/h",
+        "kmp": "1/h",
+        "kpn": "1/h",
+        "snr": "1/h",
+        "munr": "1/h",
+        "knn": "1/h",
+        "knp": "1/h",
+        "knd": "1/h",
+        "mun": "1/h",
+        "kdn": "1/h",
+        "xdn": "1",
+        "mud": "1/h",
+        "c_inf": "1",
+        "sc": "1/h",
+        "kcn": "1/h",
+        "kcnd": "1",
+        "muc": "1/h",
+        "pathogen_baseline": "1",
+        "mediator_baseline": "1",
+    },
     outputs={"pathogen": "1", "phagocytes": "1", "damage": "1", "mediator": "1"},
-)  # fmt: skip
+)
 def acute_inflammation(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Pathogen, activated phagocytes, tissue damage and an anti-inflammatory mediator.
 
@@ -68,12 +89,20 @@ def il6_cyp3a4(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "das28",
     states={},
-    parameters={"baseline": "1", "placebo_maximum": "1", "placebo_baseline": "1", "placebo_duration": "1",
-                "placebo_half_time": "h", "placebo_power": "1", "drug_maximum": "1", "drug_half_time": "h",
-                "drift": "1/h"},
+    parameters={
+        "baseline": "1",
+        "placebo_maximum": "1",
+        "placebo_baseline": "1",
+        "placebo_duration": "1",
+        "placebo_half_time": "h",
+        "placebo_power": "1",
+        "drug_maximum": "1",
+        "drug_half_time": "h",
+        "drift": "1/h",
+    },
     outputs={"score": "1", "change": "1", "drug_part": "1"},
     covariates={"das28_baseline": "1", "ra_duration_y": "a"},
-)  # fmt: skip
+)
 def das28(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Activity of rheumatoid arthritis after the start of a biologic, from arms of trials.
 
@@ -85,9 +114,10 @@ def das28(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """
     time = fn.maximum(t, 1e-9)
     placebo = (
-        p.placebo_maximum + p.placebo_baseline * fn.log(p.das28_baseline / 6.2)
+        p.placebo_maximum
+        + p.placebo_baseline * fn.log(p.das28_baseline / 6.2)
         + p.placebo_duration * fn.log(p.ra_duration_y / 8.2)
-    )  # fmt: skip
+    )
     power = time**p.placebo_power
     drug = p.drug_maximum * time / (p.drug_half_time + time)
     change = -(placebo * power / (p.placebo_half_time**p.placebo_power + power) + drug) + p.drift * time
@@ -97,11 +127,19 @@ def das28(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "cytokine_switch",
     states={"anti": "1", "pro": "1"},
-    parameters={"time_scale": "1/h", "loss": "1", "basal": "1", "feedback": "1", "half_anti": "1", "induction": "1",
-                "anti_baseline": "1", "pro_baseline": "1"},
+    parameters={
+        "time_scale": "1/h",
+        "loss": "1",
+        "basal": "1",
+        "feedback": "1",
+        "half_anti": "1",
+        "induction": "1",
+        "anti_baseline": "1",
+        "pro_baseline": "1",
+    },
     ports={"blockade": "1"},
     outputs={"anti": "1", "pro": "1"},
-)  # fmt: skip
+)
 def cytokine_switch(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Pro- and anti-inflammatory cytokines of the joint: healthy, inflamed, and a switch between.
 

@@ -11,15 +11,33 @@ from twin_service.solver import functions as fn
 @law(
     "statin_ldl",
     states={"ldl": "mmol/L", "statin": "mg", "ezetimibe": "mg"},
-    parameters={"baseline": "mmol/L", "turnover": "1/h", "statin_maximum": "1", "half_dose": "mg/d", "dose_power": "1",
-                "ldl_gain": "1", "triglyceride_gain": "1", "chd_gain": "1", "acute_gain": "1", "heterozygous_gain": "1",
-                "ezetimibe_maximum": "1", "ezetimibe_half_dose": "mg/d", "overlap": "1", "memory": "1/h"},
+    parameters={
+        "baseline": "mmol/L",
+        "turnover": "1/h",
+        "statin_maximum": "1",
+        "half_dose": "mg/d",
+        "dose_power": "1",
+        "ldl_gain": "1",
+        "triglyceride_gain": "1",
+        "chd_gain": "1",
+        "acute_gain": "1",
+        "heterozygous_gain": "1",
+        "ezetimibe_maximum": "1",
+        "ezetimibe_half_dose": "mg/d",
+        "overlap": "1",
+        "memory": "1/h",
+    },
     ports={"statin_dose": "mg/d", "ezetimibe_dose": "mg/d"},
     outputs={"ldl": "mmol/L", "ldl_change": "%", "statin_daily": "mg/d"},
     inputs={"statin": ("statin", "mg"), "ezetimibe": ("ezetimibe", "mg")},
-    covariates={"ldl_baseline_mg_dl": "mg/dL", "triglycerides_mg_dl": "mg/dL", "chd_percent": "1",
-                "acute_coronary_syndrome": "1", "heterozygous_fh": "1"},
-)  # fmt: skip
+    covariates={
+        "ldl_baseline_mg_dl": "mg/dL",
+        "triglycerides_mg_dl": "mg/dL",
+        "chd_percent": "1",
+        "acute_coronary_syndrome": "1",
+        "heterozygous_fh": "1",
+    },
+)
 def statin_ldl(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """LDL falls toward the fraction that the daily doses of statin and ezetimibe leave.
 
@@ -33,10 +51,13 @@ def statin_ldl(y: Names, p: Names, u: Names, t: Any) -> Equations:
     Vargo 2014, model-based meta-analysis of 245 trials
     """
     maximum = (
-        p.statin_maximum + p.ldl_gain * fn.log(p.ldl_baseline_mg_dl / 180.0)
-        + p.triglyceride_gain * fn.log(p.triglycerides_mg_dl / 180.0) + p.chd_gain * p.chd_percent
-        + p.acute_gain * p.acute_coronary_syndrome + p.heterozygous_gain * p.heterozygous_fh
-    )  # fmt: skip
+        p.statin_maximum
+        + p.ldl_gain * fn.log(p.ldl_baseline_mg_dl / 180.0)
+        + p.triglyceride_gain * fn.log(p.triglycerides_mg_dl / 180.0)
+        + p.chd_gain * p.chd_percent
+        + p.acute_gain * p.acute_coronary_syndrome
+        + p.heterozygous_gain * p.heterozygous_fh
+    )
     daily = u.statin_dose + 24 * p.memory * y.statin
     ezetimibe_daily = u.ezetimibe_dose + 24 * p.memory * y.ezetimibe
     dose = fn.maximum(daily, 1e-9) ** p.dose_power
@@ -44,26 +65,60 @@ def statin_ldl(y: Names, p: Names, u: Names, t: Any) -> Equations:
     ezetimibe = p.ezetimibe_maximum * ezetimibe_daily / (ezetimibe_daily + p.ezetimibe_half_dose)
     fall = statin + ezetimibe * (1 - p.overlap * statin)
     return Equations(
-        rates={"ldl": p.turnover * (p.baseline * (1 - fall) - y.ldl), "statin": -p.memory * y.statin,
-               "ezetimibe": -p.memory * y.ezetimibe},
+        rates={
+            "ldl": p.turnover * (p.baseline * (1 - fall) - y.ldl),
+            "statin": -p.memory * y.statin,
+            "ezetimibe": -p.memory * y.ezetimibe,
+        },
         initial={"ldl": p.baseline, "statin": 0.0, "ezetimibe": 0.0},
         outputs={"ldl": y.ldl, "ldl_change": 100 * (y.ldl / p.baseline - 1), "statin_daily": daily},
-    )  # fmt: skip
+    )
 
 
 @law(
     "alirocumab",
     states={"depot": "mg", "central": "mg", "peripheral": "mg", "ldl": "mmol/L"},
-    parameters={"absorption": "1/h", "lag": "h", "bioavailability": "1", "clearance": "L/h", "statin_clearance": "L/h",
-                "weight_clearance": "L/{kg}/h", "v2": "L", "v3": "L", "v3_age_power": "1", "q": "L/h", "vmax": "mg/h",
-                "km": "mg/L", "ldl_baseline": "mmol/L", "ldl_loss": "1/h", "ec50_base": "mg/L", "ec50_pcsk9": "1",
-                "ec50_high_statin": "1", "emax_base": "1", "emax_pcsk9": "1", "emax_female": "1", "emax_age_power": "1",
-                "emax_weight_power": "1", "emax_free": "1", "emax_statin": "1", "hill_base": "1", "hill_free": "1"},
+    parameters={
+        "absorption": "1/h",
+        "lag": "h",
+        "bioavailability": "1",
+        "clearance": "L/h",
+        "statin_clearance": "L/h",
+        "weight_clearance": "L/{kg}/h",
+        "v2": "L",
+        "v3": "L",
+        "v3_age_power": "1",
+        "q": "L/h",
+        "vmax": "mg/h",
+        "km": "mg/L",
+        "ldl_baseline": "mmol/L",
+        "ldl_loss": "1/h",
+        "ec50_base": "mg/L",
+        "ec50_pcsk9": "1",
+        "ec50_high_statin": "1",
+        "emax_base": "1",
+        "emax_pcsk9": "1",
+        "emax_female": "1",
+        "emax_age_power": "1",
+        "emax_weight_power": "1",
+        "emax_free": "1",
+        "emax_statin": "1",
+        "hill_base": "1",
+        "hill_free": "1",
+    },
     outputs={"concentration": "mg/L", "ldl": "mmol/L", "ldl_change": "%"},
     inputs={"subcutaneous": ("depot", "mg")},
-    covariates={"weight_kg": "kg", "age_y": "a", "sex_female": "1", "statin": "1", "high_dose_statin": "1",
-                "pcsk9_total_ng_ml": "ng/mL", "pcsk9_total_treated_ng_ml": "ng/mL", "pcsk9_free_ng_ml": "ng/mL"},
-)  # fmt: skip
+    covariates={
+        "weight_kg": "kg",
+        "age_y": "a",
+        "sex_female": "1",
+        "statin": "1",
+        "high_dose_statin": "1",
+        "pcsk9_total_ng_ml": "ng/mL",
+        "pcsk9_total_treated_ng_ml": "ng/mL",
+        "pcsk9_free_ng_ml": "ng/mL",
+    },
+)
 def alirocumab(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Subcutaneous alirocumab with target-mediated loss, and the LDL whose removal it stimulates.
 
@@ -100,7 +155,6 @@ def _antibody_effect(p: Names) -> tuple[Any, Any, Any]:
     ec50 = (p.ec50_base + p.ec50_pcsk9 * p.pcsk9_total_ng_ml) * p.ec50_high_statin**p.high_dose_statin
     core = p.emax_base + p.emax_pcsk9 * (p.pcsk9_total_treated_ng_ml - 3340.0)
     demography = (
-        p.emax_female**p.sex_female * (p.age_y / 60.0) ** p.emax_age_power
-        * (p.weight_kg / 82.5) ** p.emax_weight_power
-    )  # fmt: skip
+        p.emax_female**p.sex_female * (p.age_y / 60.0) ** p.emax_age_power * (p.weight_kg / 82.5) ** p.emax_weight_power
+    )
     return core * demography + p.emax_free * free + p.emax_statin * p.statin, ec50, p.hill_base + p.hill_free * free

@@ -12,23 +12,66 @@ GLUCOSE_MG_DL_PER_MMOL_L = 18.0156
 
 @law(
     "dalla_man",
-    states={"plasma_glucose": "mg/kg", "tissue_glucose": "mg/kg", "liver_insulin": "pmol/kg",
-            "plasma_insulin": "pmol/kg", "solid": "mg", "liquid": "mg", "gut": "mg", "insulin_delay1": "pmol/L",
-            "insulin_delay2": "pmol/L", "remote_insulin": "pmol/L", "portal_insulin": "pmol/kg",
-            "secretion": "pmol/kg/h"},
-    parameters={"vg": "dL/kg", "k1": "1/h", "k2": "1/h", "vi": "L/kg", "m1": "1/h", "m2": "1/h", "m4": "1/h",
-                "m5": "h.kg/pmol", "m6": "1", "kmax": "1/h", "kmin": "1/h", "kabs": "1/h", "kgri": "1/h", "f": "1",
-                "b": "1", "d": "1", "meal": "mg", "weight": "kg", "kp1": "mg/kg/h", "kp2": "1/h",
-                "kp3": "mg.L/pmol/kg/h", "kp4": "mg/pmol/h", "ki": "1/h", "uii": "mg/kg/h", "vm0": "mg/kg/h",
-                "vmx": "mg.L/pmol/kg/h",
-                "km0": "mg/kg", "p2u": "1/h", "uptake_share": "1", "secretion_gain": "pmol.dL/mg/kg",
-                "alpha": "1/h", "beta": "pmol.dL/mg/kg/h", "gamma": "1/h", "basal_glucose": "mg/dL",
-                "basal_insulin": "pmol/L", "basal_secretion": "pmol/kg/h", "glucose_start": "mg/kg",
-                "tissue_start": "mg/kg", "liver_start": "pmol/kg", "plasma_start": "pmol/kg",
-                "portal_start": "pmol/kg"},
+    states={
+        "plasma_glucose": "mg/kg",
+        "tissue_glucose": "mg/kg",
+        "liver_insulin": "pmol/kg",
+        "plasma_insulin": "pmol/kg",
+        "solid": "mg",
+        "liquid": "mg",
+        "gut": "mg",
+        "insulin_delay1": "pmol/L",
+        "insulin_delay2": "pmol/L",
+        "remote_insulin": "pmol/L",
+        "portal_insulin": "pmol/kg",
+        "secretion": "pmol/kg/h",
+    },
+    parameters={
+        "vg": "dL/kg",
+        "k1": "1/h",
+        "k2": "1/h",
+        "vi": "L/kg",
+        "m1": "1/h",
+        "m2": "1/h",
+        "m4": "1/h",
+        "m5": "h.kg/pmol",
+        "m6": "1",
+        "kmax": "1/h",
+        "kmin": "1/h",
+        "kabs": "1/h",
+        "kgri": "1/h",
+        "f": "1",
+        "b": "1",
+        "d": "1",
+        "meal": "mg",
+        "weight": "kg",
+        "kp1": "mg/kg/h",
+        "kp2": "1/h",
+        "kp3": "mg.L/pmol/kg/h",
+        "kp4": "mg/pmol/h",
+        "ki": "1/h",
+        "uii": "mg/kg/h",
+        "vm0": "mg/kg/h",
+        "vmx": "mg.L/pmol/kg/h",
+        "km0": "mg/kg",
+        "p2u": "1/h",
+        "uptake_share": "1",
+        "secretion_gain": "pmol.dL/mg/kg",
+        "alpha": "1/h",
+        "beta": "pmol.dL/mg/kg/h",
+        "gamma": "1/h",
+        "basal_glucose": "mg/dL",
+        "basal_insulin": "pmol/L",
+        "basal_secretion": "pmol/kg/h",
+        "glucose_start": "mg/kg",
+        "tissue_start": "mg/kg",
+        "liver_start": "pmol/kg",
+        "plasma_start": "pmol/kg",
+        "portal_start": "pmol/kg",
+    },
     outputs={"glucose": "mmol/L", "insulin": "pmol/L"},
     inputs={"meal": ("solid", "mg")},
-)  # fmt: skip
+)
 def dalla_man(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """A meal in a healthy person: gut, glucose, insulin and their feedback.
 
@@ -67,12 +110,22 @@ def dalla_man(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "portal_insulin": y.secretion + p.secretion_gain * rise / p.vg + p.basal_secretion - secretion,
             "secretion": -p.alpha * (y.secretion - p.beta * (glucose - p.basal_glucose)),
         },
-        initial={"plasma_glucose": p.glucose_start, "tissue_glucose": p.tissue_start, "liver_insulin": p.liver_start,
-                 "plasma_insulin": p.plasma_start, "solid": 0.0, "liquid": 0.0, "gut": 0.0,
-                 "insulin_delay1": p.basal_insulin, "insulin_delay2": p.basal_insulin, "remote_insulin": 0.0,
-                 "portal_insulin": p.portal_start, "secretion": 0.0},
+        initial={
+            "plasma_glucose": p.glucose_start,
+            "tissue_glucose": p.tissue_start,
+            "liver_insulin": p.liver_start,
+            "plasma_insulin": p.plasma_start,
+            "solid": 0.0,
+            "liquid": 0.0,
+            "gut": 0.0,
+            "insulin_delay1": p.basal_insulin,
+            "insulin_delay2": p.basal_insulin,
+            "remote_insulin": 0.0,
+            "portal_insulin": p.portal_start,
+            "secretion": 0.0,
+        },
         outputs={"glucose": glucose / GLUCOSE_MG_DL_PER_MMOL_L, "insulin": insulin},
-    )  # fmt: skip
+    )
 
 
 def _emptying(y: Names, p: Names) -> Any:
@@ -86,12 +139,22 @@ def _emptying(y: Names, p: Names) -> Any:
 @law(
     "topp",
     states={"glucose": "mg/dL", "insulin": "{uU}/mL", "beta_cells": "mg"},
-    parameters={"production": "mg/dL/h", "glucose_effectiveness": "1/h", "insulin_sensitivity": "mL/{uU}/h",
-                "secretion": "{uU}/mL/mg/h", "half_secretion": "mg2/dL2", "insulin_loss": "1/h", "death": "1/h",
-                "growth1": "dL/mg/h", "growth2": "dL2/mg2/h", "glucose_start": "mg/dL", "insulin_start": "{uU}/mL",
-                "beta_cell_start": "mg"},
+    parameters={
+        "production": "mg/dL/h",
+        "glucose_effectiveness": "1/h",
+        "insulin_sensitivity": "mL/{uU}/h",
+        "secretion": "{uU}/mL/mg/h",
+        "half_secretion": "mg2/dL2",
+        "insulin_loss": "1/h",
+        "death": "1/h",
+        "growth1": "dL/mg/h",
+        "growth2": "dL2/mg2/h",
+        "glucose_start": "mg/dL",
+        "insulin_start": "{uU}/mL",
+        "beta_cell_start": "mg",
+    },
     outputs={"glucose": "mmol/L", "insulin": "{uU}/mL", "beta_cells": "mg"},
-)  # fmt: skip
+)
 def topp(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Beta-cell mass, insulin and glucose over months: a healthy state, a saddle and glucotoxicity.
 
@@ -115,14 +178,32 @@ def topp(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "whig",
     states={"weight": "kg", "hba1c_1": "%", "hba1c_2": "%", "hba1c_3": "%"},
-    parameters={"baseline_weight": "kg", "weight_rate": "1/h", "diet": "1", "diet_late": "1", "drift": "1/h",
-                "late_start": "h", "sensitivity_logit": "1", "sensitivity_weight": "1/kg", "beta_logit": "1",
-                "beta_decline": "1/h", "beta_boost": "1", "boost_rate": "1/h", "boost_start": "h", "boost_fall": "1/h",
-                "boost_end": "h", "glucose_floor": "mmol/L", "glucose_product": "mmol2/L2",
-                "secretion": "{uU}.L/mL/mmol",
-                "hba1c_rate": "1/h", "hba1c_gain": "%.L/mmol/h", "hba1c_base": "%/h", "placebo_factor": "1"},
+    parameters={
+        "baseline_weight": "kg",
+        "weight_rate": "1/h",
+        "diet": "1",
+        "diet_late": "1",
+        "drift": "1/h",
+        "late_start": "h",
+        "sensitivity_logit": "1",
+        "sensitivity_weight": "1/kg",
+        "beta_logit": "1",
+        "beta_decline": "1/h",
+        "beta_boost": "1",
+        "boost_rate": "1/h",
+        "boost_start": "h",
+        "boost_fall": "1/h",
+        "boost_end": "h",
+        "glucose_floor": "mmol/L",
+        "glucose_product": "mmol2/L2",
+        "secretion": "{uU}.L/mL/mmol",
+        "hba1c_rate": "1/h",
+        "hba1c_gain": "%.L/mmol/h",
+        "hba1c_base": "%/h",
+        "placebo_factor": "1",
+    },
     outputs={"weight": "kg", "glucose": "mmol/L", "insulin": "{uU}/mL", "hba1c": "%"},
-)  # fmt: skip
+)
 def whig(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Weight, insulin sensitivity, beta-cell function, fasting glucose and HbA1c on diet and exercise.
 
@@ -154,9 +235,13 @@ def whig(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "hba1c_3": rate * (y.hba1c_2 - y.hba1c_3),
         },
         initial={"weight": p.baseline_weight, "hba1c_1": share, "hba1c_2": share, "hba1c_3": share},
-        outputs={"weight": y.weight, "glucose": glucose, "insulin": p.secretion * beta * (glucose - floor),
-                 "hba1c": y.hba1c_1 + y.hba1c_2 + y.hba1c_3},
-    )  # fmt: skip
+        outputs={
+            "weight": y.weight,
+            "glucose": glucose,
+            "insulin": p.secretion * beta * (glucose - floor),
+            "hba1c": y.hba1c_1 + y.hba1c_2 + y.hba1c_3,
+        },
+    )
 
 
 def _expit(x: Any) -> Any:

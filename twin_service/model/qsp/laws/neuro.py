@@ -49,10 +49,7 @@ def updrs(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """
     target = p.relief_placebo + p.relief_drug * u.treatment
     return Equations(
-        rates={
-            "progression": p.slope + p.slope_change * u.treatment,
-            "relief": p.onset_rate * (target - y.relief),
-        },
+        rates={"progression": p.slope + p.slope_change * u.treatment, "relief": p.onset_rate * (target - y.relief)},
         initial={"progression": 0.0, "relief": 0.0},
         outputs={"change": y.progression - y.relief},
     )
@@ -61,12 +58,20 @@ def updrs(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "amyloid_secretase",
     states={"csf": "1", "plasma": "1", "clearance": "1"},
-    parameters={"synthesis": "1/h", "inhibition": "1", "csf_loss": "1/h", "influx": "1/h", "volume_ratio": "1",
-                "plasma_loss": "1/h", "clearance_rate": "1/h", "clearance_inhibition": "1"},
+    parameters={
+        "synthesis": "1/h",
+        "inhibition": "1",
+        "csf_loss": "1/h",
+        "influx": "1/h",
+        "volume_ratio": "1",
+        "plasma_loss": "1/h",
+        "clearance_rate": "1/h",
+        "clearance_inhibition": "1",
+    },
     ports={"csf_drug": "1", "plasma_drug": "1"},
     outputs={"csf": "1", "plasma": "1"},
     smallest={"csf": 1e-10, "plasma": 1e-10},
-)  # fmt: skip
+)
 def amyloid_secretase(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Amyloid-beta in CSF and plasma under a gamma-secretase inhibitor, relative to baseline.
 
@@ -80,13 +85,14 @@ def amyloid_secretase(y: Names, p: Names, u: Names, t: Any) -> Equations:
     return Equations(
         rates={
             "csf": p.synthesis / (1 + u.csf_drug / p.inhibition) - p.csf_loss * y.csf + p.influx,
-            "plasma": p.csf_loss * p.volume_ratio * y.csf - p.influx * p.volume_ratio
+            "plasma": p.csf_loss * p.volume_ratio * y.csf
+            - p.influx * p.volume_ratio
             - p.plasma_loss * y.plasma * y.clearance,
             "clearance": p.clearance_rate * (1 / (1 + p.clearance_inhibition * u.plasma_drug) - y.clearance),
         },
         initial={"csf": 1.0, "plasma": 1.0, "clearance": 1.0},
         outputs={"csf": y.csf, "plasma": y.plasma},
-    )  # fmt: skip
+    )
 
 
 @law(

@@ -10,14 +10,23 @@ from twin_service.model.qsp.law import Equations, Names, law
 @law(
     "acetaminophen_liver",
     states={"drug": "fmol", "napqi": "fmol", "gsh": "fmol", "sulfate": "fmol", "adducts": "fmol"},
-    parameters={"dose": "fmol", "oxidation": "1/h", "reduction": "1/h", "glucuronidation": "1/h",
-                "sulfation": "1/fmol/h", "adduction": "1/h", "conjugation": "1/fmol/h", "gsh_loss": "1/h",
-                "gsh_synthesis": "fmol/h",
-                "sulfate_loss": "1/h", "sulfate_synthesis": "fmol/h"},
+    parameters={
+        "dose": "fmol",
+        "oxidation": "1/h",
+        "reduction": "1/h",
+        "glucuronidation": "1/h",
+        "sulfation": "1/fmol/h",
+        "adduction": "1/h",
+        "conjugation": "1/fmol/h",
+        "gsh_loss": "1/h",
+        "gsh_synthesis": "fmol/h",
+        "sulfate_loss": "1/h",
+        "sulfate_synthesis": "fmol/h",
+    },
     outputs={"gsh_share": "1", "adducts": "fmol", "drug": "fmol"},
     inputs={"uptake": ("drug", "fmol")},
     smallest={"napqi": 1e-12, "gsh": 1e-10, "adducts": 1e-10},
-)  # fmt: skip
+)
 def acetaminophen_liver(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """A hepatocyte that oxidizes acetaminophen; glutathione protects until it is used up.
 
@@ -40,10 +49,15 @@ def acetaminophen_liver(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "sulfate": p.sulfate_synthesis - p.sulfate_loss * y.sulfate - sulfated,
             "adducts": adduct,
         },
-        initial={"drug": p.dose, "napqi": 0.0, "gsh": gsh0, "sulfate": p.sulfate_synthesis / p.sulfate_loss,
-                 "adducts": 0.0},
+        initial={
+            "drug": p.dose,
+            "napqi": 0.0,
+            "gsh": gsh0,
+            "sulfate": p.sulfate_synthesis / p.sulfate_loss,
+            "adducts": 0.0,
+        },
         outputs={"gsh_share": y.gsh / gsh0, "adducts": y.adducts, "drug": y.drug},
-    )  # fmt: skip
+    )
 
 
 _TISSUES = ("arterial", "gut", "lung", "venous", "rest", "liver", "kidney")
@@ -52,15 +66,31 @@ _TISSUES = ("arterial", "gut", "lung", "venous", "rest", "liver", "kidney")
 @law(
     "acetaminophen_pbpk",
     states={"lumen": "mmol"} | dict.fromkeys(_TISSUES, "mmol") | {"metabolized": "mmol", "urine": "mmol"},
-    parameters={"absorption": "1/h", "clearance": "1/h", "unbound": "1", "blood_plasma": "1", "kp_liver": "1",
-                "kp_kidney": "1", "kp_rest": "1", "flow_reference": "L/{kg}/h", "filtration_reference": "L/{kg}/h",
-                "water": "L/{kg}", "share_gut_flow": "1", "share_liver_flow": "1", "share_kidney_flow": "1",
-                "share_arterial": "1", "share_lung": "1", "share_venous": "1", "share_gut": "1", "share_liver": "1",
-                "share_kidney": "1"},
+    parameters={
+        "absorption": "1/h",
+        "clearance": "1/h",
+        "unbound": "1",
+        "blood_plasma": "1",
+        "kp_liver": "1",
+        "kp_kidney": "1",
+        "kp_rest": "1",
+        "flow_reference": "L/{kg}/h",
+        "filtration_reference": "L/{kg}/h",
+        "water": "L/{kg}",
+        "share_gut_flow": "1",
+        "share_liver_flow": "1",
+        "share_kidney_flow": "1",
+        "share_arterial": "1",
+        "share_lung": "1",
+        "share_venous": "1",
+        "share_gut": "1",
+        "share_liver": "1",
+        "share_kidney": "1",
+    },
     outputs={"venous": "mmol/L", "liver": "mmol/L", "metabolized": "mmol", "urine": "mmol"},
     inputs={"oral": ("lumen", "mmol")},
     covariates={"weight_kg": "kg"},
-)  # fmt: skip
+)
 def acetaminophen_pbpk(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Whole-body kinetics of oral acetaminophen with the equations of the source.
 
@@ -100,24 +130,47 @@ def acetaminophen_pbpk(y: Names, p: Names, u: Names, t: Any) -> Equations:
             "urine": urine,
         },
         initial=dict.fromkeys(("lumen", *_TISSUES, "metabolized", "urine"), 0.0),
-        outputs={"venous": y.venous / v["venous"], "liver": y.liver / v["liver"], "metabolized": y.metabolized,
-                 "urine": y.urine},
-    )  # fmt: skip
+        outputs={
+            "venous": y.venous / v["venous"],
+            "liver": y.liver / v["liver"],
+            "metabolized": y.metabolized,
+            "urine": y.urine,
+        },
+    )
 
 
 @law(
     "bone_remodeling",
     states={"responding": "pmol/L", "osteoblasts": "pmol/L", "osteoclasts": "pmol/L"},
-    parameters={"cs": "pmol/L", "osteoclast_death": "1/h", "responding_loss": "1/h", "osteoclast_birth": "pmol/L/h",
-                "responding_birth": "pmol/L/h", "basal": "1", "rankl": "pmol/L", "k1": "L/pmol/h",
-                "k2": "1/h", "k3": "L/pmol/h", "k4": "1/h", "k5": "L/pmol/h", "k6": "1/h", "osteoblast_loss": "1/h",
-                "rankl_per_cell": "1", "opg_loss": "1/h", "opg_per_cell": "1/h", "pth_loss": "1/h",
-                "rankl_scale": "pmol/L/h", "pth_synthesis": "pmol/L/h", "r_start": "pmol/L", "b_start": "pmol/L",
-                "c_start": "pmol/L"},
+    parameters={
+        "cs": "pmol/L",
+        "osteoclast_death": "1/h",
+        "responding_loss": "1/h",
+        "osteoclast_birth": "pmol/L/h",
+        "responding_birth": "pmol/L/h",
+        "basal": "1",
+        "rankl": "pmol/L",
+        "k1": "L/pmol/h",
+        "k2": "1/h",
+        "k3": "L/pmol/h",
+        "k4": "1/h",
+        "k5": "L/pmol/h",
+        "k6": "1/h",
+        "osteoblast_loss": "1/h",
+        "rankl_per_cell": "1",
+        "opg_loss": "1/h",
+        "opg_per_cell": "1/h",
+        "pth_loss": "1/h",
+        "rankl_scale": "pmol/L/h",
+        "pth_synthesis": "pmol/L/h",
+        "r_start": "pmol/L",
+        "b_start": "pmol/L",
+        "c_start": "pmol/L",
+    },
     ports={"pth_rate": "pmol/L/h", "opg_rate": "pmol/L/h", "rankl_rate": "pmol/L/h"},
     outputs={"responding": "pmol/L", "osteoblasts": "pmol/L", "osteoclasts": "pmol/L"},
     smallest=dict.fromkeys(("responding", "osteoblasts", "osteoclasts"), 1e-12),
-)  # fmt: skip
+)
 def bone_remodeling(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Osteoblasts and osteoclasts coupled by RANK, RANKL, OPG and TGF-beta.
 
@@ -148,12 +201,19 @@ def bone_remodeling(y: Names, p: Names, u: Names, t: Any) -> Equations:
 
 
 def _scalar(y: Names, p: Names) -> Equations:
-    return Equations({"value": p.rate * y.value}, {"value": p.baseline},
-                     {"value": y.value, "relative": y.value / p.baseline, "change": y.value - p.baseline})  # fmt: skip
+    return Equations(
+        {"value": p.rate * y.value},
+        {"value": p.baseline},
+        {"value": y.value, "relative": y.value / p.baseline, "change": y.value - p.baseline},
+    )
 
 
-@law("image_percent", states={"value": "%"}, parameters={"baseline": "%", "rate": "1/h"},
-     outputs={"value": "%", "relative": "1", "change": "%"})  # fmt: skip
+@law(
+    "image_percent",
+    states={"value": "%"},
+    parameters={"baseline": "%", "rate": "1/h"},
+    outputs={"value": "%", "relative": "1", "change": "%"},
+)
 def image_percent(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """One number from an image, in percent, that changes at a constant relative rate: x' = r x.
 
@@ -162,8 +222,12 @@ def image_percent(y: Names, p: Names, u: Names, t: Any) -> Equations:
     return _scalar(y, p)
 
 
-@law("image_volume", states={"value": "mL"}, parameters={"baseline": "mL", "rate": "1/h"},
-     outputs={"value": "mL", "relative": "1", "change": "mL"})  # fmt: skip
+@law(
+    "image_volume",
+    states={"value": "mL"},
+    parameters={"baseline": "mL", "rate": "1/h"},
+    outputs={"value": "mL", "relative": "1", "change": "mL"},
+)
 def image_volume(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """One volume from an image that changes at a constant relative rate: x' = r x.
 

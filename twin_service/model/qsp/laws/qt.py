@@ -37,12 +37,16 @@ def qt_linear(y: Names, p: Names, u: Names, t: Any) -> Equations:
     "qt_channels",
     states={},
     parameters={
-        "herg_ic50": "umol/L", "herg_hill": "1", "ical_ic50": "umol/L", "ical_hill": "1",
-        "inal_ic50": "umol/L", "inal_hill": "1",
+        "herg_ic50": "umol/L",
+        "herg_hill": "1",
+        "ical_ic50": "umol/L",
+        "ical_hill": "1",
+        "inal_ic50": "umol/L",
+        "inal_hill": "1",
     },
     ports={"free_concentration": "umol/L"},
     outputs={"herg_block": "%", "ical_block": "%", "inal_block": "%", "net_block": "%"},
-)  # fmt: skip
+)
 def qt_channels(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Block of the three currents that decide repolarization, and their balance.
 
@@ -56,8 +60,9 @@ def qt_channels(y: Names, p: Names, u: Names, t: Any) -> Equations:
     herg = _block(c, p.herg_ic50, p.herg_hill)
     ical = _block(c, p.ical_ic50, p.ical_hill)
     inal = _block(c, p.inal_ic50, p.inal_hill)
-    return Equations({}, {}, {"herg_block": herg, "ical_block": ical, "inal_block": inal,
-                              "net_block": herg - (ical + inal)})  # fmt: skip
+    return Equations(
+        {}, {}, {"herg_block": herg, "ical_block": ical, "inal_block": inal, "net_block": herg - (ical + inal)}
+    )
 
 
 def _block(c: Any, ic50: Any, hill: Any) -> Any:

@@ -7,13 +7,7 @@ from typing import Any
 from twin_service.model.qsp.law import Equations, Names, law
 from twin_service.solver import functions as fn
 
-_CLARET = {
-    "baseline": "mm",
-    "growth_rate": "1/h",
-    "kill_rate": "1/h",
-    "resistance_rate": "1/h",
-    "onset_rate": "1/h",
-}
+_CLARET = {"baseline": "mm", "growth_rate": "1/h", "kill_rate": "1/h", "resistance_rate": "1/h", "onset_rate": "1/h"}
 _CLARET_STATES = {"size": "mm", "sensitivity": "1", "treated": "1"}
 _CLARET_OUTPUTS = {"size": "mm", "relative_size": "1", "baseline_size": "mm", "time_to_growth": "d"}
 
@@ -28,9 +22,13 @@ def _claret(y: Names, p: Names, exposure: Any) -> Equations:
             "treated": p.onset_rate * exposure * (1 - y.treated),
         },
         initial={"size": p.baseline, "sensitivity": 1.0, "treated": 0.0},
-        outputs={"size": y.size, "relative_size": y.size / p.baseline, "baseline_size": p.baseline,
-                 "time_to_growth": fn.maximum(ratio / fn.maximum(p.resistance_rate, 1e-12), 0.0) / 24},
-    )  # fmt: skip
+        outputs={
+            "size": y.size,
+            "relative_size": y.size / p.baseline,
+            "baseline_size": p.baseline,
+            "time_to_growth": fn.maximum(ratio / fn.maximum(p.resistance_rate, 1e-12), 0.0) / 24,
+        },
+    )
 
 
 @law(
@@ -83,12 +81,18 @@ def claret_on_treatment(y: Names, p: Names, u: Names, t: Any) -> Equations:
 @law(
     "survival_by_tumor_growth",
     states={"elapsed": "d"},
-    parameters={"intercept": "1", "size_effect": "1/mm", "growth_effect": "1", "asian_effect": "1",
-                "smoker_effect": "1", "sigma": "1"},
+    parameters={
+        "intercept": "1",
+        "size_effect": "1/mm",
+        "growth_effect": "1",
+        "asian_effect": "1",
+        "smoker_effect": "1",
+        "sigma": "1",
+    },
     ports={"baseline_size": "mm", "time_to_growth": "d"},
     outputs={"survival": "1", "median_survival": "d"},
     covariates={"asian": "1", "smoker": "1"},
-)  # fmt: skip
+)
 def survival_by_tumor_growth(y: Names, p: Names, u: Names, t: Any) -> Equations:
     """Probability of being alive, from the baseline and the time to growth of a tumor.
 
@@ -100,9 +104,12 @@ def survival_by_tumor_growth(y: Names, p: Names, u: Names, t: Any) -> Equations:
     Claret 2014, doi:10.1038/clpt.2014.11
     """
     m = (
-        p.intercept + p.size_effect * u.baseline_size + p.growth_effect * fn.log(u.time_to_growth + 100.0)
-        + p.asian_effect * p.asian + p.smoker_effect * p.smoker
-    )  # fmt: skip
+        p.intercept
+        + p.size_effect * u.baseline_size
+        + p.growth_effect * fn.log(u.time_to_growth + 100.0)
+        + p.asian_effect * p.asian
+        + p.smoker_effect * p.smoker
+    )
     z = (fn.log(fn.maximum(y.elapsed, 1e-6)) - m) / p.sigma
     dead = 0.5 * (1 + fn.tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))
     return Equations({"elapsed": 1 / 24.0}, {"elapsed": 0.0}, {"survival": 1 - dead, "median_survival": fn.exp(m)})
