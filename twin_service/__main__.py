@@ -1,6 +1,6 @@
 """`python -m twin_service` is the `twin` command."""
 
-from twin_service.cli import main
+from twin_service.cli.app import main
 
 if __name__ == "__main__":
     main()

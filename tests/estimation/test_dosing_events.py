@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.evaluate.event_table import Reading, subjects_of
-from twin_service.evaluate.nonmem_models import dosing_model, dosing_rows
-from twin_service.evaluate.subject import predictor
+from twin_service.fit.event_table import Reading, subjects_of
+from twin_service.fit.subject import predictor
+from twin_service.qualification.estimation.nonmem_models import dosing_model, dosing_rows
 from twin_service.solver.simulate import Tolerances
 
 TIGHT = Tolerances(rtol=1e-9, atol_scale=1e-3)

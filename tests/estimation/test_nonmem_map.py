@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.evaluate.estimation import agrees_with_nonmem
+from twin_service.qualification.estimation.run import agrees_with_nonmem
 
 NUMBERS = (
     "001 002 003 005 007 008 101 201 202 204 205 207 301 401 402 403 404 406 408 501 502 503 511 901 921 941 962"

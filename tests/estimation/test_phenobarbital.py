@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.evaluate import diagnostics
-from twin_service.evaluate.event_table import subjects_of
-from twin_service.evaluate.forecast import forecast_subject, score
-from twin_service.evaluate.individual import ESTIMATORS, Estimator, fit_individual
-from twin_service.evaluate.subject import Subject
+from twin_service.fit import diagnostics
+from twin_service.fit.event_table import subjects_of
+from twin_service.fit.forecast import forecast_subject, score
+from twin_service.fit.individual import ESTIMATORS, Estimator, fit_individual
+from twin_service.fit.subject import Subject
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.evaluate.event_table import Reading, subjects_of
-from twin_service.evaluate.individual import fit_individual, prior_of
-from twin_service.evaluate.nonmem_models import table
-from twin_service.evaluate.subject import Subject, jacobian, predictor
+from twin_service.fit.event_table import Reading, subjects_of
+from twin_service.fit.individual import fit_individual, prior_of
+from twin_service.fit.subject import Subject, jacobian, predictor
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.errors import Noise, Observed
 from twin_service.kalman.laplace import laplace_update
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel
+from twin_service.qualification.estimation.nonmem_models import table
 
 # Wang 2007, doi:10.1007/s10928-006-9042-0, table 1: y at 0 and 1 h of ten subjects
 WANG = [

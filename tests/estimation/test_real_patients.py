@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.estimation.nonmem_cases import ROOT
-from twin_service.evaluate.event_table import Reading, subjects_of
-from twin_service.evaluate.forecast import Forecast, forecast_subject, score
-from twin_service.evaluate.individual import Estimator
+from twin_service.fit.event_table import Reading, subjects_of
+from twin_service.fit.forecast import Forecast, forecast_subject, score
+from twin_service.fit.individual import Estimator
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 

@@ -22,21 +22,18 @@ FLOORS = {
     "kalman": 3,
     "twin": 4,
     "cohort": 5,
+    "fit": 5,
     "trial": 6,
+    "qualification": 6,
     "service": 7,
-    "bench": 8,
-    "qualify": 8,
-    "evaluate": 8,
-    "estimate": 8,
     "demo": 8,
-    "commands": 9,
-    "cli": 10,
-    "__main__": 11,
+    "cli": 9,
+    "__main__": 10,
 }
 # The wire is opened by one room; the rooms above it may look at it as any client does.
-WIRE_READERS = {"service", "bench", "qualify", "demo", "cli"}
+WIRE_READERS = {"service", "demo", "cli"}
 # The two rooms that use the server from outside.
-CLIENT_USERS = {"demo", "bench"}
+CLIENT_USERS = {"demo"}
 ABOVE_ALL = {"cli", "__main__"}
 
 

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from twin_service.bench.reference_problem import reference_population, reference_system
+from twin_service.qualification.bench.reference_problem import reference_population, reference_system
 from twin_service.solver.engine import form_of, model_of, workspace
 from twin_service.solver.reference import as_python
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from twin_service.bench.reference_problem import (
+from twin_service.qualification.bench.reference_problem import (
     reference_population,
     reference_schedule,
     reference_system,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin_service.model.pbpk.antibody import antibody_files, read_antibody
-from twin_service.qualify.antibodies import check_antibodies
+from twin_service.qualification.pbpk.antibodies import check_antibodies
 
 
 def test_antibodies_meet_their_published_studies() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from twin_service.model.pbpk.library import FOLDER, drug_files, load_library
 from twin_service.model.pbpk.studies import Treatment
-from twin_service.qualify.building import building_publications, cited, gave_a_value, publication
-from twin_service.qualify.courses import _same
-from twin_service.qualify.observed import ObservedStudy, observed_studies
+from twin_service.qualification.pbpk.building import building_publications, cited, gave_a_value, publication
+from twin_service.qualification.pbpk.courses import _same
+from twin_service.qualification.pbpk.observed import ObservedStudy, observed_studies
 
 FILES = drug_files()
 OSP = Path(os.environ.get("TWIN_REFERENCE_DIR", FOLDER.parents[2] / "shared" / "reference")) / "pbpk" / "osp"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.solver.systems import S, one_compartment, parameters, saturable
-from twin_service.bench.reference_problem import reference_system
+from twin_service.qualification.bench.reference_problem import reference_system
 from twin_service.solver.expression import constant, symbol
 from twin_service.solver.system import Input, Output, State, StateEvent, System
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("libsbml", reason="python-libsbml is the extra `sbml`")
 
-from twin_service.bench.sbml import Case, run
+from twin_service.qualification.bench.sbml import Case, run
 
 PASSING = frozenset((Path(__file__).parent / "passing.txt").read_text().split())
 ARCHIVE = "sbml/semantic_cases_odd.tar.xz"

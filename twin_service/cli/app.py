@@ -1,0 +1,151 @@
+"""The `twin` command. Each command imports what it needs when it runs, so that `twin --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twin_service.cli import clinic, science
+from twin_service.cli.figures import Json, write_figures
+from twin_service.outcome import Refusal
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
+bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
+app.add_typer(bench, name="bench")
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
+
+
+def main() -> None:
+    """Run the command; a refusal is one clear line and exit code 2."""
+    try:
+        app()
+    except Refusal as refusal:
+        where = f" [{refusal.field}]" if refusal.field else ""
+        typer.echo(f"refused{where}: {refusal.message}", err=True)
+        sys.exit(2)
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Start the gRPC server; stops gracefully on SIGTERM or Ctrl-C."""
+    from twin_service.service.server import serve as run
+    from twin_service.settings import load
+
+    run(load(config))
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the database to the schema of this version."""
+    from twin_service.settings import load
+    from twin_service.store.migrate import migrate as run
+
+    typer.echo(run(load(config)))
+
+
+@app.command()
+def verify(config: Config = None) -> None:
+    """Check every stored byte against its hash chain; exit code 1 when something was altered."""
+    from twin_service.settings import load
+    from twin_service.store.verify import verify as run
+
+    findings = run(load(config))
+    for finding in findings:
+        typer.echo(finding, err=True)
+    typer.echo(f"{len(findings)} findings")
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for plots and the report.")] = Path("demo-output"),
+    json_file: Json = None,
+) -> None:
+    """Start a server, stream real patients through it, and write a report with forecasts beside measurements."""
+    from twin_service.demo.run import demo as run
+
+    raise typer.Exit(run(out, json_file))
+
+
+@app.command("check-library")
+def check_library(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Library files; none: the whole library.")] = None,
+) -> None:
+    """Explain every mistake in drug, physiology, population PK or QSP files; exit code 1 when there is an error."""
+    from twin_service.qualification.library_files import check_paths, shipped_files
+
+    errors = 0
+    for finding in check_paths(paths or shipped_files()):
+        errors += finding.is_error
+        typer.echo(str(finding), err=finding.is_error)
+    typer.echo(f"{errors} errors in {len(paths) if paths else len(shipped_files())} files")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def simulate(
+    model: Annotated[Path, typer.Argument(help="SBML file, Level 2 or 3.")],
+    end: Annotated[float, typer.Option(help="Last time, in the model's own unit.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    start: Annotated[float, typer.Option(help="First time reported.")] = 0.0,
+    steps: Annotated[int, typer.Option(help="Intervals between first and last time.")] = 50,
+    rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-9,
+    atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 1e-12,
+    amounts: Annotated[str, typer.Option(help="Species to report as amounts, separated by commas.")] = "",
+    concentrations: Annotated[str, typer.Option(help="Species to report as concentrations.")] = "",
+) -> None:
+    """Run any SBML model: time plus every species, compartment and parameter that varies."""
+    from twin_service.model.sbml import load, simulate_sbml, write_csv
+
+    table = simulate_sbml(
+        load(model),
+        start,
+        end,
+        steps,
+        rtol=rtol,
+        atol=atol,
+        amounts=_names(amounts),
+        concentrations=_names(concentrations),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(table, out)
+    typer.echo(f"{steps + 1} times, {len(table.columns) - 1} quantities written to {out}")
+
+
+def _names(text: str) -> list[str]:
+    return [n.strip() for n in text.split(",") if n.strip()]
+
+
+@bench.command("sbml")
+def bench_sbml(
+    folder: Annotated[Path, typer.Argument(help="Folder laid out as the semantic suite's `semantic`.", exists=True)],
+    json_file: Json = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:
+    """Run every case of an SBML semantic test suite: passed, refused by name, wrong."""
+    from twin_service.qualification.bench.sbml import Case, run
+
+    def tell(case: Case) -> None:
+        if case.result != "passed":
+            typer.echo(f"{case.id} {case.result}: {case.detail}", err=True)
+
+    write_figures(run(folder, tell, workers), json_file)
+
+
+@bench.command("engine")
+def bench_engine(json_file: Json = None) -> None:
+    """Patients per second of the engine and of its peers, accuracy, sensitivities, cold and warm start, memory."""
+    from twin_service.qualification.bench.engine import run
+
+    write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
+
+
+science.register(app, bench)
+clinic.register(app)
+
+if __name__ == "__main__":
+    main()

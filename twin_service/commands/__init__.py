@@ -1,1 +1,0 @@
-"""The commands of `twin`, by subject."""

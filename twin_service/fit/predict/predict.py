@@ -1,0 +1,261 @@
+"""`twin predict FILE`: a drug file, of the library or the user's own, simulated for a named person or a population.
+
+A library in which the user's own folder takes part: metabolites and further drugs may lie beside the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twin_service.fit.predict.figures import (
+    Exposure,
+    disposition_figures,
+    exposures,
+    summary,
+    unit_of,
+    volume_doubt,
+    volumes_by_method,
+)
+from twin_service.fit.predict.people import Ranges, check_person, individuals, members
+from twin_service.fit.predict.plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
+from twin_service.fit.predict.user_files import own_library, read_own
+from twin_service.model.compose import compose
+from twin_service.model.domain import dose_doubt
+from twin_service.model.pbpk.antibody import build_antibody, is_antibody
+from twin_service.model.pbpk.body import build_body
+from twin_service.model.pbpk.library import Library, load_library
+from twin_service.model.pbpk.record import DrugRecord
+from twin_service.model.structure import Block, PatientModel
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.solver.simulate import simulate
+
+QUANTILES = (0.05, 0.5, 0.95)
+Other = tuple[str | Path, Plan]
+
+__all__ = ["Plan", "predict"]
+
+
+class Setting(NamedTuple):
+    """The closed model of everything given, the drug looked at, and its file (None for an antibody)."""
+
+    model: PatientModel
+    drug: str
+    record: DrugRecord | None
+    library: Library
+    beside: tuple[DrugRecord, ...] = ()
+
+
+def predict(
+    drug: Path | str,
+    plan: Plan,
+    person: Mapping[str, float] | None = None,
+    *,
+    others: Sequence[Other] = (),
+    ranges: Ranges | None = None,
+    library: Library | None = None,
+    times_h: list[float] | None = None,
+    organs: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Exposure of `drug` (a library id or a file) in `person` (covariates) under `plan`, with `others` beside it.
+
+    organs  tissues whose course is wanted too (mg/L of the whole tissue with its blood)
+    ranges  covariate -> (low, high): drawn evenly for each of a population (a yes or no: the share of yes)
+
+    Returns a plain mapping: `figures` (flat: predict.auc_mg_h_l, .cmax_mg_l, .tmax_h, .thalf_h, .f ... quantiles for a
+    population, ratios to the drug alone with others), `time_h`, `concentration_mg_l` (at `times_h` if given), `courses`
+    (every drug and metabolite), `warnings`, `assumptions`.
+
+    Raises Refusal for a file with mistakes (all of them in the message), an unknown route, a dose that is not positive.
+    """
+    check_plan(plan)
+    for _, beside in others:
+        check_plan(beside)
+    setting = _setting(drug, plan, others, library or load_library())
+    said, spans = dict(person or {}), dict(ranges or {})
+    check_person(setting.model, said, spans, plan.population)
+    names = [(setting.drug, plan), *((_id_of(n), p) for n, p in others)]
+    half_life = _slowest(setting, said)
+    grid = grid_of(plan, horizon_of([p for _, p in names], half_life), times_h)
+    body = setting.library.species["human"] if setting.record is not None else None
+    people = members(setting.model, said, plan, spans, body=body)
+    levels = _levels(setting, people.rows, names, grid, organs=organs)
+    each = exposures(grid, levels[setting.drug], plan)
+    figures = summary(each, plan)
+    if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
+        figures |= _fractions(setting, said, plan, half_life)
+    if others:
+        figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
+    if setting.record is not None:
+        figures |= disposition_figures(setting.record, setting.library, said)
+    volumes = volumes_by_method(setting.record, setting.library) if setting.record is not None else {}
+    answer = {
+        "figures": figures,
+        "units": {name: unit_of(name) for name in figures},
+        "drug": setting.drug,
+        "person": said,
+        "warnings": [
+            *_dose_doubts(setting.model, names),
+            *_inert(setting),
+            *setting.model.warnings(said),
+            *(volume_doubt(setting.record, volumes) if setting.record is not None else ()),
+            *_unsteady(plan, grid, levels[setting.drug]),
+        ],
+        "vss_l_kg_by_method": volumes,
+        "assumptions": list(setting.record.assumed) if setting.record is not None else [],
+    }
+    return answer | _courses(setting.drug, levels, (grid, times_h), plan) | individuals(people, each, plan)
+
+
+def _courses(
+    drug: str, levels: Mapping[str, Floats], times: tuple[Floats, list[float] | None], plan: Plan
+) -> dict[str, Any]:
+    """The course of every drug, its median in a population, at the times wanted."""
+    grid, wanted = times
+    keep = np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+    middle = {d: np.median(c, axis=0)[keep].tolist() for d, c in levels.items()}
+    found: dict[str, Any] = {
+        "time_h": grid[keep].tolist(),
+        "concentration_mg_l": middle[drug],
+        "courses": {d: c for d, c in middle.items() if not d.endswith("_unbound")},
+        "unbound_mg_l": middle.get(f"{drug}_unbound", middle[drug]),
+    }
+    if plan.population:
+        found["quantiles_mg_l"] = {f"q{q:.0%}": np.quantile(levels[drug], q, axis=0)[keep].tolist() for q in QUANTILES}
+    return found
+
+
+def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Library) -> Setting:
+    path = Path(drug)
+    if is_antibody(drug):
+        if others:
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"{_id_of(drug)} is an antibody: it is predicted alone",
+                field="with",
+                reason="ANTIBODY_ALONE",
+            )
+        block: Block = build_antibody(path if path.suffix == ".toml" else str(drug))
+        return Setting(compose("predict", {"body": block}), block.routes[0].drug, None, library)
+    library = own_library(library, [path, *(Path(n) for n, _ in others)])
+    records = [read_own(n, library) for n in (drug, *(n for n, _ in others))]
+    forms = {
+        r.id: p.formulation for r, p in zip(records, (plan, *(p for _, p in others)), strict=True) if p.formulation
+    }
+    block = build_body(records, library, formulations=forms or None, routes=("iv", "oral", "sc", "im"))
+    return Setting(compose("predict", {"body": block}), records[0].id, records[0], library, tuple(records[1:]))
+
+
+def _id_of(drug: Path | str) -> str:
+    return Path(drug).stem if str(drug).endswith(".toml") else str(drug)
+
+
+def _levels(
+    setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats, *, organs: Sequence[str] = ()
+) -> dict[str, Floats]:
+    """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each."""
+    known = [] if setting.record is None else list(setting.library.species["human"].organ_ids)
+    for organ in organs:
+        if organ not in known:
+            raise Refusal(
+                RefusalCode.INVALID,
+                f"organ {organ!r} is unknown; known: {', '.join(known) or 'none'}",
+                field="organ",
+                reason="UNKNOWN_ORGAN",
+            )
+    solution = simulate(setting.model.system, rows, schedule_of(setting.model, names), grid)
+    if not solution.ok:
+        failed = next(o for o in solution.outcomes if not o.ok)
+        raise Refusal(RefusalCode.PRECONDITION, f"the prediction did not solve: {failed}", reason="DID_NOT_SOLVE")
+    index = setting.model.system.output_index
+    drugs = [n.removeprefix("body.").removesuffix("_level") for n in index if n.endswith("_level")]
+    found = {d: np.maximum(solution.outputs[:, :, index[f"body.{d}_level"]], 0.0) for d in drugs}
+    if setting.record is not None:
+        mg = setting.record.molar_mass / 1000.0
+        for end, output in (("unbound", "plasma_unbound"), *((o, o) for o in organs)):
+            c = solution.outputs[:, :, index[f"body.{setting.drug}_{output}"]]
+            found[f"{setting.drug}_{end}"] = np.maximum(c, 0.0) * mg
+    return found
+
+
+def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
+    """A half-life (h) to see the drug gone: 0.693 Vss/CL; three weeks for an antibody."""
+    if setting.record is None:
+        return 21.0 * 24.0
+    at = disposition_figures(setting.record, setting.library, person)
+    weight = at["predict.weight_kg"]
+    return 0.693 * at["predict.vss_l_kg"] * weight / max(at["predict.clearance_l_h"], 1e-9)
+
+
+def _ratios(
+    setting: Setting, drug: Path | str, run: tuple[Plan, Floats, Floats], together: Mapping[str, float]
+) -> dict[str, float]:
+    """AUC and Cmax with the others over those alone, in the same people."""
+    plan, grid, rows = run
+    alone = _setting(drug, plan, (), setting.library)
+    columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
+    levels = _levels(alone, rows[:, columns], [(setting.drug, plan)], grid)
+    before = summary(exposures(grid, levels[setting.drug], plan), plan)
+    pairs = (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l"))
+    return {f"predict.{k}": together[f"predict.{v}"] / before[f"predict.{v}"] for k, v in pairs} | {
+        f"predict.{v}_alone": before[f"predict.{v}"] for _, v in pairs
+    }
+
+
+def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_life: float) -> dict[str, float]:
+    """F, and how it comes about: absorbed, past the gut wall, past the liver; of the typical person, at this dose."""
+    assert setting.record is not None
+    model, d = setting.model, setting.drug
+    grid = grid_of(plan, horizon_of([plan], half_life), None)
+    rows = model.values(person)[None, :]
+    areas: dict[str, Exposure] = {}
+    for route in (plan.route, "iv"):
+        single = replace(plan, route=route, duration_h=0.5 if route == "iv" else 0.0, loading_mg=0.0, meals_h=())
+        areas[route] = exposures(grid, _levels(setting, rows, [(d, single)], grid)[d], single)[0]
+    found = {"predict.f": areas[plan.route].total_area / areas["iv"].total_area}
+    end = simulate(model.system, rows, schedule_of(model, [(d, plan)]), grid[-1:])
+    given = plan.dose_mg * entry(model, d, plan.route).units_per_mg
+    outputs = {n: float(end.outputs[0, -1, i]) for n, i in model.system.output_index.items()}
+    if f"body.{d}_feces" in outputs and not any(
+        w.organ == "bile" or (w.organ == "gut" and w.transporter) for w in setting.record.clearances
+    ):
+        entered = float(next(u for u in model.system.inputs if u.name == f"body.{d}_oral").bioavailability.value or 1.0)
+        found["predict.fa"] = entered - outputs[f"body.{d}_feces"] / given
+        fh = disposition_figures(setting.record, setting.library, person)["predict.fh"]
+        found["predict.fg"] = found["predict.f"] / (found["predict.fa"] * fh)
+    return found
+
+
+def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list[str]:
+    """Sentences on doses outside what their drug's file was built for; Refusal where it says refuse."""
+    said = (dose_doubt(entry(model, d, p.route), mg) for d, p in names for mg in (p.loading_mg, p.dose_mg))
+    return [*dict.fromkeys(s for s in said if s)]
+
+
+def _inert(setting: Setting) -> list[str]:
+    """Others whose files say nothing of what clears the drug: their ratio of 1 is an omission, not a finding."""
+    if setting.record is None:
+        return []
+    used = {w.enzyme or w.transporter for w in setting.record.clearances} - {""}
+    return [
+        f"{other.id}: its file has no [[interaction]] with what clears {setting.drug} ({', '.join(sorted(used))}); a "
+        "ratio of 1 says that nothing was entered"
+        for other in setting.beside
+        if not any(i.target in used for i in other.interactions)
+    ]
+
+
+def _unsteady(plan: Plan, grid: Floats, levels: Floats) -> list[str]:
+    """Whether the last interval is still far from the steady state."""
+    if plan.count < 3:
+        return []
+    last, before = (plan.start_h + plan.interval_h * k for k in (plan.count - 1, plan.count - 2))
+    typical = np.median(levels, axis=0)
+    now, then = float(np.interp(last, grid, typical)), float(np.interp(before, grid, typical))
+    if now > 0 and abs(now - then) > 0.05 * now:
+        return [f"not yet at steady state: the last trough moved by {abs(now - then) / now:.0%}; give more doses"]
+    return []
