@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fit.test_petab import COPIES, TIME_D, hiv
 from typer.testing import CliRunner
 
+from tests.fit.test_petab import COPIES, TIME_D, hiv
 from twin_service.cli.app import app
 from twin_service.model.sbml.export import export
 
