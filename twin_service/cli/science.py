@@ -159,10 +159,16 @@ def estimate(
     _say(str(fitted.outcome))
     if out is not None:
         typer.echo(f"report: {write_fit(problem, fitted, out)[-1]}")
+    for note in problem.notes:
+        _say(note)
+    figures = fit_figures(fitted)
+    if all(f.nominal for f in problem.free):
+        figures["estimate.log_likelihood_nominal"] = problem.log_likelihood(problem.start())
     write_figures(
-        fit_figures(fitted),
+        figures,
         json_file,
         problem=problem.name,
+        notes=list(problem.notes),
         outcome=str(fitted.outcome),
         intervals=[asdict(i) for i in fitted.intervals],
         objectives=list(fitted.objectives),
@@ -172,9 +178,8 @@ def estimate(
 def _problem(model: str, data: Path | None, free: list[str]):  # type: ignore[no-untyped-def]
     if data is None:
         from twin_service.fit.petab.read import read_petab
-        from twin_service.model.sbml import load
 
-        return read_petab(Path(model), lambda path: load(path).system)
+        return read_petab(Path(model))
     from twin_service.fit.parameters.table import problem_of_table
 
     return problem_of_table(model, data, free=free)
