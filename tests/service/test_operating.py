@@ -211,7 +211,7 @@ def test_tokens_keep_tenants_apart(tmp_path: Path) -> None:
 
 
 def test_too_many_calls_are_refused_with_a_time_to_retry(tmp_path: Path) -> None:
-    server = Server(server_settings(tmp_path, concurrent_calls_max=1, watch_streams_max=1, rpc_threads=8))
+    server = Server(server_settings(tmp_path, read_threads=1, read_queue_max=0, watch_streams_max=1))
     server.start()
     client = Client(server.port)
     name = client.new_twin()
