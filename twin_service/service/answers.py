@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 from twin_service.outcome import Outcome
 from twin_service.record.events import ImageMeasured, LabMeasured
+from twin_service.scenario.attainment import Attained
+from twin_service.scenario.bands import Bands, Series
+from twin_service.scenario.endpoints import Reached
+from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.service import translate
 from twin_service.service.engine import View
 from twin_service.service.numeric import SOFTWARE_VERSION, software_digest
 from twin_service.store.twins import TwinRow
-from twin_service.twin.attainment import Attained
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
 from twin_service.twin.fold import Band, Forecast
 from twin_service.twin.recommend import Ranked
-from twin_service.twin.regimen import PlannedDoses, Regimen
-from twin_service.twin.simulate import Reached, WhatIf
-from twin_service.twin.trajectory import Bands, Series
+from twin_service.twin.simulate import WhatIf
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
 ESTIMATOR = {

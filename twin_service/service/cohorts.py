@@ -16,6 +16,7 @@ from twin_service.cohort.population import Correlation, Population, Spread, chec
 from twin_service.cohort.simulate import simulate_population
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.bands import outputs_of
 from twin_service.service import answers, futures, translate
 from twin_service.service import call as calls
 from twin_service.service import person as persons
@@ -32,7 +33,6 @@ from twin_service.store.operations import (
     insert_operation,
     insert_population,
 )
-from twin_service.twin.trajectory import outputs_of
 from twin_service.v1 import cohort_pb2, common_pb2
 
 Tell = Callable[[float], None]

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR
+from twin_service.scenario.bands import Bands, Series
+from twin_service.scenario.target import forecast_hours
 from twin_service.service import answers, paging, translate
 from twin_service.service import call as calls
 from twin_service.service.engine import View
@@ -20,8 +22,7 @@ from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.twins import TwinRow
 from twin_service.twin.fold import Folded, fold, prior_belief, without_future
-from twin_service.twin.regimen import forecast_grid
-from twin_service.twin.trajectory import Bands, Series, resolve_outputs, trajectory
+from twin_service.twin.trajectory import resolve_outputs, trajectory
 from twin_service.v1 import twin_pb2
 
 GRID_STEPS = 200
@@ -124,7 +125,7 @@ def _grid(request: twin_pb2.GetTrajectoryRequest, view: View, settings: Settings
             reason="BAD_TIME_GRID",
         )
     if not request.step_h:
-        fine = forecast_grid(course.doses, start, end - start, (end - start) / GRID_STEPS)
+        fine = forecast_hours(course.doses, start, end - start, (end - start) / GRID_STEPS)
         if len(fine) <= settings.grid_points_max:
             return [start + float(t) for t in fine]
     step = request.step_h or (end - start) / GRID_STEPS

@@ -6,6 +6,8 @@ import math
 
 from twin_service import units
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.regimen import Regimen
 from twin_service.service import answers, futures
 from twin_service.service import call as calls
 from twin_service.service.courses import members_of
@@ -14,8 +16,6 @@ from twin_service.service.rooms import Rooms
 from twin_service.service.targets import mg_of, target_of
 from twin_service.store.twins import TwinRow
 from twin_service.twin.inverse import dose_for, hours_until_below, interval_for
-from twin_service.twin.regimen import Regimen
-from twin_service.twin.trajectory import outputs_of
 from twin_service.v1 import common_pb2, simulation_pb2
 
 MEDIAN = 0.5

@@ -7,6 +7,8 @@ from typing import Any
 
 from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.service import answers, translate
 from twin_service.service import call as calls
 from twin_service.service.courses import last_us, members_of
@@ -16,8 +18,6 @@ from twin_service.service.targets import categories_of, hours_of, mg_of, targets
 from twin_service.service.twins import allowed_name
 from twin_service.settings import Settings
 from twin_service.store.twins import TwinRow
-from twin_service.twin.doubts import plan_doubts
-from twin_service.twin.regimen import PlannedDoses, Regimen
 from twin_service.twin.simulate import each_what_if
 from twin_service.twin.trajectory import resolve_outputs
 from twin_service.v1 import common_pb2, simulation_pb2

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from twin_service import units
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.regimen import Regimen
 from twin_service.service import answers, futures
 from twin_service.service import call as calls
 from twin_service.service.courses import members_of
@@ -17,8 +19,6 @@ from twin_service.service.targets import categories_of, hours_of, targets_of
 from twin_service.store.twins import TwinRow
 from twin_service.twin.fold import Band
 from twin_service.twin.protocol import Action, Protocol, Rule
-from twin_service.twin.regimen import Regimen
-from twin_service.twin.trajectory import outputs_of
 from twin_service.twin.treat import Treated, treat
 from twin_service.v1 import simulation_pb2
 

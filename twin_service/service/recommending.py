@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twin_service import units
 from twin_service.outcome import Refusal
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.regimen import Regimen
 from twin_service.service import answers, futures, person
 from twin_service.service import call as calls
 from twin_service.service.courses import members_of
@@ -13,9 +15,7 @@ from twin_service.service.targets import limits_of, mg_of, targets_of
 from twin_service.store.twins import TwinRow
 from twin_service.twin import recommend as ranking
 from twin_service.twin.alternative import alternative
-from twin_service.twin.doubts import plan_doubts
 from twin_service.twin.fold import Folded
-from twin_service.twin.regimen import Regimen
 from twin_service.v1 import simulation_pb2
 
 RESULTS_DEFAULT = 10

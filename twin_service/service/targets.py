@@ -9,10 +9,10 @@ from typing import Any
 from twin_service import units
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.target import OVER_MIC, Metric, Target
 from twin_service.twin.recommend import Limit
-from twin_service.twin.regimen import OVER_MIC, Metric, Target
 from twin_service.twin.responses import SUM, CategoryQuestion
-from twin_service.twin.trajectory import outputs_of
 from twin_service.v1 import common_pb2, simulation_pb2
 
 METRICS: dict[int, Metric] = {

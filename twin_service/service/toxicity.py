@@ -6,13 +6,13 @@ import numpy as np
 
 from twin_service import units
 from twin_service.outcome import Refusal
+from twin_service.scenario.regimen import Regimen
 from twin_service.service import call as calls
 from twin_service.service import futures, person
 from twin_service.service.answers import number
 from twin_service.service.rooms import Rooms, basis_of_several
 from twin_service.trial.safety import Margin, Risk
 from twin_service.trial.toxicity import PATIENTS, Judged, Toxicity, assess
-from twin_service.twin.regimen import Regimen
 from twin_service.v1 import trial_pb2
 
 

@@ -24,8 +24,8 @@ from twin_service.record.events import (
     Retraction,
 )
 from twin_service.record.person import TwinName
+from twin_service.scenario.regimen import route_for
 from twin_service.service.window import Window
-from twin_service.twin.reading import route_for
 from twin_service.v1 import common_pb2, event_pb2
 
 _CENSORING = {
