@@ -75,7 +75,12 @@ def _prefixed(alias: str, block: Block) -> Block:
         outputs=tuple(replace(o, name=f"{alias}.{o.name}") for o in block.outputs),
         inputs=tuple(replace(u, name=f"{alias}.{u.name}", state=local(u.state)) for u in block.inputs),
         events=tuple(
-            replace(e, name=f"{alias}.{e.name}", assignments={local(k): v for k, v in e.assignments.items()})
+            replace(
+                e,
+                name=f"{alias}.{e.name}",
+                assignments={local(k): v for k, v in e.assignments.items()},
+                factors={local(k): v for k, v in e.factors.items()},
+            )
             for e in block.events
         ),
         effects=tuple(replace(e, name=local(e.name)) for e in block.effects),

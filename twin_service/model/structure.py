@@ -174,6 +174,7 @@ class Block:
                     delay=change(e.delay),
                     priority=maybe(e.priority),
                     assignments={k: change(v) for k, v in e.assignments.items()},
+                    factors={k: change(v) for k, v in e.factors.items()},
                 )
                 for e in self.events
             ),
