@@ -60,6 +60,11 @@ def dosing_grid(
     return Grid(np.maximum(np.round(clock - start_h, 9), 0.0), clock, after)
 
 
+def forecast_hours(doses: Sequence[Dose], start_h: float, horizon_h: float, step_h: float) -> FloatArray:
+    """The hours of `dosing_grid`, each once: where one value an hour is wanted, the one before the dose."""
+    return np.unique(dosing_grid(doses, start_h, horizon_h, step_h).hours)
+
+
 def _near(clock: FloatArray, doses: FloatArray) -> NDArray[np.bool_]:
     at = np.searchsorted(doses, clock)
     left = np.abs(clock - doses[np.maximum(at - 1, 0)])

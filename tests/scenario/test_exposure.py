@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from twin_service.outcome import Refusal
+from twin_service.scenario.exposure import area, hours_above
+from twin_service.scenario.grid import dosing_grid
+from twin_service.scenario.target import Target, measure, measure_each
 from twin_service.solver.schedule import Dose
-from twin_service.twin.exposure import area, hours_above
-from twin_service.twin.grid import dosing_grid
-from twin_service.twin.regimen import Target, measure, measure_each
 
 K = 0.3
 

@@ -12,10 +12,10 @@ from twin_service.model.pbpk.body import build_body
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
 from twin_service.record.timeline import Timeline
-from twin_service.twin.doubts import plan_doubts
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.regimen import PlannedDoses, Regimen, planned_doses
 from twin_service.twin.fold import fold
 from twin_service.twin.reading import read_course
-from twin_service.twin.regimen import PlannedDoses, Regimen, planned_doses
 
 
 def limited(refuses: bool) -> PatientModel:

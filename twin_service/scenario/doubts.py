@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
-from twin_service.twin.reading import route_for
-from twin_service.twin.regimen import Regimen
+from twin_service.scenario.regimen import Regimen, route_for
 
 
 def plan_doubts(model: PatientModel, regimens: Iterable[Regimen]) -> tuple[str, ...]:

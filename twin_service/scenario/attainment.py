@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.twin.regimen import Target, measure_each
+from twin_service.scenario.target import Target, measure_each
 
 FloatArray = NDArray[np.float64]
 

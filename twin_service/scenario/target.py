@@ -1,4 +1,4 @@
-"""Planned treatment and what it is for: regimens, targets, and how each is measured on a simulated course."""
+"""What a treatment is for: targets, and how each is measured on a simulated course."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.model.domain import dose_doubt
-from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.solver.schedule import Dose
-from twin_service.twin.exposure import DAY_H, area, hours_above
-from twin_service.twin.reading import route_for
+from twin_service.scenario.exposure import DAY_H, area, hours_above
 
 FloatArray = NDArray[np.float64]
 Metric = Literal[
@@ -32,28 +28,6 @@ Metric = Literal[
     "peak_over_mic",
 ]
 OVER_MIC = ("auc_over_mic", "time_above_mic", "peak_over_mic")
-
-
-@dataclass(frozen=True)
-class PlannedDoses:
-    """`count` doses of `amount_mg` every `interval_h`, the first `delay_h` after the start of the forecast."""
-
-    drug: str
-    route: str
-    amount_mg: float
-    interval_h: float
-    count: int
-    duration_h: float = 0.0
-    delay_h: float = 0.0
-    loading_mg: float = 0.0
-
-
-@dataclass(frozen=True)
-class Regimen:
-    """A named plan; no doses at all is a plan too (stop treatment)."""
-
-    name: str
-    doses: tuple[PlannedDoses, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,24 +62,6 @@ class Target:
     def marks_h(self) -> tuple[float, ...]:
         """Hours at which the course must be known exactly; an open end is the horizon's."""
         return tuple(h for h in (self.from_h, self.to_h, self.to_h - DAY_H) if 0 < h < np.inf)
-
-
-def planned_doses(model: PatientModel, regimen: Regimen, start_h: float) -> tuple[Dose, ...]:
-    """The solver doses of `regimen` started at `start_h`, by time; refuses an unknown drug or route."""
-    found: list[Dose] = []
-    for i, plan in enumerate(regimen.doses):
-        _check_plan(plan, f"regimens[{regimen.name}].doses[{i}]")
-        route = route_for(model, plan.drug, plan.route)
-        for mg in {plan.amount_mg, plan.loading_mg}:
-            dose_doubt(route, mg)
-        for k in range(plan.count):
-            mg = plan.loading_mg if k == 0 and plan.loading_mg > 0 else plan.amount_mg
-            found.append(
-                Dose(
-                    start_h + plan.delay_h + k * plan.interval_h, route.input, mg * route.units_per_mg, plan.duration_h
-                )
-            )
-    return tuple(sorted(found))
 
 
 def measure(target: Target, times_h: FloatArray, values: FloatArray, dose_times_h: FloatArray) -> FloatArray:
@@ -205,41 +161,5 @@ def _area_from(t: FloatArray, v: FloatArray, begin: float) -> FloatArray:
     return area(t[inside], v[:, inside])
 
 
-def forecast_grid(doses: tuple[Dose, ...], start_h: float, horizon_h: float, step_h: float) -> FloatArray:
-    """Hours at which a forecast is computed: a regular grid plus every dose time and points after each dose, where
-    concentrations move fastest."""
-    grid = np.arange(0.0, horizon_h + 0.5 * step_h, step_h)
-    offsets = np.array([0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0])
-    starts = np.array([d.time_h - start_h for d in doses])
-    ends = np.array([d.time_h + d.duration_h - start_h for d in doses if d.duration_h > 0])
-    extra = (starts[:, None] + offsets[None, :]).ravel() if len(starts) else np.zeros(0)
-    every = np.concatenate([grid, extra, ends, [horizon_h]])
-    return np.unique(np.round(every[(every >= 0) & (every <= horizon_h)], 9))
-
-
 def _refuse(message: str, reason: str = "BAD_TARGET") -> Refusal:
     return Refusal(RefusalCode.INVALID, message, field="targets", reason=reason)
-
-
-def _check_plan(plan: PlannedDoses, where: str) -> None:
-    for name, value, low in (
-        ("amount_mg", plan.amount_mg, 0.0),
-        ("duration_h", plan.duration_h, 0.0),
-        ("delay_h", plan.delay_h, 0.0),
-        ("loading_mg", plan.loading_mg, 0.0),
-    ):
-        if not np.isfinite(value) or value < low:
-            raise Refusal(
-                RefusalCode.INVALID,
-                f"{where}.{name} is {value}; expected a finite number >= {low:g}",
-                field=f"{where}.{name}",
-                reason="BAD_NUMBER",
-            )
-    if plan.count < 1 or (plan.count > 1 and not plan.interval_h > 0):
-        raise Refusal(
-            RefusalCode.INVALID,
-            f"{where}: {plan.count} doses every {plan.interval_h} h; expected at least "
-            "one dose and a positive interval",
-            field=f"{where}.interval_h",
-            reason="BAD_NUMBER",
-        )

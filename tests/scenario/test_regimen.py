@@ -7,7 +7,9 @@ import pytest
 
 from tests.twin.one_compartment import one_compartment
 from twin_service.outcome import Refusal
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target, forecast_grid, measure, planned_doses
+from twin_service.scenario.grid import forecast_hours
+from twin_service.scenario.regimen import PlannedDoses, Regimen, planned_doses
+from twin_service.scenario.target import Target, measure
 
 HOURS = np.linspace(0.0, 24.0, 2401)
 DECAY = np.array([10.0 * np.exp(-0.1 * HOURS), 5.0 * np.exp(-0.1 * HOURS)])
@@ -66,7 +68,7 @@ def test_an_impossible_plan_is_refused(plan: PlannedDoses) -> None:
 
 def test_the_grid_holds_every_dose_time_and_the_end() -> None:
     doses = planned_doses(one_compartment(), Regimen("r", (PlannedDoses("drugx", "iv", 1.0, 7.3, 3),)), 5.0)
-    grid = forecast_grid(doses, 5.0, 24.0, 1.0)
+    grid = forecast_hours(doses, 5.0, 24.0, 1.0)
     assert {0.0, 7.3, 14.6, 24.0} <= set(grid.tolist())
     assert np.all(np.diff(grid) > 0) and grid[-1] == 24.0
 
