@@ -24,6 +24,7 @@ class Analyte:
 
     molar_mass   g/mol where mass and amount of substance may be converted, else None
     also         units that UCUM cannot convert, or converts with another meaning
+    usual        what is seen in a hospital; outside, a reading is warned about (None: all within the limits)
     """
 
     id: str
@@ -35,6 +36,7 @@ class Analyte:
     molar_mass: float | None = None
     loinc: tuple[str, ...] = ()
     also: Mapping[str, Line] = field(default_factory=dict)
+    usual: tuple[float, float] | None = None
 
 
 def canonical(analyte: Analyte, value: float, unit: str, *, path: str = "value") -> float:
@@ -183,6 +185,7 @@ def _analyte(raw: Mapping[str, Any]) -> Analyte:
         float(mass["value"]) if mass else None,
         tuple(raw.get("loinc", ())),
         also,
+        (float(raw["usual"][0]), float(raw["usual"][1])) if "usual" in raw else None,
     )
 
 
