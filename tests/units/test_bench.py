@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin_service.model.library_units import UnitError, conversion
+from twin_service.units import UnitError, conversion
 
 
 @pytest.mark.parametrize(
