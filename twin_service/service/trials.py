@@ -15,10 +15,10 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service import answers
 from twin_service.service import call as calls
 from twin_service.service.rooms import Rooms, basis_of_several
-from twin_service.trial.ancova import Effect
-from twin_service.trial.history import forecast_from_history
-from twin_service.trial.procova import procova
-from twin_service.trial.synthetic_arm import LEVELS, ControlForecast
+from twin_service.trial.adjust.ancova import Effect
+from twin_service.trial.adjust.procova import procova
+from twin_service.trial.forecast.history import forecast_from_history
+from twin_service.trial.forecast.synthetic_arm import LEVELS, ControlForecast
 from twin_service.v1 import trial_pb2
 
 MEMBERS = 128
