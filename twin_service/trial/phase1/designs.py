@@ -76,7 +76,7 @@ class Boin:
     def next_level(self, patients: FloatArray, toxicities: FloatArray, current: IntArray) -> IntArray:
         """Escalate at or below lambda_e, de-escalate at or above lambda_d, never into an eliminated dose."""
         rows = np.arange(len(current))
-        out = self._eliminated(patients, toxicities)
+        out = self.eliminated(patients, toxicities)
         n, y = patients[rows, current], toxicities[rows, current]
         rate = y / np.maximum(n, 1e-9)
         up = (rate <= self.table.escalate_below + 1e-12) & (current + 1 < self.levels)
@@ -94,7 +94,7 @@ class Boin:
             found.append(-1 if place is None else place)
         return np.array(found, dtype=np.int64)
 
-    def _eliminated(self, patients: FloatArray, toxicities: FloatArray) -> NDArray[np.bool_]:
+    def eliminated(self, patients: FloatArray, toxicities: FloatArray) -> NDArray[np.bool_]:
         limit = np.array([np.inf, *(np.inf if e is None else e for e in self.table.eliminate_at_least)])
         whole = np.minimum(np.floor(patients + 1e-9).astype(np.intp), len(limit) - 1)
         return np.asarray(np.logical_or.accumulate((toxicities >= limit[whole]) & (patients >= 3), axis=1))

@@ -71,10 +71,11 @@ def plan_of(raw: Mapping[str, object], kind: type[P], name: str = "plan") -> P:
     try:
         return kind.model_validate(dict(raw), context={"molar_mass": _molar_mass(raw)})
     except ValidationError as error:
+        errors = [e for e in error.errors() if e["type"] != "too_short" or len(error.errors()) == 1]
         # A check of a whole table may find several things; each is a line of its own.
-        lines = [_line(kind, name, e["loc"], e["type"], part) for e in error.errors() for part in e["msg"].split(";; ")]
+        lines = [_line(kind, name, e["loc"], e["type"], part) for e in errors for part in e["msg"].split(";; ")]
         head = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''} in {name}"
-        fields = ", ".join(_path(e["loc"]) for e in error.errors())
+        fields = ", ".join(_path(e["loc"]) for e in errors)
         raise Refusal(
             RefusalCode.INVALID, head + ":\n  " + "\n  ".join(lines), field=fields, reason="BAD_PLAN"
         ) from None
@@ -109,16 +110,19 @@ def _line(kind: type[BaseModel], name: str, loc: tuple[int | str, ...], error: s
 
 
 def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Keys of the table at a place of the plan, following the types of the fields."""
-    here: type[BaseModel] = kind
+    """Keys of the table at a place of the plan, following the types of the fields; a tag picks among several."""
+    here: list[type[BaseModel]] = [kind]
     for part in loc:
-        if isinstance(part, str) and part in here.model_fields:
-            inner = _model_in(here.model_fields[part].annotation)
-            here = inner or here
-    return list(here.model_fields)
+        if not isinstance(part, str):
+            continue
+        if len(here) == 1 and part in here[0].model_fields:
+            here = _models_in(here[0].model_fields[part].annotation) or here
+        else:
+            here = [m for m in here if part in get_args(m.model_fields["kind"].annotation)] or here
+    return list(here[0].model_fields)
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in get_args(annotation) if (m := _model_in(a)) is not None), None)
+        return [annotation]
+    return [m for a in get_args(annotation) for m in _models_in(a)]
