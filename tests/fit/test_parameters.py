@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chi2
 
 from twin_service.fit.parameters.fit import estimate
-from twin_service.fit.parameters.problem import Free, Measured, Problem
+from twin_service.fit.parameters.problem import Free, Measured, Problem, Scale
 from twin_service.outcome import Refusal
 
 T = np.linspace(0.0, 5.0, 12)
@@ -22,7 +22,7 @@ def test_a_line_is_fitted_as_by_least_squares() -> None:
     y = 2.0 + 0.5 * T + 0.3 * rng.standard_normal(len(T))
     problem = Problem.create(
         "line",
-        [Free("a", -10, 10, 0.0, "lin"), Free("b", -10, 10, 0.0, "lin")],
+        [Free("a", -10, 10, 0.0, Scale.LIN), Free("b", -10, 10, 0.0, Scale.LIN)],
         [Measured("y", "c", t, v, 0.3) for t, v in zip(T, y, strict=True)],
         predict=lambda v, o, c, t: v["a"] + v["b"] * t,
     )
@@ -40,8 +40,8 @@ def test_a_line_is_fitted_as_by_least_squares() -> None:
 def test_noise_is_estimated_with_the_rest() -> None:
     rng = np.random.default_rng(2)
     y = 10.0 * np.exp(-0.7 * T + 0.1 * rng.standard_normal(len(T)))
-    rows = [Measured("y", "c", t, v, "s", "log") for t, v in zip(T, y, strict=True)]
-    free = [Free("a", 0.1, 1e3, 1.0), Free("k", 1e-3, 1e2, 0.1), Free("s", 1e-3, 10.0, 1.0, "log")]
+    rows = [Measured("y", "c", t, v, "s", Scale.LOG) for t, v in zip(T, y, strict=True)]
+    free = [Free("a", 0.1, 1e3, 1.0), Free("k", 1e-3, 1e2, 0.1), Free("s", 1e-3, 10.0, 1.0, Scale.LOG)]
     fitted = estimate(Problem.create("decay", free, rows, predict=decay), starts=6, rng=rng, profiles=False)
     x = np.column_stack([np.ones_like(T), T])
     best, rss = np.linalg.lstsq(x, np.log(y), rcond=None)[:2]
@@ -89,7 +89,7 @@ def test_conditions_and_observables_reach_the_model_in_order_of_time() -> None:
         (Free("a", 0.5, 1.0, 2.0), [Measured("y", "c", 0, 1, 1)], "start between"),
         (Free("a", 0.0, 1.0, 0.5), [Measured("y", "c", 0, 1, 1)], "positive for a log scale"),
         (Free("a", 0.5, 1.0, 0.7), [], "no measurements"),
-        (Free("a", 0.5, 1.0, 0.7), [Measured("y", "c", 0, 0.0, 1, "log")], "which log cannot take"),
+        (Free("a", 0.5, 1.0, 0.7), [Measured("y", "c", 0, 0.0, 1, Scale.LOG)], "which log cannot take"),
     ],
 )
 def test_bad_problems_are_refused(free: Free, rows: list[Measured], said: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from twin_service.fit.parameters.fit import Fitted, Interval
-from twin_service.fit.parameters.problem import Measured, Problem
+from twin_service.fit.parameters.problem import LN10, Floats, Measured, Problem, Scale
 
 POINTS = 200
 PANELS_MAX = 24
@@ -61,18 +61,21 @@ def _fit(axes: Any, problem: Problem, fitted: Fitted) -> None:
         times = np.linspace(first, last, POINTS) if last > first else np.array([last])
         axis.plot(times, problem.predict(values, observable, condition, times), color="C0")
         seen = [r.value for r in rows]
-        axis.errorbar([r.time for r in rows], seen, yerr=_bars(rows, values), fmt="o", ms=3, color="C3")
-        if any(r.transformation != "lin" for r in rows):
+        axis.errorbar([r.time for r in rows], seen, yerr=_bars(problem, rows, values), fmt="o", ms=3, color="C3")
+        if any(r.transformation is not Scale.LIN for r in rows):
             axis.set_yscale("log")
-        axis.set(xlabel="time", ylabel=observable, title=condition)
+        axis.set(xlabel="time", ylabel=rows[0].title or observable, title=condition)
 
 
-def _bars(rows: list[Measured], values: dict[str, float]) -> Any:
+def _bars(problem: Problem, rows: list[Measured], values: dict[str, float]) -> Floats:
     """Noise SDs on the natural scale; on a log scale the SD is a factor, drawn as its linear part."""
-    sd = np.array([values[r.sd] if isinstance(r.sd, str) else r.sd for r in rows])
     y = np.array([r.value for r in rows])
-    scale = {"log": y, "log10": y * np.log(10.0)}.get(rows[0].transformation, np.ones_like(y))
-    return np.minimum(np.hypot(sd * scale, np.array([r.proportional for r in rows]) * y), 0.9 * np.abs(y) + sd)
+    sd = problem.spreads(values, rows, y)
+    if rows[0].transformation is Scale.LIN:
+        slope = np.ones_like(y)
+    else:
+        slope = y * (1.0 if rows[0].transformation is Scale.LOG else LN10)
+    return np.asarray(np.minimum(sd * slope, 0.9 * np.abs(y) + sd), float)
 
 
 def _profiles(axes: Any, problem: Problem, fitted: Fitted) -> None:
@@ -83,7 +86,7 @@ def _profiles(axes: Any, problem: Problem, fitted: Fitted) -> None:
         axis.plot(x, y, ".-", color="C0")
         axis.axhline(limit, color="0.6", lw=0.8)
         axis.axvline(i.estimate, color="C3", lw=0.8)
-        if scales[i.name] != "lin":
+        if scales[i.name] is not Scale.LIN:
             axis.set_xscale("log")
         axis.set(xlabel=i.name, ylabel="rise of -ln L", ylim=(-0.1, 2.5 * limit))
 

@@ -1,15 +1,17 @@
 """What is fitted to what: parameters with bounds and scale, measurements, and a way to predict them.
 
-    -ln L(theta) = sum over rows of 0.5 ((y - f)/s)^2 + ln s + 0.5 ln 2 pi + ln |slope of the transformation|
+    -ln L(theta) = sum over rows of 0.5 ((y - f)/s)^2 + ln s + 0.5 ln 2 pi - ln |slope of the transformation|
 
-y, f and s on the scale of the observable (as it is, ln or log10).
+y, f and s on the scale of the observable (as it is, ln or log10); a Laplace law has |y - f|/s + ln 2 s instead. What is
+minimized adds -ln of each prior density.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from enum import Enum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,33 +19,80 @@ from numpy.typing import NDArray
 from twin_service.outcome import Refusal, RefusalCode
 
 Floats = NDArray[np.float64]
-Scale = Literal["lin", "log", "log10"]
 HALF_LOG_2PI: Final = 0.5 * float(np.log(2 * np.pi))
 LN10: Final = float(np.log(10.0))
 
 
+class Scale(Enum):
+    """As it is, natural logarithm, decimal logarithm: of a search coordinate or of an observable."""
+
+    LIN = "lin"
+    LOG = "log"
+    LOG10 = "log10"
+
+    def of(self, value: float) -> float:
+        """`value` on this scale."""
+        if self is Scale.LIN:
+            return float(value)
+        return float(np.log(value) if self is Scale.LOG else np.log10(value))
+
+    def inverse(self, x: float) -> float:
+        """The value that lies at `x` of this scale."""
+        if self is Scale.LIN:
+            return float(x)
+        return float(np.exp(x) if self is Scale.LOG else 10.0**x)
+
+    def log_slope(self, value: float) -> float:
+        """-ln of the derivative of this scale at `value`, which a density in `value` carries."""
+        if self is Scale.LIN:
+            return 0.0
+        return float(np.log(value) if self is Scale.LOG else np.log(value * LN10))
+
+
+class Law(Enum):
+    """Distribution of what is measured about what is predicted, on the observable's scale."""
+
+    NORMAL = "normal"
+    LAPLACE = "laplace"
+
+    def surprise(self, residual: float, spread: float) -> float:
+        """-ln of the density at `residual`; `spread` is the SD of a normal, the scale b of a Laplace law."""
+        z = residual / spread
+        if self is Law.NORMAL:
+            return 0.5 * z**2 + float(np.log(spread)) + HALF_LOG_2PI
+        return abs(z) + float(np.log(2.0 * spread))
+
+
 @dataclass(frozen=True)
 class Free:
-    """A parameter to estimate, searched on `scale` inside [low, high] (natural values)."""
+    """A parameter to estimate, searched on `scale` inside [low, high] (natural values).
+
+    penalty   -ln of a prior density at a natural value, up to a constant
+    nominal   whether `start` was given, not chosen from the bounds
+    """
 
     name: str
     low: float
     high: float
     start: float
-    scale: Scale = "log10"
+    scale: Scale = Scale.LOG10
+    penalty: Callable[[float], float] | None = None
+    nominal: bool = True
 
     def to_scale(self, value: float) -> float:
-        return float(np.log10(value) if self.scale == "log10" else np.log(value) if self.scale == "log" else value)
+        return self.scale.of(value)
 
     def from_scale(self, x: float) -> float:
-        return float(10.0**x if self.scale == "log10" else np.exp(x) if self.scale == "log" else x)
+        return self.scale.inverse(x)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One row: an observable under a condition at a time, its noise SD as a number or a parameter's name.
+    """One row: an observable under a condition at a time, its noise as a number or a parameter's name.
 
     proportional   a share of the prediction that adds to the SD (in quadrature), for untransformed values
+    spread         a predicted quantity that is the noise; `sd` is then not read
+    title          what a person calls the observable; its name where empty
     """
 
     observable: str
@@ -51,8 +100,11 @@ class Measured:
     time: float
     value: float
     sd: float | str
-    transformation: Scale = "lin"
+    transformation: Scale = Scale.LIN
     proportional: float = 0.0
+    law: Law = Law.NORMAL
+    spread: str = ""
+    title: str = ""
 
 
 # names -> values, then (observable, condition, times) -> predictions
@@ -68,6 +120,7 @@ class Problem:
     rows: tuple[Measured, ...]
     predict: Predict
     fixed: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def create(
@@ -78,38 +131,60 @@ class Problem:
         *,
         predict: Predict,
         fixed: Sequence[tuple[str, float]] = (),
+        notes: Sequence[str] = (),
     ) -> Problem:
         """A checked problem. Raises Refusal for bounds that are wrong or values a transformation cannot take."""
         for f in free:
-            if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale != "lin" and f.low <= 0):
+            if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale is not Scale.LIN and f.low <= 0):
                 raise _refuse(
-                    f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale}: "
+                    f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale.value}: "
                     "expected low < high, start between them, positive for a log scale"
                 )
         for i, r in enumerate(rows):
-            if not np.isfinite(r.value) or (r.transformation != "lin" and r.value <= 0):
+            if not np.isfinite(r.value) or (r.transformation is not Scale.LIN and r.value <= 0):
                 raise _refuse(
                     f"{name}: row {i}, {r.observable} at {r.time:g} is {r.value:g}, which "
-                    f"{r.transformation} cannot take"
+                    f"{r.transformation.value} cannot take"
                 )
         if not rows:
             raise _refuse(f"{name}: no measurements")
-        return cls(name, tuple(free), tuple(rows), predict, tuple(fixed))
+        return cls(name, tuple(free), tuple(rows), predict, tuple(fixed), tuple(notes))
 
     def values(self, x: Floats) -> dict[str, float]:
         """All parameters by name at search point `x` (scaled)."""
         return dict(self.fixed) | {f.name: f.from_scale(v) for f, v in zip(self.free, x, strict=True)}
 
     def objective(self, x: Floats) -> float:
-        """-ln L; infinite where the model cannot be solved."""
+        """-ln L and the priors' share; infinite where the model cannot be solved."""
         values = self.values(x)
+        prior = sum(f.penalty(values[f.name]) for f in self.free if f.penalty is not None)
+        return prior - self.log_likelihood(values)
+
+    def log_likelihood(self, values: dict[str, float]) -> float:
+        """ln L at parameters by name; minus infinity where the model cannot be solved."""
         total = 0.0
         for (observable, condition), rows in self.groups().items():
-            predicted = self.predict(values, observable, condition, np.array([r.time for r in rows]))
-            if not np.all(np.isfinite(predicted)):
-                return float("inf")
-            total += sum(_row(r, float(f), values) for r, f in zip(rows, predicted, strict=True))
+            times = np.array([r.time for r in rows])
+            predicted = self.predict(values, observable, condition, times)
+            spreads = self.spreads(values, rows, predicted)
+            if not (np.all(np.isfinite(predicted)) and np.all(spreads > 0.0)):
+                return float("-inf")
+            total -= sum(_row(r, float(f), float(s)) for r, f, s in zip(rows, predicted, spreads, strict=True))
         return total
+
+    def spreads(self, values: dict[str, float], rows: Sequence[Measured], predicted: Floats) -> Floats:
+        """The noise of `rows` (one observable, one condition) at parameters `values`, as their law takes it."""
+        sd = np.array([values[r.sd] if isinstance(r.sd, str) else r.sd for r in rows])
+        found = np.hypot(sd, np.array([r.proportional for r in rows]) * predicted)
+        for name in sorted({r.spread for r in rows} - {""}):
+            here = np.array([r.spread == name for r in rows])
+            times = np.array([r.time for r in rows])[here]
+            found[here] = self.predict(values, name, rows[0].condition, times)
+        return np.asarray(found, float)
+
+    def start(self) -> dict[str, float]:
+        """All parameters by name where the search begins: the nominal values."""
+        return dict(self.fixed) | {f.name: f.start for f in self.free}
 
     def groups(self) -> dict[tuple[str, str], list[Measured]]:
         """Rows by observable and condition, each in order of time."""
@@ -119,19 +194,11 @@ class Problem:
         return groups
 
 
-def _row(r: Measured, f: float, values: dict[str, float]) -> float:
-    sd = values[r.sd] if isinstance(r.sd, str) else r.sd
-    if r.proportional:
-        sd = float(np.hypot(sd, r.proportional * f))
-    if sd <= 0 or (r.transformation != "lin" and f <= 0):
+def _row(r: Measured, f: float, spread: float) -> float:
+    if r.transformation is not Scale.LIN and f <= 0.0:
         return float("inf")
-    if r.transformation == "lin":
-        y, g, slope = r.value, f, 0.0
-    elif r.transformation == "log":
-        y, g, slope = float(np.log(r.value)), float(np.log(f)), float(np.log(r.value))
-    else:
-        y, g, slope = float(np.log10(r.value)), float(np.log10(f)), float(np.log(r.value * LN10))
-    return 0.5 * ((y - g) / sd) ** 2 + float(np.log(sd)) + HALF_LOG_2PI + slope
+    residual = r.transformation.of(r.value) - r.transformation.of(f)
+    return r.law.surprise(residual, spread) + r.transformation.log_slope(r.value)
 
 
 def _refuse(message: str) -> Refusal:

@@ -64,9 +64,9 @@ def _closed(block_id: str) -> tuple[PatientModel, tuple[str, ...]]:
 
 
 def _free(p: ParameterRecord) -> Free:
-    scale: Scale = "log10" if p.value > 0 and p.low >= 0 else "lin"
-    low = max(p.low, p.value / DECADES) if scale == "log10" else p.low
-    high = min(p.high, p.value * DECADES) if scale == "log10" else p.high
+    scale = Scale.LOG10 if p.value > 0 and p.low >= 0 else Scale.LIN
+    low = max(p.low, p.value / DECADES) if scale is Scale.LOG10 else p.low
+    high = min(p.high, p.value * DECADES) if scale is Scale.LOG10 else p.high
     return Free(p.name, low, high, p.value, scale)
 
 
@@ -95,8 +95,8 @@ def _measured(r: Mapping[str, str], model: PatientModel, at: tuple[str, str, flo
     e: ErrorLaw = model.observables[r["analyte"]].error
     value = _number(r, "value", where)
     if e.kind == "log":
-        return Measured(r["analyte"], condition, time, value, e.proportional, "log")
-    return Measured(r["analyte"], condition, time, value, e.additive, "lin", e.proportional)
+        return Measured(r["analyte"], condition, time, value, e.proportional, Scale.LOG)
+    return Measured(r["analyte"], condition, time, value, e.additive, Scale.LIN, e.proportional)
 
 
 def _dose(r: Mapping[str, str], model: PatientModel, where: str, time: float) -> Dose:
