@@ -11,7 +11,14 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from twin_service.outcome import Refusal
-from twin_service.trial.dose_toxicity import DoseRisk, Given, LogisticPrior, logistic_risk, power_risk, recommend_dose
+from twin_service.trial.phase1.dose_toxicity import (
+    DoseRisk,
+    Given,
+    LogisticPrior,
+    logistic_risk,
+    power_risk,
+    recommend_dose,
+)
 
 PRIOR = LogisticPrior(250.0, (2.15, 0.52), ((0.7056, 0.134), (0.134, 0.64)))
 # Neuenschwander, Branson & Gsponer 2008: the trial of their example after the fifth cohort

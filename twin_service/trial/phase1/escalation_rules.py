@@ -123,6 +123,28 @@ def three_plus_three(risks: Sequence[float], *, deescalate: bool = False) -> Thr
     return tally._replace(toxicities=float(tally.patients @ p))
 
 
+def three_plus_three_next(
+    patients: Sequence[float] | FloatArray, toxicities: Sequence[float] | FloatArray, current: int, *, deescalate: bool
+) -> tuple[int | None, bool]:
+    """Dose that follows when `current` (from 0) was the last one given, and whether the trial goes on.
+
+    A cohort that is not complete stays. When the trial ends, the dose is the one declared (None: no dose).
+    """
+    top, n, y = len(patients) - 1, patients[current], toxicities[current]
+    if n % COHORT:
+        return current, True
+    if y >= 2:
+        if current == 0:
+            return None, False
+        return current - 1, deescalate and patients[current - 1] < 2 * COHORT
+    if y == 1 and n < 2 * COHORT:
+        return current, True
+    closed = current == top or (patients[current + 1] > 0 and toxicities[current + 1] >= 2)
+    if not closed:
+        return current + 1, True
+    return current, deescalate and current < top and n < 2 * COHORT
+
+
 def _go_down(j: int, chance: float, passed: _Passed, tally: ThreePlusThree, *, deescalate: bool) -> None:
     """Declare dose j, which was passed on the way up, or fill it to six patients first and see."""
     if chance == 0.0:

@@ -20,7 +20,7 @@ from twin_service.trial.adjust.ancova import refuse
 
 FloatArray = NDArray[np.float64]
 # The trapezoid rule on a smooth integrand that vanishes at both ends converges faster than any power of the step.
-NODES, REACH = 321, 8.0
+NODES, REACH = 241, 8.0
 
 
 @dataclass(frozen=True)
@@ -74,33 +74,67 @@ class DoseRisk:
         return float(sum(self.shares[2:]))
 
 
+@dataclass(frozen=True)
+class Surface:
+    """A prior of (a, b) on a grid: log-odds a = start[c] + rest * z[r] and slope exp(b) = slope[c].
+
+    z           places down a column, evenly spaced      1    (R,)
+    start       log-odds at z = 0 in each column         1    (C,)
+    slope       exp(b) of each column                    1    (C,)
+    log_prior   logarithm of the density, up to a constant   (R, C)
+    Columns share a slope; down a column the log-odds rise linearly, so each cut is one place in each column.
+    """
+
+    reference: float
+    z: FloatArray
+    start: FloatArray
+    rest: float
+    slope: FloatArray
+    log_prior: FloatArray
+
+    def log_odds(self, dose: float) -> FloatArray:
+        """Log-odds of toxicity at `dose`, (R, C)."""
+        return np.asarray(self.start + self.rest * self.z[:, None] + self.slope * np.log(dose / self.reference))
+
+    def weight(self, given: Given) -> FloatArray:
+        """Posterior weight of each node, summing to one, (R, C)."""
+        log_weight = self.log_prior
+        for d, n, y in zip(given.doses, given.patients, given.toxicities, strict=True):
+            odds = self.log_odds(float(d))
+            log_weight = log_weight + y * log_expit(odds) + (n - y) * log_expit(-odds)
+        weight = np.exp(log_weight - log_weight.max())
+        return np.asarray(weight / weight.sum())
+
+
+def surface(prior: LogisticPrior, rows: int = NODES, columns: int = NODES, reach: float = REACH) -> Surface:
+    """The bivariate normal prior on a grid of `rows` by `columns`. Raises Refusal unless the covariance is positive."""
+    (m1, m2), cov = prior.mean, np.asarray(prior.cov, dtype=np.float64)
+    if not (cov.shape == (2, 2) and cov[0, 0] > 0 and cov[1, 1] > 0 and cov[0, 0] * cov[1, 1] > cov[0, 1] ** 2):
+        raise refuse("prior", "the covariance must be positive definite")
+    if not prior.reference > 0:
+        raise refuse("prior", "the reference dose must be positive")
+    s2 = np.sqrt(cov[1, 1])
+    z, x = np.linspace(-reach, reach, rows), np.linspace(-reach, reach, columns)
+    rest = float(np.sqrt(cov[0, 0] - cov[0, 1] ** 2 / cov[1, 1]))
+    log_prior = -(z[:, None] ** 2 + x[None, :] ** 2) / 2
+    return Surface(prior.reference, z, m1 + cov[0, 1] / s2 * x, rest, np.exp(m2 + s2 * x), log_prior)
+
+
 def logistic_risk(
-    prior: LogisticPrior, given: Given, doses: Sequence[float], *, cuts: Sequence[float] = (0.16, 0.33)
+    prior: LogisticPrior | Surface, given: Given, doses: Sequence[float], *, cuts: Sequence[float] = (0.16, 0.33)
 ) -> tuple[DoseRisk, ...]:
     """Posterior risk at each of `doses` under the two-parameter logistic model."""
-    edges, (m1, m2), cov = _edges(cuts), prior.mean, np.asarray(prior.cov, dtype=np.float64)
-    s2 = np.sqrt(cov[1, 1])
-    ahead, rest = cov[0, 1] / s2, np.sqrt(cov[0, 0] - cov[0, 1] ** 2 / cov[1, 1])
-    if not (s2 > 0 and rest > 0):
-        raise refuse("prior", "the covariance must be positive definite")
-    z = np.linspace(-REACH, REACH, NODES)
-    # Columns share a slope; down a column the log-odds rise linearly, so each cut is one place in each column.
-    slope, start = np.exp(m2 + s2 * z)[None, :], (m1 + ahead * z)[None, :]
-    a = start + rest * z[:, None]
-    log_weight = -(z[:, None] ** 2 + z[None, :] ** 2) / 2
-    for d, n, y in zip(given.doses, given.patients, given.toxicities, strict=True):
-        odds = a + slope * np.log(d / prior.reference)
-        log_weight = log_weight + y * log_expit(odds) + (n - y) * log_expit(-odds)
-    weight = np.exp(log_weight - log_weight.max())
-    weight /= weight.sum()
-    below = _mass_below(z, weight)
+    edges = _edges(cuts)
+    grid = prior if isinstance(prior, Surface) else surface(prior)
+    weight = grid.weight(given)
+    below = _mass_below(grid.z, weight)
     found = []
     for d in Given.create(doses, [0] * len(doses), [0] * len(doses)).doses:
-        shift = slope * np.log(d / prior.reference)
-        p = expit(a + shift)
+        odds = grid.log_odds(float(d))
+        p, zero = expit(odds), grid.start + grid.slope * np.log(d / grid.reference)
 
-        def cumulative(u: FloatArray, shift: FloatArray = shift) -> FloatArray:
-            return below((u[:, None] - shift - start) / rest)
+        def cumulative(u: FloatArray, zero: FloatArray = zero) -> FloatArray:
+            return below((u[:, None] - zero) / grid.rest)
 
         mean = float(np.sum(weight * p))
         sd = float(np.sqrt(np.sum(weight * (p - mean) ** 2)))
@@ -173,7 +207,7 @@ def _mass_below(z: FloatArray, weight: FloatArray) -> Callable[[FloatArray], Flo
     """
     integral = CubicSpline(z, weight, axis=0).antiderivative()
     step = z[1] - z[0]
-    column = np.arange(len(z))[None, :]
+    column = np.arange(weight.shape[1])[None, :]
 
     def below(x: FloatArray) -> FloatArray:
         inside = np.clip(x, z[0], z[-1])
@@ -191,7 +225,8 @@ def _summary(
     dose: float, mean: float, sd: float, cumulative: Callable[[FloatArray], FloatArray], edges: FloatArray
 ) -> DoseRisk:
     """`cumulative` is the posterior distribution of the log-odds of toxicity."""
-    grid = np.linspace(-40.0, 25.0, 1301)
+    # A wide prior has quantiles of 1e-35 far below its reference dose.
+    grid = np.concatenate([np.linspace(-300.0, -42.0, 87), np.linspace(-40.0, 25.0, 521)])
     share = np.maximum.accumulate(cumulative(grid))
     keep = np.concatenate([[True], np.diff(share) > 1e-13])
     q = expit(PchipInterpolator(share[keep], grid[keep])([0.025, 0.5, 0.975]))

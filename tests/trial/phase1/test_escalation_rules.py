@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from twin_service.outcome import Refusal
-from twin_service.trial.escalation_rules import boin_selection, boin_table, three_plus_three
+from twin_service.trial.phase1.escalation_rules import boin_selection, boin_table, three_plus_three
 
 
 def test_published_boundaries() -> None:
