@@ -25,8 +25,8 @@ from twin_service.solver.lanes import (
     Tangents,
     call1,
     call2,
-    njit_kernel,
-    njit_part,
+    njit_bare_kernel,
+    njit_bare_part,
 )
 from twin_service.solver.layout import Layout
 
@@ -34,7 +34,7 @@ MAX_REJECTED = 40
 GROWTH, SHRINKAGE = 6.0, 0.1
 
 
-@njit_kernel
+@njit_bare_kernel
 def drive(
     f: Functions,
     at: Layout,
@@ -47,10 +47,10 @@ def drive(
     g: Tangents,
     limits: Any,
     stop: Any,
+    lanes: Lanes,
 ) -> None:
     """Solve all `members`; `limits` holds the greatest number of steps, `stop[0]` ends the run when it turns 1."""
     n = c.steady.shape[1]
-    lanes = _lanes(width, n)
     base, tolerances = ws.ctypes.data, tol.ctypes.data
     taken = 0
     while True:
@@ -85,8 +85,7 @@ def drive(
                     ws[at.t * width + lane] += ws[at.h * width + lane]
 
 
-@njit_part
-def _lanes(width: int, n: int) -> Lanes:
+def new_lanes(width: int, n: int) -> Lanes:
     return Lanes(
         np.full(width, -1, np.int64),
         np.zeros(width, np.int64),
@@ -104,7 +103,7 @@ def _lanes(width: int, n: int) -> Lanes:
     )
 
 
-@njit_part
+@njit_bare_part
 def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     """Put the lane's new member at its start."""
     n, m = c.steady.shape[1], lanes.member[lane]
@@ -127,21 +126,21 @@ def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int
         tangents.prepare(g, ws.ctypes.data)
 
 
-@njit_part
+@njit_bare_part
 def _set_row(f: Functions, at: Layout, ws: Any, width: int, lane: int, p: Any) -> None:
     for i in range(p.size):
         ws[(at.p + i) * width + lane] = p[i]
     call1(f.prepare, ws.ctypes.data)
 
 
-@njit_part
+@njit_bare_part
 def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: int) -> None:
     call1(f.initial, ws.ctypes.data)
     for i in range(n):
         ws[(at.y + i) * width + lane] = ws[(at.full + i) * width + lane]
 
 
-@njit_part
+@njit_bare_part
 def _arrive(
     f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents
 ) -> None:
@@ -174,7 +173,7 @@ def _arrive(
         lanes.ahead[lane] = _first_step(f, at, ws, width, n, tol, lane)
 
 
-@njit_part
+@njit_bare_part
 def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
     kind, i, n = c.kind[a], c.target[a], c.steady.shape[1]
@@ -200,7 +199,7 @@ def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int,
         tangents.after_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a, kind, i, lanes.running)
 
 
-@njit_part
+@njit_bare_part
 def _seen_at(
     f: Functions,
     at: Layout,
@@ -232,7 +231,7 @@ def _seen_at(
         lanes.output[lane] += 1
 
 
-@njit_part
+@njit_bare_part
 def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o: int) -> None:
     for i in range(r.outputs.shape[2]):
         value = ws[(at.seen + i) * width + lane]
@@ -241,7 +240,7 @@ def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o
             r.code[m], r.at[m], r.which[m] = NOT_FINITE, ws[at.t * width + lane], -1 - i
 
 
-@njit_part
+@njit_bare_part
 def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any, lane: int) -> float:
     """A hundredth of the time in which the state would change by itself (Hairer, Norsett & Wanner 1993, II.4)."""
     call1(f.slope, ws.ctypes.data)
@@ -257,7 +256,7 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     return float(0.01 * size / speed)
 
 
-@njit_part
+@njit_bare_part
 def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
     for lane in range(width):
         if lanes.member[lane] < 0:
@@ -273,7 +272,7 @@ def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
         ws[at.h * width + lane] = h
 
 
-@njit_part
+@njit_bare_part
 def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
     """Accept or reject each lane's step and choose its next one."""
     for lane in range(width):
@@ -302,7 +301,7 @@ def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: 
                 _fail(at, ws, width, n, lanes, lane, r, TOO_SMALL if np.isfinite(error) else NOT_FINITE)
 
 
-@njit_part
+@njit_bare_part
 def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: Result, code: int) -> None:
     """Record why and where, naming the first undefined state or the one that moves most for its size."""
     m = lanes.member[lane]
@@ -319,7 +318,7 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
     ws[at.accept * width + lane] = 0.0
 
 
-@njit_part
+@njit_bare_part
 def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
     """Outputs inside the steps just accepted, one of every lane at a time."""
     nt, n = c.times.shape[1], c.steady.shape[1]
@@ -357,7 +356,7 @@ def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Cou
                 lanes.output[lane] += 1
 
 
-@njit_part
+@njit_bare_part
 def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: int, r: Result) -> None:
     for lane in range(width):
         m = lanes.member[lane]

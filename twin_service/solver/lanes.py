@@ -37,6 +37,18 @@ def njit_kernel(function: Function) -> Function:
         return njit_part(function)
 
 
+def njit_bare_part(function: Function) -> Function:
+    """A part of a kernel that allocates nothing, without the counts of references: they are atomic, and slow."""
+    return cast(Function, njit(nogil=True, error_model="numpy", _nrt=False)(function))
+
+
+def njit_bare_kernel(function: Function) -> Function:
+    try:
+        return cast(Function, njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function))
+    except RuntimeError:  # nowhere to keep it: each process compiles for itself
+        return njit_bare_part(function)
+
+
 def _keep_compiled_code() -> None:
     """Numba looks at one file's age only; a directory per state of all kernel files keeps callers and callees apart."""
     directory = cache_directory()
