@@ -39,12 +39,12 @@ def njit_kernel(function: Function) -> Function:
 
 def njit_bare_part(function: Function) -> Function:
     """A part of a kernel that allocates nothing, without the counts of references: they are atomic, and slow."""
-    return cast(Function, njit(nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast(Function, njit(nogil=True, error_model="numpy", _nrt=False)(function))  # type: ignore[call-overload]
 
 
 def njit_bare_kernel(function: Function) -> Function:
     try:
-        return cast(Function, njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function))
+        return cast(Function, njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function))  # type: ignore[call-overload]
     except RuntimeError:  # nowhere to keep it: each process compiles for itself
         return njit_bare_part(function)
 
@@ -72,6 +72,10 @@ class Functions(NamedTuple):
     attempt: int
     observe: int
     states: int
+    choose: int
+    judge: int
+    find_due: int
+    advance: int
 
 
 class Course(NamedTuple):
@@ -114,15 +118,7 @@ class Lanes(NamedTuple):
     first: Ints
     action: Ints
     output: Ints
-    boundary: Floats
-    ahead: Floats
-    kick: Floats
-    fresh: Ints
-    lands: Ints
-    rejected: Ints
-    steps: Ints
     running: Ints
-    due: Ints
 
 
 class Tangents(NamedTuple):
