@@ -144,6 +144,14 @@ def bench_engine(json_file: Json = None) -> None:
     write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
 
+@app.command("house", hidden=True)
+def house(json_file: Json = None) -> None:
+    """The code in numbers, for those who work on it: sizes, cycles, escapes from types."""
+    from twin_service.qualification.house import house_figures
+
+    write_figures(house_figures(), json_file)
+
+
 science.register(app, bench)
 clinic.register(app)
 
