@@ -34,7 +34,7 @@ def folder() -> Path:
 
 
 def built_of(record: PopPkRecord, rows: list[dict[str, Any]], options: BuildOptions = BuildOptions()) -> BuiltProblem:
-    model = compose(record.id, {"d": build_poppk(record)})
+    model = compose(record.id, {record.id: build_poppk(record)})
     return build_problem(record, subjects_of(rows, model), options)
 
 

@@ -264,7 +264,7 @@ def estimation_model(record: PopPkRecord, made: Handles) -> PatientModel:
         routes=routes_of(record, tuple(u.name for u in structure.inputs)),
         covariates=covariates_of(record),
     )
-    return compose(record.id, {"d": block})
+    return compose(record.id, {record.id: block})
 
 
 def by_engine(record: PopPkRecord, made: Handles, people: Sequence[Subject], options: BuildOptions) -> EngineModel:
@@ -295,7 +295,7 @@ def by_engine(record: PopPkRecord, made: Handles, people: Sequence[Subject], opt
         output[i, :m] = [system.output_index[model.observables[a].output] for a in s.analytes]
         output[i, m:] = output[i, m - 1]
         start[i] = min([0.0, last, float(s.times_h[0]), *(d.time_h for d in s.schedule.doses[:1])])
-    names = tuple(f"d__{h.name}" for h in made.handles)
+    names = tuple(f"{record.id}__{h.name}" for h in made.handles)
     columns = np.array([system.parameter_index[name] for name in names], np.intp)
     threads = options.threads or (os.cpu_count() or 1)
     return EngineModel(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,19 +44,6 @@ class EstimationOptions:
     nodes: int = 3
     draws: int = 2000
     covariance: bool = True
-
-
-class Estimate(NamedTuple):
-    """One number of the parameter table, in the file's unit; `rse` in percent; interval from the search's scale."""
-
-    name: str
-    value: float
-    unit: str
-    se: float
-    rse: float
-    low: float
-    high: float
-    fixed: bool
 
 
 @dataclass(frozen=True)
