@@ -26,6 +26,7 @@ from twin_service.record.events import DoseGiven
 from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import route_for
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import RECIST, read_as
 from twin_service.twin.course import Course, Sample
@@ -33,7 +34,7 @@ from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.footing import Design, Fitted, footing_at, next_design
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import Footing, columns, propagate
-from twin_service.twin.reading import is_modelled, read_course, route_for
+from twin_service.twin.reading import is_modelled, read_course
 from twin_service.twin.scans import scans_before
 from twin_service.twin.suspect import suspicions
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from twin_service import units
 from twin_service.model.domain import dose_doubt
 from twin_service.model.qsp.alleles import allele_counts
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import (
     MICROSECONDS_PER_HOUR,
@@ -21,6 +21,7 @@ from twin_service.record.events import (
 )
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import route_for
 from twin_service.solver.schedule import Dose
 from twin_service.twin.categories import kind_of, observable_of
 from twin_service.twin.course import Course, Sample
@@ -40,21 +41,6 @@ def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Cour
     for row in rows:
         _require(model, row)
     return Course(start_us, doses, changes, rows, samples, unused)
-
-
-def route_for(model: PatientModel, drug: str, route: str) -> Route:
-    """The way `drug` enters by `route`; raises Refusal naming the routes the model knows."""
-    for r in model.routes:
-        if (r.drug, r.route) == (drug, route):
-            return r
-    known = ", ".join(sorted(f"{r.drug} {r.route}" for r in model.routes)) or "none"
-    raise Refusal(
-        RefusalCode.PRECONDITION,
-        f"dose of {drug} by {route}: this twin's model has no such route; "
-        f"it knows: {known}. Create the twin with a model that includes the drug.",
-        field="dose.route",
-        reason="NO_SUCH_ROUTE",
-    )
 
 
 def is_modelled(model: PatientModel, given: DoseGiven) -> bool:

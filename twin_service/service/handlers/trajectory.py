@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.scenario.bands import Bands, Series
 from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin, read, subject_of
@@ -29,7 +30,7 @@ from twin_service.service.wire.trajectory import (
 )
 from twin_service.solver.tolerances import Deadline
 from twin_service.twin.fold import Folded, fold, prior_belief, without_future
-from twin_service.twin.trajectory import Bands, Series, resolve_outputs, trajectory
+from twin_service.twin.trajectory import resolve_outputs, trajectory
 
 
 def get_trajectory(service: Service, request: GetTrajectoryRequest, subject: Subject) -> GetTrajectoryResponse:

@@ -15,8 +15,8 @@ from twin_service.service.wire.trial import (
     ForecastControlArmRequest,
     ForecastControlArmResponse,
 )
-from twin_service.trial.history import forecast_from_history
-from twin_service.trial.procova import procova
+from twin_service.trial.adjust.procova import procova
+from twin_service.trial.forecast.history import forecast_from_history
 
 MEMBERS = 128
 

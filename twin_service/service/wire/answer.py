@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
 from twin_service.record.events import DoseGiven, ImageMeasured, LabMeasured
+from twin_service.scenario.attainment import Attained
+from twin_service.scenario.bands import Bands, Series
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.endpoints import Reached
+from twin_service.scenario.regimen import Regimen
 from twin_service.service.view import Subject, View
 from twin_service.service.wire.event import censoring_out
 from twin_service.service.wire.quantity import number, quantity, stamp
 from twin_service.service.wire.regimen import regimen_out
 from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
-from twin_service.twin.attainment import Attained
 from twin_service.twin.categories import observable_of
-from twin_service.twin.doubts import plan_doubts
 from twin_service.twin.evidence import basis_of
 from twin_service.twin.fold import Band, Forecast
 from twin_service.twin.reading import is_modelled
 from twin_service.twin.recommend import Ranked
-from twin_service.twin.regimen import Regimen
-from twin_service.twin.simulate import Reached, WhatIf
-from twin_service.twin.trajectory import Bands, Series
+from twin_service.twin.simulate import WhatIf
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
 ESTIMATOR = {

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from twin_service.model.structure import PatientModel
 from twin_service.record.person import ModelChoice
+from twin_service.scenario.regimen import Regimen
+from twin_service.scenario.target import Target
 from twin_service.service.view import Subject, View
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
@@ -15,7 +17,6 @@ from twin_service.service.wire.regimen import regimens_of
 from twin_service.service.wire.target import targets_of
 from twin_service.settings import Settings
 from twin_service.twin.averaged import Averaged
-from twin_service.twin.regimen import Regimen, Target
 from twin_service.twin.simulate import WhatIf
 from twin_service.v1.simulation_pb2 import AverageModelsRequest, AverageModelsResponse, ModelWeight
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.service.view import Subject, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
@@ -13,7 +15,6 @@ from twin_service.service.wire.question import members_of, start_of
 from twin_service.service.wire.regimen import horizon_of, planned
 from twin_service.service.wire.target import output_of, target_of
 from twin_service.settings import Settings
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 from twin_service.v1 import common_pb2, simulation_pb2
 from twin_service.v1.simulation_pb2 import SolveDosingRequest, SolveDosingResponse
 

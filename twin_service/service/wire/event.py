@@ -18,10 +18,10 @@ from twin_service.record.events import (
     Payload,
     Retraction,
 )
+from twin_service.scenario.regimen import route_for
 from twin_service.service.wire.path import About, Faults, at, invalid, moved
 from twin_service.service.wire.quantity import hours, milligrams, quantity, stamp, time_us
 from twin_service.service.wire.window import Window
-from twin_service.twin.reading import route_for
 from twin_service.v1 import common_pb2, event_pb2
 
 _CENSORING = {

@@ -12,6 +12,9 @@ from twin_service.cohort.matching import MATCHED_MAX, Match
 from twin_service.cohort.population import Correlation, Population, Spread, check_population
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.regimen import Regimen
+from twin_service.scenario.target import Target
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, in_unit, molar_mass_of, stamp
@@ -19,9 +22,7 @@ from twin_service.service.wire.regimen import horizon_of, regimens_of
 from twin_service.service.wire.target import output_of, targets_of
 from twin_service.settings import Settings
 from twin_service.store.operations import DONE, WAITING, OperationRow, PopulationRow
-from twin_service.twin.regimen import Regimen, Target
 from twin_service.twin.simulate import WhatIf
-from twin_service.twin.trajectory import outputs_of
 from twin_service.v1 import cohort_pb2, common_pb2
 from twin_service.v1.cohort_pb2 import (
     CancelOperationRequest,

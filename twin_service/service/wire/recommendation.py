@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twin_service import units
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.regimen import Regimen
+from twin_service.scenario.target import Target
 from twin_service.service.view import Subject, View
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
@@ -14,10 +17,8 @@ from twin_service.service.wire.question import Span, members_of, span_of
 from twin_service.service.wire.size import check_options
 from twin_service.service.wire.target import limits_of, targets_of
 from twin_service.settings import Settings
-from twin_service.twin.doubts import plan_doubts
 from twin_service.twin.fold import Folded
 from twin_service.twin.recommend import Constraint, Dispensable, Limit, Ranking
-from twin_service.twin.regimen import Regimen, Target
 from twin_service.v1 import common_pb2, simulation_pb2
 from twin_service.v1.simulation_pb2 import RecommendRequest, RecommendResponse
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, milligrams, quantity
 from twin_service.service.wire.size import check_plans
 from twin_service.settings import Settings
-from twin_service.twin.regimen import PlannedDoses, Regimen
 from twin_service.v1 import common_pb2, simulation_pb2
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twin_service.scenario.regimen import Regimen
+from twin_service.scenario.target import Target
 from twin_service.service.view import Subject, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import invalid
@@ -12,7 +14,6 @@ from twin_service.service.wire.regimen import regimens_of
 from twin_service.service.wire.size import check_memory, doses_of
 from twin_service.service.wire.target import categories_of, targets_of
 from twin_service.settings import Settings
-from twin_service.twin.regimen import Regimen, Target
 from twin_service.twin.responses import CategoryQuestion
 from twin_service.twin.simulate import WhatIf as Found
 from twin_service.twin.trajectory import resolve_outputs

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.regimen import Regimen
 from twin_service.settings import Settings
 from twin_service.twin.recommend import Dispensable
-from twin_service.twin.regimen import Regimen
 
 BYTES = 8
 POINTS = 200

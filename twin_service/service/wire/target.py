@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from twin_service import units
 from twin_service.model.structure import PatientModel
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.target import OVER_MIC, Metric, Target
 from twin_service.service.wire.path import About, at, invalid
 from twin_service.service.wire.quantity import hours, in_unit, molar_mass_of
 from twin_service.twin.categories import SUM
 from twin_service.twin.recommend import Limit
-from twin_service.twin.regimen import OVER_MIC, Metric, Target
 from twin_service.twin.responses import CategoryQuestion
-from twin_service.twin.trajectory import outputs_of
 from twin_service.v1 import common_pb2, simulation_pb2
 
 METRICS: dict[int, Metric] = {

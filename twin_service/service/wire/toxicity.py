@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twin_service import units
 from twin_service.record.person import ModelChoice
+from twin_service.scenario.regimen import Regimen
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
 from twin_service.service.wire.quantity import number
@@ -13,7 +14,6 @@ from twin_service.service.wire.regimen import horizon_of, planned
 from twin_service.settings import Settings
 from twin_service.trial.safety import Margin, Risk
 from twin_service.trial.toxicity import PATIENTS, Judged, Toxicity
-from twin_service.twin.regimen import Regimen
 from twin_service.v1 import trial_pb2
 from twin_service.v1.trial_pb2 import AssessToxicityRequest, AssessToxicityResponse
 

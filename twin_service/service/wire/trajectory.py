@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR
+from twin_service.scenario.bands import Bands
+from twin_service.scenario.grid import forecast_hours
 from twin_service.service.view import Subject, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
@@ -15,8 +17,6 @@ from twin_service.service.wire.quantity import time_us
 from twin_service.service.wire.question import members_of
 from twin_service.settings import Settings
 from twin_service.twin.fold import Forecast
-from twin_service.twin.regimen import forecast_grid
-from twin_service.twin.trajectory import Bands
 from twin_service.v1 import twin_pb2
 from twin_service.v1.twin_pb2 import (
     GetTrajectoryRequest,
@@ -108,7 +108,7 @@ def _grid(request: GetTrajectoryRequest, view: View, settings: Settings) -> list
         )
         raise invalid(said, "start_time", "BAD_TIME_GRID")
     if not request.step_h:
-        fine = forecast_grid(course.doses, start, end - start, (end - start) / GRID_STEPS)
+        fine = forecast_hours(course.doses, start, end - start, (end - start) / GRID_STEPS)
         if len(fine) <= settings.grid_points_max:
             return [start + float(t) for t in fine]
     return _even_grid(start, end, request.step_h or (end - start) / GRID_STEPS, settings)

@@ -17,10 +17,10 @@ from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import number
 from twin_service.settings import Settings
-from twin_service.trial.ancova import Effect
-from twin_service.trial.history import HistoricalForecasts
-from twin_service.trial.procova import Adjusted
-from twin_service.trial.synthetic_arm import LEVELS, ControlForecast
+from twin_service.trial.adjust.ancova import Effect
+from twin_service.trial.adjust.procova import Adjusted
+from twin_service.trial.forecast.history import HistoricalForecasts
+from twin_service.trial.forecast.synthetic_arm import LEVELS, ControlForecast
 from twin_service.v1 import trial_pb2
 from twin_service.v1.trial_pb2 import (
     AnalyzeTrialRequest,
