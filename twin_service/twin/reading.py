@@ -35,12 +35,21 @@ def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Cour
     """
     found = timeline.effective
     start_us = min([person.epoch_us, *(e.time_us for e in found)])
-    doses = tuple(_dose(model, e, start_us) for e in found if isinstance(e.payload, DoseGiven))
+    doses = tuple(_dose(model, e, start_us) for e in found if _is_carried(model, e))
     samples, unused = _samples(model, found, start_us)
     changes, rows = _covariate_rows(model, person, found, start_us)
     for row in rows:
         _require(model, row)
     return Course(start_us, doses, changes, rows, samples, unused)
+
+
+def is_modelled(model: PatientModel, given: DoseGiven) -> bool:
+    """Whether the dose is to enter `model`: any dose but one recorded as co-medication of a drug it does not carry."""
+    return not given.co_medication or any(r.drug == given.drug for r in model.routes)
+
+
+def _is_carried(model: PatientModel, event: Event) -> bool:
+    return isinstance(event.payload, DoseGiven) and is_modelled(model, event.payload)
 
 
 def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from twin_service.model.qsp.dimension import conversion
 from twin_service.model.structure import Block
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import TIME, Expression, constant, substitute, symbol
 from twin_service.solver.functions import exp, where
 from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.units import conversion
 
 
 def constant_block(value: float, unit: str) -> Block:
