@@ -12,27 +12,42 @@ comes with a twin of its own (`alternative`); it has its own exposure targets an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.scenario.attainment import Attained
-from twin_service.scenario.bands import outputs_of
-from twin_service.scenario.endpoints import Reached, crossed
 from twin_service.scenario.regimen import Regimen
-from twin_service.scenario.target import Target, measure_each
-from twin_service.scenario.utility import attained_smoothly, harm_of
+from twin_service.scenario.target import Target
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.candidates import NOTHING, Dispensable, burden, candidates, combinations, too_much
+from twin_service.twin.candidates import NOTHING, Dispensable, burden, candidates, combinations
 from twin_service.twin.fold import Folded
+from twin_service.twin.judging import (
+    Asked,
+    Constraint,
+    Judged,
+    Limit,
+    Preferences,
+    Question,
+    Ranked,
+    judge,
+    serious_harm,
+)
 from twin_service.twin.sampling import WorthDrawing, worth_drawing
-from twin_service.twin.simulate import Future, Start, WhatIf, solve, start_from, summarized
-from twin_service.twin.trajectory import resolve_outputs
+from twin_service.twin.simulate import Start, start_from
 
-__all__ = ["Constraint", "Dispensable", "Limit", "Preferences", "Ranked", "Ranking", "candidates", "recommend"]
+__all__ = [
+    "Constraint",
+    "Dispensable",
+    "Limit",
+    "Preferences",
+    "Ranked",
+    "Ranking",
+    "candidates",
+    "recommend",
+    "serious_harm",
+]
 
 FloatArray = NDArray[np.float64]
 MICROSECONDS_PER_HOUR = 3.6e9
@@ -41,69 +56,6 @@ HARM_APART = 0.05
 CONTENDERS_MAX = 8
 MORE_MEMBERS = (1024, 4096)
 MANY_STATES = 16  # of a model: beyond, the largest number of members costs more than the answer is worth
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """An endpoint may be reached with at most this probability."""
-
-    endpoint: str
-    probability_max: float
-
-
-@dataclass(frozen=True)
-class Limit:
-    """`target` must be met with a probability from `low` to `high`: P(trough > 20) <= 0.1 has high = 0.1."""
-
-    target: Target
-    low: float = 0.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """What a site wants of advice.
-
-    floor     least probability of meeting all targets with which anything is recommended
-    harm_max  largest probability of serious harm, beyond that without drug, with which anything is recommended
-    costs     endpoint -> its cost in units of benefit, instead of the usual one (`scenario.utility.cost_of`)
-    """
-
-    floor: float = 0.5
-    harm_max: float = 1.0
-    costs: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A candidate with its benefit (probability that all targets are met), its likeliest serious harm, and the reason
-    for its place. `harm` None: the model knows no serious harm.
-
-    utility, utility_se   expected utility; standard error of its difference to the first one's
-    tie                   not told apart from the first one
-    efficient             no other candidate has at least its benefit with less harm
-    """
-
-    what_if: WhatIf
-    benefit: float
-    harm: Reached | None
-    admissible: bool
-    reason: str
-    limits: tuple[Attained, ...] = ()
-    model_id: str = ""
-    utility: float = float("nan")
-    utility_se: float = float("nan")
-    tie: bool = False
-    efficient: bool = False
-
-    @property
-    def harm_probability(self) -> float:
-        return self.harm.probability if self.harm is not None else 0.0
-
-    @property
-    def harm_added(self) -> float:
-        """Serious harm beyond what this patient has without drug."""
-        return self.harm.attributable if self.harm is not None else 0.0
 
 
 @dataclass(frozen=True)
@@ -116,36 +68,6 @@ class Ranking:
     considered: int
     message: str = ""
     draw: tuple[WorthDrawing, ...] = ()
-
-
-class _Asked(NamedTuple):
-    """What every candidate of one option is asked."""
-
-    option: Dispensable | None
-    twin: Folded
-    targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
-class _Question:
-    horizon_h: float
-    constraints: Sequence[Constraint]
-    limits: Sequence[Limit]
-    preferences: Preferences
-    deadline: Deadline | None
-
-
-class _Judged(NamedTuple):
-    """A candidate, its utility by member (N,), and its course."""
-
-    ranked: Ranked
-    worth: FloatArray
-    asked: _Asked
-    future: Future
-
-    @property
-    def expected(self) -> float:
-        return self.ranked.utility
 
 
 def recommend(
@@ -166,15 +88,15 @@ def recommend(
     does not carry, by its place."""
     carriers = carriers or {}
     _check(folded, options, targets, constraints=constraints, carriers=carriers)
-    considered = len(candidates(options, horizon_h))
-    question = _Question(horizon_h, constraints, limits, preferences, deadline)
+    candidates(options, horizon_h)
+    question = Question(horizon_h, constraints, limits, preferences, deadline)
     plans = [
-        (_Asked(o, carriers.get(i, folded), (*targets, *o.targets)), plan)
+        (Asked(o, carriers.get(i, folded), (*targets, *o.targets)), plan)
         for i, o in enumerate(options)
         for plan in combinations(o, horizon_h)
     ]
     starts = _Starts(folded, start_h, question, plans)
-    judged = [_judge(a, plan, starts.of(a.twin, members), question) for a, plan in plans]
+    judged = [judge(a, plan, starts.of(a.twin, members), question) for a, plan in plans]
     none = _judged_nothing(folded, plans, starts, members, question)
     judged = _resolved([*judged, *none], starts, members, question)
     ordered = _ordered(judged)
@@ -182,14 +104,14 @@ def recommend(
     draw = worth_drawing(ordered[0].asked.twin, ordered[0].future, [j.worth for j in ordered if j.ranked.admissible])
     ranked = _marked(ordered)
     chosen = None if best is None else ranked[0]
-    return Ranking(ranked, chosen, considered, _message(ranked, chosen, preferences), draw)
+    return Ranking(ranked, chosen, len(ranked), _message(ranked, chosen, preferences), draw)
 
 
 class _Starts:
     """The members at the start, solved once for each twin and number of members."""
 
     def __init__(
-        self, folded: Folded, start_h: float, question: _Question, plans: Sequence[tuple[_Asked, Regimen]]
+        self, folded: Folded, start_h: float, question: Question, plans: Sequence[tuple[Asked, Regimen]]
     ) -> None:
         self._origin_us, self._start_h, self._question = folded.course.start_us, start_h, question
         asked = [t.output for a, _ in plans for t in a.targets] + [x.target.output for x in question.limits]
@@ -210,119 +132,23 @@ class _Starts:
         return self._kept[key]
 
 
-def serious_harm(endpoints: Sequence[Reached]) -> Reached | None:
-    """The likeliest endpoint of serious harm; None when none is known. One that could not be computed comes first."""
-    serious = [r for r in endpoints if r.endpoint.harmful and r.endpoint.serious]
-    return max(serious, key=lambda r: (r.probability != r.probability, r.probability), default=None)
-
-
-def _judge(asked: _Asked, plan: Regimen, start: Start, question: _Question) -> _Judged:
-    twin, measured = asked.twin, [*asked.targets, *(x.target for x in question.limits)]
-    run = solve(twin, start, plan, horizon_h=question.horizon_h, targets=measured, deadline=question.deadline)
-    found = summarized(
-        twin,
-        start,
-        plan,
-        run.grid,
-        outputs=run.outputs,
-        given_h=run.given_h,
-        targets=asked.targets,
-        names=list(dict.fromkeys(resolve_outputs(twin, [t.output for t in measured]))),
-        limits=[x.target for x in question.limits],
-        outcome=run.outcome,
-    )
-    worth = _worth(asked, start, run, question.preferences)
-    excess = "" if asked.option is None else too_much(twin.model, asked.option, plan)
-    ranked = _placed(found, question, twin.model.id, excess)
-    good = worth[np.isfinite(worth)]
-    return _Judged(replace(ranked, utility=float(good.mean()) if len(good) else float("nan")), worth, asked, run)
-
-
-def _worth(asked: _Asked, start: Start, run: Future, preferences: Preferences) -> FloatArray:
-    """Utility of each member (N,); NaN for one that could not be solved."""
-    model, index = asked.twin.model, asked.twin.model.system.output_index
-    solved = np.all(np.isfinite(run.outputs), axis=(1, 2))
-    worth = np.full(len(run.outputs), np.nan)
-    met = np.ones(int(solved.sum()))
-    for t in asked.targets:
-        values = run.outputs[solved][:, :, index[outputs_of(model, [t.output])[0]]]
-        each = attained_smoothly(t, measure_each(t, run.grid.hours, values, run.given_h))
-        shares = np.array([s for _, s in t.mics]) if each.shape[1] > 1 else np.ones(1)
-        met = met * (each @ (shares / shares.sum()))
-    worth[solved] = met
-    if start.free is not None:
-        reached = [
-            crossed(e, run.outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]) for e in model.endpoints
-        ]
-        harm = harm_of(
-            model.endpoints,
-            np.stack(reached, axis=1).astype(np.float64),
-            start.free.astype(np.float64),
-            preferences.costs,
-        )
-        worth = worth - harm
-    return worth
-
-
 def _judged_nothing(
-    folded: Folded, plans: Sequence[tuple[_Asked, Regimen]], starts: _Starts, members: int, question: _Question
-) -> list[_Judged]:
+    folded: Folded, plans: Sequence[tuple[Asked, Regimen]], starts: _Starts, members: int, question: Question
+) -> list[Judged]:
     """Giving nothing now, judged by the targets of all options; left out where a target needs doses to be measured."""
     own = [t for a, _ in plans if a.twin is folded for t in a.targets]
-    asked = _Asked(None, folded, tuple(dict.fromkeys(own)))
+    asked = Asked(None, folded, tuple(dict.fromkeys(own)))
     if not asked.targets:
         return []
     try:
-        return [_judge(asked, NOTHING, starts.of(folded, members), question)]
+        return [judge(asked, NOTHING, starts.of(folded, members), question)]
     except Refusal as refusal:
         if refusal.reason != "EMPTY_WINDOW":
             raise
         return []
 
 
-def _placed(w: WhatIf, question: _Question, model_id: str, excess: str) -> Ranked:
-    known = {r.endpoint.id: r.probability for r in w.endpoints}
-    broken = [excess, *(_broken(c, known, model_id) for c in question.constraints)]
-    broken += [_outside(x, a) for x, a in zip(question.limits, w.limits, strict=True)]
-    told = [b for b in broken if b]
-    if not w.outcome.ok:
-        reason = f"not judged: {w.outcome}"
-    elif told:
-        reason = "excluded: " + "; ".join(told)
-    else:
-        reason = "; ".join(
-            f"{a.target.name or a.target.metric} median {a.q50:.3g} (90 % {a.q05:.3g} to {a.q95:.3g}), "
-            f"in range {a.probability:.0%}"
-            for a in (*w.targets, *w.limits)
-        )
-        reason += _harm_told(serious_harm(w.endpoints))
-    benefit = w.joint_probability
-    admissible = not told and w.outcome.ok and benefit == benefit
-    return Ranked(w, benefit, serious_harm(w.endpoints), admissible, reason, w.limits, model_id)
-
-
-def _harm_told(harm: Reached | None) -> str:
-    if harm is None or not harm.probability > 0.005:
-        return ""
-    free = "" if np.isnan(harm.baseline) else f" (without drug {harm.baseline:.0%})"
-    return f"; {harm.endpoint.title} {harm.probability:.0%}{free}"
-
-
-def _broken(c: Constraint, known: Mapping[str, float], model_id: str) -> str:
-    if c.endpoint not in known:
-        return f"{c.endpoint} is not known to {model_id}"
-    p = known[c.endpoint]
-    return "" if p <= c.probability_max else f"{c.endpoint} {p:.0%} > {c.probability_max:.0%}"
-
-
-def _outside(limit: Limit, found: Attained) -> str:
-    p, name = found.probability, limit.target.label
-    if not p >= limit.low:
-        return f"{name} {p:.0%} < {limit.low:.0%}"
-    return f"{name} {p:.0%} > {limit.high:.0%}" if p > limit.high else ""
-
-
-def _apart(best: _Judged, other: _Judged) -> tuple[float, float]:
+def _apart(best: Judged, other: Judged) -> tuple[float, float]:
     """How far `other` lies below `best`, and the standard error of that, member by member."""
     if len(best.worth) != len(other.worth):
         return best.expected - other.expected, 0.0
@@ -331,7 +157,7 @@ def _apart(best: _Judged, other: _Judged) -> tuple[float, float]:
     return float(d.mean()), float(d.std() / np.sqrt(len(d)))
 
 
-def _resolved(judged: list[_Judged], starts: _Starts, members: int, question: _Question) -> list[_Judged]:
+def _resolved(judged: list[Judged], starts: _Starts, members: int, question: Question) -> list[Judged]:
     """The close ones at the top computed again with more members, until they are told apart or it does not matter."""
     for more in MORE_MEMBERS:
         able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
@@ -343,7 +169,7 @@ def _resolved(judged: list[_Judged], starts: _Starts, members: int, question: _Q
             break
         again = [able[0], *(j for j, _, _ in close[: CONTENDERS_MAX - 1])]
         fresh = {
-            id(j): _judge(j.asked, j.ranked.what_if.regimen, starts.of(j.asked.twin, more), question) for j in again
+            id(j): judge(j.asked, j.ranked.what_if.regimen, starts.of(j.asked.twin, more), question) for j in again
         }
         if question.deadline is not None and question.deadline.expired:
             break
@@ -351,18 +177,18 @@ def _resolved(judged: list[_Judged], starts: _Starts, members: int, question: _Q
     return judged
 
 
-def _harms_apart(a: _Judged, b: _Judged) -> bool:
+def _harms_apart(a: Judged, b: Judged) -> bool:
     return abs(a.ranked.harm_added - b.ranked.harm_added) > HARM_APART
 
 
-def _ordered(judged: list[_Judged]) -> list[_Judged]:
+def _ordered(judged: list[Judged]) -> list[Judged]:
     """Admissible ones first: those that tie with the best by harm and burden, the others by utility."""
     able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
     rest = sorted((j for j in judged if not j.ranked.admissible), key=lambda j: -np.nan_to_num(j.expected, nan=-9.0))
     if not able:
         return rest
-    ties: list[_Judged] = [able[0]]
-    others: list[_Judged] = []
+    ties: list[Judged] = [able[0]]
+    others: list[Judged] = []
     for j in able[1:]:
         gap, se = _apart(able[0], j)
         (ties if gap <= min(2.0 * se, TIE) or gap <= 1e-12 else others).append(j)
@@ -371,7 +197,7 @@ def _ordered(judged: list[_Judged]) -> list[_Judged]:
     return [*ties, *others, *rest]
 
 
-def _marked(ordered: list[_Judged]) -> tuple[Ranked, ...]:
+def _marked(ordered: list[Judged]) -> tuple[Ranked, ...]:
     """With the standard error of each difference to the first, and who is on the efficient set."""
     found = []
     for j in ordered:

@@ -16,7 +16,7 @@ from twin_service.service.wire.regimen import planned, regimen_of
 from twin_service.service.wire.simulation import Plans, plans_of
 from twin_service.service.wire.target import output_of
 from twin_service.settings import Settings
-from twin_service.twin.fold import Band
+from twin_service.twin.forecast import Band
 from twin_service.twin.protocol import Action, Protocol, Rule
 from twin_service.twin.simulate import WhatIf
 from twin_service.twin.treat import Treated
