@@ -106,13 +106,6 @@ def modulated(block: Block, parameter: str, port: str) -> Block:
     def sub(e: Expression) -> Expression:
         return substitute([e], factor)[0]
 
-    return replace(
-        block,
-        ports={**block.ports, port: "1"},
-        states=tuple(replace(s, rate=sub(s.rate)) for s in block.states),
-        outputs=tuple(replace(o, expression=sub(o.expression)) for o in block.outputs),
-        events=tuple(
-            replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
-            for e in block.events
-        ),
-    )
+    changed = block.map(sub)
+    plain = (replace(s, initial=b.initial) for s, b in zip(changed.states, block.states, strict=True))
+    return replace(changed, ports={**block.ports, port: "1"}, states=tuple(plain))
