@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.adjust.analysis import WITH_FORECAST, AdjustedTrial, adjust_trial
 from twin_service.trial.data.assemble import AnalysisData, load_data
+from twin_service.trial.data.tables import parse_table
+from twin_service.trial.external.run import external_analysis
 from twin_service.trial.forecast.crossfit import TrialForecast
 from twin_service.trial.forecast.features import Baseline
 from twin_service.trial.forecast.learned import learn
@@ -19,6 +21,7 @@ from twin_service.trial.forecast.run import forecast_trial, historical_controls,
 from twin_service.trial.protocol import ForecastSpec, Method, Opened
 from twin_service.trial.report.adjust_step import adjust_step, forecast_step
 from twin_service.trial.report.data_step import data_step
+from twin_service.trial.report.external_step import external_step
 from twin_service.trial.report.page import render
 from twin_service.trial.report.results import StepResult
 
@@ -52,6 +55,7 @@ def run_step(step: Step, opened: Opened, progress: Progress = lambda share: None
         Step.DATA: _data,
         Step.FORECAST: _forecast,
         Step.ADJUST: _adjust,
+        Step.EXTERNAL: _external,
     }
     result, digests = table[step](opened, progress)
     progress(1.0)
@@ -116,3 +120,13 @@ def _adjust(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str
     data = load_data(opened)
     found, _ = run_adjust(opened, data, progress)
     return adjust_step(opened.protocol, data, found), data.digests
+
+
+def _external(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+    p = opened.protocol
+    section(p.external, "external")
+    section(p.data.external or None, "data.external")
+    data = load_data(opened)
+    outside = parse_table(p.data.external, opened.read_file(p.data.external))
+    found = external_analysis(p, data, outside, progress)
+    return external_step(p, data, found), {**data.digests, outside.source: outside.digest}

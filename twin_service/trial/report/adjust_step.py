@@ -79,7 +79,8 @@ def _effects(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> Sect
         for c in group:
             name = f"{data.arms[c.arm]}, {data.visits[c.visit].name}, {title}"
             rows.append(_row(name, c))
-            pictured.append((name, c.effect.estimate, c.effect.low, c.effect.high))
+            if c.visit == found.comparisons[-1].visit:
+                pictured.append((name, c.effect.estimate, c.effect.low, c.effect.high))
     for title, c in found.sensitivity:
         rows.append(_row(f"{data.arms[c.arm]}, {title}", c))
         if "ratio" not in title:
