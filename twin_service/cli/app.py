@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, science
+from twin_service.cli import clinic, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
@@ -146,8 +146,18 @@ def bench_engine(json_file: Json = None) -> None:
     write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
 
+@app.command("house", hidden=True)
+def house(json_file: Json = None) -> None:
+    """The code in numbers, for those who work on it: sizes, cycles, escapes from types."""
+    from twin_service.qualification.house import house_figures
+
+    write_figures(house_figures(), json_file)
+
+
 science.register(app, bench)
+population.register(app, bench)
 clinic.register(app)
+phase1.register(app)
 
 if __name__ == "__main__":
     main()

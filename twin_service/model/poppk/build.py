@@ -33,8 +33,7 @@ from twin_service.model.structure import Block, Covariate, Effect, Endpoint, Err
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
-
-CONCENTRATION_UNITS: Mapping[str, float] = {"mg/L": 1.0, "ug/mL": 1.0, "ug/L": 1e3, "ng/mL": 1e3, "g/L": 1e-3}
+from twin_service.units import UnitError, conversion
 
 
 def list_poppk(library_dir: Path | None = None) -> list[str]:
@@ -49,7 +48,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
     structure = structure_of(record, p)
     response = response_of(record, p, structure.concentrations["central"])
     concentrations = {**structure.concentrations, **response.outputs}
-    outputs, observables = _observed(record, concentrations)
+    outputs, observables = observed_of(record, concentrations)
     return Block(
         id=record.id,
         version=record.version,
@@ -61,8 +60,8 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         effects=_effects(record),
         omega=_omega(record),
         observables=observables,
-        routes=_routes(record, tuple(u.name for u in structure.inputs)),
-        covariates=_covariates(record),
+        routes=routes_of(record, tuple(u.name for u in structure.inputs)),
+        covariates=covariates_of(record),
         endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
         warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
     )
@@ -117,7 +116,7 @@ def _omega(record: PopPkRecord) -> np.ndarray | None:
     return full if len(all_effects) else None
 
 
-def _observed(
+def observed_of(
     record: PopPkRecord, known: Mapping[str, Expression]
 ) -> tuple[tuple[Output, ...], tuple[Observable, ...]]:
     """Outputs in mg/L (or the response's unit), and one more for each observable in another unit."""
@@ -153,19 +152,15 @@ def _observed(
 
 def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
     """mg/L -> the observable's unit."""
-    unit = o["unit"]
-    if unit in CONCENTRATION_UNITS:
-        return CONCENTRATION_UNITS[unit]
-    if unit in ("umol/L", "nmol/L") and o.get("molar_mass_g_mol"):
-        return (1e3 if unit == "umol/L" else 1e6) / float(o["molar_mass_g_mol"])
-    raise refuse(
-        record.where,
-        f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
-        f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol",
-    )
+    try:
+        return conversion("mg/L", o["unit"], o.get("molar_mass_g_mol"))
+    except UnitError as error:
+        raise refuse(
+            record.where, f"observable {o['analyte']}: {error} (R5); an amount of substance needs molar_mass_g_mol"
+        ) from None
 
 
-def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
+def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
     """Which routes the publication supports: `routes` of the file, by default every input."""
     wanted = tuple(record.raw.get("routes", inputs))
     unknown = [r for r in wanted if r not in inputs]
@@ -186,7 +181,7 @@ def domain_of(record: PopPkRecord) -> dict[str, Span]:
     return read_domain(record.raw, (*names, "dose_mg"), fault)
 
 
-def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
+def covariates_of(record: PopPkRecord) -> tuple[Covariate, ...]:
     found, domain = [], domain_of(record)
     for c in record.raw.get("covariates", ()):
         low, high = c.get("limits", (-np.inf, np.inf))
