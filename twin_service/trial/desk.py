@@ -20,7 +20,9 @@ from twin_service.trial.forecast.learned import learn
 from twin_service.trial.forecast.run import forecast_trial, historical_controls, history_tables, trial_baseline
 from twin_service.trial.protocol import ForecastSpec, Method, Opened
 from twin_service.trial.report.adjust_step import adjust_step, forecast_step
+from twin_service.trial.report.borrow_step import borrow_step
 from twin_service.trial.report.data_step import data_step
+from twin_service.trial.report.design_steps import interim_step, plan_step, simulate_step
 from twin_service.trial.report.external_step import external_step
 from twin_service.trial.report.page import render
 from twin_service.trial.report.results import StepResult
@@ -56,6 +58,10 @@ def run_step(step: Step, opened: Opened, progress: Progress = lambda share: None
         Step.FORECAST: _forecast,
         Step.ADJUST: _adjust,
         Step.EXTERNAL: _external,
+        Step.PLAN: _plan,
+        Step.BORROW: _borrow,
+        Step.INTERIM: _interim,
+        Step.SIMULATE: _simulate,
     }
     result, digests = table[step](opened, progress)
     progress(1.0)
@@ -130,3 +136,35 @@ def _external(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[s
     outside = parse_table(p.data.external, opened.read_file(p.data.external))
     found = external_analysis(p, data, outside, progress)
     return external_step(p, data, found), {**data.digests, outside.source: outside.digest}
+
+
+def _plan(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+    section(opened.protocol.plan, "plan")
+    return plan_step(opened.protocol, progress), {}
+
+
+def _borrow(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+    spec = opened.protocol.borrow
+    section(spec, "borrow")
+    assert spec is not None
+    history = parse_table(spec.history, opened.read_file(spec.history))
+    return borrow_step(opened.protocol, history), {history.source: history.digest}
+
+
+def _interim(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+    section(opened.protocol.interim, "interim")
+    return interim_step(opened.protocol), {}
+
+
+def _simulate(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+    """With [forecast] in the protocol the virtual patients are its controls with their forecasts."""
+    p = opened.protocol
+    section(p.interim, "interim")
+    section(p.plan, "plan")
+    if p.forecast is None:
+        return simulate_step(p, None, progress), {}
+    data = load_data(opened)
+    found = forecast_trial(p, data, history_tables(opened), lambda share: progress(share / 3))
+    mine = (data.arm == 0) & np.isfinite(data.y[:, -1])
+    pool = np.column_stack([found.forecast.mean[mine, -1], data.y[mine, -1]])
+    return simulate_step(p, pool, progress), data.digests
