@@ -60,7 +60,7 @@ def exposure_figures(say: Say, trials: int = 1000, seed: int = 12) -> dict[str, 
         better.append(float(hits[1].mean() - hits[0].mean()))
         variance += [sum(s.var() for s in shares) / trials, sum(h.var() for h in hits) / trials]
         say(
-            f"exposure, scenario {k + 1}: overdosed {shares[0].mean():.3f} by dose, {shares[1].mean():.3f} by exposure; "
+            f"scenario {k + 1}: overdosed {shares[0].mean():.3f} by dose, {shares[1].mean():.3f} by exposure; "
             f"right {hits[0].mean():.3f}, {hits[1].mean():.3f}"
         )
     half = 1.96 * np.sqrt(variance) / len(TRUTHS)

@@ -225,7 +225,7 @@ def _penalties(seen: Candidates, train: FloatArray, rng: np.random.Generator) ->
     odds = b @ x.T
     deviance = np.logaddexp(0.0, np.where(y == 1, -odds, odds)).reshape(len(train), INNER, len(PENALTIES), -1)
     total = np.einsum("fkln,fkn->fl", deviance, out)
-    return np.asarray(PENALTIES)[np.argmin(total, axis=1)]
+    return np.asarray(np.asarray(PENALTIES)[np.argmin(total, axis=1)], dtype=np.float64)
 
 
 def _fit(names: tuple[str, ...], values: FloatArray, y: FloatArray, penalty: float) -> Responder:
