@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, Surface, surface
 
 FloatArray = NDArray[np.float64]

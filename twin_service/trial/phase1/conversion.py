@@ -18,7 +18,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 
 HUMAN_KM = 37.0
 DEFAULT_FACTOR, HALF_LOG, FACTOR_MAX = 10.0, 10**0.5, 1000.0

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logit
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 
 FloatArray = NDArray[np.float64]
 NODES, REACH = 2001, 10.0

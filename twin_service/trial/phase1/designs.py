@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import expit, log_expit, logit
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.crm import Skeleton
 from twin_service.trial.phase1.dose_toxicity import LogisticPrior, Surface, surface
 from twin_service.trial.phase1.escalation_rules import BoinTable, boin_selection, boin_table, three_plus_three_next

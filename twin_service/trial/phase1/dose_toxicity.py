@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import expit, log_expit, logit
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 
 FloatArray = NDArray[np.float64]
 # The trapezoid rule on a smooth integrand that vanishes at both ends converges faster than any power of the step.

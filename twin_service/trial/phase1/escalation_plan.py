@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.co_data import Exchangeable, map_prior
 from twin_service.trial.phase1.crm import Skeleton, indifference_skeleton
 from twin_service.trial.phase1.designs import Blrm, Boin, Crm, Design, OverdoseControl, RuleOfThree

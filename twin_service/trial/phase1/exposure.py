@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.designs import Blrm, BlrmNodes, OverdoseControl
 from twin_service.trial.phase1.dose_toxicity import DoseRisk, Given, LogisticPrior, Surface, logistic_risk, surface
 

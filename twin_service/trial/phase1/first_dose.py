@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.conversion import Finding, Scaling, human_equivalent_dose, safety_factor, species_named
 from twin_service.trial.phase1.first_dose_plan import FirstDosePlan, TargetPart
 from twin_service.trial.phase1.human_course import AnimalPk, Draws, HumanPk, draw, exposure, from_animals, time_of_peak

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 
 FloatArray = NDArray[np.float64]
 GMFE_THREE_SPECIES, GMFE_ONE_SPECIES = 2.33, 1.96

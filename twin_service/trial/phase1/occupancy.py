@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.human_course import HumanPk
 
 FloatArray = NDArray[np.float64]

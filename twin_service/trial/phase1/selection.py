@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 
 FloatArray = NDArray[np.float64]
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)

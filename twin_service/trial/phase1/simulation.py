@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.designs import Boin, Crm, Design
 
 FloatArray = NDArray[np.float64]

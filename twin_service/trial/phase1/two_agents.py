@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp, ndtri
 from scipy.stats import qmc
 
-from twin_service.trial.ancova import refuse
+from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.dose_toxicity import LogisticPrior
 
 FloatArray = NDArray[np.float64]
