@@ -26,7 +26,7 @@ from twin_service.service.work import keeping
 from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.twin.course import Sample
-from twin_service.twin.fold import Band, Forecast
+from twin_service.twin.forecast import Band, Forecast
 
 GAUGE = Gauge("test_queue", "twins that wait", registry=None)
 

@@ -25,7 +25,7 @@ from twin_service.service.wire.regimen import regimen_out
 from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
-from twin_service.twin.fold import Band, Forecast
+from twin_service.twin.forecast import Band, Forecast
 from twin_service.twin.reading import is_modelled
 from twin_service.twin.recommend import Ranked
 from twin_service.twin.simulate import WhatIf
@@ -179,7 +179,7 @@ def what_if(found: WhatIf, origin_us: int, units: dict[str, str]) -> simulation_
 def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
     """One endpoint by name, with its grade and whether it counts as serious."""
     e = found.endpoint
-    return simulation_pb2.EndpointProbability(
+    told = simulation_pb2.EndpointProbability(
         endpoint=e.id,
         title=e.title,
         probability=number(found.probability),
@@ -188,6 +188,10 @@ def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
         grade=e.grade,
         serious=e.harmful and e.serious,
     )
+    if math.isfinite(found.baseline) and math.isfinite(found.probability):
+        told.baseline_probability = found.baseline
+        told.attributable_probability = found.attributable
+    return told
 
 
 def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
@@ -204,6 +208,11 @@ def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> s
         harm_grade=harm.grade if harm else 0,
         limits=[_attained(a, units) for a in found.limits],
         model_id=found.model_id,
+        utility=number(found.utility),
+        utility_se=number(found.utility_se),
+        tie=found.tie,
+        efficient=found.efficient,
+        harm_added=number(found.harm_added),
     )
 
 

@@ -17,7 +17,7 @@ from twin_service.service.wire.simulation import Plans, plans_of
 from twin_service.service.wire.size import check_plans, check_visits
 from twin_service.service.wire.target import output_of
 from twin_service.settings import Settings
-from twin_service.twin.fold import Band
+from twin_service.twin.forecast import Band
 from twin_service.twin.protocol import Action, Protocol, Rule
 from twin_service.twin.simulate import WhatIf
 from twin_service.twin.treat import Treated
