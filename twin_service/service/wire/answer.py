@@ -4,6 +4,7 @@ why."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
-from twin_service.record.events import ImageMeasured, LabMeasured
+from twin_service.record.events import DoseGiven, ImageMeasured, LabMeasured
 from twin_service.scenario.attainment import Attained
 from twin_service.scenario.bands import Bands, Series
 from twin_service.scenario.doubts import plan_doubts
@@ -25,6 +26,7 @@ from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
 from twin_service.twin.forecast import Band, Forecast
+from twin_service.twin.reading import is_modelled
 from twin_service.twin.recommend import Ranked
 from twin_service.twin.simulate import WhatIf
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
@@ -68,11 +70,25 @@ def basis(
         warnings=(*found.warnings, *doubts),
         used_event_ids=[s.event_id for s in view.folded.course.samples],
         unused_event_ids=view.folded.course.unused,
+        not_modelled=not_modelled(view),
         members=members,
         software_digest=software_digest(),
         software_version=SOFTWARE_VERSION,
         computed_time=stamp(now_us),
     )
+
+
+def not_modelled(view: View) -> list[str]:
+    """What is recorded and no part of the model uses, by name and how often."""
+    unused = set(view.folded.course.unused)
+    found: Counter[str] = Counter()
+    for event in view.timeline.effective:
+        p = event.payload
+        if isinstance(p, DoseGiven) and not is_modelled(view.folded.model, p):
+            found[f"dose of {p.drug}"] += 1
+        elif isinstance(p, LabMeasured | ImageMeasured) and event.id in unused:
+            found[f"measurement of {p.analyte}"] += 1
+    return [f"{what}, {n} recorded" for what, n in sorted(found.items())]
 
 
 def bands(found: Bands, origin_us: int) -> common_pb2.Bands:

@@ -16,6 +16,7 @@ from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
 from twin_service.service.wire.quantity import hours, milligrams
 from twin_service.service.wire.question import Span, members_of, span_of
+from twin_service.service.wire.size import check_options
 from twin_service.service.wire.target import limits_of, targets_of
 from twin_service.settings import Settings
 from twin_service.twin.fold import Folded
@@ -63,6 +64,7 @@ def wanted_of(request: RecommendRequest, view: View, carriers: Mapping[int, Fold
             option, own = _dispensable(o, carriers.get(i, view.folded), units_of)
         options.append(option)
         units_of |= own
+    check_options(options, span.horizon_h, settings)
     limits, limit_units = limits_of(request.limits, view.folded.model)
     return Wanted(
         span,
