@@ -164,6 +164,14 @@ def house(json_file: Json = None) -> None:
     write_figures(house_figures(), json_file)
 
 
+@bench.command("answers")
+def bench_answers(json_file: Json = None) -> None:
+    """Recommendations against brute force: forty decisions in closed form (two minutes)."""
+    from twin_service.qualification.bench.answers import run
+
+    write_figures(run(typer.echo), json_file)
+
+
 science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
