@@ -16,6 +16,7 @@ import numpy as np
 from twin_service.qualification.phase1.checked import Checked
 from twin_service.qualification.phase1.models import blrm_cases, crm_cases, nbg_cases
 from twin_service.qualification.phase1.rules import boin_cases, first_in_human_cases, three_cases
+from twin_service.qualification.phase1.simulated import exposure_figures, noise_figures
 from twin_service.qualification.reference import reference_folder
 from twin_service.trial.phase1.conversion import Finding, human_equivalent_dose, safety_factor, species_named
 from twin_service.trial.phase1.crm import Skeleton, indifference_skeleton
@@ -44,7 +45,8 @@ def qualify_phase1(say: Say, *, folder: Path | None = None) -> tuple[dict[str, f
         "phase1.reference_cases": float(len(checked)),
         "phase1.reference_pass_share": float(np.mean([c.passed for c in checked])) if checked else float("nan"),
     }
-    return figures | headline() | speeds(say), checked
+    simulated = noise_figures() | exposure_figures(say)
+    return figures | headline() | speeds(say) | simulated, checked
 
 
 def headline() -> dict[str, float]:
