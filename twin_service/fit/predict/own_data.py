@@ -1,8 +1,8 @@
 """A user's own levels beside a prediction: read with every mistake named, compared by study.
 
-    time_h, value, unit, study, blq        a header, a row a level; `time_min`, `time_d` also; study and blq may be left out
+    time_h, value, unit, study, blq        a header, a row a level; or `time_min`, `time_d`; no study or blq needed
 
-    GMFE = exp(mean |ln(predicted/observed)|);  AUC ratio, Cmax ratio: predicted over observed, both at the times observed
+    GMFE = exp(mean |ln(predicted/observed)|);  AUC, Cmax ratio: predicted over observed, at the times observed
 
 A level below the limit of the assay (blq = 1, the value being the limit, or "<0.5") is no number: it counts as agreed
 where the prediction lies below the limit too.

@@ -161,7 +161,7 @@ def with_data(
     found = predict(drug, plan, person, library=library, times_h=times)
     at = dict(zip(found["time_h"], found["concentration_mg_l"], strict=True))
     predicted = [at[y.time_h] for y in levels]
-    figures = {}
+    figures = dict[str, float]()
     for s in compare(levels, predicted):
         rows = {k: v for k, v in s._asdict().items() if k != "study" and np.isfinite(v)}
         figures |= {f"predict.data.{s.study}.{k}": float(v) for k, v in rows.items()}
