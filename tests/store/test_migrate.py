@@ -15,8 +15,8 @@ from twin_service.store.unit_of_work import Store
 
 
 def test_up_is_what_the_tables_say_and_down_is_empty(url: str) -> None:
-    assert migrate_url(url) == "schema 0002, was empty"
-    assert migrate_url(url) == "schema 0002"
+    assert migrate_url(url) == "schema 0003, was empty"
+    assert migrate_url(url) == "schema 0003"
     engine = writer_engine(parse_url(url))
     with engine.connect() as connection:
         ours = {t for t in METADATA.tables}
@@ -25,8 +25,8 @@ def test_up_is_what_the_tables_say_and_down_is_empty(url: str) -> None:
         )
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
-    assert migrate_url(url, "base") == "schema empty, was 0002"
-    assert migrate_url(url) == "schema 0002, was empty"
+    assert migrate_url(url, "base") == "schema empty, was 0003"
+    assert migrate_url(url) == "schema 0003, was empty"
 
 
 def test_a_database_without_schema_is_refused(settings: Settings) -> None:
