@@ -15,9 +15,9 @@ from twin_service.outcome import Outcome, Refusal, Verdict
 from twin_service.record.events import Censoring
 from twin_service.record.person import TwinName
 from twin_service.service.door import logs
+from twin_service.service.door.name import tenant_of
 from twin_service.service.wire import paging
 from twin_service.service.wire.answer import spread
-from twin_service.service.wire.name import tenant_of
 from twin_service.service.wire.quantity import number
 from twin_service.service.wire.software import software_digest
 from twin_service.service.wire.twin import Trouble
@@ -26,7 +26,7 @@ from twin_service.service.work import keeping
 from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.twin.course import Sample
-from twin_service.twin.fold import Band, Forecast
+from twin_service.twin.forecast import Band, Forecast
 
 GAUGE = Gauge("test_queue", "twins that wait", registry=None)
 

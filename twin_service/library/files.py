@@ -7,16 +7,13 @@ the models share.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twin_service.outcome import Refusal, RefusalCode
 
 FOLDER: Final = Path(__file__).resolve().parent
 CHECK: Final = ".check.toml"
-# A table as TOML gives it: not yet known to be what its keys say.
-Table = Mapping[str, object]
 
 
 def files_in(folder: Path) -> dict[str, Path]:
@@ -29,7 +26,7 @@ def check_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".toml") + CHECK)
 
 
-def parse_toml(path: Path) -> dict[str, object]:
+def parse_toml(path: Path) -> dict[str, Any]:
     """The table in `path`; Refusal where it is absent or no TOML."""
     try:
         return parse_text(path.read_text(encoding="utf-8"), path.name)
@@ -41,7 +38,7 @@ def parse_toml(path: Path) -> dict[str, object]:
         raise _no_toml(path.name, str(error)) from error
 
 
-def parse_text(text: str, name: str) -> dict[str, object]:
+def parse_text(text: str, name: str) -> dict[str, Any]:
     """The table in `text`, called `name` in a refusal."""
     try:
         return tomllib.loads(text)

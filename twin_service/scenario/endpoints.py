@@ -19,10 +19,16 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reached:
-    """Probability that an endpoint is reached within the horizon."""
+    """Probability that an endpoint is reached within the horizon; `baseline`: without any drug, NaN where not known."""
 
     endpoint: Endpoint
     probability: float
+    baseline: float = float("nan")
+
+    @property
+    def attributable(self) -> float:
+        """What the drug adds; all of it where the drug-free risk is not known."""
+        return self.probability if np.isnan(self.baseline) else self.probability - self.baseline
 
 
 def crossed(endpoint: Endpoint, values: FloatArray, baseline: FloatArray | None = None) -> NDArray[np.bool_]:

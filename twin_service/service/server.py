@@ -18,7 +18,9 @@ from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door import call as calls
 from twin_service.service.door import logs
-from twin_service.service.door.admission import Door
+from twin_service.service.door.admission import Door, DoorParts
+from twin_service.service.door.identity import Identities
+from twin_service.service.door.lanes import Lanes
 from twin_service.service.door.metrics import Metrics
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import Route
@@ -39,6 +41,8 @@ class Server:
     and every acknowledged write is durable."""
 
     def __init__(self, settings: Settings, *, clock: calls.Clock = calls.wall_clock_us) -> None:
+        identities = Identities(settings)
+        _check_identity(settings, identities)
         if settings.migrate_on_start:
             migrate(settings)
         self.settings = settings
@@ -49,7 +53,8 @@ class Server:
         self.operations = Operations(self.store, settings, self.metrics, clock)
         again = {r.method: r.again for r in ROUTES if r.again is not None}
         self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
-        self._grpc = self._make(clock)
+        self.lanes = Lanes(settings)
+        self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes))
         self.port = self._bind()
         self._page: WSGIServer | None = None
 
@@ -70,27 +75,31 @@ class Server:
     def stop(self, grace_s: float | None = None) -> None:
         """Refuse new calls, let those in flight finish within the grace, finish writes, close the store."""
         self.health.stop()
-        ended = self._grpc.stop(self.settings.stop_grace_s if grace_s is None else grace_s)
+        grace = self.settings.stop_grace_s if grace_s is None else grace_s
+        ended = self._grpc.stop(grace)
         self.engine.stop()
         self.operations.stop()
-        ended.wait()
+        ended.wait(grace + 1.0)
+        self.lanes.close()
         if self._page is not None:
             self._page.shutdown()
             self._page.server_close()
         self.store.close()
         logs.log().info("stopped")
 
-    def _make(self, clock: calls.Clock) -> grpc.Server:
+    def _make(self, parts: DoorParts) -> grpc.Server:
         s = self.settings
         server = grpc.server(
             futures.ThreadPoolExecutor(s.rpc_threads, thread_name_prefix="rpc"),
-            interceptors=[Door(s, self.metrics, clock)],
+            interceptors=[Door(parts, {r.method: (r.lane, r.scope) for r in ROUTES})],
             options=[
                 ("grpc.max_receive_message_length", s.message_bytes_max),
                 ("grpc.max_send_message_length", s.reply_bytes_max),
                 ("grpc.max_metadata_size", s.metadata_bytes_max),
                 ("grpc.so_reuseport", 0),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+                ("grpc.http2.max_ping_strikes", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
             ],
@@ -119,6 +128,16 @@ class Server:
             raise Refusal(
                 RefusalCode.PRECONDITION, f"cannot listen on {s.listen}: {error}", field="listen", reason="SETTINGS"
             ) from None
+
+
+def _check_identity(settings: Settings, identities: Identities) -> None:
+    """A server that others can reach must know who calls. Raises Refusal."""
+    host = settings.listen.rpartition(":")[0].strip("[]")
+    loopback = host in ("localhost", "::1") or host.startswith(("127.", "unix"))
+    if loopback or identities.configured or settings.allow_anonymous:
+        return
+    said = f"listening on {settings.listen} needs identity: oidc_issuer, tls_client_names or tenant_tokens"
+    raise Refusal(RefusalCode.PRECONDITION, said, field="listen", reason="NO_IDENTITY")
 
 
 class _Table(grpc.GenericRpcHandler):

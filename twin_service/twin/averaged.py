@@ -29,7 +29,8 @@ from twin_service.solver.schedule import Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.alternative import alternative
 from twin_service.twin.categories import kind_of, observable_of
-from twin_service.twin.fold import Folded, Forecast
+from twin_service.twin.fold import Folded
+from twin_service.twin.forecast import Forecast
 from twin_service.twin.simulate import WhatIf, grid_for, start_from
 
 FloatArray = NDArray[np.float64]

@@ -71,7 +71,7 @@ def treat(
     check(folded, categories, horizon_h)
     names = resolve_outputs(folded, outputs)
     asked = [*names, *(t.output for t in targets), *(r.output for p in protocols for r in p.rules)]
-    start = start_from(folded, start_h, members, outputs=asked, deadline=deadline)
+    start = start_from(folded, start_h, members, outputs=asked, free_until_h=horizon_h, deadline=deadline)
     grid = _common_grid(
         folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h, marks_h=marks(categories)
     )

@@ -1,6 +1,6 @@
 """A population problem from a model file and an event table's subjects.
 
-Linear structures of one and two compartments whose covariates are constant within everybody are evaluated in closed
+Linear structures of one to three compartments whose covariates are constant within everybody are evaluated in closed
 form; everything else goes to the engine.
 """
 
@@ -215,7 +215,7 @@ def _closed(
     record: PopPkRecord, made: Handles, people: Sequence[Subject], everyone: NDArray[np.intp]
 ) -> StructuralModel | None:
     doses = [s.schedule.doses for s in people]
-    if any(d.steady_interval_h for mine in doses for d in mine) or any(s.schedule.reset_times_h for s in people):
+    if any(d.steady_interval_h for mine in doses for d in mine):
         return None
     if len(record.raw["observables"]) != 1 or record.raw["observables"][0].get("compartment", "central") != "central":
         return None
@@ -233,6 +233,8 @@ def _closed(
         for k, d in enumerate(mine):
             ahead = s.times_h - d.time_h
             reaches = (ahead > 0.0) | ((ahead == 0.0) & s.after_dose)
+            for reset in s.schedule.reset_times_h:
+                reaches &= ~((d.time_h < reset) & (s.times_h >= reset))
             table.elapsed[i, k, : len(s)] = np.where(reaches, ahead, -1.0)
             table.amount[i, k], table.duration[i, k] = d.amount, d.duration_h
             table.oral[i, k] = not d.input.endswith(".iv")

@@ -1,9 +1,9 @@
-"""Closed forms of one and two compartments: f and its exact first and second derivatives, written from one expression.
+"""Closed forms of one to three compartments: f and its exact first and second derivatives, written from one expression.
 
     one dose, elapsed time T since it entered (after the lag):
     bolus        A/V exp(-k T)                                infusion   A/(D CL) (exp(-k (T - D)+) - exp(-k T))
     first order  A F ka/V (exp(-k T) - exp(-ka T)) / (ka - k)
-    two compartments: sums of two such terms with the roots of s^2 - (k + k12 + k21) s + k k21
+    more compartments: sums of such terms with the roots of the characteristic polynomial
 
 Doses add up (the system is linear). Gabrielsson & Weiner 2016, ISBN 978-9198299106. The derivatives are generated from
 the expression graph, so that a covariate or another parametrization needs no new algebra.
@@ -11,6 +11,7 @@ the expression graph, so that a covariate or another parametrization needs no ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from twin_service.fit.population.problem import Predicted, Who
 from twin_service.solver import functions as fn
 from twin_service.solver.derivative import gradients
 from twin_service.solver.evaluate import array_function
-from twin_service.solver.expression import Expression, expression, symbol
+from twin_service.solver.expression import Expression, apply, expression, symbol
 
 Floats = NDArray[np.float64]
 NEAR = 1e-4
@@ -113,7 +114,7 @@ def concentration_of(structure: Mapping[str, Any], p: Mapping[str, Any], given: 
     oral, infused = given.oral, given.infused
     kind, n = structure.get("absorption", "none"), int(structure.get("compartments", 1))
     plain = structure.get("elimination", "linear") == "linear" and not structure.get("response")
-    if not plain or structure.get("metabolite") or n > 2 or kind not in ("none", "first_order", "zero_order"):
+    if not plain or structure.get("metabolite") or n > 3 or kind not in ("none", "first_order", "zero_order"):
         return None
     if (kind == "first_order" and "D1" in p) or (given.direct and oral and ("LAG" in p or kind == "zero_order")):
         return None
@@ -124,9 +125,7 @@ def concentration_of(structure: Mapping[str, Any], p: Mapping[str, Any], given: 
     dose, duration = symbol(AMOUNT), symbol(DURATION)
     if kind == "zero_order" and oral:
         duration, infused = p["D1"], True
-    terms = _exponentials(structure, p, n)
-    if terms is None:
-        return None
+    terms = _exponentials(p, n)
     entered: Any = 0.0
     for weight, rate in terms:
         direct = _direct(T, rate, duration, infused)
@@ -155,12 +154,14 @@ def _quotient(T: Any, k: Any, ka: Any) -> Any:
     return (fn.exp(-k * T) - fn.exp(-(k + gap) * T)) / gap
 
 
-def _exponentials(structure: Mapping[str, Any], p: Mapping[str, Any], n: int) -> list[tuple[Any, Any]] | None:
+def _exponentials(p: Mapping[str, Any], n: int) -> list[tuple[Any, Any]]:
     """Weights (1/L) and rates (1/h) of the disposition after a bolus of 1 mg."""
     V = p["V"] if "V" in p else p["V1"]
     k = p["K"] if "K" in p else p["CL"] / V
     if n == 1:
         return [(1.0 / V, k)]
+    if n == 3:
+        return _three(V, k, p)
     k12, k21 = (p["K12"], p["K21"]) if "K12" in p else (p["Q"] / V, p["Q"] / p["V2"])
     total = k + k12 + k21
     root = fn.sqrt(fn.maximum(total * total - 4.0 * k * k21, 1e-300))
@@ -168,3 +169,21 @@ def _exponentials(structure: Mapping[str, Any], p: Mapping[str, Any], n: int) ->
     # the smaller root by the product of both: no cancellation
     slow = k * k21 / fast
     return [((fast - k21) / (root * V), fast), ((k21 - slow) / (root * V), slow)]
+
+
+def _three(V: Any, k: Any, p: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Three compartments: the roots of a cubic with three positive roots, by cosines."""
+    k12, k21 = (p["K12"], p["K21"]) if "K12" in p else (p["Q"] / V, p["Q"] / p["V2"])
+    k13, k31 = (p["K13"], p["K31"]) if "K13" in p else (p["Q3"] / V, p["Q3"] / p["V3"])
+    a0, a2 = k * k21 * k31, k + k12 + k13 + k21 + k31
+    a1 = k * k31 + k21 * k31 + k21 * k13 + k * k21 + k31 * k12
+    down = a2 * a2 / 9.0 - a1 / 3.0
+    q = a2 * a2 * a2 / 27.0 - a1 * a2 / 6.0 + 0.5 * a0
+    size = fn.sqrt(down)
+    angle = apply("acos", fn.maximum(fn.minimum(-q / (down * size), 1.0), -1.0)) / 3.0
+    rates = [a2 / 3.0 - 2.0 * size * fn.cos(angle + turn) for turn in (0.0, 2.0 * math.pi / 3.0, 4.0 * math.pi / 3.0)]
+    terms = []
+    for i, rate in enumerate(rates):
+        first, second = (r for j, r in enumerate(rates) if j != i)
+        terms.append(((k21 - rate) * (k31 - rate) / ((rate - first) * (rate - second) * V), rate))
+    return terms

@@ -1,4 +1,4 @@
-"""What `estimate-population` leaves in a folder: a page, pictures, tables, and the library file of a new version."""
+"""What `estimate-population` leaves in a folder: page, pictures, tables, and the library file of a new version."""
 
 from __future__ import annotations
 

@@ -32,11 +32,16 @@ VANISHED = -4.0
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """passes of EM first; `tolerance`^2 is the expected fall of the objective at which the search ends."""
+    """passes of EM first; `tolerance`^2 is the expected fall of the objective at which the search ends.
+
+    starts      places to search from: the given one, then others at random; the best optimum is the answer
+    restarts    further places for a start that ends with a vanished spread
+    """
 
     passes: int = 3
     tolerance: float = 1e-3
     iterations: int = 200
+    starts: int = 1
     restarts: int = 5
     seed: int = 1
     deadline: Deadline = field(default_factory=Deadline)
@@ -67,13 +72,13 @@ def search(
 ) -> Searched:
     """The optimum from `start`, with restarts where a spread has vanished."""
     rng, best, tried = np.random.default_rng(options.seed), None, 0
-    x0 = np.asarray(start, float)
-    for attempt in range(options.restarts + 1):
+    x0, left = np.asarray(start, float), options.starts
+    for tried in range(options.starts + options.restarts):  # noqa: B007
         one = _once(problem, x0, kind, options)
-        tried = attempt
         if best is None or _rank(problem, one) < _rank(problem, best):
             best = one
-        if not _vanished(problem, one.found.x) and one.found.outcome.ok or options.deadline.expired:
+        left -= one.found.outcome.ok and not _vanished(problem, one.found.x)
+        if left <= 0 or options.deadline.expired:
             break
         x0 = _elsewhere(problem, start, rng)
     assert best is not None
@@ -83,6 +88,11 @@ def search(
         detail = f"the spread of {', '.join(gone)} has vanished: remove the effect, or start elsewhere"
         found = found._replace(outcome=Outcome(Verdict.NOT_CONVERGED, detail))
     return best._replace(found=found, restarts=tried)
+
+
+def fit_once(problem: PopulationProblem, start: Floats, warm: Warm, options: SearchOptions) -> Found:
+    """EM passes and one quasi-Newton search by FOCEI, as the bench times it; modes are not looked at again."""
+    return minimize(_objective(problem, warm, FOCEI), em_passes(problem, start, warm, options.passes), options)
 
 
 def improved(problem: PopulationProblem, start: Floats, kind: Approximation, options: SearchOptions) -> Found:

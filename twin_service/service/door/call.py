@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import grpc
 
@@ -31,6 +32,7 @@ class Call:
     now_us: int
     actor: str
     tenant: str | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def allow(self, tenant: str) -> None:
         """Raises Refusal (NOT_FOUND, so that names cannot be probed) for another tenant's resources."""

@@ -12,7 +12,13 @@ class Lane(enum.Enum):
     WRITE = "write"
     SIMULATION = "simulation"
     LONG = "long"
-    STREAM = "stream"
+    WATCH = "watch"
+    INGEST = "ingest"
+
+    @property
+    def endless(self) -> bool:
+        """A stream that lasts as long as its caller wants."""
+        return self in (Lane.WATCH, Lane.INGEST)
 
 
 class Scope(enum.Enum):

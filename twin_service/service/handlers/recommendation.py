@@ -16,15 +16,27 @@ from twin_service.service.wire.rpc import rpc
 from twin_service.twin import recommend as ranking
 from twin_service.twin.alternative import alternative
 from twin_service.twin.fold import Folded
+from twin_service.twin.sensitivity import surprising_ids, without_events
 
 
 def recommend(service: Service, request: RecommendRequest, subject: Subject) -> RecommendResponse:
     view, call = subject.view, calls.current()
     carriers = _carriers(request, subject)
     wanted = wire.wanted_of(request, view, carriers, service.settings)
+    found = _ranked(view.folded, wanted, carriers)
+    flagged = surprising_ids(view.folded)
+    without = None
+    if flagged:
+        bare = without_events(view.folded, view.timeline, flagged, deadline=call.deadline)
+        without = _ranked(bare, wanted, carriers)
+    advice = wire.Advice(found, subject, tuple(carriers.values()), flagged, without)
+    return wire.recommended(advice, wanted, request.max_results, call.now_us)
+
+
+def _ranked(folded: Folded, wanted: wire.Wanted, carriers: dict[int, Folded]) -> ranking.Ranking:
     with Asked("options", own=OWN):
-        found = ranking.recommend(
-            view.folded,
+        return ranking.recommend(
+            folded,
             wanted.options,
             wanted.targets,
             start_h=wanted.span.start_h,
@@ -33,10 +45,9 @@ def recommend(service: Service, request: RecommendRequest, subject: Subject) -> 
             limits=wanted.limits,
             carriers=carriers,
             members=wanted.members,
-            deadline=call.deadline,
+            preferences=wanted.preferences,
+            deadline=calls.current().deadline,
         )
-    advice = wire.Advice(found, subject, tuple(carriers.values()))
-    return wire.recommended(advice, wanted, request.max_results, call.now_us)
 
 
 def _carriers(request: RecommendRequest, subject: Subject) -> dict[int, Folded]:

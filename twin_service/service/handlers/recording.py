@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
+from twin_service.record.duplicates import MICROSECONDS_PER_MINUTE, asked_about
 from twin_service.record.events import Event
 from twin_service.record.person import TwinName
 from twin_service.record.timeline import Timeline
@@ -15,6 +18,7 @@ from twin_service.service.handlers.route import duplex, read, write
 from twin_service.service.wire import paging
 from twin_service.service.wire.path import moved
 from twin_service.service.wire.recording import (
+    Batch,
     CorrectEventRequest,
     CorrectEventResponse,
     ListEventsRequest,
@@ -26,35 +30,39 @@ from twin_service.service.wire.recording import (
     StreamEventsRequest,
     StreamEventsResponse,
     amendment_of,
-    check_batch,
-    events_of,
+    batch_of,
+    check_size,
     listed,
     listing_of,
     own_field,
     recorded,
+    twice,
     within,
 )
 from twin_service.service.wire.rpc import rpc
-from twin_service.store.repository import append_events, read_events
-from twin_service.store.twins import get_twin
+from twin_service.settings import Settings
+from twin_service.store.repository import append_events, read_events, read_events_near
+from twin_service.store.twins import Act, get_twin
 
 
 def record(service: Service, request: RecordEventsRequest) -> RecordEventsResponse:
-    """Durable when this returns. Raises Refusal with the path of the first field to blame; then nothing is recorded."""
+    """Durable when this returns. Raises Refusal with the path of every field to blame; then nothing is recorded.
+
+    Asked to take what can be taken, nothing of an event's own is refused: its receipt says what became of it.
+    """
     name = allowed_twin(request.name)
-    check_batch(request, service.settings.events_per_request_max)
+    check_size(request, service.settings.events_per_request_max)
     appended: list[tuple[Event, bool]] = []
 
     def prepare() -> Callable[[Connection], RecordEventsResponse]:
         model, _ = service.engine.person(service.engine.row(name))
-        events = events_of(request, model, window(service))
+        batch = batch_of(request, model, window(service))
         done = act("record")
-        limit = service.settings.events_per_twin_max
 
         def work(connection: Connection) -> RecordEventsResponse:
-            found = append_events(connection, name, events, done, twin_limit=limit)
-            appended[:] = zip(events, found.duplicates, strict=True)
-            return recorded(events, found, model)
+            response, new = _append(service.settings, connection, name, _Recording(batch, model, done))
+            appended[:] = new
+            return response
 
         return work
 
@@ -65,6 +73,31 @@ def record(service: Service, request: RecordEventsRequest) -> RecordEventsRespon
         (service.metrics.duplicates if duplicate else service.metrics.events.labels(event.payload.kind)).inc()
     service.engine.recorded(name)
     return response
+
+
+class _Recording(NamedTuple):
+    """A batch as read for a model, and who records it."""
+
+    batch: Batch
+    model: PatientModel
+    act: Act
+
+
+def _append(
+    settings: Settings, connection: Connection, name: TwinName, what: _Recording
+) -> tuple[RecordEventsResponse, list[tuple[Event, bool]]]:
+    """Record what is not held; the response, and each event recorded with whether it was known before."""
+    batch, minutes = what.batch, settings.duplicate_window_min
+    times = [e.time_us for e in batch.events if e is not None and asked_about(e)]
+    near = read_events_near(connection, name, times, round(minutes * MICROSECONDS_PER_MINUTE)) if times else []
+    again = twice(batch, near, minutes)
+    taken = [i for i, e in enumerate(batch.events) if e is not None and not (batch.possible and i in again)]
+    events = [e for i in taken if (e := batch.events[i]) is not None]
+    limit = settings.events_per_twin_max
+    found = append_events(connection, name, events, what.act, twin_limit=limit, each=batch.possible)
+    response = recorded(batch, taken, found, again, model=what.model)
+    new = [(e, d) for e, d, r in zip(events, found.duplicates, found.revisions, strict=True) if r]
+    return response, new
 
 
 def stream(service: Service, requests: Iterable[StreamEventsRequest]) -> Iterator[StreamEventsResponse]:

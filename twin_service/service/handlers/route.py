@@ -17,9 +17,9 @@ from google.protobuf.message import Message
 from twin_service.record.person import TwinName
 from twin_service.service.door import call as calls
 from twin_service.service.door.lane import Lane, Scope
+from twin_service.service.door.name import tenant_of
 from twin_service.service.handlers.context import Service, remember
 from twin_service.service.view import Subject
-from twin_service.service.wire.name import tenant_of
 from twin_service.service.wire.question import Moment
 from twin_service.service.wire.rpc import Rpc
 from twin_service.service.work.operations import Finished, Progress
@@ -113,7 +113,7 @@ def stream(
     rpc: Rpc[Q, R],
     answer: Callable[[Service, Q], Iterator[R]],
     *,
-    lane: Lane = Lane.STREAM,
+    lane: Lane = Lane.WATCH,
     scope: Scope = Scope.PATIENT_READ,
 ) -> Route:
     """One request, many replies."""
@@ -131,7 +131,7 @@ def duplex(rpc: Rpc[Q, R], answer: Callable[[Service, Iterable[Q]], Iterator[R]]
     def run(service: Service, requests: Iterable[Message]) -> Iterator[Message]:
         return answer(service, (r for r in requests if isinstance(r, rpc.request)))
 
-    return Route(rpc.method, rpc.request.FromString, Lane.STREAM, Scope.PATIENT_WRITE, duplex=run)
+    return Route(rpc.method, rpc.request.FromString, Lane.INGEST, Scope.PATIENT_WRITE, duplex=run)
 
 
 def subject_of(service: Service, moment: Moment) -> Subject:

@@ -4,6 +4,7 @@ why."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
-from twin_service.record.events import ImageMeasured, LabMeasured
+from twin_service.record.events import DoseGiven, ImageMeasured, LabMeasured
 from twin_service.scenario.attainment import Attained
 from twin_service.scenario.bands import Bands, Series
 from twin_service.scenario.doubts import plan_doubts
@@ -24,7 +25,8 @@ from twin_service.service.wire.regimen import regimen_out
 from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
-from twin_service.twin.fold import Band, Forecast
+from twin_service.twin.forecast import Band, Forecast
+from twin_service.twin.reading import is_modelled
 from twin_service.twin.recommend import Ranked
 from twin_service.twin.simulate import WhatIf
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
@@ -68,11 +70,25 @@ def basis(
         warnings=(*found.warnings, *doubts),
         used_event_ids=[s.event_id for s in view.folded.course.samples],
         unused_event_ids=view.folded.course.unused,
+        not_modelled=not_modelled(view),
         members=members,
         software_digest=software_digest(),
         software_version=SOFTWARE_VERSION,
         computed_time=stamp(now_us),
     )
+
+
+def not_modelled(view: View) -> list[str]:
+    """What is recorded and no part of the model uses, by name and how often."""
+    unused = set(view.folded.course.unused)
+    found: Counter[str] = Counter()
+    for event in view.timeline.effective:
+        p = event.payload
+        if isinstance(p, DoseGiven) and not is_modelled(view.folded.model, p):
+            found[f"dose of {p.drug}"] += 1
+        elif isinstance(p, LabMeasured | ImageMeasured) and event.id in unused:
+            found[f"measurement of {p.analyte}"] += 1
+    return [f"{what}, {n} recorded" for what, n in sorted(found.items())]
 
 
 def bands(found: Bands, origin_us: int) -> common_pb2.Bands:
@@ -163,7 +179,7 @@ def what_if(found: WhatIf, origin_us: int, units: dict[str, str]) -> simulation_
 def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
     """One endpoint by name, with its grade and whether it counts as serious."""
     e = found.endpoint
-    return simulation_pb2.EndpointProbability(
+    told = simulation_pb2.EndpointProbability(
         endpoint=e.id,
         title=e.title,
         probability=number(found.probability),
@@ -172,6 +188,10 @@ def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
         grade=e.grade,
         serious=e.harmful and e.serious,
     )
+    if math.isfinite(found.baseline) and math.isfinite(found.probability):
+        told.baseline_probability = found.baseline
+        told.attributable_probability = found.attributable
+    return told
 
 
 def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
@@ -188,6 +208,11 @@ def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> s
         harm_grade=harm.grade if harm else 0,
         limits=[_attained(a, units) for a in found.limits],
         model_id=found.model_id,
+        utility=number(found.utility),
+        utility_se=number(found.utility_se),
+        tie=found.tie,
+        efficient=found.efficient,
+        harm_added=number(found.harm_added),
     )
 
 

@@ -14,9 +14,10 @@ from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, in_unit, molar_mass_of
 from twin_service.service.wire.regimen import planned, regimen_of
 from twin_service.service.wire.simulation import Plans, plans_of
+from twin_service.service.wire.size import check_plans, check_visits
 from twin_service.service.wire.target import output_of
 from twin_service.settings import Settings
-from twin_service.twin.fold import Band
+from twin_service.twin.forecast import Band
 from twin_service.twin.protocol import Action, Protocol, Rule
 from twin_service.twin.simulate import WhatIf
 from twin_service.twin.treat import Treated
@@ -49,6 +50,8 @@ def rules_of(request: SimulateProtocolRequest, view: View, settings: Settings) -
     for i, p in enumerate(request.protocols):
         with at("protocols", i):
             protocols.append(_protocol(p, view.folded.model))
+            check_visits(protocols[-1].visit_h, plans.span.horizon_h, settings, "visit_interval")
+    check_plans([p.plan for p in protocols], settings, "protocols")
     return Rules(plans, tuple(protocols))
 
 

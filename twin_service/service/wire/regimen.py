@@ -9,6 +9,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, milligrams, quantity
+from twin_service.service.wire.size import check_plans
 from twin_service.settings import Settings
 from twin_service.v1 import common_pb2, simulation_pb2
 
@@ -27,6 +28,7 @@ def regimens_of(plans: Sequence[simulation_pb2.Regimen], settings: Settings, fie
     for i, r in enumerate(plans):
         with at(field, i):
             found.append(regimen_of(r))
+    check_plans(found, settings, field)
     return found
 
 

@@ -11,6 +11,7 @@ from twin_service.service.wire import answer
 from twin_service.service.wire.path import invalid
 from twin_service.service.wire.question import Span, members_of, span_of
 from twin_service.service.wire.regimen import regimens_of
+from twin_service.service.wire.size import check_memory, doses_of
 from twin_service.service.wire.target import categories_of, targets_of
 from twin_service.settings import Settings
 from twin_service.twin.responses import CategoryQuestion
@@ -59,6 +60,7 @@ def plans_of(request: SimulateRequest, view: View, settings: Settings) -> Plans:
     outputs = tuple(request.outputs)
     resolve_outputs(view.folded, outputs)
     members = members_of(request.members, settings)
+    check_memory(members, max(map(doses_of, regimens), default=0), len(outputs) + len(targets), settings)
     return Plans(tuple(regimens), span, tuple(targets), units, tuple(categories), outputs, members, request.step_h)
 
 

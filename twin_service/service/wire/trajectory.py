@@ -16,7 +16,7 @@ from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import time_us
 from twin_service.service.wire.question import members_of
 from twin_service.settings import Settings
-from twin_service.twin.fold import Forecast
+from twin_service.twin.forecast import Forecast
 from twin_service.v1 import twin_pb2
 from twin_service.v1.twin_pb2 import (
     GetTrajectoryRequest,

@@ -45,6 +45,7 @@ class Engine:
         self._changes = 0
         self._running: set[Deadline] = set()
         self._stopping = False
+        self.budget: Callable[[], Deadline] = lambda: Deadline(settings.assimilation_budget_s)
         self._queue = TwinQueue(self._assimilate, settings.assimilation_workers, metrics.waiting)
 
     def start(self) -> None:
@@ -222,7 +223,7 @@ class Engine:
 
     def _within_budget(self, work: Callable[[Deadline], Folded], previous: Folded) -> Folded:
         """`work`, as far as it gets in one budget; none when the server stops, or when not one instant was folded."""
-        deadline = Deadline(self._settings.assimilation_budget_s)
+        deadline = self.budget()
         self._running.add(deadline)
         try:
             folded = work(deadline)

@@ -15,7 +15,8 @@ from twin_service.record.timeline import Timeline
 from twin_service.service.wire.twin import Trouble
 from twin_service.store.repository import Assimilated
 from twin_service.twin.course import Sample
-from twin_service.twin.fold import Anchor, Band, Folded, Forecast, from_snapshot, prior_belief, to_snapshot
+from twin_service.twin.fold import Anchor, Folded, from_snapshot, prior_belief, to_snapshot
+from twin_service.twin.forecast import Band, Forecast
 from twin_service.twin.reading import read_course
 
 

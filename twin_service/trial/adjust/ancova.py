@@ -72,7 +72,7 @@ def ancova(
     if not 0 < level < 1:
         raise refuse("level", f"confidence level is {level:g}; expected between 0 and 1")
     design = _design(arms, interactions)
-    beta, covariance, df = _least_squares(design, arms.y, errors)
+    beta, covariance, df = least_squares(design, arms.y, errors)
     variance = float(covariance[1, 1])
     if interactions and arms.x.shape[1]:
         gamma = beta[2 + arms.x.shape[1] :]
@@ -136,7 +136,7 @@ def _design(arms: Arms, interactions: bool) -> FloatArray:
     return design
 
 
-def _least_squares(design: FloatArray, y: FloatArray, errors: Errors) -> tuple[FloatArray, FloatArray, float]:
+def least_squares(design: FloatArray, y: FloatArray, errors: Errors) -> tuple[FloatArray, FloatArray, float]:
     """beta (p,), its covariance (p, p) and the residual degrees of freedom.
 
     classical  s^2 (X'X)^-1

@@ -69,13 +69,12 @@ def external_control(
         raise Refusal(RefusalCode.PRECONDITION, f"no overlap: {fit.outcome}", field="covariates", reason="NO_OVERLAP")
     w = weights(fit, estimand)
     t = arms.w == 1
-    estimate, se = _hajek(arms.y, fit, estimand)
     table = balance(fit, w, names)
     ess = effective_sample_size(w[t]), effective_sample_size(w[~t])
     share = float(w[~t].max() / w[~t].sum())
     return ExternalComparison(
         _naive(arms.y, arms.w, level),
-        effect_of(estimate, se, sum(ess) - 2, arms.w, level=level),
+        hajek_effect(arms.y, fit, estimand, level=level),
         estimand,
         table,
         ess[0],
@@ -84,6 +83,14 @@ def external_control(
         fit.outcome,
         _warnings(table, ess[1], int(np.sum(~t)), share),
     )
+
+
+def hajek_effect(y: FloatArray, fit: Propensity, estimand: Estimand, *, level: float) -> Effect:
+    """The weighted effect with the error that knows its weights were estimated."""
+    w, t = weights(fit, estimand), fit.treated == 1
+    estimate, se = _hajek(y, fit, estimand)
+    df = effective_sample_size(w[t]) + effective_sample_size(w[~t]) - 2
+    return effect_of(estimate, se, df, fit.treated, level=level)
 
 
 def _naive(y: FloatArray, w: FloatArray, level: float) -> Effect:

@@ -20,14 +20,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from twin_service.outcome import OK, Outcome, Verdict
+from twin_service.outcome import Outcome, Verdict
 from twin_service.trial.adjust.ancova import read_arms, refuse
+from twin_service.trial.adjust.logistic import logistic
 
 FloatArray = NDArray[np.float64]
 Estimand = Literal["ATT", "ATE", "ATO"]
-STEPS = 50
-# A linear predictor beyond this is a probability of 1e-13: the groups are separated, not merely different.
-SEPARATED = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,11 @@ def propensity(treated: ArrayLike, covariates: ArrayLike) -> Propensity:
     design = np.column_stack([np.ones(len(arms.w)), (arms.x - center) / scale])
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise refuse("covariates", "linearly dependent; drop one of them")
-    beta, outcome = _logistic(design, arms.w)
+    beta, outcome = logistic(design, arms.w)
+    if "separate" in outcome.detail:
+        outcome = Outcome(
+            Verdict.NOT_CONVERGED, "the covariates separate the groups: no patient of one could have been in the other"
+        )
     slopes = beta[1:] / scale
     coefficients = np.concatenate([[beta[0] - slopes @ center], slopes])
     return Propensity(coefficients, expit(design @ beta), arms.x, arms.w, outcome)
@@ -109,32 +111,3 @@ def _balance(x: FloatArray, treated: NDArray[np.bool_], w: FloatArray, name: str
         float(after / sd) if sd > 0 else float("nan"),
         float(sd**2 / spread) if spread > 0 else float("nan"),
     )
-
-
-def _logistic(design: FloatArray, t: FloatArray) -> tuple[FloatArray, Outcome]:
-    """Newton steps on the log-likelihood, halved while they do not improve it."""
-    beta = np.zeros(design.shape[1])
-    best = _log_likelihood(design, t, beta)
-    for _ in range(STEPS):
-        e = expit(design @ beta)
-        information = design.T @ (design * (e * (1 - e))[:, None])
-        step = np.linalg.lstsq(information, design.T @ (t - e), rcond=None)[0]
-        for _ in range(30):
-            value = _log_likelihood(design, t, beta + step)
-            if value >= best:
-                break
-            step = step / 2
-        beta, gain, best = beta + step, value - best, value
-        if np.max(np.abs(design @ beta)) > SEPARATED:
-            return beta, Outcome(
-                Verdict.NOT_CONVERGED,
-                "the covariates separate the groups: no patient of one could have been in the other",
-            )
-        if gain < 1e-12 * (1 + abs(best)) and np.max(np.abs(step)) < 1e-8:
-            return beta, OK
-    return beta, Outcome(Verdict.NOT_CONVERGED, f"propensity model after {STEPS} steps")
-
-
-def _log_likelihood(design: FloatArray, t: FloatArray, beta: FloatArray) -> float:
-    eta = design @ beta
-    return float(t @ eta - np.logaddexp(0, eta).sum())
