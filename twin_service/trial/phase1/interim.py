@@ -112,9 +112,7 @@ def look(worlds: Worlds, seen: MarkerSeen, *, total: int, needed: int, futile_be
     """Every dose after `seen`: success is `needed` responders of `total` at that dose."""
     n, x = np.asarray(seen.patients, dtype=np.float64), np.asarray(seen.responders, dtype=np.float64)
     if n.shape != (len(worlds.doses),) or x.shape != n.shape or np.any(x > n) or np.any(x < 0):
-        raise refuse(
-            "responders", "expected patients and at most as many responders at each dose"
-        )
+        raise refuse("responders", "expected patients and at most as many responders at each dose")
     if not 0 < needed <= total or np.any(n > total):
         raise refuse("needed", f"expected 1 to {total} responders, and no more than {total} patients at a dose")
     r = worlds.response
