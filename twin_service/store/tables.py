@@ -190,4 +190,16 @@ class ProbeTable(SQLModel, table=True):
     count: int = Field(sa_column=_whole())
 
 
+class EscalationTable(SQLModel, table=True):
+    """A running dose escalation: its plan at revision 0, then one event a revision."""
+
+    __tablename__: ClassVar[str] = "escalations"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    escalation: str = Field(sa_column=_text(64, key=True))
+    revision: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    body: bytes = Field(sa_column=_bytes())
+    created_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
 METADATA = SQLModel.metadata
