@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from twin_service.library.files import FOLDER
 from twin_service.qualification.library_files import check_paths, shipped_files
 
 GOOD = """
@@ -127,8 +128,8 @@ def test_every_kind_of_file_goes_to_its_checker(tmp_path: Path) -> None:
         "catabolism.uptak: unknown key; did you mean 'uptake'?" in f for f in findings(tmp_path, antibody, "x.toml")
     )
     assert any("no such file" in str(f) for f in check_paths([tmp_path / "none.toml"]))
-    assert any("cannot be read" in f for f in findings(tmp_path, 'id = "x', "y.toml"))
-    checks = '[[check]]\nstudy = "a"\n'
+    assert any("is no TOML" in f for f in findings(tmp_path, 'id = "x', "y.toml"))
+    checks = '[[check]]\nstudy = "a"\nrout = "iv"\n'
     said = findings(tmp_path, checks, "mydrug.check.toml")
     assert any("no file beside it" in f for f in said) and any("check[0].source: is missing" in f for f in said)
 
@@ -157,3 +158,78 @@ def test_a_folder_is_checked_whole(tmp_path: Path) -> None:
     findings(tmp_path, GOOD)
     findings(tmp_path, GOOD.replace('"mydrug"', '"other"').replace("CYP2D6", "CYP99"), "other.toml")
     assert {f.file for f in check_paths([tmp_path]) if f.is_error} == {"other.toml"}
+
+
+POPULATION = """id = "m"
+schema = 1
+version = "1"
+drug = "mol"
+source = "test"
+structure = { compartments = 1, absorption = "first_order", elimination = "linear" }
+[parameters]
+CL = { value = 3.0, unit = "L/h", origin = "test", effect = { kind = "exponential", variance = 0.1 } }
+V = { value = 3.0, unit = "L", origin = "test" }
+KA = { value = 3.0, unit = "1/h", origin = "test" }
+[[observables]]
+analyte = "mol"
+unit = "mg/L"
+error = { proportional = 0.2, origin = "test" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("effect = {", "efect = {", "parameters.CL.efect: unknown key; did you mean 'effect'?"),
+        ("variance = 0.1", "varianse = 0.1", "parameters.CL.effect.varianse: unknown key; did you mean 'variance'?"),
+        ("[[observables]]", "[nonsense]\na = 1\n[[observables]]", "nonsense: unknown key"),
+        ("proportional = 0.2", "proportonal = 0.2", "observables[0].error.proportonal: unknown key; did you"),
+        ("KA =", "LAGG = { value = 1.0, unit = 'h', origin = 't' }\nKA =", "LAGG: nothing in this structure uses it;"),
+        ('"first_order"', '"none"', "parameters.KA: nothing in this structure uses it"),
+        ('value = 3.0, unit = "L"', 'value = nan, unit = "L"', "parameters.V.value: is nan"),
+        ('value = 3.0, unit = "L"', "value = '3', unit = \"L\"", "parameters.V.value: is '3'"),
+        ("compartments = 1", "compartmens = 1", "structure.compartmens: unknown key; did you mean 'compartments'?"),
+    ],
+)
+def test_a_slip_in_a_population_file_is_named_with_what_was_meant(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    said = findings(tmp_path, POPULATION.replace(old, new, 1), "m.toml")
+    assert any(says in f and f.startswith("error") for f in said), said
+    assert not findings(tmp_path, POPULATION, "m.toml")
+
+
+def test_shape_and_meaning_are_told_together(tmp_path: Path) -> None:
+    text = POPULATION.replace("effect =", "efect =").replace('"1/h"', '"gal"') + "[nonsense]\na = 1\n"
+    said = "\n".join(findings(tmp_path, text, "m.toml"))
+    assert all(word in said for word in ("efect", "nonsense", "'gal'"))
+
+
+CHECK = """[[check]]
+id = "bolus"
+rung = "closed_form"
+source = "exp(-t) of 1 mg in 1 L"
+doses = [{ time_h = 0.0, route = "iv", amount_mg = 3.0 }]
+expect = [{ analyte = "mol", time_h = 2.0, value = 0.1353352832 }]
+"""
+
+
+def test_a_check_file_is_run(tmp_path: Path) -> None:
+    """3 mg into V = 3 L with CL/V = 1: exp(-2) after 2 h."""
+    (tmp_path / "m.toml").write_text(POPULATION)
+    (good,) = findings(tmp_path, CHECK, "m.check.toml")
+    assert good.startswith("note") and "mol at 2 h: 0.135335" in good
+    (missed,) = findings(tmp_path, CHECK.replace("0.1353352832", "0.2"), "m.check.toml")
+    assert missed.startswith("error") and "expected 0.2" in missed
+    said = "".join(findings(tmp_path, CHECK.replace("rung", "rang"), "m.check.toml"))
+    assert "check[0].rang: unknown key; did you mean 'rung'?" in said and "check[0].rung: is missing" in said
+
+
+def test_a_shared_file_is_as_strict(tmp_path: Path) -> None:
+    for name, old, new, says in (
+        ("enzymes", "kdeg_liver =", "kdeg_livr =", "kdeg_livr: unknown key; did you mean 'kdeg_liver'?"),
+        ("genotypes", "frequency =", "freqency =", "freqency: unknown key; did you mean 'frequency'?"),
+        ("physiology/dog", "drains_to", "drain_to", "drain_to: unknown key; did you mean 'drains_to'?"),
+    ):
+        text = (FOLDER / f"{name}.toml").read_text()
+        assert any(says in f for f in findings(tmp_path, text.replace(old, new, 1), "x.toml")), name

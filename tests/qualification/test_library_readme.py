@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from twin_service.cli import science
 from twin_service.cli.app import app
+from twin_service.library.files import FOLDER
 from twin_service.model.pbpk import antibody, dosage_file, drug_file, drug_ways
 from twin_service.model.pbpk.checks import RULES
-from twin_service.model.pbpk.library import FOLDER
 from twin_service.qualification.library_files import check_paths
 
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twin_service.model.pbpk.library import FOLDER, load_library
+from twin_service.library.files import FOLDER
+from twin_service.model.pbpk.library import load_library
 from twin_service.outcome import Refusal
 from twin_service.qualification.pbpk.children import Child, bias_removed, relative_clearances, single_clearances
 from twin_service.qualification.pbpk.observed import in_plasma

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from twin_service.model.pbpk.library import FOLDER, drug_files, load_library
+from twin_service.library.files import FOLDER
+from twin_service.model.pbpk.library import drug_files, load_library
 from twin_service.model.pbpk.studies import Treatment
 from twin_service.qualification.pbpk.building import building_publications, cited, gave_a_value, publication
 from twin_service.qualification.pbpk.courses import _same

@@ -176,11 +176,17 @@ def recommend_request(name: str, **more: object) -> simulation_pb2.RecommendRequ
     return request
 
 
+def best_has_baseline(found: simulation_pb2.RecommendResponse) -> bool:
+    return all(e.HasField("baseline_probability") for e in found.ranked[0].what_if.endpoints)
+
+
 def test_a_recommendation_is_a_ranked_list_with_reasons(client: Client, twin: str) -> None:
     request = recommend_request(twin)
     request.constraints.add(endpoint="toxic", probability_max=0.2)
     found = client.simulation.Recommend(request)
-    assert found.considered == 8 == len(found.ranked) and [r.rank for r in found.ranked] == list(range(1, 9))
+    # eight to give, and nothing
+    assert found.considered == 9 == len(found.ranked) and [r.rank for r in found.ranked] == list(range(1, 10))
+    assert found.message.startswith(found.recommended) and best_has_baseline(found)
     best = found.ranked[0]
     assert found.recommended == best.what_if.name and best.admissible and "in range" in best.reason
     admissible = [r.admissible for r in found.ranked]

@@ -17,9 +17,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.service.conftest import COURSE, Client, dose, level, refused, rid, server_settings, simulate_request, spec
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.service import errors, logs
+from twin_service.service.door import logs
+from twin_service.service.door import status as errors
 from twin_service.service.server import SERVICES, Server
 from twin_service.settings import Settings
+from twin_service.solver.tolerances import Deadline
 from twin_service.store.errors import StoreUnavailable
 from twin_service.v1 import twin_pb2
 
@@ -120,7 +122,7 @@ def test_logs_are_json_without_identifiers(tmp_path: Path, capfd: pytest.Capture
     client.record(name, *COURSE)
     client.get(name, 4)
     refused(lambda: client.get(name, 99))
-    server.rooms.engine._folded = lambda row, view: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    server.service.engine._folded = lambda row, view: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     client.record(name, level("boom", 40, 9.0))
     found = refused(lambda: client.get(name, 5))
     client.channel.close()
@@ -209,7 +211,7 @@ def test_tokens_keep_tenants_apart(tmp_path: Path) -> None:
 
 
 def test_too_many_calls_are_refused_with_a_time_to_retry(tmp_path: Path) -> None:
-    server = Server(server_settings(tmp_path, concurrent_calls_max=1, watch_streams_max=1, rpc_threads=8))
+    server = Server(server_settings(tmp_path, read_threads=1, read_queue_max=0, watch_streams_max=1))
     server.start()
     client = Client(server.port)
     name = client.new_twin()
@@ -275,6 +277,19 @@ def test_an_assimilation_that_is_broken_off_is_not_a_belief(tmp_path: Path) -> N
     patient.stop()
 
 
+class CountedDeadline(Deadline):
+    """Passes after it was asked `looks` times: a budget that does not depend on how fast the machine is."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    @property
+    def expired(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0 or super().expired
+
+
 def test_a_backlog_of_many_budgets_is_folded_in_turns(client: Client, server: Server) -> None:
     """While it lasts readers keep the belief they had; in the end it is the fold of everything, bit for bit."""
     doses = [dose(f"d{i}", 12.0 * i, 5.0) for i in range(60)]
@@ -284,8 +299,8 @@ def test_a_backlog_of_many_budgets_is_folded_in_turns(client: Client, server: Se
     whole = client.get(at_once, 120)
     client.record(in_turns, doses[0], levels[0])
     client.get(in_turns, 2)
-    settings = server.engine._settings
-    server.engine._settings = settings.model_copy(update={"assimilation_budget_s": 0.15})
+    budget = server.engine.budget
+    server.engine.budget = lambda: CountedDeadline(600)
     try:
         before = metric(server, "twin_assimilations_total", outcome="partly")
         client.record(in_turns, *doses[1:], *levels[1:])
@@ -293,7 +308,7 @@ def test_a_backlog_of_many_budgets_is_folded_in_turns(client: Client, server: Se
         found = client.get(in_turns, 120)
         assert metric(server, "twin_assimilations_total", outcome="partly") > before
     finally:
-        server.engine._settings = settings
+        server.engine.budget = budget
     assert found.basis.belief_digest == whole.basis.belief_digest
 
 

@@ -14,11 +14,22 @@ from twin_service.model.structure import Endpoint
 from twin_service.outcome import Outcome, Refusal
 from twin_service.record.person import ModelChoice
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.endpoints import Reached
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.twin.alternative import alternative
 from twin_service.twin.fold import Folded, fold
-from twin_service.twin.recommend import Constraint, Dispensable, Limit, recommend, serious_harm
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
-from twin_service.twin.simulate import Reached, what_if
+from twin_service.twin.recommend import (
+    Constraint,
+    Dispensable,
+    Limit,
+    Preferences,
+    Ranked,
+    Ranking,
+    recommend,
+    serious_harm,
+)
+from twin_service.twin.simulate import what_if
 
 MEMBERS = 1024
 THEO = (Target("theophylline", "peak", low=5.0),)
@@ -27,6 +38,11 @@ THEO = (Target("theophylline", "peak", low=5.0),)
 @pytest.fixture(scope="module")
 def fresh() -> Folded:
     return fold(one_compartment(), person(), Timeline.of([weight()]))
+
+
+def dosed(found: Ranking) -> list[Ranked]:
+    """The candidates that give something."""
+    return [r for r in found.ranked if r.what_if.regimen.doses]
 
 
 def infusion_above(cl: float, *, mg: float, over_h: float, mic: float) -> float:
@@ -94,7 +110,7 @@ def test_limits_bound_probabilities_and_are_reported(fresh: Folded) -> None:
         fresh, option, [auc], start_h=0.0, horizon_h=24.0, members=512, limits=[Limit(auc, 0.5), Limit(low, high=0.4)]
     )
     assert found.recommended is not None and found.recommended.what_if.regimen.doses[0].amount_mg == 100.0
-    by_mg = {r.what_if.regimen.doses[0].amount_mg: r for r in found.ranked}
+    by_mg = {r.what_if.regimen.doses[0].amount_mg: r for r in dosed(found)}
     assert "AUC" in by_mg[50.0].reason and "< 50%" in by_mg[50.0].reason and not by_mg[50.0].admissible
     assert "trough above 0.75" in by_mg[200.0].reason and "> 40%" in by_mg[200.0].reason
     p = found.recommended.limits[1].probability
@@ -127,7 +143,7 @@ def test_a_constraint_on_a_benefit_is_a_constraint(fresh: Folded) -> None:
         members=16,
         constraints=[Constraint("reached_1", 0.5)],
     )
-    assert found.recommended is None and "reached_1 100% > 50%" in found.ranked[0].reason
+    assert found.recommended is None and "reached_1 100% > 50%" in dosed(found)[0].reason
 
 
 def test_each_drug_has_its_own_targets() -> None:
@@ -138,8 +154,8 @@ def test_each_drug_has_its_own_targets() -> None:
         Dispensable("midazolam", "iv", (5.0,), (24.0,), targets=(Target("midazolam", "peak", low=50.0),)),
     ]
     found = recommend(twin, options, [], start_h=0.0, horizon_h=24.0, members=32)
-    assert [r.what_if.regimen.doses[0].drug for r in found.ranked] == ["theophylline", "midazolam"]
-    assert found.ranked[0].benefit > 0.9 and found.ranked[1].benefit < 0.1
+    assert [r.what_if.regimen.doses[0].drug for r in dosed(found)] == ["theophylline", "midazolam"]
+    assert dosed(found)[0].benefit > 0.9 and dosed(found)[1].benefit < 0.1
     with pytest.raises(Refusal, match="at least one target"):
         recommend(twin, [Dispensable("midazolam", "iv", (5.0,), (24.0,))], [], start_h=0.0, horizon_h=24.0)
 
@@ -169,7 +185,64 @@ def test_a_drug_of_another_model_is_weighed_beside_the_twins_own(fresh: Folded) 
         carriers={1: other},
         constraints=[Constraint("toxic_level", 0.9)],
     )
-    by_model = {r.model_id: r for r in found.ranked}
+    by_model = {r.model_id: r for r in dosed(found)}
     assert by_model["theophylline"].reason == "excluded: toxic_level is not known to theophylline"
     assert by_model["one"].benefit == 0.0 and by_model["theophylline"].benefit > 0.9
     assert all(r.what_if.outcome == Outcome() for r in found.ranked)
+
+
+def test_nothing_is_recommended_below_the_floor_and_the_answer_says_what_would_help(fresh: Folded) -> None:
+    option = [Dispensable("drugx", "iv", (5.0, 10.0), (24.0,))]
+    found = recommend(fresh, option, [Target("drugx", "peak", 4.0, 6.0)], start_h=0.0, horizon_h=24.0, members=64)
+    assert found.recommended is None and "too low" in found.message and "larger" in found.message
+    some = recommend(
+        fresh, option, [Target("drugx", "peak", 4.0, 6.0)], start_h=0.0, horizon_h=24.0, preferences=Preferences(0.0)
+    )
+    assert some.recommended is not None, "a site may have no floor"
+
+
+def test_giving_nothing_wins_while_enough_is_there() -> None:
+    """300 mg an hour ago: 15 mg/L, and tomorrow still 15 exp(-2.4) = 1.4."""
+    twin = fold(one_compartment(), person(), Timeline.of([weight(), dose(300.0, 0.0, "d")]))
+    option = [Dispensable("drugx", "iv", (100.0, 200.0), (12.0,))]
+    found = recommend(twin, option, [Target("drugx", "average", 3.0, 8.0)], start_h=1.0, horizon_h=12.0, members=128)
+    assert found.recommended is not None and found.recommended.what_if.regimen.name == "nothing now"
+
+
+def test_a_difference_of_two_members_does_not_pay_for_harm(fresh: Folded) -> None:
+    """Both doses reach the target in nearly all; the larger one passes the toxic level of 12 mg/L in all."""
+    option = [Dispensable("drugx", "iv", (300.0, 160.0), (24.0,))]
+    found = recommend(fresh, option, [Target("drugx", "auc", low=30.0)], start_h=0.0, horizon_h=24.0, members=128)
+    first, second = dosed(found)
+    assert first.what_if.regimen.doses[0].amount_mg == 160.0 and second.benefit >= first.benefit
+    assert second.utility == pytest.approx(second.benefit - 0.5, abs=0.01), "serious and ungraded costs 0.5"
+    assert second.harm is not None and second.harm.baseline == 0.0
+    assert not second.efficient or second.benefit > first.benefit
+
+
+def test_ties_go_to_the_lighter_regimen(fresh: Folded) -> None:
+    option = [Dispensable("drugx", "iv", (100.0,), (6.0, 12.0, 24.0))]
+    found = recommend(fresh, option, [Target("drugx", "peak", low=1.0)], start_h=0.0, horizon_h=24.0, members=64)
+    assert found.recommended is not None and found.recommended.what_if.regimen.doses[0].interval_h == 24.0
+    assert found.recommended.tie and "not told apart" in found.message
+
+
+def test_the_largest_doses_bind(fresh: Folded) -> None:
+    option = Dispensable("drugx", "iv", (100.0, 400.0), (8.0, 24.0), most_single_mg=200.0, most_daily_mg=250.0)
+    found = recommend(fresh, [option], [Target("drugx", "peak", low=15.0)], start_h=0.0, horizon_h=24.0, members=32)
+    why = {(r.what_if.regimen.doses[0].amount_mg, r.what_if.regimen.doses[0].interval_h): r for r in dosed(found)}
+    assert "single dose of 400" in why[400.0, 24.0].reason and "300 mg in the first day" in why[100.0, 8.0].reason
+    assert why[100.0, 24.0].admissible and found.recommended is None
+
+
+def test_a_level_is_worth_drawing_while_the_clearance_is_unknown() -> None:
+    """Clearance decides which of two doses is right: unknown, a level tells; known, it tells nothing."""
+    wide = one_compartment()
+    wide = replace(wide, omega=np.array([[0.5]]))
+    option = [Dispensable("drugx", "iv", (40.0, 80.0, 160.0), (12.0,))]
+    target = [Target("drugx", "auc_day", 45.0, 75.0)]
+    unknown = fold(wide, person(), Timeline.of([weight()]))
+    found = recommend(unknown, option, target, start_h=0.0, horizon_h=48.0, members=256)
+    assert found.draw and found.draw[0].gain > 0.05 and 0.0 < found.draw[0].time_h <= 12.0
+    known = replace(unknown, belief=replace(unknown.belief, chol=np.array([[0.02]])))
+    assert not recommend(known, option, target, start_h=0.0, horizon_h=48.0, members=256).draw

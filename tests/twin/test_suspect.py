@@ -86,3 +86,33 @@ def test_explanations_come_in_any_order_of_arrival_and_leave_with_the_correction
     right = Correction("l3", LabMeasured("drugx", expected(42.0), "mg/L", expected(42.0), "mg/L"), at(42.0))
     cured = fold(model, someone, Timeline.of([*known, wrong, later, Event("c", at(50.0), right)]), previous=at_once)
     assert all(f.explanations == () for f in cured.forecasts)
+
+
+def impossible(value: float) -> Folded:
+    events = [weight(), dose(0), level("a", 4.0, 3.3), level("b", 8.0, value), level("c", 12.0, 1.6)]
+    return fold(one_compartment(), person(), Timeline.of(events))
+
+
+@pytest.mark.parametrize("value", [5000.0, 0.0], ids=["far above all", "nothing where there must be something"])
+def test_an_impossible_reading_is_told_and_moves_nothing(value: float) -> None:
+    events = [weight(), dose(0), level("a", 4.0, 3.3), level("c", 12.0, 1.6)]
+    clean, found = fold(one_compartment(), person(), Timeline.of(events)), impossible(value)
+    assert found.belief.mean == pytest.approx(clean.belief.mean, abs=1e-12)
+    assert found.belief.chol == pytest.approx(clean.belief.chol, abs=1e-12)
+    told = next(f for f in found.forecasts if f.sample.event_id == "b")
+    assert told.surprising and told.weight == 0.0 and "not used" in told.estimator
+    assert any(f"drugx {value:g} mg/L" in w and "it was not used" in w for w in found.warnings)
+    assert not any("could not be assimilated" in w for w in found.warnings)
+
+
+def test_a_surprise_stands_in_every_answer() -> None:
+    found = impossible(40.0)
+    (told,) = [w for w in found.warnings if "was not expected" in w]
+    assert "it counts with weight" in told or "not used" in told
+
+
+def test_a_late_event_folds_to_the_same_bits_around_an_impossible_reading() -> None:
+    events = [weight(), dose(0), level("a", 4.0, 3.3), level("b", 8.0, 5000.0), level("c", 12.0, 1.6)]
+    model, whole = one_compartment(), Timeline.of(events)
+    early = fold(model, person(), Timeline.of(events[:4]))
+    assert fold(model, person(), whole, previous=early).state_digest == fold(model, person(), whole).state_digest

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, population, science
+from twin_service.cli import clinic, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
+from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
 app.add_typer(bench, name="bench")
+app.add_typer(trial, name="trial")
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; TWIN_* variables win.")]
 
@@ -155,6 +157,7 @@ def house(json_file: Json = None) -> None:
 science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
+phase1.register(app)
 
 if __name__ == "__main__":
     main()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
+from twin_service.library.files import parse_toml
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files
@@ -51,9 +51,9 @@ def list_drugs() -> list[str]:
 
 def _own(path: Path) -> PatientModel:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refuse(f"{path.name} cannot be read: {error}") from None
+        table = parse_toml(path)
+    except Refusal as refusal:
+        raise _refuse(f"{path.name} cannot be read: {refusal.message}") from None
     if "structure" not in table:
         raise _refuse(f"{path.name} is no population PK model: it has no [structure]; see the README of the library")
     record = parse_model(table)

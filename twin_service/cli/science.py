@@ -47,6 +47,7 @@ def qualify(
     drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
     qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
     estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
+    phase1: Annotated[bool, typer.Option("--phase1", help="First dose, escalation and selection instead.")] = False,
     patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
     json_file: Json = None,
@@ -67,6 +68,11 @@ def qualify(
         more = {"blocks": [r._asdict() for r in rows]}
     elif estimation:
         figures = _estimation(out, patients)
+    elif phase1:
+        from twin_service.qualification.phase1.run import qualify_phase1
+
+        figures, cases = qualify_phase1(_say)
+        more = {"cases": [c._asdict() for c in cases]}
     else:
         from twin_service.qualification.pbpk.run import qualify as qualify_pbpk
 

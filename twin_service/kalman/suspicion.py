@@ -81,7 +81,8 @@ def _log_density(y: float, noise: Noise, f: FloatArray) -> float:
     if not keep.any():
         return -np.inf
     target = np.log(y) if noise.kind == "log" else y
-    terms = -0.5 * ((target - scale.f[keep]) ** 2 / scale.v[keep] + np.log(2.0 * np.pi * scale.v[keep]))
+    with np.errstate(over="ignore"):
+        terms = -0.5 * ((target - scale.f[keep]) ** 2 / scale.v[keep] + np.log(2.0 * np.pi * scale.v[keep]))
     # tails far beyond a double's range still rank: a floor keeps the difference finite
     jacobian = -np.log(y) if noise.kind == "log" else 0.0
     return float(max(logsumexp(terms) - np.log(len(good)) + jacobian, -1e6))

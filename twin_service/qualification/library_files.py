@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from twin_service.fit.predict.user_files import own_library
+from twin_service.library.files import CHECK, FOLDER, parse_toml
 from twin_service.model.compose import compose
-from twin_service.model.pbpk.antibody import read_antibody
+from twin_service.model.library.check_tables import DrugCheckFile, EffectCheckFile, PopulationCheckFile
+from twin_service.model.library.reader import findings_of, without_unknown
+from twin_service.model.library.tables import EffectTable, PopulationTable
+from twin_service.model.pbpk.antibody import is_antibody, read_antibody
 from twin_service.model.pbpk.checks import check_file
-from twin_service.model.pbpk.library import load_library
+from twin_service.model.pbpk.library import Library, load_library
+from twin_service.model.pbpk.studies import check_studies
 from twin_service.model.poppk import build_poppk
+from twin_service.model.poppk.checks import check_population
 from twin_service.model.poppk.record import parse_model
 from twin_service.model.qsp.build import block_of
+from twin_service.model.qsp.checks import check_block
 from twin_service.model.qsp.record import parse_block
 from twin_service.outcome import Refusal
+from twin_service.qualification.pbpk.antibodies import check_antibody
 
 # Tables of other rooms, each read and refused where it is used.
-ELSEWHERE = ("analytes.toml", "grades.toml", "populations.toml")
+ELSEWHERE = ("analytes.toml", "grades.toml", "populations.toml", "dose_ranges.toml")
 
 
 class FileFinding(NamedTuple):
@@ -36,12 +45,11 @@ class FileFinding(NamedTuple):
 
 def shipped_files() -> list[Path]:
     """The library that comes with the service, without the check files and the tables of other rooms."""
-    root = Path(str(files("twin_service").joinpath("library")))
-    return [p for p in sorted(root.rglob("*.toml")) if not p.name.endswith(".check.toml") and p.name not in ELSEWHERE]
+    return [p for p in sorted(FOLDER.rglob("*.toml")) if not p.name.endswith(CHECK) and p.name not in ELSEWHERE]
 
 
 def check_paths(paths: Iterable[Path]) -> Iterator[FileFinding]:
-    """Findings of each file; of a folder, those of every file in it."""
+    """Findings of each file; of a folder, those of every file in it. A check file is run: each figure is told."""
     for path in paths:
         if path.is_dir():
             yield from check_paths(sorted(path.glob("*.toml")))
@@ -51,22 +59,18 @@ def check_paths(paths: Iterable[Path]) -> Iterator[FileFinding]:
 
 def _check(path: Path) -> Iterator[FileFinding]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        yield FileFinding(path.name, f"{path.name}: no such file", True)
-        return
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        yield FileFinding(path.name, f"{path.name} cannot be read: {error}", True)
+        table = parse_toml(path)
+    except Refusal as refusal:
+        yield FileFinding(path.name, refusal.message, True)
         return
     try:
         yield from _kind(table, path)(table, path)
     except Refusal as refusal:
-        for line in refusal.message.splitlines():
-            yield FileFinding(path.name, line, True)
+        yield from _lines(path, refusal)
 
 
 def _kind(table: Mapping[str, Any], path: Path) -> Callable[[dict[str, Any], Path], Iterator[FileFinding]]:
-    if path.name.endswith(".check.toml"):
+    if path.name.endswith(CHECK):
         return _check_file
     if "structure" in table:
         return _population
@@ -76,14 +80,35 @@ def _kind(table: Mapping[str, Any], path: Path) -> Callable[[dict[str, Any], Pat
 
 
 def _population(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
+    yield from _shape_then_meaning(PopulationTable, table, path, _build_population)
+
+
+def _build_population(table: dict[str, Any], path: Path) -> None:
     record = parse_model(table)
     compose(record.id, {record.id: build_poppk(record)})
-    yield from ()
 
 
 def _effect(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
-    block_of(parse_block(table, path.name))
-    yield from ()
+    yield from _shape_then_meaning(EffectTable, table, path, lambda t, p: block_of(parse_block(t, p.name)))
+
+
+def _shape_then_meaning(
+    model: type[BaseModel], table: dict[str, Any], path: Path, build: Callable[[dict[str, Any], Path], object]
+) -> Iterator[FileFinding]:
+    """Every mistake of shape; and, where only unknown keys stand in the way, of meaning as well."""
+    shape = findings_of(model, table, path.name)
+    for found in shape:
+        yield FileFinding(path.name, str(found), True)
+    if all(f.rule == "R10" for f in shape):
+        try:
+            build(without_unknown(model, table), path)
+        except Refusal as refusal:
+            yield from _lines(path, refusal)
+
+
+def _lines(path: Path, refusal: Refusal) -> Iterator[FileFinding]:
+    for line in refusal.message.splitlines():
+        yield FileFinding(path.name, line, True)
 
 
 def _antibody(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
@@ -97,16 +122,38 @@ def _drug(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
 
 
 def _check_file(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
-    """A check file is run by `twin qualify`; here only that it stands beside its drug and cites what it expects."""
-    rows = table.get("check", [])
-    if not isinstance(rows, list) or not rows:
-        yield FileFinding(
-            path.name, f"{path.name} check: is missing; write [[check]] with study, source and expect", True
-        )
-        return
-    if not path.with_name(path.name.replace(".check.toml", ".toml")).exists():
+    """A check file is read whole, then run against the file beside it: a figure that is missed is an error."""
+    beside = path.with_name(path.name.removesuffix(CHECK) + ".toml")
+    if not beside.exists():
         yield FileFinding(path.name, f"{path.name}: no file beside it that it could check", True)
-    for i, row in enumerate(rows):
-        for key in ("study", "source", "expect"):
-            if not row.get(key):
-                yield FileFinding(path.name, f"{path.name} check[{i}].{key}: is missing (R8)", True)
+    own = parse_toml(beside) if beside.exists() else {}
+    model = PopulationCheckFile if "structure" in own else EffectCheckFile if "law" in own else DrugCheckFile
+    shape = findings_of(model, table, path.name)
+    for found in shape:
+        yield FileFinding(path.name, str(found), True)
+    if shape or not own:
+        return
+    for text, ok in _figures(own, beside):
+        yield FileFinding(path.name, f"{path.name} {text}", not ok)
+
+
+def _figures(own: Mapping[str, Any], beside: Path) -> Iterator[tuple[str, bool]]:
+    """Each expected figure with what came out, and whether it is met."""
+    if "structure" in own:
+        for level in check_population(beside):
+            yield f"{level.check} {level.measure}: {level.got:.6g}, expected {level.expected:.6g}", level.ok
+    elif "law" in own:
+        for figure in check_block(beside):
+            yield f"{figure.check} {figure.measure}: {figure.got:.6g}, expected {figure.expected:.6g}", figure.ok
+    else:
+        studies = check_antibody(beside) if is_antibody(beside) else check_studies(beside, _library_of(beside))
+        for s in studies:
+            debt = ", a known miss" if s.is_known_miss else ""
+            said = f"{s.study} {s.measure}: {s.got:.4g}, published {s.expected:.4g} (fold {s.fold:.2f} of {s.allowed:g}"
+            yield f"{said}{debt})", s.ok or s.is_known_miss
+
+
+def _library_of(path: Path) -> Library:
+    """The library with the user's file under its id, where the library has none of that name."""
+    library = own_library(load_library(), [path])
+    return replace(library, drug_paths={**library.drug_paths, path.stem: path})

@@ -10,50 +10,30 @@ from types import FrameType
 from wsgiref.simple_server import WSGIServer
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.service import call as calls
-from twin_service.service import cohorts, logs
-from twin_service.service.cohort_servicer import CohortServicer
-from twin_service.service.engine import Engine
+from twin_service.service.door import call as calls
+from twin_service.service.door import logs
+from twin_service.service.door.admission import Door, DoorParts
+from twin_service.service.door.identity import Identities
+from twin_service.service.door.lanes import Lanes
+from twin_service.service.door.metrics import Metrics
+from twin_service.service.handlers.context import Service
+from twin_service.service.handlers.route import Route
+from twin_service.service.handlers.table import KINDS, ROUTES
 from twin_service.service.health import HealthWatch
-from twin_service.service.interceptors import Door
-from twin_service.service.library_servicer import LibraryServicer
-from twin_service.service.metrics import Metrics
-from twin_service.service.operations import Operations
-from twin_service.service.rooms import Rooms
-from twin_service.service.simulation_servicer import SimulationServicer
-from twin_service.service.trial_servicer import TrialServicer
-from twin_service.service.twin_servicer import TwinServicer
+from twin_service.service.wire.rpc import SERVICE_NAMES
+from twin_service.service.work.assimilation import Engine
+from twin_service.service.work.operations import Operations
 from twin_service.settings import Settings
 from twin_service.store.migrate import migrate
 from twin_service.store.unit_of_work import Store
-from twin_service.v1 import (
-    cohort_pb2,
-    cohort_pb2_grpc,
-    library_pb2,
-    library_pb2_grpc,
-    simulation_pb2,
-    simulation_pb2_grpc,
-    trial_pb2,
-    trial_pb2_grpc,
-    twin_pb2,
-    twin_pb2_grpc,
-)
 
-SERVICES = tuple(
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (twin_pb2, "TwinService"),
-        (simulation_pb2, "SimulationService"),
-        (cohort_pb2, "CohortService"),
-        (trial_pb2, "TrialService"),
-        (library_pb2, "LibraryService"),
-    )
-)
+SERVICES = SERVICE_NAMES
 
 
 class Server:
@@ -61,6 +41,8 @@ class Server:
     and every acknowledged write is durable."""
 
     def __init__(self, settings: Settings, *, clock: calls.Clock = calls.wall_clock_us) -> None:
+        identities = Identities(settings)
+        _check_identity(settings, identities)
         if settings.migrate_on_start:
             migrate(settings)
         self.settings = settings
@@ -69,8 +51,10 @@ class Server:
         self.engine = Engine(self.store, settings, self.metrics)
         self.health = HealthWatch(self.store, self.engine, self.metrics, SERVICES)
         self.operations = Operations(self.store, settings, self.metrics, clock)
-        self.rooms = Rooms(settings, self.store, self.engine, self.metrics, self.operations)
-        self._grpc = self._make(clock)
+        again = {r.method: r.again for r in ROUTES if r.again is not None}
+        self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
+        self.lanes = Lanes(settings)
+        self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes))
         self.port = self._bind()
         self._page: WSGIServer | None = None
 
@@ -80,8 +64,7 @@ class Server:
 
     def start(self) -> None:
         self.engine.start()
-        works = {cohorts.GENERATE: cohorts.work_generate, cohorts.SIMULATE: cohorts.work_simulate}
-        self.operations.start({kind: partial(work, self.rooms) for kind, work in works.items()})
+        self.operations.start({kind.name: partial(kind.work, self.service) for kind in KINDS})
         self.health.start()
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
@@ -92,36 +75,36 @@ class Server:
     def stop(self, grace_s: float | None = None) -> None:
         """Refuse new calls, let those in flight finish within the grace, finish writes, close the store."""
         self.health.stop()
-        ended = self._grpc.stop(self.settings.stop_grace_s if grace_s is None else grace_s)
+        grace = self.settings.stop_grace_s if grace_s is None else grace_s
+        ended = self._grpc.stop(grace)
         self.engine.stop()
         self.operations.stop()
-        ended.wait()
+        ended.wait(grace + 1.0)
+        self.lanes.close()
         if self._page is not None:
             self._page.shutdown()
             self._page.server_close()
         self.store.close()
         logs.log().info("stopped")
 
-    def _make(self, clock: calls.Clock) -> grpc.Server:
+    def _make(self, parts: DoorParts) -> grpc.Server:
         s = self.settings
         server = grpc.server(
             futures.ThreadPoolExecutor(s.rpc_threads, thread_name_prefix="rpc"),
-            interceptors=[Door(s, self.metrics, clock)],
+            interceptors=[Door(parts, {r.method: (r.lane, r.scope) for r in ROUTES})],
             options=[
                 ("grpc.max_receive_message_length", s.message_bytes_max),
                 ("grpc.max_send_message_length", s.reply_bytes_max),
                 ("grpc.max_metadata_size", s.metadata_bytes_max),
                 ("grpc.so_reuseport", 0),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+                ("grpc.http2.max_ping_strikes", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
             ],
         )
-        twin_pb2_grpc.add_TwinServiceServicer_to_server(TwinServicer(self.rooms), server)
-        simulation_pb2_grpc.add_SimulationServiceServicer_to_server(SimulationServicer(self.rooms), server)
-        cohort_pb2_grpc.add_CohortServiceServicer_to_server(CohortServicer(self.rooms), server)
-        trial_pb2_grpc.add_TrialServiceServicer_to_server(TrialServicer(self.rooms), server)
-        library_pb2_grpc.add_LibraryServiceServicer_to_server(LibraryServicer(s), server)
+        server.add_generic_rpc_handlers((_Table(self.service),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         if s.reflection:
             names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
@@ -145,6 +128,42 @@ class Server:
             raise Refusal(
                 RefusalCode.PRECONDITION, f"cannot listen on {s.listen}: {error}", field="listen", reason="SETTINGS"
             ) from None
+
+
+def _check_identity(settings: Settings, identities: Identities) -> None:
+    """A server that others can reach must know who calls. Raises Refusal."""
+    host = settings.listen.rpartition(":")[0].strip("[]")
+    loopback = host in ("localhost", "::1") or host.startswith(("127.", "unix"))
+    if loopback or identities.configured or settings.allow_anonymous:
+        return
+    said = f"listening on {settings.listen} needs identity: oidc_issuer, tls_client_names or tenant_tokens"
+    raise Refusal(RefusalCode.PRECONDITION, said, field="listen", reason="NO_IDENTITY")
+
+
+class _Table(grpc.GenericRpcHandler):
+    """The routes of the contract as gRPC looks them up."""
+
+    def __init__(self, service: Service) -> None:
+        self._handlers = {r.method: _handler(r, service) for r in ROUTES}
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message] | None:
+        return self._handlers.get(details.method)
+
+
+def _handler(route: Route, service: Service) -> grpc.RpcMethodHandler[Message, Message]:
+    if route.unary is not None:
+        unary = route.unary
+        return grpc.unary_unary_rpc_method_handler(lambda r, c: unary(service, r), route.parse, _bytes)
+    if route.streaming is not None:
+        streaming = route.streaming
+        return grpc.unary_stream_rpc_method_handler(lambda r, c: streaming(service, r), route.parse, _bytes)
+    assert route.duplex is not None
+    duplex = route.duplex
+    return grpc.stream_stream_rpc_method_handler(lambda r, c: duplex(service, r), route.parse, _bytes)
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def serve(settings: Settings) -> None:

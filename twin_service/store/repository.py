@@ -33,11 +33,15 @@ class Stored:
 
 @dataclass(frozen=True)
 class Appended:
-    """What became of a batch: each event's revision, and which were known before."""
+    """What became of a batch: each event's revision (0: not recorded), and which were known before.
+
+    `reused` are the places of events whose id is known with other content.
+    """
 
     revisions: tuple[int, ...]
     duplicates: tuple[bool, ...]
     twin: TwinRow
+    reused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,11 @@ class Assimilated:
 
 
 def append_events(
-    connection: Connection, name: TwinName, events: Sequence[Event], act: Act, *, twin_limit: int
+    connection: Connection, name: TwinName, events: Sequence[Event], act: Act, *, twin_limit: int, each: bool = False
 ) -> Appended:
     """Record `events`, all or none; an event known by id with the same content changes nothing.
+
+    `each`: an event whose id is known with other content is left out instead of being refused with all the others.
 
     Raises Refusal: no such twin, an id known with other content (field `events[i].id`), or too many events.
     """
@@ -64,11 +70,17 @@ def append_events(
     revision, link = row.timeline_revision, row.chain_digest
     revisions: list[int] = []
     duplicates: list[bool] = []
+    reused: list[int] = []
     new: list[dict[str, object]] = []
     for i, event in enumerate(events):
         body = to_json(event).encode()
         digest = chain.body_digest(row.salt, body)
         if event.id in known:
+            if known[event.id][1] != digest and each:
+                reused.append(i)
+                revisions.append(0)
+                duplicates.append(False)
+                continue
             if known[event.id][1] != digest:
                 raise Refusal(
                     RefusalCode.EXISTS,
@@ -108,7 +120,7 @@ def append_events(
         connection.execute(insert(EVENTS), new)
         grown = replace(row, timeline_revision=revision, chain_digest=link, trouble="")
         row = save_twin(connection, row, grown, replace(act, detail=f"{len(new)} events to revision {revision}"))
-    return Appended(tuple(revisions), tuple(duplicates), row)
+    return Appended(tuple(revisions), tuple(duplicates), row, tuple(reused))
 
 
 def read_events(
@@ -122,6 +134,27 @@ def read_events(
     if until_revision is not None:
         query = query.where(c.revision <= until_revision)
     return [Stored(from_json(r[0].decode(), r[1]), r[2], r[3]) for r in connection.execute(query.order_by(c.revision))]
+
+
+def read_events_near(connection: Connection, name: TwinName, times_us: Sequence[int], span_us: int) -> list[Event]:
+    """Recorded events within `span_us` of any of the times."""
+    c = EVENTS.c
+    found: list[Event] = []
+    for low, high in _merged(sorted(times_us), span_us):
+        query = select(c.body, c.arrival_us).where(*_key(EVENTS, name), c.time_us.between(low, high))
+        found += [from_json(r[0].decode(), r[1]) for r in connection.execute(query.where(c.body.is_not(None)))]
+    return found
+
+
+def _merged(times_us: Sequence[int], span_us: int) -> list[tuple[int, int]]:
+    """Stretches of time that reach `span_us` around each of the ordered times."""
+    found: list[tuple[int, int]] = []
+    for t in times_us:
+        if found and t - span_us <= found[-1][1]:
+            found[-1] = (found[-1][0], t + span_us)
+        else:
+            found.append((t - span_us, t + span_us))
+    return found
 
 
 def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, snapshots_kept: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
 from twin_service.kalman.report import UpdateReport
 from twin_service.kalman.walk import Walk
 from twin_service.model.structure import ErrorLaw, PatientModel
-from twin_service.outcome import Outcome
+from twin_service.outcome import Outcome, Verdict
 from twin_service.record.events import Censoring
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import DAY_H, RECIST, condition, draws_of, kind_of, log_likelihood
@@ -70,19 +70,38 @@ def update(
     *,
     prior: Belief,
     estimator: str = "auto",
+    ignored: frozenset[str] = frozenset(),
     deadline: Deadline | None = None,
     footing: Footing | None = None,
 ) -> Estimated:
     """The belief after all `samples` of one instant, stacked. A failure keeps the belief it was given.
 
+    `ignored`: ids of impossible readings, of this instant or before; they get a score and move nothing.
+
     The sigma-point filter always looks first, because its innovation is the score of the forecast. Where the policy
     asks for it, the belief is then re-anchored by a fit of everything measured so far (see `policy`).
     """
-    readings = [s for s in samples if kind_of(model, s.analyte) == "reading"]
-    first = _by_readings(
+    kept = [s for s in samples if s.event_id not in ignored]
+    if ignored:
+        course = replace(course, samples=tuple(s for s in course.samples if s.event_id not in ignored))
+    readings = [s for s in kept if kind_of(model, s.analyte) == "reading"]
+    found = _by_readings(
         model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline, footing=footing
     )
-    return first if len(readings) == len(samples) else _with_categories(model, course, samples, first, deadline)
+    if len(readings) < len(kept):
+        found = _with_categories(model, course, kept, found, deadline)
+    return found if len(kept) == len(samples) else _with_ignored(samples, found, ignored)
+
+
+def _with_ignored(samples: list[Sample], found: Estimated, ignored: frozenset[str]) -> Estimated:
+    """`found` with a row for each ignored reading: surprising beyond any score, of no weight."""
+    told = iter(zip(found.nis, found.surprising, found.weights, strict=True))
+    rows = [(float("inf"), True, 0.0) if s.event_id in ignored else next(told) for s in samples]
+    nis, surprising, weights = zip(*rows, strict=True)
+    said = Outcome(Verdict.SURPRISING, "an impossible reading was not used")
+    return replace(
+        found, nis=nis, surprising=surprising, weights=weights, outcome=said if found.outcome.ok else found.outcome
+    )
 
 
 def _by_readings(

@@ -18,60 +18,29 @@ from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.shape import Shape
-from twin_service.kalman.suspicion import Explanation
 from twin_service.model.domain import dose_doubt
 from twin_service.model.structure import PatientModel
-from twin_service.outcome import Outcome, Verdict
+from twin_service.outcome import Verdict
 from twin_service.record.events import DoseGiven
 from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import route_for
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.categories import RECIST, read_as
+from twin_service.twin.categories import RECIST, kind_of, observable_of, read_as
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.footing import Design, Fitted, footing_at, next_design
+from twin_service.twin.forecast import NOT_USED, Band, Forecast, is_impossible, surprise_told
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import Footing, columns, propagate
-from twin_service.twin.reading import read_course, route_for
+from twin_service.twin.reading import is_modelled, read_course
 from twin_service.twin.scans import scans_before
 from twin_service.twin.suspect import suspicions
 
 FloatArray = NDArray[np.float64]
 
-
-class Band(NamedTuple):
-    """A predictive distribution in the observable's unit."""
-
-    mean: float
-    sd: float
-    q05: float
-    q50: float
-    q95: float
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What was expected of one measurement before it was seen, and what came.
-
-    prior      from the characteristics of the patient alone
-    band       from everything before this instant
-    history    how many earlier measurements of this analyte had been assimilated
-    nis        squared innovation over its variance (1 expected); `surprising` when beyond the gate
-    weight     share of the measurement's information that was used (1 unless it was surprising)
-    explanations   of a surprising one: stories likelier than the record, with their odds
-    """
-
-    sample: Sample
-    prior: Band
-    band: Band
-    history: int
-    nis: float
-    surprising: bool
-    weight: float
-    estimator: str
-    outcome: Outcome
-    explanations: tuple[Explanation, ...] = ()
+SCORE_MAX = 1e9
 
 
 class Anchor(NamedTuple):
@@ -201,6 +170,12 @@ def _look(
     bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
     # one run for each instant: a shared run would let the last bits depend on which events had arrived
     priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
+    ignored = frozenset(f.sample.event_id for f in earlier if f.estimator == NOT_USED)
+    ignored |= {
+        s.event_id
+        for s, b, p in zip(samples, bands, priors, strict=True)
+        if kind_of(model, s.analyte) == "reading" and is_impossible(s, b, p)
+    }
     estimated = update(
         model,
         course,
@@ -208,6 +183,7 @@ def _look(
         belief,
         prior=prior_belief(model),
         estimator=estimator,
+        ignored=ignored,
         deadline=deadline,
         footing=footing,
     )
@@ -215,7 +191,7 @@ def _look(
         replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
         if f.surprising
         else f
-        for f in _forecasts(samples, priors, bands, estimated, earlier)
+        for f in _forecasts(samples, priors, bands, estimated, earlier, ignored)
     ]
     return told, estimated.belief
 
@@ -310,7 +286,12 @@ def _bands(
 
 
 def _forecasts(
-    samples: list[Sample], priors: list[Band], bands: list[Band], estimated: Estimated, earlier: list[Forecast]
+    samples: list[Sample],
+    priors: list[Band],
+    bands: list[Band],
+    estimated: Estimated,
+    earlier: list[Forecast],
+    ignored: frozenset[str],
 ) -> list[Forecast]:
     seen = [f.sample.analyte for f in earlier if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING]
     return [
@@ -319,10 +300,10 @@ def _forecasts(
             priors[j],
             band,
             seen.count(s.analyte),
-            estimated.nis[j],
+            min((s.value - band.mean) / band.sd, SCORE_MAX) ** 2 if s.event_id in ignored else estimated.nis[j],
             estimated.surprising[j],
             estimated.weights[j],
-            estimated.estimator,
+            NOT_USED if s.event_id in ignored else estimated.estimator,
             estimated.outcome,
         )
         for j, (s, band) in enumerate(zip(samples, bands, strict=True))
@@ -333,7 +314,7 @@ def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts
     known = {c.name: c.default for c in model.covariates if c.default is not None}
     found = list(dict.fromkeys(w for row in course.covariates for w in model.warnings({**known, **row})))
     given = [e.payload for e in timeline.effective if isinstance(e.payload, DoseGiven)]
-    doubts = [dose_doubt(route_for(model, g.drug, g.route), g.amount_mg) for g in given]
+    doubts = [dose_doubt(route_for(model, g.drug, g.route), g.amount_mg) for g in given if is_modelled(model, g)]
     found += dict.fromkeys(d for d in doubts if d)
     if course.unused:
         found.append(f"{len(course.unused)} measurements are kept but not used: no part of {model.id} predicts them")
@@ -342,7 +323,7 @@ def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts
     failed = [f for f in forecasts if not f.outcome.ok and f.outcome.verdict is not Verdict.SURPRISING]
     if failed:
         found.append(f"{len(failed)} measurements could not be assimilated: {failed[0].outcome}")
-    return found
+    return found + [surprise_told(f, observable_of(model, f.sample.analyte).unit) for f in forecasts if f.surprising]
 
 
 def without_future(folded: Folded, time_h: float) -> Folded:

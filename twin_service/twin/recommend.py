@@ -1,96 +1,73 @@
-"""Which of the regimens the pharmacy can dispense serves the target best, within what harm is acceptable, and why.
+"""Which of the regimens the pharmacy can dispense is worth most to this patient, within acceptable harm, and why.
 
-Candidates differ by drug, dose, interval, infusion length and loading dose. A drug that the twin's own model does not
-carry comes with a twin of its own (`alternative`); it has its own exposure targets and shares those on effects.
+    U(regimen) = E[ targets met - harm the drug adds ]        same members for every regimen (`scenario.utility`)
+
+Differences are paired member by member, so they have a standard error of their own. Candidates within two of them (and
+within 0.02 of the best) are ties, decided toward less harm, then fewer doses, then less drug; close ones are computed
+again with more members first. Below the floor nothing is recommended; giving nothing is a candidate of its own; and
+where it would help, the answer says when a level is worth drawing. A drug that the twin's own model does not carry
+comes with a twin of its own (`alternative`); it has its own exposure targets and shares those on effects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.regimen import Regimen
+from twin_service.scenario.target import Target
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.attainment import Attained
+from twin_service.twin.candidates import NOTHING, Dispensable, burden, candidates, combinations
 from twin_service.twin.fold import Folded
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
-from twin_service.twin.simulate import Reached, Start, WhatIf, future, start_from
-from twin_service.twin.trajectory import resolve_outputs
+from twin_service.twin.judging import (
+    Asked,
+    Constraint,
+    Judged,
+    Limit,
+    Preferences,
+    Question,
+    Ranked,
+    judge,
+    serious_harm,
+)
+from twin_service.twin.sampling import WorthDrawing, worth_drawing
+from twin_service.twin.simulate import Start, start_from
 
-CANDIDATES_MAX = 500
+__all__ = [
+    "Constraint",
+    "Dispensable",
+    "Limit",
+    "Preferences",
+    "Ranked",
+    "Ranking",
+    "candidates",
+    "recommend",
+    "serious_harm",
+]
+
+FloatArray = NDArray[np.float64]
 MICROSECONDS_PER_HOUR = 3.6e9
-
-
-@dataclass(frozen=True)
-class Dispensable:
-    """What can be given: every combination of these is a candidate. `targets` are those of this drug alone."""
-
-    drug: str
-    route: str
-    amounts_mg: tuple[float, ...]
-    intervals_h: tuple[float, ...]
-    durations_h: tuple[float, ...] = (0.0,)
-    loading_mg: tuple[float, ...] = (0.0,)
-    targets: tuple[Target, ...] = ()
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """An endpoint may be reached with at most this probability."""
-
-    endpoint: str
-    probability_max: float
-
-
-@dataclass(frozen=True)
-class Limit:
-    """`target` must be met with a probability from `low` to `high`: P(trough > 20) <= 0.1 has high = 0.1."""
-
-    target: Target
-    low: float = 0.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A candidate with its benefit (probability that all targets are met), its likeliest serious harm, and the reason
-    for its place. `harm` None: the model knows no serious harm."""
-
-    what_if: WhatIf
-    benefit: float
-    harm: Reached | None
-    admissible: bool
-    reason: str
-    limits: tuple[Attained, ...] = ()
-    model_id: str = ""
-
-    @property
-    def harm_probability(self) -> float:
-        return self.harm.probability if self.harm is not None else 0.0
+TIE = 0.02  # of utility: less is no difference to a patient, however sure
+HARM_APART = 0.05
+CONTENDERS_MAX = 8
+MORE_MEMBERS = (1024, 4096)
+MANY_STATES = 16  # of a model: beyond, the largest number of members costs more than the answer is worth
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Best first. `recommended` is None when no candidate is within the constraints."""
+    """Best first. `recommended` is None when no candidate is within the constraints and above the floor; `message` says
+    why one or none is, and what ties with it; `draw` when a level is worth drawing, the most useful first."""
 
     ranked: tuple[Ranked, ...]
     recommended: Ranked | None
     considered: int
-
-
-def candidates(options: Sequence[Dispensable], horizon_h: float) -> list[Regimen]:
-    """Every combination of `options` as a regimen that fills the horizon, in their order."""
-    found = [r for o in options for r in _combinations(o, horizon_h)]
-    if not 1 <= len(found) <= CANDIDATES_MAX:
-        raise Refusal(
-            RefusalCode.INVALID,
-            f"{len(found)} candidate regimens; expected 1 to {CANDIDATES_MAX}: list "
-            "fewer amounts, intervals or durations",
-            field="options",
-            reason="TOO_MANY_CANDIDATES",
-        )
-    return found
+    message: str = ""
+    draw: tuple[WorthDrawing, ...] = ()
 
 
 def recommend(
@@ -104,89 +81,167 @@ def recommend(
     limits: Sequence[Limit] = (),
     carriers: Mapping[int, Folded] | None = None,
     members: int = 128,
+    preferences: Preferences = Preferences(),
     deadline: Deadline | None = None,
 ) -> Ranking:
-    """Rank all candidates: admissible ones first, by probability of meeting the targets, then by least serious harm,
-    then by the smallest daily dose. `carriers`: the twin of an option that `folded` does not carry, by its place."""
+    """Rank all candidates by expected utility, admissible ones first. `carriers`: the twin of an option that `folded`
+    does not carry, by its place."""
     carriers = carriers or {}
     _check(folded, options, targets, constraints=constraints, carriers=carriers)
-    considered = len(candidates(options, horizon_h))
-    starts: dict[int, Start] = {}
-    asked_of = [t.output for t in (*targets, *(x.target for x in limits), *(t for o in options for t in o.targets))]
-    ranked: list[Ranked] = []
-    for i, option in enumerate(options):
-        twin = carriers.get(i, folded)
-        if id(twin) not in starts:
-            hours = start_h + (folded.course.start_us - twin.course.start_us) / MICROSECONDS_PER_HOUR
-            starts[id(twin)] = start_from(twin, hours, members, outputs=asked_of, deadline=deadline)
-        asked = [*targets, *option.targets]
-        measured = [*asked, *(x.target for x in limits)]
-        names = list(dict.fromkeys(resolve_outputs(twin, [t.output for t in measured])))
-        for plan in _combinations(option, horizon_h):
-            found = future(
+    candidates(options, horizon_h)
+    question = Question(horizon_h, constraints, limits, preferences, deadline)
+    plans = [
+        (Asked(o, carriers.get(i, folded), (*targets, *o.targets)), plan)
+        for i, o in enumerate(options)
+        for plan in combinations(o, horizon_h)
+    ]
+    starts = _Starts(folded, start_h, question, plans)
+    judged = [judge(a, plan, starts.of(a.twin, members), question) for a, plan in plans]
+    none = _judged_nothing(folded, plans, starts, members, question)
+    judged = _resolved([*judged, *none], starts, members, question)
+    ordered = _ordered(judged)
+    best = ordered[0].ranked if _is_worth_giving(ordered[0].ranked, preferences) else None
+    draw = worth_drawing(ordered[0].asked.twin, ordered[0].future, [j.worth for j in ordered if j.ranked.admissible])
+    ranked = _marked(ordered)
+    chosen = None if best is None else ranked[0]
+    return Ranking(ranked, chosen, len(ranked), _message(ranked, chosen, preferences), draw)
+
+
+class _Starts:
+    """The members at the start, solved once for each twin and number of members."""
+
+    def __init__(
+        self, folded: Folded, start_h: float, question: Question, plans: Sequence[tuple[Asked, Regimen]]
+    ) -> None:
+        self._origin_us, self._start_h, self._question = folded.course.start_us, start_h, question
+        asked = [t.output for a, _ in plans for t in a.targets] + [x.target.output for x in question.limits]
+        self._outputs = list(dict.fromkeys(asked))
+        self._kept: dict[tuple[int, int], Start] = {}
+
+    def of(self, twin: Folded, members: int) -> Start:
+        key = (id(twin), members)
+        if key not in self._kept:
+            self._kept[key] = start_from(
                 twin,
-                starts[id(twin)],
-                plan,
-                horizon_h=horizon_h,
-                targets=asked,
-                names=names,
-                limits=[x.target for x in limits],
-                deadline=deadline,
+                self._start_h + (self._origin_us - twin.course.start_us) / MICROSECONDS_PER_HOUR,
+                members,
+                outputs=self._outputs,
+                free_until_h=self._question.horizon_h,
+                deadline=self._question.deadline,
             )
-            ranked.append(_judge(found, constraints, limits, twin.model.id))
-    ranked.sort(key=_rank)
-    best = ranked[0] if ranked and ranked[0].admissible else None
-    return Ranking(tuple(ranked), best, considered)
+        return self._kept[key]
 
 
-def serious_harm(endpoints: Sequence[Reached]) -> Reached | None:
-    """The likeliest endpoint of serious harm; None when none is known. One that could not be computed comes first."""
-    serious = [r for r in endpoints if r.endpoint.harmful and r.endpoint.serious]
-    return max(serious, key=lambda r: (r.probability != r.probability, r.probability), default=None)
+def _judged_nothing(
+    folded: Folded, plans: Sequence[tuple[Asked, Regimen]], starts: _Starts, members: int, question: Question
+) -> list[Judged]:
+    """Giving nothing now, judged by the targets of all options; left out where a target needs doses to be measured."""
+    own = [t for a, _ in plans if a.twin is folded for t in a.targets]
+    asked = Asked(None, folded, tuple(dict.fromkeys(own)))
+    if not asked.targets:
+        return []
+    try:
+        return [judge(asked, NOTHING, starts.of(folded, members), question)]
+    except Refusal as refusal:
+        if refusal.reason != "EMPTY_WINDOW":
+            raise
+        return []
 
 
-def _combinations(o: Dispensable, horizon_h: float) -> list[Regimen]:
-    found: list[Regimen] = []
-    for mg, tau, duration, loading in product(o.amounts_mg, o.intervals_h, o.durations_h, o.loading_mg):
-        count = max(1, int(horizon_h / tau + 1e-9)) if tau > 0 else 1
-        name = f"{o.drug} {mg:g} mg every {tau:g} h" + (f" over {duration:g} h" if duration else "")
-        name += f", loading {loading:g} mg" if loading else ""
-        found.append(Regimen(name, (PlannedDoses(o.drug, o.route, mg, tau, count, duration, 0.0, loading),)))
-    return found
+def _apart(best: Judged, other: Judged) -> tuple[float, float]:
+    """How far `other` lies below `best`, and the standard error of that, member by member."""
+    if len(best.worth) != len(other.worth):
+        return best.expected - other.expected, 0.0
+    d = best.worth - other.worth
+    d = d[np.isfinite(d)]
+    return float(d.mean()), float(d.std() / np.sqrt(len(d)))
 
 
-def _judge(w: WhatIf, constraints: Sequence[Constraint], limits: Sequence[Limit], model_id: str) -> Ranked:
-    benefit = w.joint_probability
-    known = {r.endpoint.id: r.probability for r in w.endpoints}
-    broken = [_broken(c, known, model_id) for c in constraints]
-    broken += [_outside(x, a) for x, a in zip(limits, w.limits, strict=True)]
-    said = [b for b in broken if b]
-    if not w.outcome.ok:
-        reason = f"not judged: {w.outcome}"
-    elif said:
-        reason = "excluded: " + "; ".join(said)
-    else:
-        reason = "; ".join(
-            f"{a.target.name or a.target.metric} median {a.q50:.3g} (90 % {a.q05:.3g} to {a.q95:.3g}), "
-            f"in range {a.probability:.0%}"
-            for a in (*w.targets, *w.limits)
+def _resolved(judged: list[Judged], starts: _Starts, members: int, question: Question) -> list[Judged]:
+    """The close ones at the top computed again with more members, until they are told apart or it does not matter."""
+    for more in MORE_MEMBERS:
+        able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
+        pairs = [(j, _apart(able[0], j)) for j in able[1:]] if able else []
+        close = [(j, gap, se) for j, (gap, se) in pairs if gap <= 2.0 * se]
+        unsure = any(2.0 * se > TIE or _harms_apart(able[0], j) for j, _, se in close)
+        states = max((len(j.asked.twin.model.system.states) for j in able), default=0)
+        if not unsure or more <= members or (states > MANY_STATES and more == MORE_MEMBERS[-1]):
+            break
+        again = [able[0], *(j for j, _, _ in close[: CONTENDERS_MAX - 1])]
+        fresh = {
+            id(j): judge(j.asked, j.ranked.what_if.regimen, starts.of(j.asked.twin, more), question) for j in again
+        }
+        if question.deadline is not None and question.deadline.expired:
+            break
+        judged = [fresh.get(id(j), j) for j in judged]
+    return judged
+
+
+def _harms_apart(a: Judged, b: Judged) -> bool:
+    return abs(a.ranked.harm_added - b.ranked.harm_added) > HARM_APART
+
+
+def _ordered(judged: list[Judged]) -> list[Judged]:
+    """Admissible ones first: those that tie with the best by harm and burden, the others by utility."""
+    able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
+    rest = sorted((j for j in judged if not j.ranked.admissible), key=lambda j: -np.nan_to_num(j.expected, nan=-9.0))
+    if not able:
+        return rest
+    ties: list[Judged] = [able[0]]
+    others: list[Judged] = []
+    for j in able[1:]:
+        gap, se = _apart(able[0], j)
+        (ties if gap <= min(2.0 * se, TIE) or gap <= 1e-12 else others).append(j)
+    ties.sort(key=lambda j: (round(j.ranked.harm_added, 2), *burden(j.ranked.what_if.regimen)))
+    ties = [j._replace(ranked=replace(j.ranked, tie=len(ties) > 1)) for j in ties]
+    return [*ties, *others, *rest]
+
+
+def _marked(ordered: list[Judged]) -> tuple[Ranked, ...]:
+    """With the standard error of each difference to the first, and who is on the efficient set."""
+    found = []
+    for j in ordered:
+        r = j.ranked
+        dominated = r.admissible and any(
+            o.ranked.admissible
+            and o.ranked.benefit >= r.benefit
+            and o.ranked.harm_added <= r.harm_added
+            and (o.ranked.benefit > r.benefit or o.ranked.harm_added < r.harm_added)
+            for o in ordered
         )
-    admissible = not said and w.outcome.ok and benefit == benefit
-    return Ranked(w, benefit, serious_harm(w.endpoints), admissible, reason, w.limits, model_id)
+        found.append(replace(r, utility_se=_apart(ordered[0], j)[1], efficient=r.admissible and not dominated))
+    return tuple(found)
 
 
-def _broken(c: Constraint, known: Mapping[str, float], model_id: str) -> str:
-    if c.endpoint not in known:
-        return f"{c.endpoint} is not known to {model_id}"
-    p = known[c.endpoint]
-    return "" if p <= c.probability_max else f"{c.endpoint} {p:.0%} > {c.probability_max:.0%}"
+def _is_worth_giving(r: Ranked, preferences: Preferences) -> bool:
+    return r.admissible and r.benefit >= preferences.floor and r.harm_added <= preferences.harm_max
 
 
-def _outside(limit: Limit, found: Attained) -> str:
-    p, name = found.probability, limit.target.label
-    if not p >= limit.low:
-        return f"{name} {p:.0%} < {limit.low:.0%}"
-    return f"{name} {p:.0%} > {limit.high:.0%}" if p > limit.high else ""
+def _message(ranked: Sequence[Ranked], chosen: Ranked | None, preferences: Preferences) -> str:
+    if not ranked:
+        return ""
+    first = next((r for r in ranked if chosen is not None or r.what_if.regimen is not NOTHING), ranked[0])
+    name = first.what_if.regimen.name
+    if chosen is not None:
+        ties = [r.what_if.regimen.name for r in ranked[1:] if r.tie]
+        alike = f"; not told apart from {', '.join(ties)}: the least harm and fewest doses decided" if ties else ""
+        return f"{name}: expected utility {first.utility:.2f}, targets met with {first.benefit:.0%}{alike}"
+    if not first.admissible:
+        return f"nothing is recommended: no candidate is admissible; the nearest, {name}, is {first.reason}"
+    if first.benefit < preferences.floor:
+        why = f"the best, {name}, meets all targets with {first.benefit:.0%}, below {preferences.floor:.0%}"
+    else:
+        why = f"the best, {name}, adds {first.harm_added:.0%} serious harm, above {preferences.harm_max:.0%}"
+    return f"nothing is recommended: {why}; {_what_would_help(first)}"
+
+
+def _what_would_help(first: Ranked) -> str:
+    for a in first.what_if.targets:
+        if a.q50 < a.target.low:
+            return f"{a.target.label} is too low with it (median {a.q50:.3g}): offer larger or more frequent doses"
+        if a.q50 > a.target.high:
+            return f"{a.target.label} is too high with it (median {a.q50:.3g}): offer smaller or rarer doses"
+    return "the patient is not known well enough: a level would narrow what is expected"
 
 
 def _check(
@@ -210,8 +265,3 @@ def _check(
                 f"no endpoint {c.endpoint!r} in this twin's model; it has: {', '.join(sorted(known)) or 'none'}",
                 field=f"constraints[{i}].endpoint",
             )
-
-
-def _rank(r: Ranked) -> tuple[bool, float, float, float]:
-    daily = sum(p.amount_mg * 24.0 / p.interval_h if p.interval_h > 0 else p.amount_mg for p in r.what_if.regimen.doses)
-    return (not r.admissible, -r.benefit if r.benefit == r.benefit else 1.0, r.harm_probability, daily)

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.model.structure import Endpoint
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.attainment import Attained, Metrics, attained, joint, metrics_of
+from twin_service.scenario.bands import QUANTILES, Bands, summarize
+from twin_service.scenario.endpoints import Reached, crossed, endpoint_probability
+from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
-from twin_service.twin.attainment import Attained, Metrics, attained, joint, metrics_of
 from twin_service.twin.fold import Folded
-from twin_service.twin.grid import Grid, dosing_grid
 from twin_service.twin.propagate import propagate
-from twin_service.twin.regimen import Regimen, Target, planned_doses
 from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
-from twin_service.twin.trajectory import QUANTILES, Bands, belief_members, resolve_outputs, summarize
+from twin_service.twin.trajectory import belief_members, resolve_outputs
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
-
-
-@dataclass(frozen=True)
-class Reached:
-    """Probability that an endpoint (a toxicity grade, a response) is reached within the horizon."""
-
-    endpoint: Endpoint
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,10 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class Start:
-    """The members at the moment from which futures part: parameters in force, states, baseline outputs."""
+    """The members at the moment from which futures part: parameters in force, states, baseline outputs.
+
+    free    (N, ne) who reaches each endpoint within the horizon without any drug; None: not asked
+    """
 
     time_h: float
     rows: FloatArray
@@ -58,6 +55,7 @@ class Start:
     baseline: FloatArray
     history: tuple[Dose, ...]
     outcome: Outcome
+    free: NDArray[np.bool_] | None = None
 
 
 def start_from(
@@ -66,10 +64,11 @@ def start_from(
     members: int,
     *,
     outputs: Iterable[str] | None = None,
+    free_until_h: float = 0.0,
     deadline: Deadline | None = None,
 ) -> Start:
     """Solve the shared history once. `start_h` counts from the start of the course; `outputs` are all that will be
-    asked of what follows (None: anything)."""
+    asked of what follows (None: anything). `free_until_h`: the horizon over which drug-free risks are wanted."""
     if not np.isfinite(start_h) or start_h < 0:
         raise Refusal(
             RefusalCode.INVALID,
@@ -85,7 +84,10 @@ def start_from(
         folded.model, folded.course, past, [max(start_h, 1e-9)], footing=folded.footing_for(outputs), deadline=deadline
     )
     rows = folded.model.members(folded.course.covariates[_segment(folded, start_h)], eta)
-    return Start(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
+    start = Start(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
+    if not free_until_h or not folded.model.endpoints:
+        return start
+    return replace(start, free=drug_free(folded, start, past, free_until_h, deadline))
 
 
 def what_if(
@@ -119,7 +121,14 @@ def each_what_if(
         )
     check(folded, categories, horizon_h)
     names = resolve_outputs(folded, outputs)
-    start = start_from(folded, start_h, members, outputs=[*names, *(t.output for t in targets)], deadline=deadline)
+    start = start_from(
+        folded,
+        start_h,
+        members,
+        outputs=[*names, *(t.output for t in targets)],
+        free_until_h=horizon_h,
+        deadline=deadline,
+    )
     for r in regimens:
         yield future(
             folded,
@@ -149,15 +158,57 @@ def future(
     deadline: Deadline | None = None,
 ) -> WhatIf:
     """One regimen from `start`; doses still being infused or absorbed at the start go on."""
-    doses = planned_doses(folded.model, regimen, start.time_h)
-    grid = grid or grid_for(
-        regimen.name,
-        doses,
-        start.time_h,
-        horizon_h,
+    run = solve(
+        folded,
+        start,
+        regimen,
+        grid=grid,
+        horizon_h=horizon_h,
         targets=[*targets, *limits],
         step_h=step_h,
         marks_h=marks(categories),
+        deadline=deadline,
+    )
+    return summarized(
+        folded,
+        start,
+        regimen,
+        run.grid,
+        outputs=run.outputs,
+        given_h=run.given_h,
+        targets=targets,
+        names=names,
+        categories=categories,
+        limits=limits,
+        outcome=run.outcome,
+    )
+
+
+class Future(NamedTuple):
+    """All members under one regimen: outputs (N, nt, no) on `grid`, and when doses are given."""
+
+    grid: Grid
+    outputs: FloatArray
+    given_h: FloatArray
+    outcome: Outcome
+
+
+def solve(
+    folded: Folded,
+    start: Start,
+    regimen: Regimen,
+    *,
+    horizon_h: float,
+    targets: Sequence[Target],
+    grid: Grid | None = None,
+    step_h: float = 0.0,
+    marks_h: Sequence[float] = (),
+    deadline: Deadline | None = None,
+) -> Future:
+    """The members of `start` under `regimen`; doses still being infused or absorbed at the start go on."""
+    doses = planned_doses(folded.model, regimen, start.time_h)
+    grid = grid or grid_for(
+        regimen.name, doses, start.time_h, horizon_h, targets=targets, step_h=step_h, marks_h=marks_h
     )
     solution = simulate(
         folded.model.system,
@@ -170,18 +221,36 @@ def future(
         deadline=deadline,
     )
     failed = next((o for o in solution.outcomes if not o.ok), Outcome())
-    return summarized(
-        folded,
-        start,
-        regimen,
-        grid,
-        outputs=solution.outputs,
-        given_h=np.array([d.time_h - start.time_h for d in doses]),
-        targets=targets,
-        names=names,
-        categories=categories,
-        limits=limits,
-        outcome=failed,
+    return Future(grid, solution.outputs, np.array([d.time_h - start.time_h for d in doses]), failed)
+
+
+FREE_STEPS = 100
+
+
+def drug_free(
+    folded: Folded, start: Start, past: FloatArray, horizon_h: float, deadline: Deadline | None = None
+) -> NDArray[np.bool_]:
+    """Which members reach each endpoint within the horizon although they never had a drug, (N, ne).
+
+    The same members from hour 0 on without any dose; what the drug adds is the difference to this.
+    """
+    model = folded.model
+    bare = replace(folded.course, doses=())
+    begun = propagate(model, bare, past, [max(start.time_h, 1e-9)], deadline=deadline)
+    hours = np.linspace(0.0, horizon_h, FREE_STEPS + 1)
+    run = simulate(
+        model.system,
+        start.rows,
+        Schedule(()),
+        start.time_h + hours,
+        start_h=start.time_h,
+        state=begun.final,
+        deadline=deadline,
+    )
+    index = model.system.output_index
+    return np.stack(
+        [crossed(e, run.outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]) for e in model.endpoints],
+        axis=1,
     )
 
 
@@ -226,10 +295,14 @@ def summarized(
     index = folded.model.system.output_index
     metrics = [_metrics(folded, t, grid, outputs, given_h) for t in targets]
     reached = tuple(
-        Reached(e, endpoint_probability(e, outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]))
-        for e in folded.model.endpoints
+        Reached(
+            e,
+            endpoint_probability(e, outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]),
+            float("nan") if start.free is None else float(np.mean(start.free[:, k])),
+        )
+        for k, e in enumerate(folded.model.endpoints)
     )
-    series = tuple(summarize(folded, n, outputs[:, :, index[n]]) for n in names)
+    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]]) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
     return WhatIf(
@@ -242,17 +315,6 @@ def summarized(
         answers,
         tuple(attained(_metrics(folded, t, grid, outputs, given_h)) for t in limits),
     )
-
-
-def endpoint_probability(endpoint: Endpoint, values: FloatArray, baseline: FloatArray) -> float:
-    """Share of members whose `values` (N, nt) cross the threshold at any time; relative endpoints divide by the
-    member's own `baseline` (N,)."""
-    good = np.all(np.isfinite(values), axis=1)
-    if not good.any():
-        return float("nan")
-    v = values[good] / baseline[good, None] if endpoint.relative_to_baseline else values[good]
-    crossed = v < endpoint.threshold if endpoint.comparison == "below" else v > endpoint.threshold
-    return float(np.mean(crossed.any(axis=1)))
 
 
 def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, given_h: FloatArray) -> Metrics:

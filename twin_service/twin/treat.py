@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.grid import Grid
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.fold import Folded
 from twin_service.twin.follow import Followed, follow, possible_doses
-from twin_service.twin.grid import Grid
 from twin_service.twin.protocol import Protocol, check_protocol
-from twin_service.twin.regimen import Regimen, Target, planned_doses
 from twin_service.twin.responses import CategoryQuestion, check, marks
 from twin_service.twin.simulate import Start, WhatIf, future, grid_for, start_from, summarized
 from twin_service.twin.trajectory import resolve_outputs
@@ -70,7 +71,7 @@ def treat(
     check(folded, categories, horizon_h)
     names = resolve_outputs(folded, outputs)
     asked = [*names, *(t.output for t in targets), *(r.output for p in protocols for r in p.rules)]
-    start = start_from(folded, start_h, members, outputs=asked, deadline=deadline)
+    start = start_from(folded, start_h, members, outputs=asked, free_until_h=horizon_h, deadline=deadline)
     grid = _common_grid(
         folded, start, protocols, plans, horizon_h=horizon_h, targets=targets, step_h=step_h, marks_h=marks(categories)
     )

@@ -167,7 +167,7 @@ class TargetAttainment(_message.Message):
     def __init__(self, target: _Optional[str] = ..., probability: _Optional[float] = ..., metric: _Optional[_Union[_common_pb2.Spread, _Mapping]] = ..., unit: _Optional[str] = ..., by_mic: _Optional[_Iterable[_Union[MicAttainment, _Mapping]]] = ...) -> None: ...
 
 class EndpointProbability(_message.Message):
-    __slots__ = ("endpoint", "title", "probability", "harmful", "threshold", "grade", "serious")
+    __slots__ = ("endpoint", "title", "probability", "harmful", "threshold", "grade", "serious", "baseline_probability", "attributable_probability")
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +175,8 @@ class EndpointProbability(_message.Message):
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     GRADE_FIELD_NUMBER: _ClassVar[int]
     SERIOUS_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTABLE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     endpoint: str
     title: str
     probability: float
@@ -182,7 +184,9 @@ class EndpointProbability(_message.Message):
     threshold: _common_pb2.Quantity
     grade: int
     serious: bool
-    def __init__(self, endpoint: _Optional[str] = ..., title: _Optional[str] = ..., probability: _Optional[float] = ..., harmful: _Optional[bool] = ..., threshold: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., grade: _Optional[int] = ..., serious: _Optional[bool] = ...) -> None: ...
+    baseline_probability: float
+    attributable_probability: float
+    def __init__(self, endpoint: _Optional[str] = ..., title: _Optional[str] = ..., probability: _Optional[float] = ..., harmful: _Optional[bool] = ..., threshold: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., grade: _Optional[int] = ..., serious: _Optional[bool] = ..., baseline_probability: _Optional[float] = ..., attributable_probability: _Optional[float] = ...) -> None: ...
 
 class CategoryQuestion(_message.Message):
     __slots__ = ("analyte", "times", "baseline")
@@ -330,7 +334,7 @@ class CompareResponse(_message.Message):
     def __init__(self, comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., what_ifs: _Optional[_Iterable[_Union[WhatIf, _Mapping]]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
 
 class Dispensable(_message.Message):
-    __slots__ = ("drug", "route", "amounts", "intervals", "durations", "loadings", "targets", "model")
+    __slots__ = ("drug", "route", "amounts", "intervals", "durations", "loadings", "targets", "model", "max_single", "max_daily")
     DRUG_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     AMOUNTS_FIELD_NUMBER: _ClassVar[int]
@@ -339,6 +343,8 @@ class Dispensable(_message.Message):
     LOADINGS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    MAX_SINGLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_DAILY_FIELD_NUMBER: _ClassVar[int]
     drug: str
     route: str
     amounts: _containers.RepeatedCompositeFieldContainer[_common_pb2.Quantity]
@@ -347,7 +353,17 @@ class Dispensable(_message.Message):
     loadings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Quantity]
     targets: _containers.RepeatedCompositeFieldContainer[Target]
     model: _common_pb2.ModelSpec
-    def __init__(self, drug: _Optional[str] = ..., route: _Optional[str] = ..., amounts: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., durations: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., loadings: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ...) -> None: ...
+    max_single: _common_pb2.Quantity
+    max_daily: _common_pb2.Quantity
+    def __init__(self, drug: _Optional[str] = ..., route: _Optional[str] = ..., amounts: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., intervals: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., durations: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., loadings: _Optional[_Iterable[_Union[_common_pb2.Quantity, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., model: _Optional[_Union[_common_pb2.ModelSpec, _Mapping]] = ..., max_single: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., max_daily: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ...) -> None: ...
+
+class HarmCost(_message.Message):
+    __slots__ = ("endpoint", "cost")
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    cost: float
+    def __init__(self, endpoint: _Optional[str] = ..., cost: _Optional[float] = ...) -> None: ...
 
 class ProbabilityLimit(_message.Message):
     __slots__ = ("target", "probability_min", "probability_max")
@@ -368,7 +384,7 @@ class Constraint(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., probability_max: _Optional[float] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("name", "options", "targets", "constraints", "start_time", "horizon", "max_results", "members", "min_revision", "as_of_revision", "limits")
+    __slots__ = ("name", "options", "targets", "constraints", "start_time", "horizon", "max_results", "members", "min_revision", "as_of_revision", "limits", "floor", "harm_max", "costs")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
@@ -380,6 +396,9 @@ class RecommendRequest(_message.Message):
     MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
     AS_OF_REVISION_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    HARM_MAX_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     options: _containers.RepeatedCompositeFieldContainer[Dispensable]
     targets: _containers.RepeatedCompositeFieldContainer[Target]
@@ -391,10 +410,13 @@ class RecommendRequest(_message.Message):
     min_revision: int
     as_of_revision: int
     limits: _containers.RepeatedCompositeFieldContainer[ProbabilityLimit]
-    def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[_Union[Dispensable, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., constraints: _Optional[_Iterable[_Union[Constraint, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., max_results: _Optional[int] = ..., members: _Optional[int] = ..., min_revision: _Optional[int] = ..., as_of_revision: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[ProbabilityLimit, _Mapping]]] = ...) -> None: ...
+    floor: float
+    harm_max: float
+    costs: _containers.RepeatedCompositeFieldContainer[HarmCost]
+    def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[_Union[Dispensable, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., constraints: _Optional[_Iterable[_Union[Constraint, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., max_results: _Optional[int] = ..., members: _Optional[int] = ..., min_revision: _Optional[int] = ..., as_of_revision: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[ProbabilityLimit, _Mapping]]] = ..., floor: _Optional[float] = ..., harm_max: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[HarmCost, _Mapping]]] = ...) -> None: ...
 
 class RankedRegimen(_message.Message):
-    __slots__ = ("rank", "what_if", "benefit_probability", "harm_probability", "admissible", "reason", "harm_endpoint", "harm_title", "harm_grade", "limits", "model_id")
+    __slots__ = ("rank", "what_if", "benefit_probability", "harm_probability", "admissible", "reason", "harm_endpoint", "harm_title", "harm_grade", "limits", "model_id", "utility", "utility_se", "tie", "efficient", "harm_added")
     RANK_FIELD_NUMBER: _ClassVar[int]
     WHAT_IF_FIELD_NUMBER: _ClassVar[int]
     BENEFIT_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -406,6 +428,11 @@ class RankedRegimen(_message.Message):
     HARM_GRADE_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    UTILITY_FIELD_NUMBER: _ClassVar[int]
+    UTILITY_SE_FIELD_NUMBER: _ClassVar[int]
+    TIE_FIELD_NUMBER: _ClassVar[int]
+    EFFICIENT_FIELD_NUMBER: _ClassVar[int]
+    HARM_ADDED_FIELD_NUMBER: _ClassVar[int]
     rank: int
     what_if: WhatIf
     benefit_probability: float
@@ -417,19 +444,42 @@ class RankedRegimen(_message.Message):
     harm_grade: int
     limits: _containers.RepeatedCompositeFieldContainer[TargetAttainment]
     model_id: str
-    def __init__(self, rank: _Optional[int] = ..., what_if: _Optional[_Union[WhatIf, _Mapping]] = ..., benefit_probability: _Optional[float] = ..., harm_probability: _Optional[float] = ..., admissible: _Optional[bool] = ..., reason: _Optional[str] = ..., harm_endpoint: _Optional[str] = ..., harm_title: _Optional[str] = ..., harm_grade: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[TargetAttainment, _Mapping]]] = ..., model_id: _Optional[str] = ...) -> None: ...
+    utility: float
+    utility_se: float
+    tie: bool
+    efficient: bool
+    harm_added: float
+    def __init__(self, rank: _Optional[int] = ..., what_if: _Optional[_Union[WhatIf, _Mapping]] = ..., benefit_probability: _Optional[float] = ..., harm_probability: _Optional[float] = ..., admissible: _Optional[bool] = ..., reason: _Optional[str] = ..., harm_endpoint: _Optional[str] = ..., harm_title: _Optional[str] = ..., harm_grade: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[TargetAttainment, _Mapping]]] = ..., model_id: _Optional[str] = ..., utility: _Optional[float] = ..., utility_se: _Optional[float] = ..., tie: _Optional[bool] = ..., efficient: _Optional[bool] = ..., harm_added: _Optional[float] = ...) -> None: ...
+
+class WorthDrawing(_message.Message):
+    __slots__ = ("analyte", "time_h", "gain")
+    ANALYTE_FIELD_NUMBER: _ClassVar[int]
+    TIME_H_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    analyte: str
+    time_h: float
+    gain: float
+    def __init__(self, analyte: _Optional[str] = ..., time_h: _Optional[float] = ..., gain: _Optional[float] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("ranked", "recommended", "considered", "basis")
+    __slots__ = ("ranked", "recommended", "considered", "basis", "message", "worth_drawing", "recommended_without_surprises", "surprising_event_ids")
     RANKED_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDED_FIELD_NUMBER: _ClassVar[int]
     CONSIDERED_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    WORTH_DRAWING_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDED_WITHOUT_SURPRISES_FIELD_NUMBER: _ClassVar[int]
+    SURPRISING_EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
     ranked: _containers.RepeatedCompositeFieldContainer[RankedRegimen]
     recommended: str
     considered: int
     basis: _common_pb2.Basis
-    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedRegimen, _Mapping]]] = ..., recommended: _Optional[str] = ..., considered: _Optional[int] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
+    message: str
+    worth_drawing: _containers.RepeatedCompositeFieldContainer[WorthDrawing]
+    recommended_without_surprises: str
+    surprising_event_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedRegimen, _Mapping]]] = ..., recommended: _Optional[str] = ..., considered: _Optional[int] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ..., message: _Optional[str] = ..., worth_drawing: _Optional[_Iterable[_Union[WorthDrawing, _Mapping]]] = ..., recommended_without_surprises: _Optional[str] = ..., surprising_event_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TreatmentRule(_message.Message):
     __slots__ = ("id", "output", "side", "threshold", "look", "action", "drugs", "resume", "factor", "share_min", "share_max", "rescue", "times_max", "relative_to_baseline")

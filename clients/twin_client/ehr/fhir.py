@@ -1,65 +1,93 @@
-"""Read a FHIR R4 bundle into events. R4B models parse R4; a resource that does not parse is held, not the bundle."""
+"""Read a FHIR R4 bundle into events. R4B models check R4; a resource that is not valid is held, not the bundle."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from twin_client.ehr.fields import event_id, withdrawal
+from twin_client.ehr.elements import check_elements
+from twin_client.ehr.fields import SOURCE, Body, event_id, partial_date, withdrawal
 from twin_client.ehr.lesions import read_lesions
-from twin_client.ehr.medications import read_administration, read_request, withdrawn_request
+from twin_client.ehr.medications import Orders, read_administration, read_request, withdrawn_request
 from twin_client.ehr.observations import is_lesion, read_observation, withdrawn_observation
 from twin_client.ehr.reading import Held, HoldError, Patient, Reading
+from twin_client.ehr.references import Index
+from twin_client.events import covariate, quantity
 from twin_service.v1 import event_pb2
 
 READ = {"Patient", "Observation", "MedicationAdministration", "MedicationRequest", "Medication"}
+DAYS_A_YEAR = 365.25
 
 
 def read_bundle(
-    bundle: str | bytes | dict[str, Any], *, trust_requests: bool = False, target_lesions: Collection[str] = ()
+    bundle: str | bytes | dict[str, Any],
+    *,
+    trust_requests: bool = False,
+    target_lesions: Collection[str] = (),
+    zone: str = "",
 ) -> Reading:
     """Events of `bundle` (JSON text or parsed), in clinical order, with everything held and why.
 
-    trust_requests   orders are taken as given, dose by dose
+    trust_requests   orders are taken as given, dose by dose, where no administration says what was given
     target_lesions   the lesions chosen at baseline, as `lesions.read_lesions` names them; without them none is summed
+    zone             the patient's time zone (IANA, "Europe/Berlin"), in which an order's times of day are
 
-    Raises ValueError when it is no FHIR bundle at all, or one of several patients.
+    Raises ValueError when it is no FHIR bundle at all, or one of several patients, or the zone is unknown.
     """
+    entries, place = _entries(bundle), _zone(zone)
+    held: list[Held] = []
+    resources = list(_valid(entries, held))
+    patients = [r for r in resources if r["resourceType"] == "Patient"]
+    if len(patients) > 1:
+        raise ValueError(f"{len(patients)} patients in one bundle; a twin is of one: send one bundle for each")
+    index = Index.of(entries)
+    resources = _once(_of_one_patient(resources, _names(patients, entries), held), held)
+    orders = Orders(
+        trust_requests, place, index, [r for r in resources if r["resourceType"] == "MedicationAdministration"]
+    )
+    events: list[event_pb2.Event] = []
+    for r in resources:
+        try:
+            events += _events(r, orders)
+        except HoldError as hold:
+            held.append(_held(r, hold))
+    sums, unread = read_lesions(
+        [r for r in resources if r["resourceType"] == "Observation" and is_lesion(r)], target_lesions
+    )
+    clinical = sorted([*events, *sums], key=lambda e: (e.time.ToNanoseconds(), e.id))
+    person = _patient(patients[0]) if patients else None
+    ignored = Counter(str(body.get("resourceType", "none")) for body in map(_body, entries) if body is not None)
+    return Reading(
+        person,
+        tuple([*_characteristics(patients[:1], person, clinical, held), *clinical]),
+        tuple([*held, *unread]),
+        {k: n for k, n in ignored.items() if k not in READ},
+    )
+
+
+def _entries(bundle: str | bytes | dict[str, Any]) -> list[Any]:
     raw = json.loads(bundle) if isinstance(bundle, str | bytes) else bundle
     if not isinstance(raw, dict) or raw.get("resourceType") != "Bundle":
         raise ValueError('not a FHIR bundle: expected an object with resourceType "Bundle"')
     entries = raw.get("entry") or []
     if not isinstance(entries, list):
         raise ValueError("not a FHIR bundle: entry is not a list")
-    held: list[Held] = []
-    resources = list(_parsed(entries, held))
-    medications = {str(r.id): r for r in resources if r.get_resource_type() == "Medication"}
-    medications |= {f"Medication/{k}": v for k, v in medications.items()}
-    patients = [r for r in resources if r.get_resource_type() == "Patient"]
-    if len(patients) > 1:
-        raise ValueError(f"{len(patients)} patients in one bundle; a twin is of one: send one bundle for each")
-    resources = list(_of_one_patient(resources, _names(patients, entries), held))
-    events: list[event_pb2.Event] = []
-    for r in resources:
-        try:
-            events += _events(r, medications, trust_requests)
-        except HoldError as hold:
-            held.append(Held(f"{r.get_resource_type()}/{r.id}", hold.reason, hold.remedy))
-    sums, unread = read_lesions(
-        [r for r in resources if r.get_resource_type() == "Observation" and is_lesion(r)], target_lesions
-    )
-    ignored = Counter(str(body.get("resourceType", "none")) for body in map(_body, entries) if body is not None)
-    return Reading(
-        _patient(patients[0]) if patients else None,
-        tuple(sorted([*events, *sums], key=lambda e: (e.time.ToNanoseconds(), e.id))),
-        tuple([*held, *unread]),
-        {k: n for k, n in ignored.items() if k not in READ},
-    )
+    return entries
 
 
-def _parsed(entries: Iterable[dict[str, Any]], held: list[Held]) -> Iterable[Any]:
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"zone {name!r} is unknown; give an IANA name, e.g. Europe/Berlin") from None
+
+
+def _valid(entries: Iterable[Any], held: list[Held]) -> Iterable[dict[str, Any]]:
+    """Resources of the kinds that are read and that are FHIR; the others are held."""
     from fhir.resources.R4B import get_fhir_model_class
 
     for i, entry in enumerate(entries):
@@ -70,10 +98,19 @@ def _parsed(entries: Iterable[dict[str, Any]], held: list[Held]) -> Iterable[Any
         kind = str(body.get("resourceType"))
         if kind not in READ:
             continue
+        if body.get("implicitRules"):
+            held.append(Held(f"entry[{i}] {kind}", "it follows rules of its own (implicitRules)", "send it without"))
+            continue
         try:
-            yield get_fhir_model_class(kind).model_validate(body)
+            get_fhir_model_class(kind).model_validate(_plain(body))
+            yield body
         except ValueError as error:
             held.append(Held(f"entry[{i}] {kind}", f"it is not valid FHIR R4: {_brief(error)}", "correct the resource"))
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    """The resource as the models take it: they refuse a modifier extension in places where FHIR allows one."""
+    return {k: v for k, v in body.items() if k != "modifierExtension"}
 
 
 def _body(entry: Any) -> dict[str, Any] | None:
@@ -82,36 +119,58 @@ def _body(entry: Any) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _names(patients: list[Any], entries: list[Any]) -> set[str]:
+def _names(patients: list[dict[str, Any]], entries: list[Any]) -> set[str]:
     """What a reference to the bundle's patient may say: type and id, or the full address of the entry."""
     if not patients:
         return set()
     own = [e for e in entries if (_body(e) or {}).get("resourceType") == "Patient"]
-    return {f"Patient/{patients[0].id}"} | {str(e["fullUrl"]) for e in own if e.get("fullUrl")}
+    return {f"Patient/{patients[0].get('id')}"} | {str(e["fullUrl"]) for e in own if e.get("fullUrl")}
 
 
-def _of_one_patient(resources: list[Any], names: set[str], held: list[Held]) -> Iterable[Any]:
+def _of_one_patient(resources: list[dict[str, Any]], names: set[str], held: list[Held]) -> list[dict[str, Any]]:
     """The resources about the bundle's patient; those about someone else, or nobody knows whom, are held.
 
     Without a Patient resource all must name one subject. A resource without subject is taken to be the bundle's.
     """
-    about = {id(r): _subject(r) for r in resources}
-    said = {s for s in about.values() if s is not None}
+    about = [_subject(r) for r in resources]
+    said = {s for s in about if s is not None}
     if not names and len(said) > 1:
         raise ValueError(f"{len(said)} subjects in one bundle; a twin is of one: send one bundle for each")
-    for r in resources:
-        subject = about[id(r)]
+    kept = []
+    for r, subject in zip(resources, about, strict=True):
         if subject is None or not names or subject in names or _relative(subject) in names:
-            yield r
+            kept.append(r)
         else:
             remedy = "send each patient's resources in a bundle with that Patient"
-            held.append(Held(f"{r.get_resource_type()}/{r.id}", "its subject is not the bundle's patient", remedy))
+            held.append(Held(_name(r), "its subject is not the bundle's patient", remedy))
+    return kept
 
 
-def _subject(resource: Any) -> str | None:
+def _once(resources: list[dict[str, Any]], held: list[Held]) -> list[dict[str, Any]]:
+    """Each resource once: the same sent twice is one; one id with two contents is the one updated last, or held."""
+    found: dict[str, dict[str, Any]] = {}
+    torn: set[str] = set()
+    for k, r in enumerate(resources):
+        name = _name(r) if r.get("id") else f"{k}"
+        other = found.get(name)
+        if other is None or other == r:
+            found.setdefault(name, r)
+            continue
+        ages = [str((x.get("meta") or {}).get("lastUpdated") or "") for x in (other, r)]
+        if not all(ages) or ages[0] == ages[1]:
+            torn.add(name)
+        elif datetime.fromisoformat(ages[1]) > datetime.fromisoformat(ages[0]):
+            found[name] = r
+    for name in sorted(torn):
+        del found[name]
+        held.append(Held(name, "it stands twice with different contents", "send meta.lastUpdated, or one of them"))
+    return list(found.values())
+
+
+def _subject(resource: Body) -> str | None:
     """Whom the resource is about: the reference without its version, "" when it says so otherwise, None when not."""
-    subject = getattr(resource, "subject", None)
-    return None if subject is None else str(subject.reference or "").split("/_history/")[0]
+    subject = resource.get("subject")
+    return None if subject is None else str(subject.get("reference") or "").split("/_history/")[0]
 
 
 def _relative(reference: str) -> str:
@@ -120,32 +179,77 @@ def _relative(reference: str) -> str:
 
 def _brief(error: ValueError) -> str:
     """Where the first fault lies, without the value: values may identify a patient."""
-    faults = getattr(error, "errors", lambda: [])()
+    faults: list[dict[str, Any]] = getattr(error, "errors", list)()
     return "; ".join(".".join(map(str, f["loc"])) + ": " + str(f["type"]) for f in faults[:3]) or "unreadable"
 
 
-def _events(r: Any, medications: dict[str, Any], trust_requests: bool) -> list[event_pb2.Event]:
-    kind = r.get_resource_type()
+def _events(r: Body, orders: Orders) -> list[event_pb2.Event]:
+    kind = r["resourceType"]
     if kind in ("Patient", "Medication"):
         return []
-    if r.status == "entered-in-error":
-        return _withdrawn(r, kind, trust_requests)
+    if r.get("status") == "entered-in-error":
+        return _withdrawn(r, orders)
     if kind == "Observation":
         return [] if is_lesion(r) else read_observation(r)
     if kind == "MedicationAdministration":
-        return read_administration(r, medications)
-    return read_request(r, medications, trust_requests)
+        return read_administration(r, orders.index)
+    return read_request(r, orders)
 
 
-def _withdrawn(r: Any, kind: str, trust_requests: bool) -> list[event_pb2.Event]:
+def _withdrawn(r: Body, orders: Orders) -> list[event_pb2.Event]:
     """An entry made in error withdraws every event it once was; lesions are withdrawn with the sum of their day."""
-    if kind == "Observation":
+    if r["resourceType"] == "Observation":
         return [] if is_lesion(r) else withdrawn_observation(r)
-    if kind == "MedicationRequest":
-        return withdrawn_request(r, trust_requests)
+    if r["resourceType"] == "MedicationRequest":
+        return withdrawn_request(r, orders)
     return [withdrawal(r, event_id(r))]
 
 
-def _patient(r: Any) -> Patient:
-    female = {"female": True, "male": False}.get(str(r.gender))
-    return Patient(str(r.id), r.birthDate, female)
+def _patient(r: Body) -> Patient:
+    female = {"female": True, "male": False}.get(str(r.get("gender")))
+    born, year = partial_date(r.get("birthDate"))
+    return Patient(str(r.get("id")), born, female, year)
+
+
+def _characteristics(
+    patients: Sequence[Body], person: Patient | None, clinical: Sequence[event_pb2.Event], held: list[Held]
+) -> list[event_pb2.Event]:
+    """Age and sex as covariates from the start of the bundle's first day on; what is not known is held.
+
+    The day is part of the id, so that the same bundle says the same again and a later one adds an older age.
+    """
+    if person is None or not clinical:
+        return []
+    patient = patients[0]
+    try:
+        check_elements(patient)
+    except HoldError as hold:
+        held.append(_held(patient, hold))
+        return []
+    day = clinical[0].time.ToDatetime(tzinfo=UTC).date()
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    events = []
+    if person.birth_date is not None:
+        age = _age_y(person.birth_date, day)
+        events.append(covariate(event_id(patient, f"age_y/{day}"), start, "age_y", quantity(age, "a"), source=SOURCE))
+    else:
+        said = f"birthDate says only {patient['birthDate']}" if patient.get("birthDate") else "birthDate is missing"
+        held.append(Held(_name(patient), f"{said}: the age is not known", "send the whole date of birth"))
+    if person.female is not None:
+        sex = quantity(1.0 if person.female else 0.0, "1")
+        events.append(covariate(event_id(patient, f"sex_female/{day}"), start, "sex_female", sex, source=SOURCE))
+    else:
+        held.append(Held(_name(patient), "its gender is not male or female", "record sex_female by hand"))
+    return events
+
+
+def _age_y(born: date, day: date) -> float:
+    return round(max((day - born) / timedelta(days=DAYS_A_YEAR), 0.0), 3)
+
+
+def _name(r: Body) -> str:
+    return f"{r['resourceType']}/{r.get('id')}"
+
+
+def _held(r: Body, hold: HoldError) -> Held:
+    return Held(_name(r), hold.reason, hold.remedy)

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from twin_client.ehr.codes import LOINC, tables
-from twin_client.ehr.fields import SOURCE, code_of, event_id, exact, moment, withdrawal
+from twin_client.ehr.elements import check_elements
+from twin_client.ehr.fields import SOURCE, Body, codes_of, event_id, exact, instant, withdrawal
 from twin_client.ehr.observations import USABLE, is_simulated, modality
 from twin_client.ehr.reading import Held, HoldError
 from twin_client.events import image
@@ -26,11 +26,11 @@ TO_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 class _Day:
     """The readings of one day: lesion -> (resource, mm), and the (lesion, resource) that were entered in error."""
 
-    valid: dict[str, tuple[Any, float]] = field(default_factory=dict)
-    withdrawn: list[tuple[str, Any]] = field(default_factory=list)
+    valid: dict[str, tuple[Body, float]] = field(default_factory=dict)
+    withdrawn: list[tuple[str, Body]] = field(default_factory=list)
 
 
-def read_lesions(resources: list[Any], target_lesions: Collection[str]) -> tuple[list[event_pb2.Event], list[Held]]:
+def read_lesions(resources: list[Body], target_lesions: Collection[str]) -> tuple[list[event_pb2.Event], list[Held]]:
     """One image event `tumor_sld` for each day on which every one of `target_lesions` was measured.
 
     A lesion is named by the reference of its focus or specimen ("BodyStructure/x"), else "site/" and its body site's
@@ -59,12 +59,13 @@ def read_lesions(resources: list[Any], target_lesions: Collection[str]) -> tuple
     return events, held
 
 
-def _place(r: Any, days: dict[date, _Day]) -> None:
+def _place(r: Body, days: dict[date, _Day]) -> None:
     """Put `r` under its day."""
-    if r.status not in (*USABLE, "entered-in-error"):
-        raise HoldError(f'its status is "{r.status}"', "send it again when it is final")
-    day, lesion = moment(r.effectiveDateTime, "effectiveDateTime").date(), _lesion(r)
-    if r.status == "entered-in-error":
+    if r.get("status") not in (*USABLE, "entered-in-error"):
+        raise HoldError(f'its status is "{r.get("status")}"', "send it again when it is final")
+    day, lesion = instant(r.get("effectiveDateTime"), "effectiveDateTime").date(), _lesion(r)
+    check_elements(r)
+    if r.get("status") == "entered-in-error":
         days[day].withdrawn.append((lesion, r))
         return
     size = _diameter_mm(r)
@@ -83,7 +84,7 @@ def _why_no_sum(day: _Day, wanted: list[str]) -> HoldError | None:
     return None
 
 
-def _withdrawn(lesion: str, r: Any, day: _Day, wanted: list[str]) -> event_pb2.Event:
+def _withdrawn(lesion: str, r: Body, day: _Day, wanted: list[str]) -> event_pb2.Event:
     """Withdraws the sum of which `r` was a part: the day as it was before."""
     before = {k: v for k, v in day.withdrawn} | {k: v for k, (v, _) in day.valid.items()} | {lesion: r}
     if not wanted or set(wanted) - set(before):
@@ -92,20 +93,20 @@ def _withdrawn(lesion: str, r: Any, day: _Day, wanted: list[str]) -> event_pb2.E
     return withdrawal(r, _identity([before[k] for k in wanted]))
 
 
-def _held(r: Any, hold: HoldError) -> Held:
-    return Held(f"Observation/{r.id}", hold.reason, hold.remedy)
+def _held(r: Body, hold: HoldError) -> Held:
+    return Held(f"Observation/{r.get('id')}", hold.reason, hold.remedy)
 
 
-def _identity(resources: list[Any]) -> str:
+def _identity(resources: list[Body]) -> str:
     ids = "|".join(event_id(r) for r in resources)
     return f"fhir/sld/{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
 
 
-def _sum(chosen: list[tuple[Any, float]]) -> event_pb2.Event:
+def _sum(chosen: list[tuple[Body, float]]) -> event_pb2.Event:
     first = chosen[0][0]
     return image(
         _identity([r for r, _ in chosen]),
-        moment(first.effectiveDateTime, "effectiveDateTime"),
+        instant(first.get("effectiveDateTime"), "effectiveDateTime"),
         "tumor_sld",
         common_pb2.Quantity(value=sum(mm for _, mm in chosen), unit="mm"),
         modality=modality(first),
@@ -114,22 +115,23 @@ def _sum(chosen: list[tuple[Any, float]]) -> event_pb2.Event:
     )
 
 
-def _lesion(resource: Any) -> str:
+def _lesion(resource: Body) -> str:
     """Which lesion: the focus or specimen it points to, or its body site."""
-    for reference in [*(resource.focus or ()), *([resource.specimen] if resource.specimen else ())]:
-        if reference.reference:
-            return str(reference.reference)
-    site = resource.bodySite.coding[0].code if resource.bodySite is not None and resource.bodySite.coding else None
+    for reference in [*(resource.get("focus") or ()), *([resource["specimen"]] if resource.get("specimen") else ())]:
+        if reference.get("reference"):
+            return str(reference["reference"])
+    codings = (resource.get("bodySite") or {}).get("coding") or [{}]
+    site = codings[0].get("code")
     if not site:
         raise HoldError("it does not say which lesion was measured", "send focus, specimen or bodySite")
     return f"site/{site}"
 
 
-def _diameter_mm(resource: Any) -> float:
-    value = resource.valueQuantity
-    for component in resource.component or ():
-        if code_of(component.code, LOINC) in tables().lesions:
-            value = component.valueQuantity
+def _diameter_mm(resource: Body) -> float:
+    value = resource.get("valueQuantity")
+    for component in resource.get("component") or ():
+        if any(c in tables().lesions for c in codes_of(component.get("code"), LOINC)):
+            value = component.get("valueQuantity")
     quantity = exact(value)
     if quantity.unit not in TO_MM:
         raise HoldError(f"a diameter in {quantity.unit}", "send mm or cm")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twin_client.ehr.codes import LOINC, tables
-from twin_client.ehr.fields import SOURCE, code_of, event_id, exact, measured, moment, said, withdrawal
+from twin_client.ehr.elements import check_elements
+from twin_client.ehr.fields import SOURCE, Body, codes_of, event_id, exact, instant, mapped, measured, said, withdrawal
 from twin_client.ehr.reading import HoldError
 from twin_client.events import covariate, image, lab
 from twin_service.v1 import event_pb2
@@ -20,75 +19,85 @@ CENSORED = {
 MODALITIES = {"CT", "MR", "US", "PT"}
 
 
-def read_observation(resource: Any) -> list[event_pb2.Event]:
+def read_observation(resource: Body) -> list[event_pb2.Event]:
     """Events of one Observation; components of a panel count each for themselves.
 
     Raises HoldError when nothing in it can be used; unusable components of a usable panel raise too, because half a
     panel that looks whole is worse than none.
     """
-    if resource.status not in USABLE:
-        raise HoldError(f'its status is "{resource.status}"', "send it again when it is final")
-    code = code_of(resource.code, LOINC)
-    if resource.component and (code in tables().panels or resource.valueQuantity is None):
-        return [_event(resource, code_of(c.code, LOINC), c, f"c{i}") for i, c in enumerate(resource.component)]
-    return [_event(resource, code, resource, "")]
+    if resource.get("status") not in USABLE:
+        raise HoldError(f'its status is "{resource.get("status")}"', "send it again when it is final")
+    check_elements(resource)
+    if resource.get("focus"):
+        raise HoldError("it is about something else than its subject (focus)", "send it with its own subject")
+    parts = resource.get("component") or []
+    if parts and (_is_panel(resource) or resource.get("valueQuantity") is None):
+        return [_event(resource, c, f"c{i}") for i, c in enumerate(parts)]
+    if parts:
+        raise HoldError("it has both a value and components", "send the components as results of their own")
+    return [_event(resource, resource, "")]
 
 
-def withdrawn_observation(resource: Any) -> list[event_pb2.Event]:
+def _is_panel(resource: Body) -> bool:
+    return any(c in tables().panels for c in codes_of(resource.get("code"), LOINC))
+
+
+def withdrawn_observation(resource: Body) -> list[event_pb2.Event]:
     """Withdraws every event the Observation once was: itself, or each component of its panel."""
-    if not resource.component and code_of(resource.code, LOINC) in tables().panels:
+    if not resource.get("component") and _is_panel(resource):
         raise HoldError("a panel entered in error without its components", "send the components that were in error")
-    parts = ["", *(f"c{i}" for i in range(len(resource.component or ())))]
+    parts = ["", *(f"c{i}" for i in range(len(resource.get("component") or ())))]
     return [withdrawal(resource, event_id(resource, part)) for part in parts]
 
 
-def is_lesion(resource: Any) -> bool:
+def is_lesion(resource: Body) -> bool:
     """One target lesion's size: read together with the other lesions of its day."""
-    return code_of(resource.code, LOINC) in tables().lesions
+    return any(c in tables().lesions for c in codes_of(resource.get("code"), LOINC))
 
 
-def _event(resource: Any, code: str, carrier: Any, part: str) -> event_pb2.Event:
-    when = moment(resource.effectiveDateTime or resource.effectiveInstant, "effectiveDateTime")
+def _event(resource: Body, carrier: Body, part: str) -> event_pb2.Event:
+    when = instant(resource.get("effectiveDateTime") or resource.get("effectiveInstant"), "effectiveDateTime")
     known, identity = tables(), event_id(resource, part)
-    if carrier.valueQuantity is None and carrier.dataAbsentReason is not None:
+    value, concept = carrier.get("valueQuantity"), carrier.get("code")
+    if carrier.get("dataAbsentReason") is not None:
         raise HoldError("the value is absent (dataAbsentReason)", "nothing to do unless a value exists")
-    if code in known.characteristics:
-        return covariate(identity, when, known.characteristics[code], exact(carrier.valueQuantity), source=SOURCE)
-    if code in known.images:
+    meaning = mapped(concept, LOINC, known.characteristics | known.images | known.labs, "measurements")
+    if meaning in known.characteristics.values():
+        return covariate(identity, when, meaning, exact(value), source=SOURCE)
+    if meaning in known.images.values():
         return image(
             identity,
             when,
-            known.images[code],
-            exact(carrier.valueQuantity),
+            meaning,
+            exact(value),
             modality=modality(resource),
             source=SOURCE,
             simulated=is_simulated(resource),
         )
-    if code in known.labs:
-        value = carrier.valueQuantity
-        flag = CENSORED.get(value.comparator, event_pb2.CENSORING_NONE) if value is not None else 0
+    if meaning:
+        flag = CENSORED.get(str((value or {}).get("comparator")), event_pb2.CENSORING_NONE)
         return lab(
             identity,
             when,
-            known.labs[code],
+            meaning,
             measured(value),
-            loinc=code,
+            loinc=next(c for c in codes_of(concept, LOINC) if c in known.labs),
             censoring=flag,
             source=SOURCE,
             method="simulated" if is_simulated(resource) else "",
         )
-    raise HoldError(f"its code is not mapped: {said(carrier.code)}", "add the LOINC code to codes.toml")
+    raise HoldError(f"its code is not mapped: {said(concept)}", "add the LOINC code to codes.toml")
 
 
-def modality(resource: Any) -> str:
+def modality(resource: Body) -> str:
     """DICOM modality named by the method's coding, "" when none is."""
-    for coding in (resource.method.coding if resource.method is not None else None) or ():
-        if coding.code in MODALITIES:
-            return str(coding.code)
+    for coding in (resource.get("method") or {}).get("coding") or ():
+        if coding.get("code") in MODALITIES:
+            return str(coding["code"])
     return ""
 
 
-def is_simulated(resource: Any) -> bool:
+def is_simulated(resource: Body) -> bool:
     """True when the resource's security labels say that it is test data (HTEST, HL7 v3 ActReason)."""
-    labels = (resource.meta.security if resource.meta is not None else None) or ()
-    return any(label.code == "HTEST" for label in labels)
+    labels = (resource.get("meta") or {}).get("security") or ()
+    return any(label.get("code") == "HTEST" for label in labels)

@@ -27,11 +27,15 @@ class HoldError(Exception):
 
 @dataclass(frozen=True)
 class Patient:
-    """What the twin may know of a person: an opaque id, birth date for the age, sex. Never a name."""
+    """What the twin may know of a person: an opaque id, birth date for the age, sex. Never a name.
+
+    birth_year   known also where the month and day of birth are not
+    """
 
     id: str
     birth_date: date | None
     female: bool | None
+    birth_year: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from twin_service.library.files import FOLDER
 from twin_service.model.pbpk.checks import RULES, check_file
 from twin_service.model.pbpk.door import Door
-from twin_service.model.pbpk.library import FOLDER, load_drug, load_library
+from twin_service.model.pbpk.library import load_drug, load_library
 from twin_service.model.pbpk.species_file import read_species
 from twin_service.outcome import Refusal
 

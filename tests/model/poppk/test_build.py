@@ -191,13 +191,15 @@ def test_saturable_elimination_at_low_level_is_linear() -> None:
         "VMAX": {"value": 5e4, "unit": "mg/h", "origin": ORIGIN},
         "KM": {"value": 1e4, "unit": "mg/L", "origin": ORIGIN},
     }
-    low = levels(build(table), np.zeros((1, 2)), [6.0])[0, 0]
+    del table["parameters"]["CL"], table["parameters"]["KA"]
+    low = levels(build(table), np.zeros((1, 1)), [6.0])[0, 0]
     # CL = VMAX / KM = 5, with an error of the order of C / KM = 2e-4
     assert low == pytest.approx(2.0 * np.exp(-0.6), rel=3e-4)
 
 
 def test_a_metabolite_takes_its_fraction() -> None:
     table = raw(structure={"compartments": 1, "absorption": "none", "elimination": "linear", "metabolite": True})
+    del table["parameters"]["KA"]
     table["parameters"] |= {
         n: {"value": v, "unit": u, "origin": ORIGIN}
         for n, (v, u) in {"FM": (0.6, "1"), "CLM": (2.0, "L/h"), "VM": (20.0, "L")}.items()
@@ -207,12 +209,29 @@ def test_a_metabolite_takes_its_fraction() -> None:
     assert np.trapezoid(c, t) == pytest.approx(0.6 * 100.0 / 2.0, rel=1e-4)
 
 
+def test_a_parameter_that_nothing_reads_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(Refusal, match="parameters.LAGG: nothing in this structure uses it; did you mean 'LAG'"):
+        build(raw(parameters__LAGG={"value": 1.0, "unit": "h", "origin": ORIGIN}))
+
+
+def test_a_variance_of_zero_is_no_effect() -> None:
+    m = build(raw(parameters__V__effect={"kind": "exponential", "variance": 0.0}))
+    assert [e.name for e in m.effects] == ["d__eta_CL"]
+
+
+def test_every_mistake_of_meaning_is_told() -> None:
+    table = raw(parameters__CL__unit="gal", parameters__V__effect={"kind": "cubic", "variance": 1.0})
+    with pytest.raises(Refusal) as caught:
+        build(table)
+    assert "unit 'gal'" in caught.value.message and "kind 'cubic'" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"parameters__CL__origin": ""}, "origin is missing"),
+        ({"parameters__CL__origin": ""}, "parameters.CL.origin: is empty"),
         ({"parameters__CL__unit": "gal/fortnight"}, "unit 'gal/fortnight' is unknown"),
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 2}, "schema: 2 is unknown; known: 1"),
         (
             {"parameters__CL__covariates": [{"law": "astrology", "covariate": "weight_kg", "coefficient": 1.0}]},
             "astrology",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from twin_service.fit.predict.plan import Floats, Plan
+from twin_service.fit.predict.quadrature import Nodes, nodes
 from twin_service.model.pbpk.checks import hepatic_availability, plasma_clearance
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library
@@ -21,6 +23,7 @@ UNITS = {
     "tmax_h": "h",
     "ctrough_mg_l": "mg/L",
     "thalf_h": "h",
+    "thalf_seen_h": "h",
     "cl_f_l_h": "L/h",
     "accumulation": "1",
     "f": "1",
@@ -43,13 +46,18 @@ FROM, TO = 0.25, 0.025
 
 @dataclass(frozen=True)
 class Exposure:
-    """Of the last dosing interval for repeated doses, else of the whole course (mg/L, h)."""
+    """Of the last dosing interval for repeated doses, else of the whole course (mg/L, h).
+
+    thalf_h       ln 2 over the slowest rate of the system at low concentration
+    thalf_seen_h  of the decline that a study's assay sees: from a quarter of the peak to a fortieth
+    """
 
     auc_mg_h_l: float
     cmax_mg_l: float
     tmax_h: float
     ctrough_mg_l: float
     thalf_h: float
+    thalf_seen_h: float
     auc_inf_mg_h_l: float
     cl_f_l_h: float
     accumulation: float
@@ -67,26 +75,56 @@ def unit_of(figure: str) -> str:
     return UNITS.get(name, "")
 
 
-def exposures(t: Floats, levels: Floats, plan: Plan) -> list[Exposure]:
-    """One for each row of `levels` (N, nt)."""
-    return [_exposure(t, c, plan) for c in levels]
+class Rest(NamedTuple):
+    """What the linear system says of each member: the area to come after the last time, the terminal half-life."""
+
+    area: Floats
+    half_life_h: Floats
 
 
-def _exposure(t: Floats, c: Floats, plan: Plan) -> Exposure:
+def figure_nodes(plan: Plan, end_h: float) -> Nodes:
+    """Where the level must be known for exact areas: the last interval (one dose: until the end), and the first."""
+    taken = [t for t, _ in plan.taken()]
+    breaks = [*taken, *(t + plan.duration_h for t in taken), *plan.meals_h]
+    first, last = _span(plan, end_h)
+    if plan.is_alone or plan.count == 1:
+        return nodes(*last, breaks)
+    a, b = nodes(*first, breaks), nodes(*last, breaks)
+    return Nodes(np.concatenate([a.times_h, b.times_h]), np.concatenate([a.weights, b.weights]))
+
+
+def _span(plan: Plan, end_h: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    last = (plan.last_h, end_h if plan.is_alone else plan.last_h + plan.interval_h)
+    return (plan.start_h, plan.start_h + plan.interval_h), last
+
+
+def exposures(t: Floats, levels: Floats, plan: Plan, rest: Rest | None = None) -> list[Exposure]:
+    """One for each row of `levels` (N, nt) on times `t` that hold the `figure_nodes`.
+
+    rest  without it (an antibody) the area to come and the half-life are read from the tail of the course
+    """
+    return [
+        _exposure(t, c, plan, None if rest is None else (float(rest.area[i]), float(rest.half_life_h[i])))
+        for i, c in enumerate(levels)
+    ]
+
+
+def _exposure(t: Floats, c: Floats, plan: Plan, rest: tuple[float, float] | None) -> Exposure:
     last, end = plan.last_h, plan.last_h + plan.interval_h
-    alone = plan.count == 1 and not plan.steady
+    alone = plan.is_alone
     inside = (t >= last) if alone else (t >= last) & (t <= end)
     ts, cs = t[inside], c[inside]
     peak = int(np.argmax(cs))
     after = t >= ts[peak]
     slope = _slope(t[after], c[after])
-    area = float(np.trapezoid(cs, ts))
+    area = _area(t, c, plan, _span(plan, float(t[-1]))[1])
+    seen = float(np.log(2.0) / slope) if slope > 0 else float("nan")
+    to_come, half_life = rest or (float(cs[-1]) / slope if slope > 0 else 0.0, seen)
     whole, accumulated = float("nan"), float("nan")
     if alone:
-        whole = area + (float(cs[-1]) / slope if slope > 0 else 0.0)
+        whole = area + to_come
     elif not plan.steady:
-        first = (t >= plan.start_h) & (t <= plan.start_h + plan.interval_h)
-        accumulated = area / max(float(np.trapezoid(c[first], t[first])), 1e-300)
+        accumulated = area / max(_area(t, c, plan, _span(plan, float(t[-1]))[0]), 1e-300)
     dose = plan.taken()[-1][1]
     over = whole if np.isfinite(whole) else area
     return Exposure(
@@ -94,11 +132,18 @@ def _exposure(t: Floats, c: Floats, plan: Plan) -> Exposure:
         float(cs[peak]),
         float(ts[peak] - last),
         float(cs[-1]),
-        float(np.log(2.0) / slope) if slope > 0 else float("nan"),
+        half_life,
+        seen,
         whole,
         dose / over if over > 0 else float("nan"),
         accumulated,
     )
+
+
+def _area(t: Floats, c: Floats, plan: Plan, span: tuple[float, float]) -> float:
+    taken = [h for h, _ in plan.taken()]
+    at = nodes(*span, [*taken, *(h + plan.duration_h for h in taken), *plan.meals_h])
+    return float(at.area(t, c[None, :])[0])
 
 
 def _slope(t: Floats, c: Floats) -> float:

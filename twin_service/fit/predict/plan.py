@@ -51,6 +51,11 @@ class Plan:
         return self.start_h + self.interval_h * (self.count - 1)
 
     @property
+    def is_alone(self) -> bool:
+        """One dose, with nothing of it in the body before: figures run to infinity."""
+        return self.count == 1 and not self.steady
+
+    @property
     def is_oral_single(self) -> bool:
         return self.count == 1 and self.route.startswith("oral")
 

@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin_service.fit.predict.figures import (
     Exposure,
+    Rest,
     disposition_figures,
     exposures,
+    figure_nodes,
     summary,
     unit_of,
     volume_doubt,
     volumes_by_method,
 )
+from twin_service.fit.predict.first_pass import FirstPass, first_pass, integrals, is_one_pass
+from twin_service.fit.predict.linearized import linearized
 from twin_service.fit.predict.people import Ranges, check_person, individuals, members
 from twin_service.fit.predict.plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
+from twin_service.fit.predict.quadrature import nodes
 from twin_service.fit.predict.user_files import own_library, read_own
 from twin_service.model.compose import compose
 from twin_service.model.domain import dose_doubt
@@ -34,6 +40,7 @@ from twin_service.model.structure import Block, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.simulate import simulate
 
+Bools = NDArray[np.bool_]
 QUANTILES = (0.05, 0.5, 0.95)
 Other = tuple[str | Path, Plan]
 
@@ -80,18 +87,18 @@ def predict(
     check_person(setting.model, said, spans, plan.population)
     names = [(setting.drug, plan), *((_id_of(n), p) for n, p in others)]
     half_life = _slowest(setting, said)
-    grid = grid_of(plan, horizon_of([p for _, p in names], half_life), times_h)
+    grid, shown = _grid(plan, horizon_of([p for _, p in names], half_life), times_h)
     body = setting.library.species["human"] if setting.record is not None else None
     people = members(setting.model, said, plan, spans, body=body)
-    levels = _levels(setting, people.rows, names, grid, organs=organs)
-    each = exposures(grid, levels[setting.drug], plan)
+    levels, final = _levels(setting, people.rows, names, grid, organs=organs)
+    each = exposures(grid, levels[setting.drug], plan, _rest(setting, plan, people.rows, final))
     figures = summary(each, plan)
     if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
     if others:
         figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
     if setting.record is not None:
-        figures |= disposition_figures(setting.record, setting.library, said)
+        figures |= {k: v for k, v in _at_rest(setting, said).items() if k not in figures}
     volumes = volumes_by_method(setting.record, setting.library) if setting.record is not None else {}
     answer = {
         "figures": figures,
@@ -108,7 +115,34 @@ def predict(
         "vss_l_kg_by_method": volumes,
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
-    return answer | _courses(setting.drug, levels, (grid, times_h), plan) | individuals(people, each, plan)
+    drawn = {d: c[:, shown] for d, c in levels.items()}
+    return answer | _courses(setting.drug, drawn, (grid[shown], times_h), plan) | individuals(people, each, plan)
+
+
+def _at_rest(setting: Setting, person: Mapping[str, float]) -> dict[str, float]:
+    assert setting.record is not None
+    return disposition_figures(setting.record, setting.library, person)
+
+
+def _grid(plan: Plan, end_h: float, times_h: list[float] | None) -> tuple[Floats, Bools]:
+    """The times to solve for, and which of them are shown: quadrature points are not."""
+    shown = grid_of(plan, end_h, times_h)
+    grid = np.unique(np.concatenate([shown, figure_nodes(plan, float(shown[-1])).times_h]))
+    return grid, np.isin(grid, shown)
+
+
+def _rest(setting: Setting, plan: Plan, rows: Floats, final: Floats) -> Rest | None:
+    """The area to come and the half-life of each member by the linear system; None for an antibody."""
+    if setting.record is None:
+        return None
+    names = (
+        entry(setting.model, setting.drug, plan.route).input,
+        f"body.{setting.drug}_level",
+        f"body__{setting.drug}_",
+    )
+    system = setting.model.system
+    area = linearized(system, names, rows, final).area_to_come(final)
+    return Rest(np.maximum(area, 0.0), linearized(system, names, rows).half_lives())
 
 
 def _courses(
@@ -156,8 +190,8 @@ def _id_of(drug: Path | str) -> str:
 
 def _levels(
     setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats, *, organs: Sequence[str] = ()
-) -> dict[str, Floats]:
-    """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each."""
+) -> tuple[dict[str, Floats], Floats]:
+    """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each; last states."""
     known = [] if setting.record is None else list(setting.library.species["human"].organ_ids)
     for organ in organs:
         if organ not in known:
@@ -179,7 +213,7 @@ def _levels(
         for end, output in (("unbound", "plasma_unbound"), *((o, o) for o in organs)):
             c = solution.outputs[:, :, index[f"body.{setting.drug}_{output}"]]
             found[f"{setting.drug}_{end}"] = np.maximum(c, 0.0) * mg
-    return found
+    return found, solution.final
 
 
 def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
@@ -198,8 +232,9 @@ def _ratios(
     plan, grid, rows = run
     alone = _setting(drug, plan, (), setting.library)
     columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
-    levels = _levels(alone, rows[:, columns], [(setting.drug, plan)], grid)
-    before = summary(exposures(grid, levels[setting.drug], plan), plan)
+    own = rows[:, columns]
+    levels, final = _levels(alone, own, [(setting.drug, plan)], grid)
+    before = summary(exposures(grid, levels[setting.drug], plan, _rest(alone, plan, own, final)), plan)
     pairs = (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l"))
     return {f"predict.{k}": together[f"predict.{v}"] / before[f"predict.{v}"] for k, v in pairs} | {
         f"predict.{v}_alone": before[f"predict.{v}"] for _, v in pairs
@@ -210,24 +245,34 @@ def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_l
     """F, and how it comes about: absorbed, past the gut wall, past the liver; of the typical person, at this dose."""
     assert setting.record is not None
     model, d = setting.model, setting.drug
-    grid = grid_of(plan, horizon_of([plan], half_life), None)
     rows = model.values(person)[None, :]
+    if is_one_pass(setting.record):
+        found = _by_flows(setting, rows, plan, half_life)
+        return {"predict.f": found.f, "predict.fa": found.fa, "predict.fg": found.fg, "predict.fh": found.fh}
     areas: dict[str, Exposure] = {}
     for route in (plan.route, "iv"):
         single = replace(plan, route=route, duration_h=0.5 if route == "iv" else 0.0, loading_mg=0.0, meals_h=())
-        areas[route] = exposures(grid, _levels(setting, rows, [(d, single)], grid)[d], single)[0]
-    found = {"predict.f": areas[plan.route].total_area / areas["iv"].total_area}
-    end = simulate(model.system, rows, schedule_of(model, [(d, plan)]), grid[-1:])
-    given = plan.dose_mg * entry(model, d, plan.route).units_per_mg
-    outputs = {n: float(end.outputs[0, -1, i]) for n, i in model.system.output_index.items()}
-    if f"body.{d}_feces" in outputs and not any(
-        w.organ == "bile" or (w.organ == "gut" and w.transporter) for w in setting.record.clearances
-    ):
-        entered = float(next(u for u in model.system.inputs if u.name == f"body.{d}_oral").bioavailability.value or 1.0)
-        found["predict.fa"] = entered - outputs[f"body.{d}_feces"] / given
-        fh = disposition_figures(setting.record, setting.library, person)["predict.fh"]
-        found["predict.fg"] = found["predict.f"] / (found["predict.fa"] * fh)
-    return found
+        grid, _ = _grid(single, horizon_of([plan], half_life), None)
+        levels, final = _levels(setting, rows, [(d, single)], grid)
+        areas[route] = exposures(grid, levels[d], single, _rest(setting, single, rows, final))[0]
+    return {"predict.f": areas[plan.route].total_area / areas["iv"].total_area}
+
+
+def _by_flows(setting: Setting, rows: Floats, plan: Plan, half_life: float) -> FirstPass:
+    """First pass of one dose by what flows where."""
+    assert setting.record is not None
+    system, d = setting.model.system, setting.drug
+    way = entry(setting.model, d, plan.route)
+    end = plan.last_h + horizon_of([plan], half_life)
+    at = nodes(0.0, end, [t for t, _ in plan.taken()])
+    times = np.append(at.times_h, end)
+    solution = simulate(system, rows, schedule_of(setting.model, [(d, plan)]), times, keep_states=True)
+    assert solution.states is not None
+    linear = linearized(system, (way.input, f"body.{d}_level", f"body__{d}_"), rows, solution.final)
+    areas = integrals(system, (at, solution.states[0, :-1], solution.final[0]), linear)
+    values = {p.name: float(rows[0, k]) for k, p in enumerate(system.parameters)}
+    given = plan.dose_mg * way.units_per_mg
+    return first_pass(setting.record, setting.library.species["human"], areas, values, given)
 
 
 def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list[str]:

@@ -18,8 +18,8 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.pbpk.door import Door, shaped
-from twin_service.model.pbpk.library import FOLDER, parse_toml
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.model.structure import Block, Covariate, Effect, ErrorLaw, Observable, Route
 from twin_service.outcome import Refusal, RefusalCode
@@ -49,7 +49,7 @@ TYPICAL = {
 
 def antibody_files(folder: Path = FOLDER) -> dict[str, Path]:
     """Antibody id -> file."""
-    return {p.stem: p for p in sorted((folder / "antibodies").glob("*.toml")) if not p.name.endswith(".check.toml")}
+    return files_in(folder / "antibodies")
 
 
 def is_antibody(drug: str | Path) -> bool:

@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from twin_service.model.pbpk.door import Door, Finding
+from pydantic import BaseModel
+
+from twin_service.library.files import FOLDER, parse_toml
+from twin_service.model.library.findings import Finding
+from twin_service.model.library.reader import findings_of
+from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
+from twin_service.model.pbpk.door import Door
 from twin_service.model.pbpk.dosage import Formulation
-from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow
+from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow, renal_clearance
 from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
-from twin_service.model.pbpk.library import FOLDER, Library, inspect_drug, load_library, parse_toml
+from twin_service.model.pbpk.library import Library, inspect_drug, load_library
 from twin_service.model.pbpk.physiology import create_body
 from twin_service.model.pbpk.record import Clearance, DrugRecord
 from twin_service.model.pbpk.settle import renal_share, settle
@@ -49,6 +55,11 @@ def check_file(path: Path | str, library: Library | None = None) -> list[Finding
     except Refusal as refusal:
         return [Finding(path.name, "", "", refusal.message.removeprefix(f"{path.name}: "))]
     door = Door(path.name)
+    shared: dict[str, type[BaseModel]] = {"organ": SpeciesTable, "enzyme": EnzymesTable, "gene": GenotypesTable}
+    for key, model in shared.items():
+        shape = findings_of(model, table, path.name) if key in table else []
+        if shape:
+            return shape
     if "organ" in table:
         read_species(table, door)
     elif "enzyme" in table:
@@ -212,12 +223,12 @@ def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | No
 def plasma_clearances(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> Clearances:
     """Plasma clearance (L/h) by organ at low concentration, well stirred: with CLi fu in blood,
 
-    CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + (bp [...]_kidney + GFR fup) + CL_plasma
+    CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + CL_kidney (filtration, then secretion) + CL_plasma
     """
     o = _organs(drug, library, person)
     liver = o.liver * o.hepatic_flow / (o.liver + o.hepatic_flow) * o.bp
-    kidney = o.kidney * o.renal_flow / (o.kidney + o.renal_flow) * o.bp
-    return Clearances(liver, kidney + o.filtration, o.plasma)
+    kidney = renal_clearance(o.kidney, o.filtration, o.renal_flow, o.bp)
+    return Clearances(liver, kidney, o.plasma)
 
 
 def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_service.model.library_units import UnitError, conversion
+from twin_service.model.library.findings import Finding, closest
 from twin_service.model.pbpk.record import Quantity
+from twin_service.units import UnitError, conversion
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
 MEANT = {
@@ -45,21 +46,6 @@ PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A mistake (or, `severity` "warning", a doubt): where it is, which rule it breaks, what to do."""
-
-    file: str
-    field: str
-    rule: str
-    message: str
-    severity: str = "error"
-
-    def __str__(self) -> str:
-        rule = f" ({self.rule})" if self.rule else ""
-        return f"{self.file}{' ' if self.field else ''}{self.field}: {self.message}{rule}"
-
-
 @dataclass
 class Door:
     """The one mutable thing in this package: findings gathered while a file is read."""
@@ -79,7 +65,7 @@ class Door:
         allowed = sorted(keys)
         for key in table:
             if key not in allowed:
-                close = _closest(key, allowed)
+                close = closest(key, allowed)
                 hint = f"; did you mean {close!r}?" if close else ";"
                 self.fault(f"{where}.{key}" if where else key, f"unknown key{hint} known: {', '.join(allowed)}", "R10")
 
@@ -89,7 +75,7 @@ class Door:
             self.fault(where, f"is missing; one of: {', '.join(words)}", "R8")
         elif value not in words:
             near = MEANT.get(str(value).lower())
-            close = near if near in words else _closest(str(value), words)
+            close = near if near in words else closest(str(value), words)
             hint = f"; did you mean {close!r}?" if close else ";"
             self.fault(where, f"{value!r} is unknown{hint} known: {', '.join(words)}", rule)
         return str(value)
@@ -194,10 +180,3 @@ def shaped(table: Mapping[str, Any], door: Door, *, lists: Iterable[str], tables
             door.fault(key, f"is {table[key]!r}; write [{key}] and its keys below it", "R8")
             del kept[key]
     return kept
-
-
-def _closest(word: str, known: Iterable[str]) -> str | None:
-    from difflib import get_close_matches
-
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None

@@ -43,6 +43,8 @@ _TOP: Final = (
 )
 
 
+# Spread of the compounds behind Rodgers & Rowland 2006, doi:10.1002/jps.20502, and Poulin & Theil 2002, with a margin.
+LOGP_BUILT: Final = (-4.0, 8.0)
 _LISTS: Final = ("pka", "clearance", "interaction", "formulation", "variability", "target")
 _TABLES: Final = ("distribution", "absorption", "error", "domain")
 
@@ -200,6 +202,12 @@ def _assumed(table: Mapping[str, Any], record: DrugRecord) -> tuple[str, ...]:
         said.append(f"intestinal permeability not given: assumed {how}")
     if gut_is_assumed(table):
         said.append("gut-wall CYP3A4 not given: assumed by its content relative to the liver")
+    if not LOGP_BUILT[0] <= record.logp <= LOGP_BUILT[1]:
+        low, high = LOGP_BUILT
+        said.append(
+            f"logP {record.logp:g} is outside what tissue composition methods were built on ({low:g} to {high:g}): "
+            "volume and permeability from structure are extrapolated; set distribution.vss and absorption.peff"
+        )
     if not table.get("clearance"):
         said.append("no clearance given: filtration by the kidney alone")
     return tuple(said)

@@ -144,8 +144,8 @@ def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     """CLint,u (L/h) of the reference person: CLb Q/(Q - CLb) bp/fup for the liver (well stirred)."""
     plasma = _number(way) * (c.reference.weight_kg if way.basis == "body_weight" else 1.0)
     if way.organ == "kidney":
-        secreted = max(plasma - filtered_fraction(drug, c.reference) * c.reference.gfr_l_h * drug.fup, 0.0)
-        return _through_flow(secreted, c.reference.flow["kidney"], drug)
+        filtered = filtered_fraction(drug, c.reference) * c.reference.gfr_l_h * drug.fup
+        return secretion(plasma, filtered, c.reference.flow["kidney"], drug)
     bp = drug.bp or 1.0
     share = plasma / max(_in_vivo_total(drug, c), 1e-300)
     flow = hepatic_flow(c.reference)
@@ -159,6 +159,23 @@ def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
             reason="CLEARANCE_ABOVE_FLOW",
         )
     return share * _through_flow(blood * bp, flow, drug)
+
+
+def secretion(plasma: float, filtered: float, flow: float, drug: DrugRecord) -> float:
+    """CLint,u (L/h) of the tubule so that filtration and secretion together clear `plasma` (L/h of plasma).
+
+    Secretion acts on what filtration leaves: with T, F total and filtered clearance of blood and S = CLint fup/bp,
+        T = F + S (Q - F)/(Q + S)   =>   S = (T - F) Q/(Q - T)
+    """
+    bp = drug.bp or 1.0
+    total = min(plasma / bp, MOST_EXTRACTION * flow)
+    return max(total - filtered / bp, 0.0) * flow / (flow - total) * bp / drug.fup
+
+
+def renal_clearance(secreting: float, filtered: float, flow: float, bp: float) -> float:
+    """Plasma clearance (L/h) of a kidney with S = `secreting` (L/h of blood) and `filtered` (L/h of plasma)."""
+    f = filtered / bp
+    return bp * (f + secreting * (flow - f) / (flow + secreting))
 
 
 def _through_flow(plasma: float, flow: float, drug: DrugRecord) -> float:

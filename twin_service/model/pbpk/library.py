@@ -5,22 +5,23 @@ library/drugs/<id>.toml (+ <id>.check.toml)   library/physiology/<species>.toml 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from twin_service.model.pbpk.door import Door, Finding
+from twin_service.library.files import FOLDER, files_in, parse_toml
+from twin_service.model.library.findings import refuse_all
+from twin_service.model.library.reader import read_as
+from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
+from twin_service.model.pbpk.door import Door
 from twin_service.model.pbpk.drug_file import read_drug
 from twin_service.model.pbpk.record import DrugRecord, Enzyme, Genotype, Species
 from twin_service.model.pbpk.settle import settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal, RefusalCode
-
-FOLDER: Final = Path(__file__).resolve().parents[2] / "library"
 
 
 @dataclass(frozen=True)
@@ -55,33 +56,27 @@ def load_library(folder: Path = FOLDER) -> Library:
     """The library in `folder`. Raises Refusal listing every finding if the shared files do not stand."""
     door = Door("library")
     species = {}
-    for path in sorted(p for p in (folder / "physiology").glob("*.toml") if not p.name.endswith(".check.toml")):
+    for path in files_in(folder / "physiology").values():
         door.file = f"physiology/{path.name}"
-        found = read_species(parse_toml(path), door)
+        table = parse_toml(path)
+        read_as(SpeciesTable, table, door.file)
+        found = read_species(table, door)
         species[found.id] = found
     door.file = "enzymes.toml"
-    enzymes = read_enzymes(parse_toml(folder / "enzymes.toml"), door)
+    table = parse_toml(folder / "enzymes.toml")
+    read_as(EnzymesTable, table, door.file)
+    enzymes = read_enzymes(table, door)
     door.file = "genotypes.toml"
-    genotypes = read_genotypes(parse_toml(folder / "genotypes.toml"), door)
-    _refuse_if_wrong(door)
+    table = parse_toml(folder / "genotypes.toml")
+    read_as(GenotypesTable, table, door.file)
+    genotypes = read_genotypes(table, door)
+    refuse_all(door.findings)
     return Library(species, enzymes, genotypes, drug_files(folder))
 
 
 def drug_files(folder: Path = FOLDER) -> dict[str, Path]:
     """Drug id -> file, alphabetically; check files are left out."""
-    return {p.stem: p for p in sorted((folder / "drugs").glob("*.toml")) if not p.name.endswith(".check.toml")}
-
-
-def parse_toml(path: Path) -> dict[str, Any]:
-    """The table in `path`; Refusal where it is absent or no TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: no such file", field=path.name) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(
-            RefusalCode.INVALID, f"{path.name}: is no TOML: {error}", field=path.name, reason="BAD_LIBRARY_FILE"
-        ) from error
+    return files_in(folder / "drugs")
 
 
 def load_drug(path: Path, library: Library) -> DrugRecord:
@@ -94,7 +89,7 @@ def load_drug(path: Path, library: Library) -> DrugRecord:
 @cache
 def _load_drug(path: Path, stamp: int, enzymes: frozenset[str], organs: tuple[str, ...]) -> DrugRecord:
     record, door = inspect_drug(parse_toml(path), f"drugs/{path.name}", sorted(enzymes), organs)
-    _refuse_if_wrong(door)
+    refuse_all(door.findings)
     assert record is not None
     return record
 
@@ -105,15 +100,3 @@ def inspect_drug(
     """The record, if the table stands, and the door with its findings."""
     door = Door(name)
     return read_drug(table, door, enzymes, organs), door
-
-
-def _refuse_if_wrong(door: Door) -> None:
-    wrong: list[Finding] = [f for f in door.findings if f.severity == "error"]
-    if wrong:
-        raise Refusal(
-            RefusalCode.INVALID,
-            "\n".join(str(f) for f in wrong),
-            field=wrong[0].field,
-            reason="BAD_LIBRARY_FILE",
-            details={"findings": str(len(wrong))},
-        )

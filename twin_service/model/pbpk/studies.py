@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.library.files import parse_toml
 from twin_service.model.compose import compose
-from twin_service.model.library_units import UnitError, conversion
+from twin_service.model.library.check_tables import DrugCheckFile
+from twin_service.model.library.reader import read_as
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
+from twin_service.units import UnitError, conversion
 
 Floats = NDArray[np.float64]
 UNITS = {
@@ -91,8 +93,10 @@ def check_studies(path: Path, library: Library | None = None) -> list[StudyFindi
     sibling = path.with_suffix("").with_suffix(".check.toml")
     if not sibling.exists():
         raise _refuse(path, f"{sibling.name} is missing; a drug without check values is not shipped")
-    fitted = tomllib.loads(path.read_text(encoding="utf-8")).get("fitted", [])
-    checks = tomllib.loads(sibling.read_text(encoding="utf-8")).get("check", [])
+    own: dict[str, Any] = parse_toml(path)
+    table: dict[str, Any] = parse_toml(sibling)
+    read_as(DrugCheckFile, table, f"drugs/{sibling.name}")
+    fitted, checks = own.get("fitted", []), table["check"]
     found: list[StudyFinding] = []
     for check in checks:
         for key in ("study", "source", "expect"):

@@ -9,13 +9,14 @@ no effect of its own sees 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twin_service.model.domain import Span, narrowed, read_domain, with_dose_domain
+from twin_service.model.library.findings import hinted
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.model.poppk.record import (
     EffectRecord,
@@ -33,8 +34,7 @@ from twin_service.model.structure import Block, Covariate, Effect, Endpoint, Err
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
-
-CONCENTRATION_UNITS: Mapping[str, float] = {"mg/L": 1.0, "ug/mL": 1.0, "ug/L": 1e3, "ng/mL": 1e3, "g/L": 1e-3}
+from twin_service.units import UnitError, conversion
 
 
 def list_poppk(library_dir: Path | None = None) -> list[str]:
@@ -45,9 +45,10 @@ def list_poppk(library_dir: Path | None = None) -> list[str]:
 def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Block:
     """The block of a library id or of a parsed record. Raises Refusal for an unknown id or a faulty file."""
     record = read_model(model, library_dir) if isinstance(model, str) else model
-    p = individual_parameters(record)
+    p = Asked(individual_parameters(record))
     structure = structure_of(record, p)
     response = response_of(record, p, structure.concentrations["central"])
+    _refuse_unused(record, p)
     concentrations = {**structure.concentrations, **response.outputs}
     outputs, observables = observed_of(record, concentrations)
     return Block(
@@ -66,6 +67,38 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
         warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
     )
+
+
+class Asked(Mapping[str, Expression]):
+    """Parameters by name, remembering which were used and which were looked for."""
+
+    def __init__(self, values: Mapping[str, Expression]) -> None:
+        self._values, self.used, self.sought = values, set[str](), set[str]()
+
+    def __getitem__(self, name: str) -> Expression:
+        self.sought.add(name)
+        value = self._values[name]
+        self.used.add(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        self.sought.add(str(name))
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _refuse_unused(record: PopPkRecord, p: Asked) -> None:
+    """A parameter that no law of the file's structure reads would change nothing: most likely a misspelled name."""
+    unused = [n for n in p if n not in p.used]
+    if unused:
+        known = p.sought | p.used
+        lines = (f"parameters.{n}: nothing in this structure uses it{hinted(n, known)} (R10)" for n in unused)
+        raise refuse(record.where, f"\n{record.where}: ".join(lines))
 
 
 def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
@@ -153,16 +186,12 @@ def observed_of(
 
 def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
     """mg/L -> the observable's unit."""
-    unit = o["unit"]
-    if unit in CONCENTRATION_UNITS:
-        return CONCENTRATION_UNITS[unit]
-    if unit in ("umol/L", "nmol/L") and o.get("molar_mass_g_mol"):
-        return (1e3 if unit == "umol/L" else 1e6) / float(o["molar_mass_g_mol"])
-    raise refuse(
-        record.where,
-        f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
-        f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol",
-    )
+    try:
+        return conversion("mg/L", o["unit"], o.get("molar_mass_g_mol"))
+    except UnitError as error:
+        raise refuse(
+            record.where, f"observable {o['analyte']}: {error} (R5); an amount of substance needs molar_mass_g_mol"
+        ) from None
 
 
 def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:

@@ -6,49 +6,40 @@ Every number that came out of a publication has an origin (check R7).
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.library.files import FOLDER, files_in, parse_toml
+from twin_service.model.library.findings import gathered, hinted
+from twin_service.model.library.reader import read_as
+from twin_service.model.library.tables import PopulationTable
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.units import UnitError, conversion
 
-LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "poppk"
+LIBRARY: Final = FOLDER / "poppk"
 
 EFFECTS: Final = ("exponential", "proportional", "additive", "logit", "boxcox_logit")
 
-TO_BENCH: Final[Mapping[str, tuple[str, float]]] = {
-    "L/h": ("L/h", 1.0),
-    "L/day": ("L/h", 1.0 / 24.0),
-    "mL/min": ("L/h", 0.06),
-    "mL/h": ("L/h", 1e-3),
-    "L/min": ("L/h", 60.0),
-    "mL/day": ("L/h", 1e-3 / 24.0),
-    "L": ("L", 1.0),
-    "mL": ("L", 1e-3),
-    "1/h": ("1/h", 1.0),
-    "1/day": ("1/h", 1.0 / 24.0),
-    "1/min": ("1/h", 60.0),
-    "h": ("h", 1.0),
-    "min": ("h", 1.0 / 60.0),
-    "day": ("h", 24.0),
-    "mg/h": ("mg/h", 1.0),
-    "mg/day": ("mg/h", 1.0 / 24.0),
-    "mg/L": ("mg/L", 1.0),
-    "ug/L": ("mg/L", 1e-3),
-    "ug/mL": ("mg/L", 1.0),
-    "ng/mL": ("mg/L", 1e-3),
-    "L/mg": ("L/mg", 1.0),
-    "L/ug": ("L/mg", 1e3),
-    "1": ("1", 1.0),
-    "%": ("%", 1.0),
-    "10^9/L": ("10^9/L", 1.0),
-}
+BENCH: Final = ("L/h", "L", "1/h", "h", "mg/h", "mg/L", "L/mg", "1", "%", "10^9/L")
+
+
+def to_bench(unit: object) -> tuple[str, float]:
+    """(bench unit, factor) of a parameter's unit; raises UnitError for one of no dimension a law knows."""
+    if unit in BENCH:
+        return str(unit), 1.0
+    for bench in BENCH:
+        try:
+            return bench, conversion(str(unit), bench)
+        except UnitError:
+            continue
+    raise UnitError(f"unit {unit!r} is unknown or fits none of: {', '.join(BENCH)}")
 
 
 @dataclass(frozen=True)
@@ -113,8 +104,7 @@ class PopPkRecord:
 
 def model_files(library_dir: Path | None = None) -> dict[str, Path]:
     """id -> file of every population PK model in the library."""
-    folder = library_dir or LIBRARY
-    return {p.stem: p for p in sorted(folder.glob("*.toml")) if not p.name.endswith(".check.toml")}
+    return files_in(library_dir or LIBRARY)
 
 
 def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
@@ -127,8 +117,7 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
             field="model.poppk",
             reason="UNKNOWN_MODEL",
         )
-    with files[model_id].open("rb") as f:
-        table = tomllib.load(f)
+    table = parse_toml(files[model_id])
     if table.get("id") != model_id:
         raise refuse(f"poppk/{model_id}.toml", f"id {table.get('id')!r} differs from the file's name")
     return parse_model(table)
@@ -137,13 +126,14 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
 def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
     """A checked record of a file's table. Raises Refusal naming file, element, fault and what is known."""
     where = f"poppk/{table.get('id', '?')}.toml"
-    for key in ("id", "version", "drug", "source", "structure", "parameters", "observables"):
-        if not table.get(key):
-            raise refuse(where, f"{key} is missing")
-    if table.get("schema") != 1:
-        raise refuse(where, f"schema {table.get('schema')!r} is unknown; this program reads schema 1")
-    _check_covariates(table, where)
-    parameters = {n: _parameter(n, p, table, f"{where} parameters.{n}") for n, p in table["parameters"].items()}
+    read_as(PopulationTable, table, where)
+
+    def read(n: str, p: Mapping[str, Any]) -> ParameterRecord | None:
+        return _parameter(n, p, table, f"{where} parameters.{n}")
+
+    steps: list[Callable[[], ParameterRecord | None]] = [lambda: _check_covariates(table, where)]
+    steps += [partial(read, n, p) for n, p in table["parameters"].items()]
+    parameters = {p.name: p for p in gathered(steps) if p is not None}
     record = PopPkRecord(
         str(table["id"]),
         str(table["version"]),
@@ -184,18 +174,18 @@ def omega(record: PopPkRecord) -> NDArray[np.float64]:
 
 
 def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> ParameterRecord:
-    if not p.get("origin"):
-        raise refuse(where, "origin is missing (R7)")
-    if p.get("unit") not in TO_BENCH:
-        raise refuse(where, f"unit {p.get('unit')!r} is unknown; known: {', '.join(TO_BENCH)}")
-    unit, scale = TO_BENCH[p["unit"]]
+    try:
+        unit, scale = to_bench(p.get("unit"))
+    except UnitError as error:
+        raise refuse(where, f"{error} (R5)") from None
     known = {c["name"] for c in table.get("covariates", ())} | set(table.get("derived", ()))
     terms = []
     for k, c in enumerate(p.get("covariates", ())):
         if c.get("law") not in LAWS:
-            raise refuse(f"{where}.covariates[{k}]", f"law {c.get('law')!r} is unknown; known: {', '.join(LAWS)}")
+            raise refuse(f"{where}.covariates[{k}]", f"law {c['law']!r} is unknown{hinted(c['law'], LAWS)} (R4)")
         if c.get("covariate") not in known:
-            raise refuse(f"{where}.covariates[{k}]", f"covariate {c.get('covariate')!r} is not declared in this file")
+            said = f"covariate {c['covariate']!r} is not declared in this file{hinted(c['covariate'], known)} (R4)"
+            raise refuse(f"{where}.covariates[{k}]", said)
         coefficient = float(c["coefficient"])
         terms.append(
             CovariateTerm(
@@ -214,8 +204,11 @@ def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord 
         return None
     kind = e.get("kind", "exponential")
     if kind not in EFFECTS:
-        raise refuse(f"{where}.effect", f"kind {kind!r} is unknown; known: {', '.join(EFFECTS)}")
+        raise refuse(f"{where}.effect", f"kind {kind!r} is unknown{hinted(kind, EFFECTS)} (R4)")
     variance = float(e["variance"]) if "variance" in e else float(e["sd"]) ** 2 if "sd" in e else 0.0
+    if variance == 0.0 and ("variance" in e or "sd" in e) and "shares" not in e:
+        # a variance stated as 0 says that the parameter does not vary
+        return None
     if variance < 0.0 or (variance == 0.0 and "shares" not in e):
         raise refuse(f"{where}.effect", "variance (or sd) is missing or not positive")
     return EffectRecord(
@@ -231,6 +224,7 @@ def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord 
 
 
 def _check_covariates(table: Mapping[str, Any], where: str) -> None:
+    """Derived covariates exist, and what they are derived from is declared."""
     declared = {c["name"] for c in table.get("covariates", ())}
     for name in table.get("derived", ()):
         if name not in DERIVED:

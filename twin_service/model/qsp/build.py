@@ -201,7 +201,7 @@ def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
         )
     unit = record.law.outputs.get(e["output"], "") if relative else e["unit"]
     _expect_output(record, "endpoint", e["id"], e["output"], unit)
-    grade = int(e.get("grade", _grade_in(e["id"])))
+    grade = int(e.get("grade", 0))
     return Endpoint(
         e["id"],
         e["output"],
@@ -214,12 +214,6 @@ def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
         grade,
         bool(e.get("serious", grade == 0 or grade >= SERIOUS_GRADE)),
     )
-
-
-def _grade_in(name: str) -> int:
-    """The grade that an endpoint's id ends in ("neutropenia_grade4"); 0 where it names none."""
-    digit = name.rpartition("_grade")[2]
-    return int(digit) if "_grade" in name and digit.isdigit() else 0
 
 
 def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: str) -> None:

@@ -7,7 +7,6 @@ implementation), "recomputed" (our numbers, kept so that they cannot move unseen
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.library.files import parse_toml
 from twin_service.model.compose import compose
+from twin_service.model.library.check_tables import EffectCheckFile
+from twin_service.model.library.reader import read_as
 from twin_service.model.qsp.build import block_of, with_values
-from twin_service.model.qsp.dimension import conversion
 from twin_service.model.qsp.join import constant_block, ramp_decay_block, two_compartment_block
 from twin_service.model.qsp.record import QspRecord, parse_block
 from twin_service.model.structure import Block, PatientModel
@@ -26,6 +27,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 from twin_service.solver.tolerances import Tolerances
+from twin_service.units import conversion
 
 RUNGS: Final = ("published", "closed_form", "reference_run", "recomputed")
 GRID: Final = 4001
@@ -57,11 +59,13 @@ def check_block(path: Path) -> list[CheckFinding]:
 
     Raises Refusal where the check file is missing, empty, or names what does not exist.
     """
-    record = parse_block(tomllib.loads(path.read_text(encoding="utf-8")), f"qsp/{path.name}")
+    record = parse_block(parse_toml(path), f"qsp/{path.name}")
     sibling = path.with_suffix("").with_suffix(".check.toml")
     if not sibling.exists():
         raise _refuse(record, f"{sibling.name} is missing; a block without check values is not shipped")
-    checks = tomllib.loads(sibling.read_text(encoding="utf-8")).get("check", [])
+    table: dict[str, Any] = parse_toml(sibling)
+    read_as(EffectCheckFile, table, f"qsp/{sibling.name}")
+    checks = table["check"]
     findings = [f for check in checks for f in _run(record, check)]
     if not findings:
         raise _refuse(record, f"{sibling.name} expects nothing; give at least one published figure")

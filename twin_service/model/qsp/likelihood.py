@@ -6,21 +6,21 @@ any kind (grades, counts, event times); `reweighted` turns them into weights and
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, logsumexp
 
+from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.structure import ErrorLaw
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 
 Floats = NDArray[np.float64]
 ESS_MIN: Final = 20.0
-GRADES: Final = Path(__file__).resolve().parents[2] / "library" / "grades.toml"
+GRADES: Final = FOLDER / "grades.toml"
 
 
 class Scale(NamedTuple):
@@ -35,7 +35,7 @@ class Scale(NamedTuple):
 @lru_cache(maxsize=1)
 def grade_scales() -> dict[str, Scale]:
     """Toxicity scales of the library (CTCAE v5)."""
-    table = tomllib.loads(GRADES.read_text(encoding="utf-8"))
+    table: Mapping[str, Any] = parse_toml(GRADES)
     return {
         s["analyte"]: Scale(s["analyte"], s["unit"], tuple(map(float, s["edges"])), s["worse"] == "low")
         for s in table["scale"]

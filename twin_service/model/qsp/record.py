@@ -6,18 +6,22 @@ of value, unit and origin (check R7); parameters may add bounds, a transform and
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import twin_service.model.qsp.laws  # noqa: F401  registers every law
-from twin_service.model.qsp.dimension import UnitError, conversion
+from twin_service.library.files import FOLDER, files_in, parse_toml
+from twin_service.model.library.findings import gathered, hinted
+from twin_service.model.library.reader import read_as
+from twin_service.model.library.tables import EffectTable
 from twin_service.model.qsp.law import LAWS, Law
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.units import UnitError, conversion
 
-LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "qsp"
+LIBRARY: Final = FOLDER / "qsp"
 TRANSFORMS: Final = ("log", "logit", "none", "fixed")
 COVARIATE_LAWS: Final = ("power", "linear", "fraction", "broken_line")
 
@@ -84,8 +88,7 @@ class QspRecord:
 
 def block_files(library_dir: Path | None = None) -> dict[str, Path]:
     """Block id -> file, in alphabetical order; check files are left out."""
-    folder = library_dir or LIBRARY
-    return {p.stem: p for p in sorted(folder.glob("*.toml")) if not p.name.endswith(".check.toml")}
+    return files_in(library_dir or LIBRARY)
 
 
 def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord:
@@ -98,27 +101,27 @@ def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord
             field="effects",
             reason="UNKNOWN_BLOCK",
         )
-    return parse_block(tomllib.loads(files[block_id].read_text(encoding="utf-8")), f"qsp/{block_id}.toml")
+    return parse_block(parse_toml(files[block_id]), f"qsp/{block_id}.toml")
 
 
 def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
     """A checked record from the parsed TOML `table`."""
-    for key in ("id", "version", "title", "area", "law", "source"):
-        if not table.get(key):
-            raise _refuse(where, f"{key} is missing; every block names it")
+    read_as(EffectTable, table, where)
     law = LAWS.get(table["law"])
     if law is None:
-        raise _refuse(where, f"law {table['law']!r} is unknown (R4); known: {', '.join(sorted(LAWS))}")
+        raise _refuse(where, f"law {table['law']!r} is unknown (R4){hinted(table['law'], LAWS)}")
     molar_mass = quantity(table["molar_mass"], "g/mol", f"{where} molar_mass") if "molar_mass" in table else None
-    records = {
-        k: _parameter(k, v, law, f"{where} parameters.{k}", molar_mass) for k, v in table.get("parameters", {}).items()
-    }
-    absent = [k for k in law.parameters if k not in records]
-    if absent:
-        raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
+    said = table["parameters"].items()
+    steps: list[Callable[[], ParameterRecord | None]] = [
+        partial(_parameter, k, v, law, f"{where} parameters.{k}", molar_mass) for k, v in said
+    ]
+    steps.append(partial(_all_there, table, law, where))
+    records = {q.name: q for q in gathered(steps) if q is not None}
     effects = tuple(
-        _covariate_effect(e, table, f"{where} covariate_effect[{i}]")
-        for i, e in enumerate(table.get("covariate_effect", ()))
+        gathered(
+            partial(_covariate_effect, e, table, f"{where} covariate_effect[{i}]")
+            for i, e in enumerate(table.get("covariate_effect", ()))
+        )
     )
     return QspRecord(
         table["id"],
@@ -132,6 +135,12 @@ def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
         table,
         where,
     )
+
+
+def _all_there(table: Mapping[str, Any], law: Law, where: str) -> None:
+    absent = [k for k in law.parameters if k not in table["parameters"]]
+    if absent:
+        raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
 
 
 def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None) -> float:
@@ -148,7 +157,7 @@ def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None
 
 def _parameter(name: str, record: Any, law: Law, where: str, molar_mass: float | None) -> ParameterRecord:
     if name not in law.parameters:
-        raise _refuse(where, f"law {law.id} has no parameter {name!r} (R4); it has: {', '.join(law.parameters)}")
+        raise _refuse(where, f"law {law.id} has no parameter {name!r} (R4){hinted(name, law.parameters)}")
     unit = law.parameters[name]
     value = quantity(record, unit, where, molar_mass)
     scale = conversion(record["unit"], unit, molar_mass)

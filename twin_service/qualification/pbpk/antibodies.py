@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from twin_service.library.files import check_of, parse_toml
 from twin_service.model.compose import compose
+from twin_service.model.library.check_tables import DrugCheckFile
+from twin_service.model.library.reader import read_as
 from twin_service.model.pbpk.antibody import antibody_files, build_antibody
-from twin_service.model.pbpk.library import parse_toml
 from twin_service.model.pbpk.studies import Course, StudyFinding, Treatment, observe
 from twin_service.qualification.pbpk.courses import CourseResult
 from twin_service.qualification.pbpk.observed import HOUR, PER_LITER, ObservedStudy, rows
@@ -58,16 +60,22 @@ def check_antibodies(drugs: set[str] | None = None) -> list[StudyFinding]:
     found = []
     for name, path in antibody_files().items():
         if drugs is None or name in drugs:
-            for check in parse_toml(path.with_suffix("").with_suffix(".check.toml"))["check"]:
-                found += _check(name, check)
+            found += check_antibody(path)
     return found
 
 
-def _check(name: str, check: Mapping[str, Any]) -> list[StudyFinding]:
-    person = {k: float(v) for k, v in check["person"].items()}
+def check_antibody(path: Path) -> list[StudyFinding]:
+    """One antibody file against the check file beside it. Raises Refusal for a faulty check file."""
+    table = parse_toml(check_of(path))
+    read_as(DrugCheckFile, table, check_of(path).name)
+    return [f for check in table["check"] for f in _check(path, check)]
+
+
+def _check(path: Path, check: Mapping[str, Any]) -> list[StudyFinding]:
+    name, person = path.stem, {k: float(v) for k, v in check["person"].items()}
     mg = float(check["dose_mg"] if "dose_mg" in check else check["dose_mg_kg"] * person["weight_kg"])
     treatment = Treatment(name, check["route"], mg, duration_h=float(check.get("duration_h", 0.0)))
-    model = compose("study", {"body": build_antibody(name)})
+    model = compose("study", {"body": build_antibody(path)})
     entry = next(r for r in model.routes if r.route == treatment.route)
     dose = Dose(0.0, entry.input, mg * entry.units_per_mg, treatment.duration_h)
     got = observe(Course(model, model.values(person), Schedule((dose,))), name, check["window_h"], treatment)

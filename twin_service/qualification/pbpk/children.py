@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.model.pbpk.library import FOLDER, Library, parse_toml
+from twin_service.library.files import FOLDER, parse_toml
+from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.record import DrugRecord
 from twin_service.qualification.pbpk.groups import (
     Group,

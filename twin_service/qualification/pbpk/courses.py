@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.library.files import parse_toml
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.studies import course, series
 from twin_service.outcome import Refusal
@@ -65,9 +65,7 @@ def run_courses(studies: Sequence[ObservedStudy], library: Library) -> list[Cour
 
 def fitted_studies(library: Library) -> dict[str, set[str]]:
     """Drug id -> the studies that gave a parameter of its file."""
-    return {
-        d: set(tomllib.loads(p.read_text(encoding="utf-8")).get("fitted", [])) for d, p in library.drug_paths.items()
-    }
+    return {d: set(parse_toml(p).get("fitted", [])) for d, p in library.drug_paths.items()}
 
 
 def _same(study: ObservedStudy, fitted: str) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.library.files import parse_toml
 from twin_service.model.pbpk.individual import disposition, reference_body
-from twin_service.model.pbpk.library import Library, parse_toml
+from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.record import DrugRecord, Pka
 from twin_service.model.pbpk.studies import Treatment, course, series
 from twin_service.qualification.pbpk.observed import rows

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.pbpk.checks import plasma_clearances
-from twin_service.model.pbpk.library import FOLDER, Library, parse_toml
+from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.physiology import create_body
 from twin_service.model.pbpk.studies import Treatment, course, observe, series
 from twin_service.outcome import Refusal, RefusalCode

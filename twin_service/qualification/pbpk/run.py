@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.library.files import FOLDER
 from twin_service.model.pbpk.antibody import antibody_files
-from twin_service.model.pbpk.library import FOLDER, Library, load_library
+from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
 from twin_service.qualification.pbpk.antibodies import antibody_courses, check_antibodies
 from twin_service.qualification.pbpk.children import Child, children_figures, relative_clearances, single_clearances

@@ -1,0 +1,346 @@
+"""The shape of every kind of library file but drugs, whose reader (`pbpk/door`) also converts and judges.
+
+One word for one thing: parameter, covariate, observable, error, endpoint, route, domain. A key that is not here is an
+error: it would be read past, and what it was meant to say would silently not hold.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(min_length=1)]
+Span = Annotated[list[float], Field(min_length=2, max_length=2)]
+# Ranges of validity and their words are read by `model/domain`, which names its own mistakes.
+Domain = dict[str, object]
+
+
+class Table(BaseModel):
+    """A table of a file: no key unknown, no text taken for a number, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Number(Table):
+    """A number with where it comes from."""
+
+    value: float
+    unit: Text
+    origin: Text
+    method: str = ""
+    cv: float = 0.0
+    note: str = ""
+
+
+class Error(Table):
+    """How readings scatter; `model/structure.ErrorLaw` says what each kind means."""
+
+    origin: str = ""
+    kind: Literal["normal", "log", "power", "sum", "poisson"] = "normal"
+    additive: Annotated[float, Field(ge=0)] = 0.0
+    proportional: Annotated[float, Field(ge=0)] = 0.0
+    power: float = 1.0
+
+
+class CovariateTable(Table):
+    name: Text
+    unit: Text
+    default: float | None = None
+    limits: Span | None = None
+    caution: Span | None = None
+    title: str = ""
+    origin: str = ""
+
+
+class EndpointTable(Table):
+    """A threshold on an output; what it harms, how badly and by which product are fields of their own."""
+
+    id: Text
+    output: Text
+    unit: Text
+    comparison: Literal["below", "above"]
+    threshold: float
+    title: Text
+    harmful: bool = True
+    serious: bool | None = None
+    relative_to_baseline: bool = False
+    grade: Annotated[int, Field(ge=0, le=5)] = 0
+    mechanism: str = ""
+    product: str = ""
+    origin: str = ""
+
+
+class PopulationTerm(Table):
+    law: Text
+    covariate: Text
+    coefficient: float
+    reference: float = 0.0
+    adds: bool = False
+    origin: str = ""
+
+
+class PopulationEffect(Table):
+    kind: str = "exponential"
+    variance: float | None = None
+    sd: float | None = None
+    shares: str = ""
+    scale: float = 1.0
+    shape: float = 0.0
+    occasion_variance: Annotated[float, Field(ge=0)] = 0.0
+    occasions: Annotated[int, Field(ge=0)] = 0
+    drift_per_h: Annotated[float, Field(ge=0)] = 0.0
+    origin: str = ""
+
+
+class PopulationParameter(Table):
+    value: float
+    unit: Text
+    origin: Text
+    method: str = ""
+    note: str = ""
+    covariates: list[PopulationTerm] = []
+    effect: PopulationEffect | None = None
+
+
+class PopulationObservable(Table):
+    analyte: Text
+    unit: Text
+    error: Error
+    compartment: str = "central"
+    title: str = ""
+    molar_mass_g_mol: float | None = None
+    lower_limit: float | None = None
+    upper_limit: float | None = None
+
+
+class ResponseTable(Table):
+    law: Text
+    direction: str = "inhibition"
+    unit: str = "1"
+
+
+class Structure(Table):
+    """Which compartments, absorption and elimination; the laws are in `poppk/structures` and `poppk/responses`."""
+
+    compartments: int = 1
+    absorption: str = "none"
+    elimination: str = "linear"
+    transit_compartments: int | None = None
+    route: str = "oral"
+    metabolite: bool = False
+    response: ResponseTable | None = None
+
+
+class Covariance(Table):
+    between: Annotated[list[str], Field(min_length=2, max_length=2)]
+    value: float
+    origin: str = ""
+
+
+class Head(Table):
+    """What every file begins with."""
+
+    id: Text
+    # the name `schema` belongs to pydantic
+    schema_version: Literal[1] = Field(1, alias="schema")
+    version: Text
+    title: str = ""
+    notes: str = ""
+
+
+class PopulationTable(Head):
+    """`library/poppk/<id>.toml`."""
+
+    drug: Text
+    source: Text
+    structure: Structure
+    parameters: dict[str, PopulationParameter]
+    observables: Annotated[list[PopulationObservable], Field(min_length=1)]
+    fitted_on: str = ""
+    note_to_user: str = ""
+    routes: list[str] = []
+    units_per_mg: float = 1.0
+    derived: list[str] = []
+    covariates: list[CovariateTable] = []
+    covariance: list[Covariance] = []
+    endpoints: list[EndpointTable] = []
+    molar_mass: Number | None = None
+    domain: Domain = {}
+
+
+class EffectParameter(Number):
+    bounds: Span | None = None
+    transform: Literal["log", "logit", "none", "fixed"] = "fixed"
+    variance: Annotated[float, Field(ge=0)] = 0.0
+    drift_per_h: Annotated[float, Field(ge=0)] = 0.0
+    spread_origin: str = ""
+
+
+class PortTable(Table):
+    name: Text
+    unit: Text
+    wire: str = ""
+    drug: str = ""
+    note: str = ""
+    default: float = 0.0
+
+
+class RouteTable(Table):
+    drug: Text
+    route: Text
+    input: Text
+    units_per_mg: Annotated[float, Field(gt=0)]
+
+
+class EffectObservable(Table):
+    analyte: Text
+    output: Text
+    unit: Text
+    error: Error
+    title: str = ""
+    lower_limit: float | None = None
+    upper_limit: float | None = None
+
+
+class EffectTerm(Table):
+    parameter: Text
+    covariate: Text
+    law: Literal["power", "linear", "fraction", "broken_line"]
+    coefficients: list[float]
+    origin: Text
+    reference: float = 0.0
+
+
+class Correlation(Table):
+    between: Annotated[list[str], Field(min_length=2, max_length=2)]
+    covariance: float
+    origin: str = ""
+
+
+class EffectTable(Head):
+    """`library/qsp/<id>.toml`: a disease, a toxicity or a response."""
+
+    title: Text
+    area: Text
+    law: Text
+    source: Text
+    species: str = ""
+    molar_mass: Number | None = None
+    parameters: dict[str, EffectParameter]
+    port: list[PortTable] = []
+    route: list[RouteTable] = []
+    covariate: list[CovariateTable] = []
+    covariate_effect: list[EffectTerm] = []
+    correlation: list[Correlation] = []
+    observable: list[EffectObservable] = []
+    endpoint: list[EndpointTable] = []
+    domain: Domain = {}
+
+
+class Series(Table):
+    """A number, or one for each age of the file."""
+
+    value: float | list[float]
+    unit: Text
+    origin: Text
+
+
+class OrganTable(Table):
+    id: Text
+    drains_to: Text
+    composition: Text
+    mass_male_kg: Series | None = None
+    mass_female_kg: Series | None = None
+    blood_share: Series | None = None
+    flow_share_male: Series | None = None
+    flow_share_female: Series | None = None
+    height_exponent: Series | None = None
+    closes: bool = False
+
+
+class CompositionTable(Table):
+    origin: Text
+    extracellular_water: float = 0.0
+    intracellular_water: float = 0.0
+    neutral_lipid: float = 0.0
+    neutral_phospholipid: float = 0.0
+    acidic_phospholipid_mg_g: float = 0.0
+    albumin_ratio: float = 0.0
+    lipoprotein_ratio: float = 0.0
+    neutral_lipid_pt: float = 0.0
+    phospholipid_pt: float = 0.0
+    water_pt: float = 0.0
+    lipid: float = 0.0
+    protein: float = 0.0
+    water: float = 0.0
+
+
+class Spread(Table):
+    """A coefficient of variation between people, a fraction."""
+
+    cv: Annotated[float, Field(gt=0, lt=1)]
+    origin: Text
+
+
+class SpeciesTable(Head):
+    """`library/physiology/<species>.toml`."""
+
+    title: Text
+    origin: str = ""
+    ages_y: list[float] = []
+    density_kg_l: Number | float | None = None
+    body: dict[str, Series]
+    organ: Annotated[list[OrganTable], Field(min_length=1)]
+    composition: dict[str, CompositionTable]
+    domain: Domain = {}
+    variability: dict[str, Spread] = {}
+
+
+class Curve(Table):
+    """[at birth, peak, age at half in years, Hill, cap in years]."""
+
+    value: Annotated[list[float], Field(min_length=4, max_length=5)]
+    origin: Text
+    age: Literal["postnatal", "postmenstrual"] = "postnatal"
+
+
+class EnzymeSpread(Table):
+    value: Annotated[float, Field(gt=0)]
+    origin: Text
+
+
+class EnzymeTable(Table):
+    id: Text
+    kind: Literal["enzyme", "transporter"] = "enzyme"
+    liver: Number | None = None
+    gut: Number | None = None
+    kdeg_liver: Number | None = None
+    kdeg_gut: Number | None = None
+    maturation: Curve | None = None
+    gut_maturation: Curve | None = None
+    kidney_maturation: Curve | None = None
+    cv: EnzymeSpread | None = None
+    genotype: str = ""
+
+
+class EnzymesTable(Head):
+    """`library/enzymes.toml`."""
+
+    enzyme: Annotated[list[EnzymeTable], Field(min_length=1)]
+    defaults: dict[str, Number] = {}
+
+
+class GeneTable(Table):
+    gene: Text
+    enzyme: Text
+    origin: Text
+    activity: dict[str, float]
+    phenotype: dict[str, float] = {}
+    frequency: dict[str, float] = {}
+
+
+class GenotypesTable(Head):
+    """`library/genotypes.toml`."""
+
+    gene: Annotated[list[GeneTable], Field(min_length=1)]
