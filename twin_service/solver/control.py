@@ -7,11 +7,17 @@ find_due(ws)   lanes with an output inside the step, theta   advance(ws)  time, 
 
 from __future__ import annotations
 
+import math
+
 from twin_service.solver.layout import Layout
 from twin_service.solver.writer import Writer
 
 Made = tuple[Writer, str]
 GROWTH, LEAST = 6.0, 0.2
+KICK = 100.0
+"""The first step after a jump is a guess and usually far too small."""
+TREND = 1.3
+"""Where the affordable step itself grows or shrinks, it goes on by at most this factor."""
 
 
 class _Lanes:
@@ -59,17 +65,22 @@ def judge_function(place: Layout, w: Writer) -> Made:
     h, growth, active, fresh = at.get("h"), at.get("growth"), at.flag("active"), at.flag("fresh")
     good = w.compare("ole", at.get("error"), one)
     taken = w.logic("and", good, active)
-    low, most = w.number(LEAST), w.number(GROWTH)
     calm = w.compare("olt", at.get("rejected"), w.number(0.5))
-    growth = w.select(w.compare("ogt", growth, low), growth, low)
-    growth = w.select(w.compare("olt", growth, most), growth, most)
-    capped = w.select(w.compare("olt", growth, one), growth, one)
-    ahead = w.mul(h, w.select(calm, growth, capped))
+    reach, before = w.mul(h, growth), at.get("reach")
+    trend = _clamp(w, w.div(reach, before), 1.0 / TREND, TREND)
+    known = w.logic("and", calm, w.compare("ogt", before, zero))
+    factor = w.mul(growth, w.select(known, trend, one))
+    most = w.select(calm, w.select(fresh, w.number(KICK), w.number(GROWTH)), one)
+    low = w.number(LEAST)
+    factor = w.select(w.compare("ogt", factor, low), factor, low)
+    factor = w.select(w.compare("olt", factor, most), factor, most)
+    ahead = w.mul(h, factor)
     steps = w.add(at.get("steps"), w.select(active, one, zero))
     at.put("steps", steps)
     at.put_flag("accept", taken)
     at.put("ahead", w.select(taken, ahead, at.get("ahead")))
-    at.put("kick", w.select(w.logic("and", taken, fresh), w.mul(h, growth), at.get("kick")))
+    at.put("kick", w.select(w.logic("and", taken, fresh), ahead, at.get("kick")))
+    at.put("reach", w.select(taken, w.select(fresh, zero, reach), before))
     at.put("fresh", w.select(taken, zero, at.get("fresh")))
     at.put("rejected", w.select(taken, zero, at.get("rejected")))
     odd = w.logic("or", w.opposite(good), w.compare("oge", steps, at.get("limit")))
@@ -105,3 +116,9 @@ def _due(at: _Lanes, taken: str) -> None:
     at.put("theta", w.select(due, theta, at.get("theta")))
     at.put_flag("due", due)
     at.put_any("pending", due)
+
+
+def _clamp(w: Writer, x: str, low: float, high: float) -> str:
+    assert math.isfinite(low) and math.isfinite(high)
+    x = w.select(w.compare("ogt", x, w.number(low)), x, w.number(low))
+    return w.select(w.compare("olt", x, w.number(high)), x, w.number(high))

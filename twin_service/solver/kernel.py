@@ -171,6 +171,7 @@ def _arrive(
     if lanes.action[lane] < c.offset[m + 1]:
         ws[at.boundary * width + lane] = min(end, c.when[lanes.action[lane]])
     ws[at.fresh * width + lane] = 1.0
+    ws[at.reach * width + lane] = 0.0
     _next_time(at, ws, width, lanes, lane, c)
     if ws[at.kick * width + lane] > 0.0:
         ws[at.ahead * width + lane] = ws[at.kick * width + lane]

@@ -40,6 +40,7 @@ class Layout(NamedTuple):
     boundary: int
     ahead: int
     kick: int
+    reach: int
     fresh: int
     lands: int
     rejected: int
@@ -76,7 +77,7 @@ def layout(form: Form, *, pivoted: bool = False) -> Layout:
         MAX_STAGES * n,
         max(1, len(form.outputs)),
         n,
-        *[1] * 14,
+        *[1] * 15,
     ]
     offsets = [0]
     for s in sizes:

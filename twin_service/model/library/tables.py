@@ -41,6 +41,7 @@ class Error(Table):
     additive: Annotated[float, Field(ge=0)] = 0.0
     proportional: Annotated[float, Field(ge=0)] = 0.0
     power: float = 1.0
+    fixed: bool = False
 
 
 class CovariateTable(Table):
@@ -78,6 +79,8 @@ class PopulationTerm(Table):
     reference: float = 0.0
     adds: bool = False
     origin: str = ""
+    estimate: bool | None = None
+    fixed: bool = False
 
 
 class PopulationEffect(Table):
@@ -91,6 +94,7 @@ class PopulationEffect(Table):
     occasions: Annotated[int, Field(ge=0)] = 0
     drift_per_h: Annotated[float, Field(ge=0)] = 0.0
     origin: str = ""
+    fixed: bool = False
 
 
 class PopulationParameter(Table):
@@ -101,6 +105,8 @@ class PopulationParameter(Table):
     note: str = ""
     covariates: list[PopulationTerm] = []
     effect: PopulationEffect | None = None
+    fixed: bool = False
+    bounds: Span | None = None
 
 
 class PopulationObservable(Table):

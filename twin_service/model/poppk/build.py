@@ -169,7 +169,7 @@ def observed_of(
             scale = _scale(record, o)
             name = f"{compartment}_{unit.replace('/', '_per_')}"
             outputs[name] = Output(name, unit, scale * known[compartment])
-        error = {k: v for k, v in o["error"].items() if k != "origin"}
+        error = {k: v for k, v in o["error"].items() if k not in ("origin", "fixed")}
         observables.append(
             Observable(
                 o["analyte"],
