@@ -18,7 +18,8 @@ def serving(address: str) -> bool:
 
 
 if __name__ == "__main__":
-    port = os.environ.get("TWIN_LISTEN", "127.0.0.1:50051").rpartition(":")[2]
+    asked = os.environ.get("TWIN_HEALTH_LISTEN") or os.environ.get("TWIN_LISTEN", "127.0.0.1:50051")
+    port = asked.rpartition(":")[2]
     try:
         sys.exit(0 if serving(f"127.0.0.1:{port}") else 1)
     except grpc.RpcError as error:

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TWIN_", frozen=True, extra="forbid")
 
     listen: str = _of("127.0.0.1:50051", "address of the gRPC port; port 0 takes a free one")
+    health_listen: str = _of(
+        "", "address of a plain-text port that answers health only (probes under TLS); empty: none"
+    )
     metrics_host: str = _of("127.0.0.1", "address of the Prometheus page")
     metrics_port: int = _of(9464, "port of the Prometheus page; -1: none, 0: a free one", ge=-1, le=65535)
     tls_certificate: Path | None = _of(None, "PEM chain of the server; none: plain text")
@@ -43,6 +46,10 @@ class Settings(BaseSettings):
     write_queue_max: int = _of(4096, "writes waiting for a commit before new ones are refused", ge=1)
     write_timeout_s: float = _of(30.0, "longest wait for a commit [s]", gt=0)
     database_connections: int = _of(16, "read connections of PostgreSQL", ge=1)
+    probe_timeout_s: float = _of(4.0, "longest wait for the commit of a health probe [s]", gt=0)
+    disk_free_min_bytes: int = _of(64 * 1024 * 1024, "free space below which the store is told to be nearly full", ge=0)
+    sweep_s: float = _of(1.5, "how often work left behind by others is looked for [s]", gt=0)
+    lease_s: float = _of(4.0, "how long an operation is a server's own without a sign of life [s]", gt=0)
     snapshots_kept: int = _of(8, "stored anchors per twin", ge=0)
 
     rpc_threads: int = _of(4, "threads for health and reflection", ge=2)

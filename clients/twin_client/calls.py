@@ -47,5 +47,7 @@ def call(
 
 
 def _never(error: grpc.RpcError) -> bool:
-    """A message over the size limit is RESOURCE_EXHAUSTED too, and will be as large the next time."""
-    return "larger than max" in (error.details() or "").lower()
+    """What is exhausted without a time to retry (a message or question too large) will be as large the next time."""
+    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return False
+    return retry_delay_s(error) is None

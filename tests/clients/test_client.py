@@ -196,7 +196,8 @@ def test_an_absent_server_is_tried_again_within_the_deadline() -> None:
     [
         (grpc.StatusCode.INVALID_ARGUMENT, "", 1),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)", 1),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls", 3),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too large, without a time to retry", 1),
+        (grpc.StatusCode.UNAVAILABLE, "away", 3),
     ],
 )
 def test_what_cannot_succeed_is_not_tried_again(code: grpc.StatusCode, text: str, tries: int) -> None:

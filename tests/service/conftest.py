@@ -20,6 +20,7 @@ from twin_service.v1 import (
     cohort_pb2_grpc,
     event_pb2,
     library_pb2_grpc,
+    phase1_pb2_grpc,
     simulation_pb2,
     simulation_pb2_grpc,
     trial_pb2_grpc,
@@ -74,6 +75,7 @@ class Client:
         self.simulation = simulation_pb2_grpc.SimulationServiceStub(self.channel)
         self.trial = trial_pb2_grpc.TrialServiceStub(self.channel)
         self.cohort = cohort_pb2_grpc.CohortServiceStub(self.channel)
+        self.phase1 = phase1_pb2_grpc.Phase1ServiceStub(self.channel)
         self.library = library_pb2_grpc.LibraryServiceStub(self.channel)
 
     def new_twin(self, **more: Any) -> str:

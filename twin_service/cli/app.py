@@ -146,12 +146,30 @@ def bench_engine(json_file: Json = None) -> None:
     write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
 
+@bench.command("service")
+def bench_service(
+    json_file: Json = None, seconds: Annotated[float, typer.Option(help="Length of each measurement [s].")] = 4.0
+) -> None:
+    """Calls, durable events, assimilations and overload of a server, beside bare ceilings of the same run."""
+    from twin_service.demo.load import run
+
+    write_figures(run(lambda line: typer.echo(line, err=True), seconds), json_file)
+
+
 @app.command("house", hidden=True)
 def house(json_file: Json = None) -> None:
     """The code in numbers, for those who work on it: sizes, cycles, escapes from types."""
     from twin_service.qualification.house import house_figures
 
     write_figures(house_figures(), json_file)
+
+
+@bench.command("answers")
+def bench_answers(json_file: Json = None) -> None:
+    """Recommendations against brute force: forty decisions in closed form (two minutes)."""
+    from twin_service.qualification.bench.answers import run
+
+    write_figures(run(typer.echo), json_file)
 
 
 science.register(app, bench)

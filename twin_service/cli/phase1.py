@@ -1,4 +1,4 @@
-"""`twin first-dose`, `twin escalate ...`: from animals to a first cohort, and from cohort to cohort."""
+"""`twin first-dose`, `twin escalate ...`, `twin select ...`: from animals to a first cohort, and who joins it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ Trial = Annotated[Path, typer.Argument(help="File of the trial, made by `twin es
 Seed = Annotated[int, typer.Option(help="Seed.", min=0)]
 
 escalate = typer.Typer(no_args_is_help=True, help="Run, look back at and plan a dose escalation.")
+select = typer.Typer(no_args_is_help=True, help="Patients who are likely to respond, and trials that pick them.")
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `twin`."""
     app.command("first-dose")(first_dose)
     app.add_typer(escalate, name="escalate")
+    app.add_typer(select, name="select")
 
 
 def first_dose(plan: Plan, *, seed: Seed = 1, out: Out = None, json_file: Json = None) -> None:
@@ -186,3 +188,77 @@ def show(trial: Path, at: int | None = None) -> None:
     widths = [max(len(r[k]) for r in rows) for k in range(len(HEADERS))]
     for row in rows:
         typer.echo("  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+@select.command("patients")
+def select_patients(
+    table: Annotated[Path, typer.Argument(help="CSV, a row a patient; empty outcome: asked about.", exists=True)],
+    *,
+    outcome: Annotated[str, typer.Option(help="Column of the response, 1 or 0.")],
+    markers: Annotated[str, typer.Option(help="Columns of markers, separated by commas; all others if empty.")] = "",
+    seed: Seed = 1,
+    out: Out = None,
+    json_file: Json = None,
+) -> None:
+    """Whether markers tell responders apart on patients the model never saw, and who is likely to respond."""
+    import numpy as np
+
+    from twin_service.trial.phase1.marker_table import read_markers
+    from twin_service.trial.phase1.selection import explain, validate
+    from twin_service.trial.phase1.selection_page import write_selection
+
+    read = read_markers(table, outcome, [m.strip() for m in markers.split(",") if m.strip()])
+    found = validate(read.seen, np.random.default_rng(seed))
+    patients = [(name, explain(found.model, x, read.seen)) for name, x in read.asked] if found.useful else []
+    typer.echo(found.verdict)
+    for name, r in patients:
+        typer.echo(f"  {name}: {r.probability:.2f} ({r.low:.2f} to {r.high:.2f})")
+    if out is not None:
+        typer.echo(f"report: {write_selection(found, patients, read.skipped, out)}")
+    figures = {
+        "select.useful": float(found.useful),
+        "select.auc_nested": found.nested.auc,
+        "select.auc_apparent": found.apparent.auc,
+        "select.auc_corrected": found.corrected_auc,
+        "select.calibration_slope": found.nested.slope,
+        "select.p_value": found.p_value,
+        "select.threshold": found.threshold,
+    }
+    write_figures(figures, json_file, verdict=found.verdict, skipped=list(read.skipped))
+
+
+@select.command("designs")
+def select_designs(
+    *,
+    prevalence: Annotated[float, typer.Option(help="Share with the marker.")],
+    control: Annotated[float, typer.Option(help="Response under control.")],
+    positive: Annotated[float, typer.Option(help="Response of treated patients with the marker.")],
+    negative: Annotated[float, typer.Option(help="Response of treated patients without.")],
+    randomized: Annotated[int, typer.Option(help="Patients randomized.", min=4)] = 100,
+    sensitivity: Annotated[float, typer.Option(help="Of the assay.")] = 1.0,
+    specificity: Annotated[float, typer.Option(help="Of the assay.")] = 1.0,
+    trials: Annotated[int, typer.Option(help="Simulated trials.", min=100)] = 10_000,
+    seed: Seed = 1,
+    out: Out = None,
+    json_file: Json = None,
+) -> None:
+    """Power, screening and time of trials in all comers, in marker-positives, and stratified."""
+    import numpy as np
+
+    from twin_service.trial.phase1.enrichment import MarkerTruth, designs, perform
+    from twin_service.trial.phase1.page import write_page
+    from twin_service.trial.phase1.selection_page import enrichment_page
+
+    truth = MarkerTruth.create(
+        prevalence=prevalence,
+        control_positive=control,
+        control_negative=control,
+        treated_positive=positive,
+        treated_negative=negative,
+        sensitivity=sensitivity,
+        specificity=specificity,
+    )
+    found = [perform(d, truth, randomized, trials, np.random.default_rng(seed)) for d in designs()]
+    if out is not None:
+        typer.echo(f"report: {write_page(enrichment_page(found), out / 'designs.html')}")
+    write_figures({f"select.{p.design}.power": p.power for p in found}, json_file, designs=[asdict(p) for p in found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,11 +57,14 @@ def predict(
         ),
     ] = None,
     genotype: Annotated[list[str] | None, typer.Option(help="CYP2D6=poor, or a score: CYP2C9=1.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Own levels to compare (CSV: time_h, value, unit, study, blq).")
+    ] = None,
     json_file: Json = None,
     out: Out = None,
 ) -> None:
     """Exposure of a drug, your own or the library's, in one person or a population, alone or with others."""
-    from twin_service.fit.predict.predict import Plan
+    from twin_service.fit.predict.predict import Plan, with_data
     from twin_service.fit.predict.predict import predict as run
 
     plan = Plan(
@@ -84,6 +88,15 @@ def predict(
     others = [_other(text) for text in beside or []]
     at = [_number(t, "times") for t in times.split(",")] if times else None
     found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [])
+    if data is not None:
+        if others or population:
+            raise _refuse(
+                "data", "is compared with the typical person on the drug alone; leave out --with, --population"
+            )
+        beside_data = with_data(drug, plan, said, data)
+        found["figures"] |= beside_data["figures"]
+        found["observed"] = beside_data["observed"]
+        found["warnings"] += beside_data["warnings"]
     for line in found["warnings"]:
         typer.echo(f"note: {line}", err=True)
     if out is not None:

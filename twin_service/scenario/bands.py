@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.assay import predictive
 
 FloatArray = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -17,12 +18,17 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class Series:
-    """One output over time: mean and quantiles (nt,), (nq, nt), in the output's unit."""
+    """One output over time: mean and quantiles (nt,), (nq, nt), in the output's unit.
+
+    mean, quantiles   of the patient's curve: what is uncertain of him
+    readings          (nq, nt) quantiles of what an assay would read, its noise included; None: nothing measures it
+    """
 
     output: str
     unit: str
     mean: FloatArray
     quantiles: FloatArray
+    readings: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,21 @@ def outputs_of(model: PatientModel, names: Sequence[str]) -> list[str]:
     return found
 
 
-def summarize(model: PatientModel, output: str, values: FloatArray) -> Series:
-    """Mean and quantiles over the members that could be solved, values (N, nt)."""
-    good = values[np.all(np.isfinite(values), axis=1)]
+def summarize(model: PatientModel, output: str, values: FloatArray, noise: FloatArray | None = None) -> Series:
+    """Mean and quantiles over the members that could be solved, values (N, nt).
+
+    noise  (N,) a standard normal number for each member's assay: with it, bands of readings too; a reading of what is
+           never negative is not negative either
+    """
+    solved = np.all(np.isfinite(values), axis=1)
+    good = values[solved]
     unit = model.system.outputs[model.system.output_index[output]].unit
     if not len(good):
         nothing = np.full(values.shape[1], np.nan)
         return Series(output, unit, nothing, np.tile(nothing, (len(QUANTILES), 1)))
-    return Series(output, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0))
+    law = next((o.error for o in model.observables.values() if o.output == output and o.error.kind != "poisson"), None)
+    readings = None
+    if law is not None and noise is not None:
+        read = predictive(good, law, noise[solved, None])
+        readings = np.quantile(np.maximum(read, 0.0) if good.min() >= 0.0 else read, QUANTILES, axis=0)
+    return Series(output, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0), readings)

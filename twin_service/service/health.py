@@ -14,6 +14,8 @@ from twin_service.store.unit_of_work import Store
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SUBSYSTEMS = ("store", "assimilation")
+LIVE = "live"
+"""Serving as long as the process answers, whatever the store does: restarting it would not mend a database."""
 
 
 class HealthWatch:
@@ -24,8 +26,16 @@ class HealthWatch:
     """
 
     def __init__(
-        self, store: Store, engine: Engine, metrics: Metrics, services: tuple[str, ...], *, period_s: float = 2.0
+        self,
+        store: Store,
+        engine: Engine,
+        metrics: Metrics,
+        services: tuple[str, ...],
+        *,
+        period_s: float = 2.0,
+        free_min: int = 0,
     ) -> None:
+        self._free_min = free_min
         self.servicer = health.HealthServicer()
         self._store, self._engine, self._metrics = store, engine, metrics
         self._services = services
@@ -35,6 +45,7 @@ class HealthWatch:
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
+        self.servicer.set(LIVE, SERVING)
         self.look()
         self._thread.start()
 
@@ -63,6 +74,9 @@ class HealthWatch:
             trouble = self._store.probe()
         except Exception as bug:
             return f"BUG: {type(bug).__name__}: {bug}"
+        free = self._store.free_bytes
+        if trouble is None and free is not None and free < self._free_min:
+            logs.log().warning("store nearly full", free_bytes=free)
         return trouble.reason if trouble else ""
 
     def _set(self, name: str, serves: bool) -> None:

@@ -49,13 +49,16 @@ class Server:
         self.metrics = Metrics()
         self.store = Store(settings, on_commit=self.metrics.committed_group)
         self.engine = Engine(self.store, settings, self.metrics)
-        self.health = HealthWatch(self.store, self.engine, self.metrics, SERVICES)
+        self.health = HealthWatch(
+            self.store, self.engine, self.metrics, SERVICES, free_min=settings.disk_free_min_bytes
+        )
         self.operations = Operations(self.store, settings, self.metrics, clock)
         again = {r.method: r.again for r in ROUTES if r.again is not None}
         self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
         self.lanes = Lanes(settings)
         self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes))
         self.port = self._bind()
+        self._probes = self._probe_port()
         self._page: WSGIServer | None = None
 
     @property
@@ -69,6 +72,8 @@ class Server:
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         self._grpc.start()
+        if self._probes is not None:
+            self._probes.start()
         threading.Thread(target=units.warm, name="warm", daemon=True).start()
         logs.log().info("started", port=self.port, metrics_port=self.metrics_port)
 
@@ -81,6 +86,8 @@ class Server:
         self.operations.stop()
         ended.wait(grace + 1.0)
         self.lanes.close()
+        if self._probes is not None:
+            self._probes.stop(0)
         if self._page is not None:
             self._page.shutdown()
             self._page.server_close()
@@ -109,6 +116,15 @@ class Server:
         if s.reflection:
             names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
+        return server
+
+    def _probe_port(self) -> grpc.Server | None:
+        """Health alone, in plain text: what kubelet and container probes can ask when TLS is on."""
+        if not self.settings.health_listen:
+            return None
+        server = grpc.server(futures.ThreadPoolExecutor(2, thread_name_prefix="health-rpc"))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        self.health_port = int(server.add_insecure_port(self.settings.health_listen))
         return server
 
     def _bind(self) -> int:

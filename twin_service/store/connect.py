@@ -43,7 +43,7 @@ def is_sqlite(url: URL) -> bool:
 def writer_engine(url: URL) -> Engine:
     """One connection, used by one thread, that begins its transactions at once."""
     if not is_sqlite(url):
-        return create_engine(url, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, connect_args=_timeouts())
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30})
     _sqlite(
@@ -57,12 +57,35 @@ def writer_engine(url: URL) -> Engine:
 def reader_engine(url: URL, connections: int) -> Engine:
     """Connections that only read."""
     if not is_sqlite(url):
-        return create_engine(url, pool_size=connections, pool_pre_ping=True)
+        return create_engine(
+            url, pool_size=connections, pool_pre_ping=True, pool_timeout=POOL_S, connect_args=_timeouts()
+        )
     engine = create_engine(
         url, pool_size=connections, max_overflow=connections, connect_args={"timeout": 30, "check_same_thread": False}
     )
     _sqlite(engine, ("query_only=ON", "wal_autocheckpoint=0"), begin="BEGIN")
     return engine
+
+
+CONNECT_S, STATEMENT_MS, LOCK_MS, IDLE_MS, POOL_S = 5, 20_000, 5_000, 30_000, 10
+"""PostgreSQL: longest wait for a connection, a statement, a lock, inside a transaction, and for a place in the pool."""
+
+
+def _timeouts() -> dict[str, object]:
+    """A server that is frozen or unreachable is an error soon, not a wait for ever."""
+    options = {
+        "statement_timeout": STATEMENT_MS,
+        "lock_timeout": LOCK_MS,
+        "idle_in_transaction_session_timeout": IDLE_MS,
+    }
+    return {
+        "connect_timeout": CONNECT_S,
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
 
 
 def _sqlite(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:

@@ -8,7 +8,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.settings import Settings
@@ -23,20 +24,26 @@ def migrate(settings: Settings) -> str:
 
 
 def migrate_url(url: str, revision: str = "head") -> str:
-    """Bring the database at `url` to `revision` ("base": an empty schema), in one transaction."""
+    """Bring the database at `url` to `revision` ("base": an empty schema), up or down, in one transaction.
+
+    Raises Refusal for a database that cannot be reached, and for a schema of a later version.
+    """
     parsed = parse_url(url)
     lock = lock_file(parsed)
     engine = writer_engine(parsed)
     try:
         with engine.begin() as connection:
+            _wait_for_turn(connection)
             before = current(connection)
             config = _config()
             config.attributes["connection"] = connection
-            if revision == "base":
+            if _is_below(config, revision, before):
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)
             after = current(connection)
+    except OperationalError as error:
+        raise _unreachable(error) from None
     finally:
         engine.dispose()
         if lock is not None:
@@ -50,6 +57,8 @@ def check_schema(url: str) -> None:
     try:
         with engine.connect() as connection:
             found = current(connection)
+    except OperationalError as error:
+        raise _unreachable(error) from None
     finally:
         engine.dispose()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
@@ -65,6 +74,40 @@ def check_schema(url: str) -> None:
 def current(connection: Connection) -> str | None:
     """The schema revision a database says it has."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+MIGRATION_LOCK = 7_238_411_905
+"""Of PostgreSQL: several servers that start at once migrate one after the other."""
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+
+
+def _is_below(config: Config, wanted: str, present: str | None) -> bool:
+    """Whether `wanted` is an earlier schema than the present one. Raises Refusal for a present one of the future."""
+    order = [s.revision for s in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
+    if present is not None and present not in order:
+        raise Refusal(
+            RefusalCode.PRECONDITION,
+            f"the database has schema {present}, which is later than this version ({order[0]}): use a later version",
+            field="database_url",
+            reason="SCHEMA_OF_THE_FUTURE",
+        )
+    if wanted == "base":
+        return True
+    return present is not None and wanted in order and order.index(wanted) > order.index(present)
+
+
+def _unreachable(error: OperationalError) -> Refusal:
+    """One sentence without the URL, which may hold a password."""
+    said = str(error.orig).splitlines()[0] if error.orig is not None else "it does not answer"
+    return Refusal(
+        RefusalCode.PRECONDITION, f"the database cannot be opened: {said}", field="database_url", reason="NO_DATABASE"
+    )
 
 
 def _config() -> Config:

@@ -172,4 +172,34 @@ class PopulationTable(SQLModel, table=True):
     row_digest: str = Field(sa_column=_text(64))
 
 
+class LeaseTable(SQLModel, table=True):
+    """Who works on something, until when, and with which fencing token."""
+
+    __tablename__: ClassVar[str] = "leases"
+    lease: str = Field(sa_column=_text(160, key=True))
+    owner: str = Field(sa_column=_text(64))
+    fence: int = Field(sa_column=_whole())
+    until_us: int = Field(sa_column=_whole())
+
+
+class ProbeTable(SQLModel, table=True):
+    """What a health check writes, so that it notices a store that only seems to write."""
+
+    __tablename__: ClassVar[str] = "probes"
+    probe: str = Field(sa_column=_text(64, key=True))
+    count: int = Field(sa_column=_whole())
+
+
+class EscalationTable(SQLModel, table=True):
+    """A running dose escalation: its plan at revision 0, then one event a revision."""
+
+    __tablename__: ClassVar[str] = "escalations"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    escalation: str = Field(sa_column=_text(64, key=True))
+    revision: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    body: bytes = Field(sa_column=_bytes())
+    created_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
 METADATA = SQLModel.metadata

@@ -97,6 +97,14 @@ def behind(connection: Connection) -> list[TwinName]:
     return [TwinName(*r) for r in connection.execute(query)]
 
 
+def behind_at(connection: Connection) -> list[tuple[TwinName, int]]:
+    """As `behind`, each with the revision of its record."""
+    query = select(TWINS.c.tenant, TWINS.c.patient, TWINS.c.timeline_revision).where(
+        TWINS.c.erased_us == 0, TWINS.c.belief_revision < TWINS.c.timeline_revision, TWINS.c.trouble == ""
+    )
+    return [(TwinName(r[0], r[1]), int(r[2])) for r in connection.execute(query)]
+
+
 def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -> TwinRow:
     """A new twin. Raises Refusal (EXISTS) when the patient has or had one."""
     known = find_twin(connection, name)

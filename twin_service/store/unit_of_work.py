@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, insert, update
 from sqlalchemy.exc import DBAPIError
 
+from twin_service.outcome import Refusal
 from twin_service.settings import Settings
 from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_engine, truncate_log, writer_engine
 from twin_service.store.errors import StoreUnavailable, unavailable
 from twin_service.store.migrate import check_schema
+from twin_service.store.tables import ProbeTable
 from twin_service.store.writer import Writer
 
 T = TypeVar("T")
@@ -26,6 +30,7 @@ class Store:
         self._url = parse_url(settings.database_url)
         self._timeout_s = settings.write_timeout_s
         self._on_commit = on_commit or (lambda size: None)
+        self._probe_s = settings.probe_timeout_s
         self._trouble: StoreUnavailable | None = None
         self._state = threading.Lock()
         self._lock = lock_file(self._url)
@@ -68,13 +73,21 @@ class Store:
             return self._trouble
 
     def probe(self) -> StoreUnavailable | None:
-        """Try an empty commit; what stands in the way of writing, if anything does."""
+        """Commit a changed row; what stands in the way of writing, if anything does."""
         try:
-            self.write(lambda connection: None)
-            self.read(lambda connection: None)
+            self._writer.submit(_touch).result(self._probe_s)
+        except FutureTimeout:
+            return StoreUnavailable("STORE_SLOW", "the store did not confirm a probe in time")
         except StoreUnavailable as trouble:
             return trouble
+        except Refusal as refusal:
+            return StoreUnavailable(refusal.reason, refusal.message)
         return None
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Space left where an SQLite database lies; None for PostgreSQL."""
+        return shutil.disk_usage(Path(str(self._url.database)).parent).free if is_sqlite(self._url) else None
 
     def checkpoint(self) -> None:
         """Move SQLite's log into the database, so that what was erased is not left in it."""
@@ -96,3 +109,11 @@ class Store:
             self._trouble = trouble
         if trouble is None:
             self._on_commit(size)
+
+
+def _touch(connection: Connection) -> None:
+    """Change one row, so that the commit has something to make durable."""
+    table: Table = ProbeTable.__table__  # type: ignore[attr-defined]
+    done = connection.execute(update(table).where(table.c.probe == "health").values(count=table.c.count + 1))
+    if not done.rowcount:
+        connection.execute(insert(table).values(probe="health", count=1))

@@ -13,6 +13,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store import chain
 from twin_service.store.connect import parse_url, reader_engine
+from twin_service.store.escalations import ESCALATIONS, EscalationRow
 from twin_service.store.operations import OPERATIONS, POPULATIONS, OperationRow, PopulationRow
 from twin_service.store.repository import (
     ANSWERS,
@@ -143,7 +144,8 @@ def _answers(connection: Connection) -> Iterator[str]:
 
 
 def _operations(connection: Connection) -> Iterator[str]:
-    for table, kind in ((OPERATIONS, OperationRow), (POPULATIONS, PopulationRow)):
+    kept = ((OPERATIONS, OperationRow), (POPULATIONS, PopulationRow), (ESCALATIONS, EscalationRow))
+    for table, kind in kept:
         names = [f.name for f in fields(kind)]
         for *values, digest in connection.execute(select(*(table.c[n] for n in names), table.c.row_digest)):
             if kind(*values).row_digest != digest:

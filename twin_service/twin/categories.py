@@ -35,7 +35,8 @@ from twin_service.model.qsp.likelihood import (
 from twin_service.model.qsp.recist import categories, response_log_likelihood
 from twin_service.model.structure import ErrorLaw, Observable, PatientModel
 from twin_service.outcome import Outcome
-from twin_service.twin.observe import predictive, standard_draws
+from twin_service.scenario.assay import predictive
+from twin_service.twin.observe import standard_draws
 
 FloatArray = NDArray[np.float64]
 

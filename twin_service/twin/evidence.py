@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from twin_service.twin.fold import Folded
+from twin_service.twin.unknown import not_recorded
 
 LIBRARIES = ("numpy", "scipy", "filterpy", "numba", "llvmlite")
 
@@ -42,6 +43,7 @@ def basis_of(folded: Folded, *assumptions: str) -> Basis:
     usual = [
         "recorded doses were taken as recorded",
         "characteristics hold from one measurement to the next; the first one also before",
+        *(f"{c.words} is not recorded: that of a usual person is assumed" for c in not_recorded(folded)),
     ]
     return Basis(
         model_id=folded.model.id,

@@ -1,4 +1,4 @@
-"""From a member's prediction to what an assay would read, and from a twin's name to its reproducible draws."""
+"""From a twin's name to its reproducible draws."""
 
 from __future__ import annotations
 
@@ -9,27 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from twin_service.model.structure import ErrorLaw
-
 FloatArray = NDArray[np.float64]
 
 DRAWS = 256
-
-
-def noise_sd(f: FloatArray, law: ErrorLaw) -> FloatArray:
-    """Standard deviation of the assay around prediction `f`; on the log scale for the "log" law."""
-    if law.kind == "log":
-        return np.full_like(f, law.proportional)
-    scale = np.abs(f) ** law.power if law.kind == "power" else np.abs(f)
-    if law.kind == "sum":
-        return np.asarray(law.additive + law.proportional * scale)
-    return np.sqrt(law.additive**2 + (law.proportional * scale) ** 2)
-
-
-def predictive(f: FloatArray, law: ErrorLaw, z: FloatArray) -> FloatArray:
-    """What the assay would read where the truth is `f`, with standard normal draws `z` of the same shape."""
-    sd = noise_sd(f, law)
-    return f * np.exp(sd * z) if law.kind == "log" else f + sd * z
 
 
 def seed_of(*parts: str) -> int:

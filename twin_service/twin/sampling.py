@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.errors import scaled
+from twin_service.scenario.assay import predictive
 from twin_service.twin.estimate import noise_of
 from twin_service.twin.fold import Folded
-from twin_service.twin.observe import predictive, standard_draws
+from twin_service.twin.observe import standard_draws
 from twin_service.twin.simulate import Future
 
 FloatArray = NDArray[np.float64]

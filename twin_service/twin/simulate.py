@@ -21,7 +21,7 @@ from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
 from twin_service.twin.propagate import propagate
 from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
-from twin_service.twin.trajectory import belief_members, resolve_outputs
+from twin_service.twin.trajectory import assay_draws, belief_members, resolve_outputs
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
@@ -302,7 +302,8 @@ def summarized(
         )
         for k, e in enumerate(folded.model.endpoints)
     )
-    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]]) for n in names)
+    noise = assay_draws(folded, len(outputs))
+    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]], noise) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
     return WhatIf(

@@ -41,10 +41,10 @@ def trajectory(
         )
     eta = belief_members(folded, members)
     run = propagate(folded.model, folded.course, eta, times, footing=folded.footing_for(names), deadline=deadline)
-    index = folded.model.system.output_index
+    index, noise = folded.model.system.output_index, assay_draws(folded, members)
     return Bands(
         times,
-        tuple(summarize(folded.model, n, run.outputs[:, :, index[n]]) for n in names),
+        tuple(summarize(folded.model, n, run.outputs[:, :, index[n]], noise) for n in names),
         QUANTILES,
         run.outcome,
         members,
@@ -62,6 +62,11 @@ def belief_members(folded: Folded, count: int, *, forecast: bool = False) -> Flo
     if forecast and occasions:
         return renewed(folded.belief, prior_belief(folded.model), occasions).members(draws)
     return folded.belief.members(draws)
+
+
+def assay_draws(folded: Folded, count: int) -> FloatArray:
+    """(count,) standard normal numbers for the assay of each member of `belief_members`."""
+    return np.asarray(standard_draws(str(folded.person.name), len(folded.model.effects), count)[:, -1])
 
 
 def resolve_outputs(folded: Folded, names: Sequence[str]) -> list[str]:

@@ -12,8 +12,11 @@ import pytest
 
 from twin_service.outcome import Refusal
 from twin_service.trial.adjust.ancova import ancova
-from twin_service.trial.adjust.mmrm import _deviance as deviance
-from twin_service.trial.adjust.mmrm import _gradient, _patterns, _sums, fit_repeated, visit_effects
+from twin_service.trial.adjust.mmrm.covariance import STRUCTURES, Structure
+from twin_service.trial.adjust.mmrm.fit import fit_repeated
+from twin_service.trial.adjust.mmrm.inference import Contrasts, Inference
+from twin_service.trial.adjust.mmrm.likelihood import curvature, evaluate, repeated, slope
+from twin_service.trial.adjust.visit_effects import visit_effects
 
 SIGMA = np.array([[1.0, 0.6, 0.5], [0.6, 1.5, 0.9], [0.5, 0.9, 2.0]])
 
@@ -54,13 +57,52 @@ def test_gradient_is_the_finite_difference() -> None:
     rng = np.random.default_rng(3)
     y, w, _ = trial(rng, 40)
     design = np.einsum("nc,vu->nvcu", np.column_stack([np.ones(40), w]), np.eye(3)).reshape(40, 3, -1)
-    patterns = _patterns(dropped(rng, y), design)
-    slope = _gradient(patterns, SIGMA)
+    data = repeated(dropped(rng, y), design)
+    at = evaluate(data, SIGMA)
+    assert at is not None
+    G, H = slope(data, at), curvature(data, at)
     for i, j in ((0, 0), (2, 1), (2, 2)):
         E = np.zeros((3, 3))
         E[i, j] = E[j, i] = 1e-5
-        ends = [deviance(patterns, _sums(patterns, SIGMA + s * E), design.shape[2]) for s in (1, -1)]
-        assert np.sum(slope * E) / 1e-5 == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5)
+        ends = [evaluate(data, SIGMA + s * E) for s in (1, -1)]
+        assert ends[0] is not None and ends[1] is not None
+        assert np.sum(G * E) / 1e-5 == pytest.approx((ends[0].deviance - ends[1].deviance) / 2e-5, rel=1e-5)
+        change = np.sum((slope(data, ends[0]) - slope(data, ends[1])) * E) / 2e-10
+        assert np.einsum("ab,abcd,cd", E, H, E) / 1e-10 == pytest.approx(change, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_every_structure_is_a_covariance_with_the_slopes_it_says(name: str) -> None:
+    shape = Structure(name, 4, (0.0, 1.0, 3.0, 7.0))
+    theta = np.random.default_rng(2).normal(0, 0.4, shape.parameters)
+    sigma = np.asarray(shape.sigma(theta))
+    assert np.all(np.linalg.eigvalsh(sigma) > 0)
+    G = np.random.default_rng(3).normal(size=(4, 4))
+    G = G + G.T
+    J, bend = shape.slopes(theta), shape.bend(theta, G)
+    for q, step in enumerate(np.eye(len(theta)) * 1e-6):
+        np.testing.assert_allclose(J[q], (shape.sigma(theta + step) - shape.sigma(theta - step)) / 2e-6, atol=1e-7)
+        moved = (shape.slopes(theta + step) - shape.slopes(theta - step)) / 2e-6
+        np.testing.assert_allclose(bend[q], np.einsum("qab,ab->q", moved, G), atol=1e-5)
+
+
+def test_jackknife_and_bias_reduced_errors_are_wider_than_the_plain_sandwich() -> None:
+    y, w, x = trial(np.random.default_rng(12), 40)
+    design = np.repeat(np.column_stack([np.ones(40), w, x])[:, None, :], 3, axis=1)
+    fit = fit_repeated(y, design)
+    se = [Contrasts(fit, kind).of(np.array([0, 1.0, 0])).se for kind in (Inference.CR0, Inference.CR2, Inference.CR3)]
+    assert se[0] < se[1] < se[2]
+    assert Contrasts(fit, Inference.CR2).of(np.array([0, 1.0, 0])).df < 38
+
+
+def test_weights_divide_the_variance() -> None:
+    """Doubling every weight halves the variance that is estimated and leaves beta where it was."""
+    y, w, x = trial(np.random.default_rng(13), 50)
+    design = np.repeat(np.column_stack([np.ones(50), w])[:, None, :], 3, axis=1)
+    one, two = fit_repeated(y, design), fit_repeated(y, design, weights=np.full(y.shape, 2.0))
+    np.testing.assert_allclose(two.sigma, 2 * one.sigma, rtol=1e-5)
+    np.testing.assert_allclose(two.beta, one.beta, rtol=1e-6)
+    assert two.deviance == pytest.approx(one.deviance, abs=1e-6)
 
 
 def test_dropout_that_depends_on_the_past_does_not_bias() -> None:
@@ -166,7 +208,7 @@ def test_sas_satterthwaite(reference_dir: Path) -> None:
     for pick, wanted in zip(
         np.eye(3), [(41.0762, 0.5504, 156), (3.8265, 0.6421, 161), (-0.1404, 0.6434, 161)], strict=True
     ):
-        estimate, se, df = fit.contrast(pick)
+        estimate, se, df = Contrasts(fit).of(pick)
         # SAS stopped 7e-6 above this optimum of the deviance, which moves its estimates by up to 5e-4
         assert (estimate, se) == pytest.approx(wanted[:2], abs=6e-4)
         assert df == pytest.approx(wanted[2], abs=0.6)
@@ -192,5 +234,5 @@ def test_cdisc_pilot_as_two_programs_give_it(reference_dir: Path) -> None:
     np.testing.assert_allclose(fit.sigma, wanted["R_matrix"], rtol=1e-3)
     for row in wanted["contrasts"]:
         start = 3 if "Low" in row["contrast"] else 6
-        estimate, se, _ = fit.contrast(np.eye(X.shape[2])[start + ("8", "16", "24").index(row["vis"])])
+        estimate, se, _ = Contrasts(fit).of(np.eye(X.shape[2])[start + ("8", "16", "24").index(row["vis"])])
         assert (estimate, se) == pytest.approx((row["estimate"], row["SE"]), abs=2e-3)

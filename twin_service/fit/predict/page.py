@@ -87,7 +87,9 @@ def _plot(found: Mapping[str, Any], *, logarithmic: bool) -> str:
         if "quantiles_mg_l" in found
         else []
     )
-    top = max((float(c.max()) for c in [*courses.values(), *band]), default=1.0) * 1.05 or 1.0
+    observed = found.get("observed", ())
+    seen = np.array([[y["time_h"], y["value_mg_l"], y["below"]] for y in observed], dtype=float).reshape(-1, 3)
+    top = max((float(c.max()) for c in [*courses.values(), *band, seen[:, 1]] if len(c)), default=1.0) * 1.05 or 1.0
     low = top * 1e-4 if logarithmic else 0.0
 
     def points(c: Floats) -> list[tuple[float, float]]:
@@ -104,6 +106,12 @@ def _plot(found: Mapping[str, Any], *, logarithmic: bool) -> str:
         parts.append(f"<polyline points='{_join(points(c))}' fill='none' stroke='{color}' stroke-width='1.6'/>")
         parts.append(
             f"<text x='{WIDTH - 12}' y='{22 + 15 * k}' text-anchor='end' fill='{color}'>{html.escape(drug)}</text>"
+        )
+    for (t_seen, value, below), (x, y) in zip(seen, _placed(seen, float(t[-1]), (low, top)), strict=True):
+        fill = "none" if below else COLORS[0]
+        said = f"{'below ' if below else ''}{value:.3g} mg/L at {t_seen:g} h"
+        parts.append(
+            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{fill}' stroke='{COLORS[0]}'><title>{said}</title></circle>"
         )
     return f"<figure><svg width='{WIDTH}' height='{HEIGHT}' font-size='11' role='img'>{''.join(parts)}</svg></figure>"
 
@@ -126,3 +134,11 @@ def _axes(end: float, span: tuple[float, float], logarithmic: bool) -> str:
 
 def _join(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _placed(seen: Floats, end_h: float, span: tuple[float, float]) -> list[tuple[float, float]]:
+    """Where observed levels lie in the plot: time to the right, level upward on the plot's scale."""
+    low, top = span
+    x = LEFT + (WIDTH - LEFT - 8) * seen[:, 0] / max(end_h, 1e-9)
+    share = np.log(np.maximum(seen[:, 1], low) / low) / np.log(top / low) if low > 0.0 else seen[:, 1] / top
+    return list(zip(x.tolist(), (8 + (HEIGHT - BOTTOM - 8) * (1 - share)).tolist(), strict=True))

@@ -26,6 +26,7 @@ from twin_service.fit.predict.figures import (
 )
 from twin_service.fit.predict.first_pass import FirstPass, first_pass, integrals, is_one_pass
 from twin_service.fit.predict.linearized import linearized
+from twin_service.fit.predict.own_data import compare, doubts, read_levels
 from twin_service.fit.predict.people import Ranges, check_person, individuals, members
 from twin_service.fit.predict.plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
 from twin_service.fit.predict.quadrature import nodes
@@ -44,7 +45,7 @@ Bools = NDArray[np.bool_]
 QUANTILES = (0.05, 0.5, 0.95)
 Other = tuple[str | Path, Plan]
 
-__all__ = ["Plan", "predict"]
+__all__ = ["Plan", "predict", "with_data"]
 
 
 class Setting(NamedTuple):
@@ -143,6 +144,29 @@ def _rest(setting: Setting, plan: Plan, rows: Floats, final: Floats) -> Rest | N
     system = setting.model.system
     area = linearized(system, names, rows, final).area_to_come(final)
     return Rest(np.maximum(area, 0.0), linearized(system, names, rows).half_lives())
+
+
+def with_data(
+    drug: Path | str, plan: Plan, person: Mapping[str, float], data: Path, library: Library | None = None
+) -> dict[str, Any]:
+    """The levels of `data` beside the prediction: `figures` by study, `observed` for the plots, `warnings`.
+
+    Raises Refusal with every mistake of the file, and for a course too short for it.
+    """
+    known = library or load_library()
+    setting = _setting(drug, plan, (), known)
+    mass = setting.record.molar_mass if setting.record is not None else None
+    levels = read_levels(data, mass)
+    times = sorted({y.time_h for y in levels})
+    found = predict(drug, plan, person, library=library, times_h=times)
+    at = dict(zip(found["time_h"], found["concentration_mg_l"], strict=True))
+    predicted = [at[y.time_h] for y in levels]
+    figures = dict[str, float]()
+    for s in compare(levels, predicted):
+        rows = {k: v for k, v in s._asdict().items() if k != "study" and np.isfinite(v)}
+        figures |= {f"predict.data.{s.study}.{k}": float(v) for k, v in rows.items()}
+    observed = [{**y._asdict(), "predicted_mg_l": p} for y, p in zip(levels, predicted, strict=True)]
+    return {"figures": figures, "observed": observed, "warnings": doubts(levels, predicted)}
 
 
 def _courses(

@@ -15,6 +15,7 @@ import numpy as np
 
 from twin_service.qualification.phase1.checked import Checked
 from twin_service.qualification.phase1.models import blrm_cases, crm_cases, nbg_cases
+from twin_service.qualification.phase1.published import published_figures
 from twin_service.qualification.phase1.rules import boin_cases, first_in_human_cases, three_cases
 from twin_service.qualification.phase1.simulated import exposure_figures, noise_figures
 from twin_service.qualification.reference import reference_folder
@@ -45,7 +46,7 @@ def qualify_phase1(say: Say, *, folder: Path | None = None) -> tuple[dict[str, f
         "phase1.reference_cases": float(len(checked)),
         "phase1.reference_pass_share": float(np.mean([c.passed for c in checked])) if checked else float("nan"),
     }
-    simulated = noise_figures() | exposure_figures(say)
+    simulated = published_figures() | noise_figures() | exposure_figures(say)
     return figures | headline() | speeds(say) | simulated, checked
 
 

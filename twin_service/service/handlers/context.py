@@ -21,6 +21,7 @@ from twin_service.service.wire.window import Window
 from twin_service.service.work.assimilation import Engine
 from twin_service.service.work.operations import Operations
 from twin_service.settings import Settings
+from twin_service.store.errors import StoreUnavailable
 from twin_service.store.requests import AnswerRow, RequestKey, find_response, keep_answer, keep_response
 from twin_service.store.twins import Act
 from twin_service.store.unit_of_work import Store
@@ -113,7 +114,12 @@ def remember(service: Service, request: Message, response: Message, owner: tuple
         basis.belief_revision,
         call.now_us,
     )
-    service.store.write(lambda connection: keep_answer(connection, row))
+    try:
+        service.store.write(lambda connection: keep_answer(connection, row))
+    except StoreUnavailable as trouble:
+        # an answer is worth more than its copy: a ward gets it on a full disk too
+        basis.answer_id = ""
+        basis.warnings.append(f"this answer is not kept and cannot be asked for again: {trouble}")
 
 
 def response_digest(response: Message) -> str:

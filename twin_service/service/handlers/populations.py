@@ -40,7 +40,7 @@ from twin_service.store.operations import (
     insert_population,
 )
 
-R = TypeVar("R", bound=GeneratePopulationResponse | SimulatePopulationResponse)
+R = TypeVar("R", bound=Message)
 GENERATE, SIMULATE = "generate_population", "simulate_population"
 
 
@@ -53,7 +53,7 @@ def generate(service: Service, request: GeneratePopulationRequest) -> GeneratePo
         name = f"tenants/{tenant}/populations/{row.operation}"
         return GeneratePopulationResponse(operation=operation_out(row, 0.0), population=name)
 
-    return _accept(service, request, _accepted(request, tenant, GENERATE), GeneratePopulationResponse, respond)
+    return accept(service, request, accepted(request, tenant, GENERATE), GeneratePopulationResponse, respond)
 
 
 def simulate(service: Service, request: SimulatePopulationRequest) -> SimulatePopulationResponse:
@@ -67,7 +67,7 @@ def simulate(service: Service, request: SimulatePopulationRequest) -> SimulatePo
     def respond(row: OperationRow) -> SimulatePopulationResponse:
         return SimulatePopulationResponse(operation=operation_out(row, 0.0))
 
-    return _accept(service, request, _accepted(request, tenant, SIMULATE), SimulatePopulationResponse, respond)
+    return accept(service, request, accepted(request, tenant, SIMULATE), SimulatePopulationResponse, respond)
 
 
 def result(service: Service, request: GetPopulationResultRequest) -> GetPopulationResultResponse:
@@ -125,13 +125,13 @@ def work_simulate(service: Service, row: OperationRow, progress: Progress) -> Fi
     return Finished(response.SerializeToString(deterministic=True))
 
 
-def _accepted(request: Message, tenant: str, kind: str) -> OperationRow:
+def accepted(request: Message, tenant: str, kind: str) -> OperationRow:
     content = request.SerializeToString(deterministic=True)
     now_us = calls.current().now_us
     return OperationRow(tenant, str(uuid.uuid4()), kind, WAITING, content, b"", 0, "", now_us, 0)
 
 
-def _accept(
+def accept(
     service: Service, request: Message, made: OperationRow, kind: type[R], respond: Callable[[OperationRow], R]
 ) -> R:
     """Record the operation with the answer that names it, then let the workers know."""

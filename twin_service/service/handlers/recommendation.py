@@ -17,12 +17,16 @@ from twin_service.twin import recommend as ranking
 from twin_service.twin.alternative import alternative
 from twin_service.twin.fold import Folded
 from twin_service.twin.sensitivity import surprising_ids, without_events
+from twin_service.twin.unknown import refuse_for_nobody
 
 
 def recommend(service: Service, request: RecommendRequest, subject: Subject) -> RecommendResponse:
     view, call = subject.view, calls.current()
     carriers = _carriers(request, subject)
     wanted = wire.wanted_of(request, view, carriers, service.settings)
+    for i, o in enumerate(wanted.options):
+        with at("options", i):
+            refuse_for_nobody(carriers.get(i, view.folded), o.drug, o.route)
     found = _ranked(view.folded, wanted, carriers)
     flagged = surprising_ids(view.folded)
     without = None

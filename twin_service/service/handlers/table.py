@@ -8,6 +8,7 @@ from twin_service.service.handlers import (
     dosing,
     library,
     operations,
+    phase1,
     populations,
     protocol,
     recommendation,
@@ -34,9 +35,10 @@ ROUTES: tuple[Route, ...] = (
     *averaging.ROUTES,
     *trials.ROUTES,
     *toxicity.ROUTES,
+    *phase1.ROUTES,
     *populations.ROUTES,
     *operations.ROUTES,
     *library.ROUTES,
 )
-KINDS: tuple[Kind, ...] = populations.KINDS
+KINDS: tuple[Kind, ...] = (*populations.KINDS, *phase1.KINDS)
 """Every kind of operation."""

@@ -88,10 +88,17 @@ def _filtered(folded: Folded, course: Course, deadline: Deadline) -> Bands:
             s.unit,
             np.concatenate([p.series[i].mean for p in parts]),
             np.concatenate([p.series[i].quantiles for p in parts], axis=1),
+            _joined([p.series[i].readings for p in parts]),
         )
         for i, s in enumerate(parts[0].series)
     )
     return Bands(hours, series, parts[0].levels, failed, course.members)
+
+
+def _joined(parts: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """The bands of readings of all pieces; None where one piece has none."""
+    known = [p for p in parts if p is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(parts) else None
 
 
 ROUTES = (

@@ -110,6 +110,9 @@ def _series(found: Series, levels: tuple[float, ...]) -> common_pb2.Series:
         wire.quantiles.add(level=level, values=values.tolist())
         if level == 0.5:
             wire.median.extend(values.tolist())
+    if found.readings is not None and _finite(found.readings):
+        for level, values in zip(levels, found.readings, strict=True):
+            wire.reading_quantiles.add(level=level, values=values.tolist())
     return wire
 
 

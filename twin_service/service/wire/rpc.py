@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from twin_service.v1 import cohort_pb2, common_pb2, library_pb2, simulation_pb2, trial_pb2, twin_pb2
+from twin_service.v1 import cohort_pb2, common_pb2, library_pb2, phase1_pb2, simulation_pb2, trial_pb2, twin_pb2
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -18,6 +18,7 @@ SERVICES = (
     simulation_pb2.DESCRIPTOR.services_by_name["SimulationService"],
     cohort_pb2.DESCRIPTOR.services_by_name["CohortService"],
     trial_pb2.DESCRIPTOR.services_by_name["TrialService"],
+    phase1_pb2.DESCRIPTOR.services_by_name["Phase1Service"],
     library_pb2.DESCRIPTOR.services_by_name["LibraryService"],
 )
 REQUEST_ID, BASIS = "request_id", "basis"

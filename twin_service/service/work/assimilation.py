@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -29,7 +30,7 @@ from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.errors import StoreUnavailable
 from twin_service.store.repository import Assimilated, read_events, read_forecasts, read_snapshots, save_belief
-from twin_service.store.twins import TwinRow, behind, get_twin
+from twin_service.store.twins import TwinRow, behind, behind_at, get_twin
 from twin_service.store.unit_of_work import Store
 from twin_service.twin.fold import Folded, fold
 
@@ -46,6 +47,8 @@ class Engine:
         self._running: set[Deadline] = set()
         self._stopping = False
         self.budget: Callable[[], Deadline] = lambda: Deadline(settings.assimilation_budget_s)
+        self._swept = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         self._queue = TwinQueue(self._assimilate, settings.assimilation_workers, metrics.waiting)
 
     def start(self) -> None:
@@ -53,14 +56,33 @@ class Engine:
         self._queue.start()
         for name in self._store.read(behind):
             self._queue.add(name)
+        self._sweeper.start()
 
     def stop(self) -> None:
         """Break off what is being folded: it is recorded, and folded at the next start."""
         self._stopping = True
+        self._swept.set()
         for deadline in tuple(self._running):
             deadline.cancel()
         self._queue.stop()
         self.tell()
+
+    def _sweep(self) -> None:
+        """Take up twins that stay behind: their server died, or the store was away when they were recorded.
+
+        A twin is taken up when two looks in a row find it behind at the same revision, so that a living server's work
+        is left to it.
+        """
+        seen: set[tuple[TwinName, int]] = set()
+        while not self._swept.wait(self._settings.sweep_s):
+            try:
+                found = set(self._store.read(behind_at))
+            except (StoreUnavailable, SQLAlchemyError) as trouble:
+                logs.log().warning("sweep", trouble=type(trouble).__name__)
+                continue
+            for name, _ in found & seen:
+                self._queue.add(name)
+            seen = found
 
     @property
     def alive(self) -> bool:

@@ -10,9 +10,11 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door import call as calls
@@ -22,6 +24,7 @@ from twin_service.service.door.status import STATUS
 from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.errors import StoreUnavailable
+from twin_service.store.leases import claim, give_up, renew
 from twin_service.store.operations import (
     CANCELLED,
     DONE,
@@ -68,6 +71,8 @@ class Operations:
         self._shares: dict[Key, float] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        self._owner = uuid.uuid4().hex
+        self._fences: dict[Key, int] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self, kinds: Mapping[str, Work]) -> None:
@@ -79,6 +84,9 @@ class Operations:
             thread = threading.Thread(target=self._work, name=f"operation-{k}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        sweeper = threading.Thread(target=self._sweep, name="operation-sweep", daemon=True)
+        sweeper.start()
+        self._threads.append(sweeper)
 
     def stop(self) -> None:
         """Break off what runs; it stays accepted and is begun again at the next start."""
@@ -147,20 +155,61 @@ class Operations:
             finally:
                 with self._changed:
                     self._running.pop(key, None)
+                    self._fences.pop(key, None)
                     self._shares.pop(key, None)
                     self._changed.notify_all()
+
+    def _claimed(self, key: Key) -> bool:
+        """Whether this server may work on it: nobody else does, or did and died."""
+        now_us = self._clock()
+        until_us = now_us + round(self._settings.lease_s * 1e6)
+        fence = self._store.write(lambda c: claim(c, _lease(*key), self._owner, now_us=now_us, until_us=until_us))
+        if fence is not None:
+            self._fences[key] = fence
+        return fence is not None
+
+    def _sweep(self) -> None:
+        """Hold on to what runs here, and take up what others left waiting."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, timeout=self._settings.sweep_s)
+                if self._stopping:
+                    return
+                held = dict(self._fences)
+            try:
+                for key, fence in held.items():
+                    self._renew(key, fence)
+                for row in self._store.read(waiting_operations):
+                    self.accept((row.tenant, row.operation))
+            except (StoreUnavailable, Refusal, SQLAlchemyError) as trouble:
+                logs.log().warning("sweep", trouble=type(trouble).__name__)
+
+    def _leave(self, key: Key) -> None:
+        """Let another server, or the next start, take it up at once."""
+        fence = self._fences.get(key)
+        if fence is not None:
+            with suppress(StoreUnavailable):
+                self._store.write(lambda c: give_up(c, _lease(*key), fence))
+
+    def _renew(self, key: Key, fence: int) -> None:
+        until_us = self._clock() + round(self._settings.lease_s * 1e6)
+        if not self._store.write(lambda c: renew(c, _lease(*key), fence, until_us)):
+            with self._changed:
+                if key in self._running:
+                    self._running[key].cancel()
 
     def _run(self, key: Key, deadline: Deadline) -> None:
         """Work on one operation and write how it ended. Never raises."""
         try:
             row = self.find(key)
-            if row.state != WAITING:
+            if row.state != WAITING or not self._claimed(key):
                 return
             finished = self._kinds[row.kind](row, Progress(deadline, lambda share: self._tell(key, share)))
             self._end(row, finished.keep, state=DONE, response=finished.response)
             self._metrics.operations.labels(row.kind, DONE).inc()
         except Refusal as refusal:
             if self._stopping:
+                self._leave(key)
                 return
             self._fail(row, STATUS[refusal.code].value[0], f"{refusal.field}: {refusal.message}".removeprefix(": "))
         except StoreUnavailable as trouble:
@@ -181,7 +230,11 @@ class Operations:
     def _end(
         self, row: OperationRow, keep: Callable[[Connection], None] = lambda connection: None, **changes: object
     ) -> None:
+        fence = self._fences.get((row.tenant, row.operation))
+
         def write(connection: Connection) -> None:
+            if fence is not None and not give_up(connection, _lease(row.tenant, row.operation), fence):
+                return  # another server has taken it over since
             if end_operation(connection, row, ended_us=self._clock(), **changes):
                 keep(connection)
 
@@ -191,3 +244,7 @@ class Operations:
 
     def _tell(self, key: Key, share: float) -> None:
         self._shares[key] = share
+
+
+def _lease(tenant: str, operation: str) -> str:
+    return f"operation/{tenant}/{operation}"

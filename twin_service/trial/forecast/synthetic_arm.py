@@ -19,10 +19,11 @@ from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 from twin_service.record.events import MICROSECONDS_PER_HOUR, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.assay import predictive
 from twin_service.solver.tolerances import Deadline
 from twin_service.trial.adjust.ancova import Effect, effect_of
 from twin_service.twin.fold import Folded, fold
-from twin_service.twin.observe import predictive, standard_draws
+from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import propagate
 
 FloatArray = NDArray[np.float64]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from twin_service.trial.phase1.designs import Boin, Crm, RuleOfThree
 from twin_service.trial.phase1.escalation_plan import BoinPart, CrmPart, EscalationPlan, ScenarioPart
 from twin_service.trial.phase1.escalation_rules import three_plus_three
+from twin_service.trial.phase1.mechanism import Mechanistic, mechanistic_risks
 from twin_service.trial.phase1.simulation import Characteristics, characteristics, simulate, simulate_rolling
 
 FloatArray = NDArray[np.float64]
@@ -79,7 +80,7 @@ def compare(
     plan: EscalationPlan, trials: int, seed: int, tell: Callable[[float], None] = lambda share: None
 ) -> Comparison:
     """Every design of the plan on every scenario. `tell` hears the share that is done."""
-    scenarios = standard_scenarios(plan)
+    scenarios = tuple(_resolved(s, plan, seed) for s in standard_scenarios(plan))
     rows, total = [], len(plan.design) * len(scenarios)
     for d, part in enumerate(plan.design):
         design = part.build(plan)
@@ -101,6 +102,14 @@ def compare(
             tell((d * len(scenarios) + k + 1) / total)
     ranked = _ranked(plan, rows)
     return Comparison(plan, tuple(rows), ranked, *_choice(plan, ranked))
+
+
+def _resolved(scenario: ScenarioPart, plan: EscalationPlan, seed: int) -> ScenarioPart:
+    """With the risks that its mechanism gives, where it has one."""
+    if scenario.mechanism is None:
+        return scenario
+    risks = mechanistic_risks(Mechanistic(**scenario.mechanism.model_dump()), plan.doses, seed)
+    return scenario.model_copy(update={"risks": risks})
 
 
 def _exactly(seen: Characteristics, risks: Sequence[float], target: float, deescalate: bool) -> Characteristics:

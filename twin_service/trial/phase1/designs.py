@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import expit, log_expit, logit
+from scipy.stats import beta
 
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.crm import Skeleton
@@ -60,18 +61,20 @@ class RuleOfThree:
 class Boin:
     """Bayesian optimal interval design; counts may be fractional (partly followed patients, see `titration`).
 
-    enough    patients at one dose after which the trial stops and selects; 0: never
+    enough    patients at a dose that is to be kept, after which the trial stops and selects; 0: never
+    extra     how much below `elimination` the probability that the lowest dose is too toxic already stops; 0: none
     """
 
     levels: int
     table: BoinTable
     enough: int = 0
     elimination: float = 0.95
+    extra: float = 0.0
 
     @classmethod
-    def create(cls, levels: int, target: float, *, patients_max: int = 60, enough: int = 0) -> Boin:
+    def create(cls, levels: int, target: float, *, patients_max: int = 60, enough: int = 0, extra: float = 0.0) -> Boin:
         """With the source's default interval and elimination at 0.95."""
-        return cls(levels, boin_table(target, patients_max), enough)
+        return cls(levels, boin_table(target, patients_max), enough, extra=extra)
 
     def next_level(self, patients: FloatArray, toxicities: FloatArray, current: IntArray) -> IntArray:
         """Escalate at or below lambda_e, de-escalate at or above lambda_d, never into an eliminated dose."""
@@ -83,7 +86,8 @@ class Boin:
         up &= ~out[rows, np.minimum(current + 1, self.levels - 1)]
         down = ((rate >= self.table.deescalate_above - 1e-12) | out[rows, current]) & (current > 0)
         found = np.where(down, current - 1, np.where(up, current + 1, current))
-        stop = out[:, 0] | ((self.enough > 0) & (patients[rows, found] >= max(self.enough, 1)))
+        stop = self._unsafe(patients, toxicities) | out[:, 0]
+        stop |= (self.enough > 0) & (found == current) & (n >= max(self.enough, 1))
         return np.where(stop, -1, found).astype(np.int64)
 
     def select(self, patients: FloatArray, toxicities: FloatArray, current: IntArray) -> IntArray:
@@ -92,7 +96,13 @@ class Boin:
         for n, y in zip(patients, toxicities, strict=True):
             place = boin_selection(target, n, y, elimination=self.elimination)
             found.append(-1 if place is None else place)
-        return np.array(found, dtype=np.int64)
+        return np.where(self._unsafe(patients, toxicities), -1, np.array(found, dtype=np.int64)).astype(np.int64)
+
+    def _unsafe(self, patients: FloatArray, toxicities: FloatArray) -> NDArray[np.bool_]:
+        """The lowest dose is too toxic by the stricter rule."""
+        n, y = patients[:, 0], toxicities[:, 0]
+        over = beta.sf(self.table.target, 1 + y, 1 + np.maximum(n - y, 0.0))
+        return np.asarray((self.extra > 0) & (n >= 3) & (over > self.elimination - self.extra))
 
     def eliminated(self, patients: FloatArray, toxicities: FloatArray) -> NDArray[np.bool_]:
         limit = np.array([np.inf, *(np.inf if e is None else e for e in self.table.eliminate_at_least)])

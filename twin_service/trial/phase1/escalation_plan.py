@@ -7,7 +7,7 @@ title = "..."   doses = [10, 25, 50]   unit = "mg"   target = 0.3   start = 1
                 kind = "boin"   elimination, enough, rolling        kind = "3+3"  deescalate
 [conduct]       cohort, cohorts, window_days, per_week, dropout, late ("count" or "report")
 [conduct.backfill] per_dose, rate_max
-[[scenario]]    name, risks
+[[scenario]]    name, risks; or [scenario.mechanism] drug, endpoint, route, every_h, count, over_h, patients
 [constraints]   patients_max, overdosing_max
 
 The first design runs the trial; all are compared.
@@ -171,11 +171,24 @@ class ConductPart(Part):
         return Conduct(self.cohort, self.cohorts, start - 1, self.per_week, self.window_days, self.dropout, fill)
 
 
+class MechanismPart(Part):
+    """Risks from virtual patients of a library drug: the share who reach `endpoint`. Doses are then mg."""
+
+    drug: str
+    endpoint: str
+    route: str = "oral"
+    every_h: Annotated[float, Field(gt=0)] = 24.0
+    count: Annotated[int, Field(ge=1, le=100)] = 1
+    over_h: Annotated[float, Field(ge=0)] = 0.0
+    patients: Annotated[int, Field(ge=20, le=10_000)] = 500
+
+
 class ScenarioPart(Part):
-    """True risks, one a dose."""
+    """True risks, one a dose; or the mechanism that they are drawn from."""
 
     name: str
-    risks: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    risks: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    mechanism: MechanismPart | None = None
 
 
 class ConstraintsPart(Part):
@@ -210,7 +223,12 @@ class EscalationPlan(Part):
         wrong += [
             f"scenario {s.name!r}: expected {len(self.doses)} risks, one a dose; it has {len(s.risks)}"
             for s in self.scenario
-            if len(s.risks) != len(self.doses)
+            if s.mechanism is None and len(s.risks) != len(self.doses)
+        ]
+        wrong += [
+            f"scenario {s.name!r}: a mechanism takes the place of risks, and its doses are mg"
+            for s in self.scenario
+            if s.mechanism is not None and (s.risks or self.unit != "mg")
         ]
         if wrong:
             raise ValueError(";; ".join(wrong))

@@ -106,7 +106,8 @@ class Structure:
         """L, and for each parameter its row, column and the slope of its entry of L."""
         i, j = np.tril_indices(self.visits)
         L = np.zeros((self.visits, self.visits))
-        L[i, j] = np.where(i == j, np.exp(theta), theta)
+        L[i, j] = theta
+        np.fill_diagonal(L, np.exp(np.diag(L)))
         return L, i, j, np.where(i == j, L[i, j], 1.0)
 
     def _correlation(self, raw: NDArray[np.generic]) -> NDArray[np.generic]:
