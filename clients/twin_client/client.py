@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 
 import grpc
 
-from twin_client.calls import call
+from twin_client.calls import Answer, call
 from twin_client.events import hours, timestamp
 from twin_service.v1 import (
     cohort_pb2,
@@ -318,5 +318,5 @@ class TwinClient:
         spec = common_pb2.ModelSpec(drugs=drugs, poppk=poppk, effects=effects)
         return self._call(self._library.DescribeModel, library_pb2.DescribeModelRequest(model=spec))
 
-    def _call(self, method, request):  # type: ignore[no-untyped-def]
+    def _call(self, method: Callable[..., Answer], request: object) -> Answer:
         return call(method, request, timeout_s=self._timeout_s, metadata=self._metadata)

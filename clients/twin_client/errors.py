@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 
@@ -65,9 +66,9 @@ def retry_delay_s(error: grpc.RpcError) -> float | None:
     return None
 
 
-def _status(error: grpc.RpcError):  # type: ignore[no-untyped-def]
+def _status(error: grpc.RpcError) -> status_pb2.Status | None:
     """The google.rpc.Status of a failed call; None where it carries none or one that contradicts its code."""
     try:
-        return rpc_status.from_call(error)
+        return rpc_status.from_call(cast(grpc.Call, error))  # a failed call is both
     except (ValueError, AttributeError):
         return None

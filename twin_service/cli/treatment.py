@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -224,7 +224,7 @@ def _rule(r: Mapping[str, Any], where: str) -> Rule:
         _need(r, key, where)
     if ("below" in r) == ("above" in r):
         raise _refuse("give either below or above", where)
-    side = "below" if "below" in r else "above"
+    side: Literal["below", "above"] = "below" if "below" in r else "above"
     if r["do"] not in ("hold", "adjust", "stop", "rescue"):
         raise _refuse(f"{r['do']!r} is no action; expected hold, adjust, stop or rescue", f"{where}.do")
     factor = float(r.get("factor", 0.75))

@@ -166,7 +166,7 @@ def _on_ray(pool: RayCluster, recipe: Recipe[T], count: int, workers: int) -> Ge
             ray.init(address=pool.address, log_to_driver=False)
         else:
             ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
-    remote = ray.remote(max_retries=DEATHS_MAX)(_run)  # type: ignore[var-annotated]
+    remote = ray.remote(max_retries=DEATHS_MAX)(_run)
     waiting: deque[ray.ObjectRef[T]] = deque()
     ahead = 0
     try:

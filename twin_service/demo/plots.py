@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def band(ax: Any, times: Any, series: common_pb2.Series, color: str, *, label: s
     ax.plot(times, np.array(series.median), color=color, lw=1.3, label=label or None)
 
 
-def before_after(sets: dict[str, Sequence[Streamed]], path: Path) -> Path:
+def before_after(sets: Mapping[str, Sequence[Streamed]], path: Path) -> Path:
     """Predicted against observed, from characteristics alone and from everything before the level."""
     fig, axes = figure(2, len(sets), 3.4 * len(sets), 6.4)
     for column, (name, streamed) in enumerate(sets.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -62,7 +63,7 @@ def _stream_all(client: TwinClient, patients: int, console: Console) -> tuple[di
         for name, load in SETS.items():
             cases = load(patients)
             task = bar.add_task(f"{name}: levels", total=sum(c.levels for c in cases))
-            streamed[name] = stream(client, cases, lambda n, task=task: bar.advance(task, n))
+            streamed[name] = stream(client, cases, partial(bar.advance, task))
         task = bar.add_task("control arm: folds", total=FOLDS)
         arm = run_control_arm(client, lambda n: bar.advance(task, n))
     return streamed, arm

@@ -134,7 +134,10 @@ def assess(
     """
     models, skipped = _models(drug, choice, covariates or {})
     horizon_h = horizon_h or max(4 * WEEK_H, _last_h(regimen) + WEEK_H)
-    herg, risks, margins, exposure = herg_threshold(drug), [], [], []
+    herg = herg_threshold(drug)
+    exposure: list[Risk] = []
+    risks: list[Risk] = []
+    margins: list[Margin] = []
     notes, simulated = list(skipped), patients
     for model in models:
         notes += plan_doubts(model, [regimen])
@@ -223,7 +226,8 @@ def _models(drug: str, choice: ModelChoice | None, given: Collection[str]) -> tu
     """The models that know `drug`, and which blocks were left out for saying the same as another."""
     carrier = choice or _carrier(drug, given)
     own = [b for b in list_blocks() if any(r.drug == drug for r in build_block(b).routes)]
-    models, skipped = [], []
+    models: list[PatientModel] = []
+    skipped: list[str] = []
     if carrier is not None:
         effects, skipped = _attached(drug, carrier)
         models.append(build(ModelChoice(carrier.drugs, carrier.poppk, effects)))

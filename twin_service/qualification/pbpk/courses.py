@@ -35,7 +35,7 @@ class CourseResult:
         """At times of levels above 2 % of the peak: below that, assays and digitizing dominate."""
         seen = self.study.levels > FLOOR * self.study.levels.max()
         ratios = self.predicted[seen] / self.study.levels[seen]
-        return ratios[ratios > 0]
+        return np.asarray(ratios[ratios > 0], float)
 
     @property
     def auc_ratio(self) -> float:

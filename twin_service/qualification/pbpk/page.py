@@ -103,7 +103,7 @@ def _scatter(observed: Sequence[float], predicted: Sequence[float], size: int = 
     low, high = min(x.min(), y.min()) - 0.1, max(x.max(), y.max()) + 0.1
 
     def at(v: float) -> float:
-        return (v - low) / (high - low) * (size - 40) + 30
+        return float((v - low) / (high - low) * (size - 40) + 30)
 
     lines = "".join(
         f"<line x1='{at(low):.1f}' y1='{size - at(low + s):.1f}' x2='{at(high):.1f}' y2='{size - at(high + s):.1f}' "

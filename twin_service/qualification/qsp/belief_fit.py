@@ -54,9 +54,9 @@ def posterior(
     if not readings:
         return before
     laws = [(errors or {}).get(a, model.observables[a].error) for _, a, _ in readings]
-    seen = Observed.create(
-        [v for _, _, v in readings], [Noise(e.kind, e.additive, e.proportional, e.power) for e in laws]
-    )
+    noises = [Noise(e.kind, e.additive, e.proportional, e.power) for e in laws if e.kind != "poisson"]
+    assert len(noises) == len(laws), "a count has no Gaussian scale"
+    seen = Observed.create([v for _, _, v in readings], noises)
     return laplace_update(before, lambda eta: predicted(model, course, eta, readings), seen).belief
 
 

@@ -144,7 +144,9 @@ def accept(
         return respond(made)
 
     response = apply_once(service, request, (made.tenant, ""), kind=kind, prepare=lambda: work)
-    service.operations.accept((made.tenant, response.operation.name.rpartition("/")[2]))
+    # a retry is answered from the store: the operation is the one its answer names, not the one made just now
+    named = response.operation.name  # type: ignore[attr-defined]  # every such answer has it
+    service.operations.accept((made.tenant, named.rpartition("/")[2]))
     return response
 
 
