@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, science
+from twin_service.cli import clinic, discovery, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
@@ -146,6 +146,7 @@ def bench_engine(json_file: Json = None) -> None:
 
 science.register(app, bench)
 clinic.register(app)
+discovery.register(app)
 
 if __name__ == "__main__":
     main()

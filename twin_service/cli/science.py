@@ -41,6 +41,9 @@ def qualify(
     drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
     qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
     estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
+    translation: Annotated[
+        bool, typer.Option("--translation", help="From structure and animals to man instead.")
+    ] = False,
     patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
     json_file: Json = None,
@@ -61,6 +64,11 @@ def qualify(
         more = {"blocks": [r._asdict() for r in rows]}
     elif estimation:
         figures = _estimation(out, patients)
+    elif translation:
+        from twin_service.qualification.reference import reference_folder
+        from twin_service.qualification.translation import qualify_translation
+
+        figures = qualify_translation(reference_folder() / "pbpk", _say)
     else:
         from twin_service.qualification.pbpk.run import qualify as qualify_pbpk
 
