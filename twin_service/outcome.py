@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -82,3 +82,24 @@ class Refusal(Exception):
         """The same refusal seen from one level up: `prefix` is put before the field path."""
         path = f"{prefix}.{self.field}" if self.field else prefix
         return Refusal(self.code, self.message, field=path, reason=self.reason, details=self.details)
+
+    @property
+    def faults(self) -> tuple[Refusal, ...]:
+        """Each field to blame, one refusal each."""
+        return (self,)
+
+
+class Refusals(Refusal):
+    """Several fields to blame at once; the first says the code, the sentence and the reason."""
+
+    def __init__(self, faults: Sequence[Refusal]) -> None:
+        first = faults[0]
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(
+            first.code, first.message + more, field=first.field, reason=first.reason, details=first.details
+        )
+        self._faults = tuple(faults)
+
+    @property
+    def faults(self) -> tuple[Refusal, ...]:
+        return self._faults

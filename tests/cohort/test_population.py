@@ -20,9 +20,10 @@ from twin_service.cohort.simulate import simulate_population, weighted_quantiles
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
 from twin_service.record.person import ModelChoice
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.solver.tolerances import Deadline
 from twin_service.twin.assemble import build
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 
 NEONATE, VANCOMYCIN = "phenobarbital_neonate", "vancomycin_thomson"
 COURSE = Regimen("load", (PlannedDoses("phenobarbital", "iv", 30.0, 12.0, 4),))

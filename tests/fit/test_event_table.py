@@ -96,7 +96,7 @@ def test_several_analytes_by_number_or_name() -> None:
 def test_a_file_is_read_with_its_subjects_in_order(pheno: PatientModel, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("id,time,amt,dv,wt,apgr\n7,0,25,,1.2,8\n7,2,,17.3,1.2,8\n3,0,20,.,1.0,4\n3,4,NA,15,1.0,4\n")
-    assert [(s.id, len(s)) for s in read_event_table(path, pheno)] == [("7", 1), ("3", 1)]
+    assert [(s.id, len(s)) for s in read_event_table(path, pheno).subjects] == [("7", 1), ("3", 1)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from twin_service.service import logs
+from twin_service.service.door import logs
 from twin_service.service.server import Server
 from twin_service.settings import Settings
 from twin_service.v1 import (

@@ -17,7 +17,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.service.conftest import COURSE, Client, dose, level, refused, rid, server_settings, simulate_request, spec
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.service import errors, logs
+from twin_service.service.door import logs
+from twin_service.service.door import status as errors
 from twin_service.service.server import SERVICES, Server
 from twin_service.settings import Settings
 from twin_service.store.errors import StoreUnavailable

@@ -14,12 +14,16 @@ from prometheus_client import Gauge
 from twin_service.outcome import Outcome, Refusal, Verdict
 from twin_service.record.events import Censoring
 from twin_service.record.person import TwinName
-from twin_service.service import keeping, logs, paging
-from twin_service.service.answers import number, spread
-from twin_service.service.numeric import software_digest
-from twin_service.service.queue import TwinQueue
-from twin_service.service.tenancy import tenant_of
-from twin_service.service.window import Window
+from twin_service.service.door import logs
+from twin_service.service.wire import paging
+from twin_service.service.wire.answer import spread
+from twin_service.service.wire.name import tenant_of
+from twin_service.service.wire.quantity import number
+from twin_service.service.wire.software import software_digest
+from twin_service.service.wire.twin import Trouble
+from twin_service.service.wire.window import Window
+from twin_service.service.work import keeping
+from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.twin.course import Sample
 from twin_service.twin.fold import Band, Forecast
@@ -132,12 +136,7 @@ def test_a_forecast_is_kept_bit_for_bit() -> None:
 
 
 def test_trouble_is_kept_as_it_was() -> None:
-    assert keeping.trouble_of(keeping.trouble_text("R", "m", "f", 3)) == {
-        "reason": "R",
-        "message": "m",
-        "field": "f",
-        "revision": 3,
-    }
+    assert keeping.trouble_of(keeping.trouble_text("R", "m", "f", 3)) == Trouble("R", "m", "f", 3)
 
 
 def test_what_is_not_finite_stays_here() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from twin_service.cohort.learning import HOURS_PER_YEAR, Reading
 from twin_service.model.progression import Predictor, Progression
-from twin_service.trial.control_arm import Question, TrialPatient, Visit
+from twin_service.trial.forecast.control_arm import Question, TrialPatient, Visit
 
 YEAR = Visit(HOURS_PER_YEAR, 0.75 * HOURS_PER_YEAR, 1.25 * HOURS_PER_YEAR)
 

@@ -10,11 +10,12 @@ from twin_service.outcome import Refusal
 from twin_service.record.events import CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 from twin_service.twin.assemble import build
 from twin_service.twin.averaged import Averaged, average, averaged_what_if
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 
 GOTI, THOMSON, BUELGA = (ModelChoice(poppk=f"vancomycin_{n}") for n in ("goti", "thomson", "buelga"))
 WHO = {"weight_kg": 70.0, "age_y": 60.0, "sex_female": 0.0, "creatinine_umol_l": 90.0}

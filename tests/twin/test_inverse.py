@@ -9,9 +9,10 @@ from scipy.stats import norm
 from tests.twin.one_compartment import CL, OMEGA2, V, dose, one_compartment, person, weight
 from twin_service.outcome import Refusal, Verdict
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses
+from twin_service.scenario.target import Target
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.inverse import dose_for, hours_until_below, interval_for
-from twin_service.twin.regimen import PlannedDoses, Target
 
 ONE_DOSE = PlannedDoses("drugx", "iv", 1.0, 24.0, 1)
 

@@ -14,11 +14,12 @@ from twin_service.model.qsp.join import two_compartment_block
 from twin_service.model.structure import Route
 from twin_service.outcome import Refusal
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.protocol import Protocol, Rule
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import start_from, what_if
 from twin_service.twin.trajectory import belief_members
 from twin_service.twin.treat import Treated, treat

@@ -14,11 +14,13 @@ from twin_service.model.structure import Endpoint
 from twin_service.outcome import Outcome, Refusal
 from twin_service.record.person import ModelChoice
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.endpoints import Reached
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.twin.alternative import alternative
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.recommend import Constraint, Dispensable, Limit, recommend, serious_harm
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
-from twin_service.twin.simulate import Reached, what_if
+from twin_service.twin.simulate import what_if
 
 MEMBERS = 1024
 THEO = (Target("theophylline", "peak", low=5.0),)

@@ -13,11 +13,11 @@ from twin_service.model.structure import Block, Effect, ErrorLaw, Observable
 from twin_service.outcome import Refusal
 from twin_service.record.events import Event, ImageMeasured
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import Regimen
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp
 from twin_service.solver.system import Output, Parameter, State
 from twin_service.twin.fold import Folded, fold
-from twin_service.twin.regimen import Regimen
 from twin_service.twin.responses import Category, CategoryQuestion, known_categories
 from twin_service.twin.simulate import what_if
 

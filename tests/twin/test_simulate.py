@@ -9,9 +9,10 @@ from scipy.stats import norm
 from tests.twin.one_compartment import CL, OMEGA2, V, dose, level, one_compartment, person, weight
 from twin_service.outcome import Refusal
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.recommend import Constraint, Dispensable, recommend
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import what_if
 from twin_service.twin.trajectory import trajectory
 

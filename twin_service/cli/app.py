@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
+<<<<<<< HEAD
 from twin_service.cli import clinic, discovery, science
+=======
+from twin_service.cli import clinic, phase1, science
+>>>>>>> main
 from twin_service.cli.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
@@ -144,9 +148,21 @@ def bench_engine(json_file: Json = None) -> None:
     write_figures(run(lambda line: typer.echo(line, err=True)), json_file)
 
 
+@app.command("house", hidden=True)
+def house(json_file: Json = None) -> None:
+    """The code in numbers, for those who work on it: sizes, cycles, escapes from types."""
+    from twin_service.qualification.house import house_figures
+
+    write_figures(house_figures(), json_file)
+
+
 science.register(app, bench)
 clinic.register(app)
+<<<<<<< HEAD
 discovery.register(app)
+=======
+phase1.register(app)
+>>>>>>> main
 
 if __name__ == "__main__":
     main()

@@ -55,8 +55,8 @@ def toxicity(
     import numpy as np
 
     from twin_service.cli import toxicity as panel
+    from twin_service.scenario.regimen import PlannedDoses, Regimen
     from twin_service.trial.toxicity import assess
-    from twin_service.twin.regimen import PlannedDoses, Regimen
 
     name = f"{drug} {dose:g} mg every {every:g} h, {count} times" if count > 1 else f"{drug} {dose:g} mg once"
     regimen = Regimen(name, (PlannedDoses(drug, route, dose, every, count, over),))

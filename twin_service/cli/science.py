@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +11,22 @@ import typer
 from twin_service.cli.figures import Json, Out, write_figures
 from twin_service.cli.models import HELP as MODEL_HELP
 from twin_service.cli.models import closed_model
+from twin_service.cli.pairs import known
 from twin_service.cli.prediction import predict
 from twin_service.cli.virtual import virtual_patients
 
 if TYPE_CHECKING:
-    from twin_service.fit.subject import Subject
+    from twin_service.fit.event_table import EventTable, Reading
     from twin_service.model.structure import PatientModel
 
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Data = Annotated[Path, typer.Argument(help="NONMEM-style event table (CSV).", exists=True)]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="OURS=THEIRS: the table's column for ours, e.g. DV=CONC; OURS= leaves it unused."),
+]
+Analytes = Annotated[list[str] | None, typer.Option("--analyte", help="VALUE=ANALYTE: meaning of a DVID or CMT.")]
+Inputs = Annotated[list[str] | None, typer.Option("--input", help="VALUE=ROUTE: meaning of a CMT or ROUTE.")]
 Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)]
 ESTIMATORS = "auto, laplace, moments, extended, unscented or ensemble"
 
@@ -44,6 +50,7 @@ def qualify(
     translation: Annotated[
         bool, typer.Option("--translation", help="From structure and animals to man instead.")
     ] = False,
+    phase1: Annotated[bool, typer.Option("--phase1", help="First dose, escalation and selection instead.")] = False,
     patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
     json_file: Json = None,
@@ -69,6 +76,11 @@ def qualify(
         from twin_service.qualification.translation import qualify_translation
 
         figures = qualify_translation(reference_folder() / "pbpk", _say)
+    elif phase1:
+        from twin_service.qualification.phase1.run import qualify_phase1
+
+        figures, cases = qualify_phase1(_say)
+        more = {"cases": [c._asdict() for c in cases]}
     else:
         from twin_service.qualification.pbpk.run import qualify as qualify_pbpk
 
@@ -80,6 +92,9 @@ def evaluate(
     model: Model,
     data: Data,
     *,
+    columns: Map = None,
+    analytes: Analytes = None,
+    inputs: Inputs = None,
     out: Out = None,
     estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "moments",
     workers: Workers = 0,
@@ -91,19 +106,23 @@ def evaluate(
     from twin_service.fit.event_table import read_event_table
 
     closed, chosen = closed_model(model), _estimator(estimator)
-    subjects = read_event_table(data, closed)
-    notes = _told(closed, subjects)
+    table = read_event_table(data, closed, _reading(closed, columns, analytes, inputs))
+    subjects = table.subjects
+    notes = [*table.notes, *_told(closed, table)]
     found = run(closed, subjects, chosen, workers=workers or os.cpu_count() or 1, say=_say)
     if out is not None:
         for path in write_evaluation(found, out, title=f"{Path(model).stem} on {data.name}", notes=notes):
             typer.echo(f"written: {path}")
-    write_figures(found.figures, json_file)
+    write_figures(found.figures, json_file, notes=notes)
 
 
 def fit_individual(
     model: Model,
     data: Data,
     *,
+    columns: Map = None,
+    analytes: Analytes = None,
+    inputs: Inputs = None,
     estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "laplace",
     workers: Workers = 0,
     out: Out = None,
@@ -115,8 +134,9 @@ def fit_individual(
     from twin_service.fit.individual_page import write_individuals
 
     closed, chosen = closed_model(model), _estimator(estimator)
-    subjects = read_event_table(data, closed)
-    _told(closed, subjects)
+    table = read_event_table(data, closed, _reading(closed, columns, analytes, inputs))
+    subjects = table.subjects
+    notes = [*table.notes, *_told(closed, table)]
     fits = fit_individuals(closed, subjects, chosen, workers=workers or os.cpu_count() or 1)
     patients = [
         {
@@ -141,7 +161,7 @@ def fit_individual(
         page = write_individuals(closed, subjects, fits, out, title=f"{model} on {data.name}, {chosen}")[-1]
         typer.echo(f"report: {page}")
     figures = {"fit.patients": float(len(fits)), "fit.converged": float(sum(f.outcome.ok for f in fits))}
-    write_figures(figures, json_file, estimator=chosen, patients=patients)
+    write_figures(figures, json_file, estimator=chosen, patients=patients, notes=notes)
 
 
 def estimate(
@@ -220,11 +240,29 @@ def _estimator(name: str):  # type: ignore[no-untyped-def]
     return name
 
 
-def _told(model: PatientModel, subjects: Sequence[Subject]) -> list[str]:
+def _reading(
+    model: PatientModel, columns: list[str] | None, analytes: list[str] | None, inputs: list[str] | None
+) -> Reading:
+    """How the table is to be read. Raises Refusal for words that are no pair, and for unknown analytes and routes."""
+    from twin_service.cli.pairs import pairs
+    from twin_service.fit.event_table import Reading
+
+    routes = {r.route: r.input for r in model.routes}
+    return Reading(
+        columns=pairs(columns, "--map"),
+        analytes={k: known(v, model.observables, "--analyte") for k, v in pairs(analytes, "--analyte").items()},
+        inputs={k: routes[known(v, routes, "--input")] for k, v in pairs(inputs, "--input").items()},
+    )
+
+
+def _told(model: PatientModel, table: EventTable) -> list[str]:
     """Say how the table is read, and whether it can be in those units; the doubts are returned."""
     from twin_service.fit.table_units import unit_doubts, units_of
 
+    subjects = table.subjects
     _say(f"{len(subjects)} patients, {sum(map(len, subjects))} readings; {units_of(model, subjects)}")
+    for note in table.notes:
+        _say(note)
     doubts = unit_doubts(model, subjects)
     for doubt in doubts:
         _say(f"warning: {doubt}")

@@ -29,10 +29,11 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR, CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.twin.categories import kind_of, observable_of
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.protocol import Protocol, Rule
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import WhatIf
 from twin_service.twin.treat import Treated
 from twin_service.twin.treat import treat as run

@@ -12,9 +12,9 @@ from twin_service.cohort.plausible import Cloud, Measure
 from twin_service.cohort.population import Population, block_rows, draw_block
 from twin_service.cohort.weighting import Target, VirtualPopulation, max_entropy
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.bands import outputs_of
 from twin_service.solver.schedule import NOTHING
 from twin_service.solver.simulate import Deadline, simulate
-from twin_service.twin.trajectory import outputs_of
 
 Floats = NDArray[np.float64]
 MATCHED_MAX = 200_000

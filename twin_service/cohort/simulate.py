@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.cohort.population import BLOCK, Population, block_rows, draw_block
-from twin_service.model.structure import Endpoint, PatientModel
+from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
+from twin_service.scenario.attainment import Attained
+from twin_service.scenario.bands import QUANTILES, Bands, Series, outputs_of
+from twin_service.scenario.endpoints import Reached, crossed
+from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target, measure
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
-from twin_service.twin.attainment import Attained
-from twin_service.twin.regimen import Regimen, Target, forecast_grid, measure, planned_doses
-from twin_service.twin.simulate import Reached, WhatIf
-from twin_service.twin.trajectory import QUANTILES, Bands, Series, outputs_of
+from twin_service.twin.simulate import WhatIf
 
 Floats = NDArray[np.float64]
 KEPT = 20_000
@@ -44,7 +47,7 @@ class _Tally:
 
     regimen: Regimen
     doses: tuple[Dose, ...]
-    grid: Floats
+    grid: Grid
     weight: float = 0.0
     mean: Floats | float = 0.0
     kept: list[NDArray[np.float32]] = field(default_factory=list)
@@ -75,7 +78,8 @@ def simulate_population(
     if not np.isfinite(horizon_h) or horizon_h <= 0:
         raise _refuse(f"{horizon_h} h; expected a positive number of hours", "horizon")
     question = _Question(population.model, tuple(outputs_of(population.model, outputs)), tuple(targets))
-    tallies = [_tally(population.model, r, horizon_h) for r in regimens]
+    marks = [h for t in targets for h in t.marks_h]
+    tallies = [_tally(population.model, r, horizon_h, marks) for r in regimens]
     for b in range(population.blocks):
         covariates, eta = draw_block(population, b)
         rows = block_rows(population.model, covariates, eta)
@@ -83,7 +87,13 @@ def simulate_population(
         for k, tally in enumerate(tallies):
             _go_on(deadline)
             run = simulate(
-                population.model.system, rows, Schedule(tally.doses), tally.grid, threads=threads, deadline=deadline
+                population.model.system,
+                rows,
+                Schedule(tally.doses),
+                tally.grid.clock_h,
+                after_dose=tally.grid.after,
+                threads=threads,
+                deadline=deadline,
             )
             _go_on(deadline)
             _add(tally, question, run.outputs, w)
@@ -106,13 +116,14 @@ def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float])
     return np.stack([np.take_along_axis(ordered, p[None, :], axis=0)[0] for p in picks])
 
 
-def _tally(model: PatientModel, regimen: Regimen, horizon_h: float) -> _Tally:
+def _tally(model: PatientModel, regimen: Regimen, horizon_h: float, marks_h: Sequence[float]) -> _Tally:
     doses = planned_doses(model, regimen, 0.0)
-    grid = forecast_grid(doses, 0.0, horizon_h, max(horizon_h / STEPS, 0.1))
-    if len(grid) > GRID_POINTS_MAX:
+    grid = dosing_grid(doses, 0.0, horizon_h, max(horizon_h / STEPS, 0.1), marks_h=marks_h)
+    if len(grid.hours) > GRID_POINTS_MAX:
         raise Refusal(
             RefusalCode.TOO_MUCH,
-            f"regimen {regimen.name!r} needs {len(grid)} time points; at most {GRID_POINTS_MAX}: shorten the horizon",
+            f"regimen {regimen.name!r} needs {len(grid.hours)} time points; at most {GRID_POINTS_MAX}: "
+            "shorten the horizon",
             field="horizon",
         )
     return _Tally(regimen, doses, grid)
@@ -135,15 +146,12 @@ def _add(s: _Tally, q: _Question, found: Floats, weights: Floats) -> None:
         hours = np.array([d.time_h for d in s.doses])
         outputs = [index[outputs_of(q.model, [t.output])[0]] for t in q.targets]
         s.metrics.append(
-            np.stack([measure(t, s.grid, y[:, :, j], hours) for t, j in zip(q.targets, outputs, strict=True)], axis=1)
+            np.stack(
+                [measure(t, s.grid.hours, y[:, :, j], hours) for t, j in zip(q.targets, outputs, strict=True)], axis=1
+            )
         )
         s.metric_weights.append(w)
-    s.crossed = s.crossed + np.array([w @ _crossed(e, y[:, :, index[e.output]]) for e in q.model.endpoints])
-
-
-def _crossed(e: Endpoint, values: Floats) -> NDArray[np.bool_]:
-    v = values / values[:, :1] if e.relative_to_baseline else values
-    return np.asarray((v < e.threshold if e.comparison == "below" else v > e.threshold).any(axis=1))
+    s.crossed = s.crossed + np.array([w @ crossed(e, y[:, :, index[e.output]]) for e in q.model.endpoints])
 
 
 def _what_if(s: _Tally, q: _Question, size: int) -> WhatIf:
@@ -163,7 +171,7 @@ def _what_if(s: _Tally, q: _Question, size: int) -> WhatIf:
     shares = np.atleast_1d(s.crossed) / s.weight
     reached = tuple(Reached(e, float(p)) for e, p in zip(q.model.endpoints, shares, strict=True))
     attained, joint = _attainment(s, q.targets)
-    bands = Bands(s.grid, series, QUANTILES, outcome, size - s.unsolved)
+    bands = Bands(s.grid.hours, series, QUANTILES, outcome, size - s.unsolved)
     return WhatIf(s.regimen, bands, attained, joint, reached, outcome)
 
 

@@ -27,7 +27,7 @@ from twin_service.cohort.plausible import Kind, Measure
 from twin_service.cohort.weighting import Target
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.twin.trajectory import outputs_of
+from twin_service.scenario.bands import outputs_of
 
 KEYS: Final = ("name", "output", "kind", "time_h", "low", "high", "log", "mean", "sd")
 HORIZON_H: Final = 24.0

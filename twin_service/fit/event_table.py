@@ -2,8 +2,11 @@
 
     EVID 0 reading, 1 dose, 2 other, 3 reset, 4 reset and dose        RATE > 0: infusion, duration = AMT F / RATE
     SS 1 steady state of the dose repeated every II, 2 added to what is there        ADDL: further doses every II
-    CENS 1 below the limit in DV, -1 above it        DVID or ANALYTE: which reading        ROUTE: which input
+    CENS 1 below the limit in DV, -1 above it; BLQ 1 below LLOQ (or DV)        DVID or ANALYTE: which reading
 
+Records act in their order, also at one time; covariates, bioavailability and lag of a dose are those of its record.
+SS 1 and a reset cancel additional doses that are still to come: the record says "from here on, this", and what was
+promised before it would contradict it. A record of EVID 3 or 4 may put the clock back: its TIME begins anew.
 Covariates follow NONMEM: the value on record k holds on (t[k-1], t[k]] (next observation carried backward) unless
 `carry` says "forward".
 """
@@ -20,42 +23,24 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.fit.subject import Subject
+from twin_service.fit.columns import COVARIATE_NAMES, MISSING, Row, Rows, check_columns, clean_rows, covariate_of
+from twin_service.fit.dose_records import compartments, count, doses_of, number
+from twin_service.fit.subject import Subject, refuse_row
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.solver.expression import Expression, constant, substitute
 from twin_service.solver.schedule import Dose, Schedule
 
-COVARIATE_NAMES: Final[Mapping[str, str]] = {
-    "wt": "weight_kg",
-    "wgt": "weight_kg",
-    "weight": "weight_kg",
-    "bw": "weight_kg",
-    "age": "age_y",
-    "ht": "height_cm",
-    "height": "height_cm",
-    "apgr": "apgar_score",
-    "apgar": "apgar_score",
-    "occ": "occasion",
-    "iov": "occasion",
-    "crcl": "creatinine_clearance_ml_min",
-    "clcr": "creatinine_clearance_ml_min",
-    "alb": "albumin_g_l",
-    "glyco": "alpha1_acid_glycoprotein_g_l",
-    "aag": "alpha1_acid_glycoprotein_g_l",
-    "bsa": "body_surface_m2",
-    "ffm": "fat_free_mass_kg",
-    "hct": "hematocrit",
-}
-MISSING: Final = ("", ".", "NA", "NaN", "nan")
+__all__ = ["COVARIATE_NAMES", "EventTable", "JUST_AFTER_H", "Reading", "event_table", "read_event_table", "subjects_of"]
 ROWS_MAX: Final = 2_000_000
 JUST_AFTER_H: Final = 1e-7
+READING, DOSE, OTHER, RESET, RESET_DOSE = range(5)
 
 
 @dataclass(frozen=True)
 class Reading:
     """How a table's columns map to the model.
 
+    columns      our column or covariate -> the table's column; "" leaves ours unused
     covariates   column -> covariate, beyond those of equal name and the usual abbreviations
     analytes     value of DVID (or CMT) -> analyte; a model with one observable needs none
     inputs       value of ROUTE or CMT -> input of the model
@@ -66,175 +51,239 @@ class Reading:
     analytes: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     carry: Literal["backward", "forward"] = "backward"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
-Row = Mapping[str, str]
+@dataclass(frozen=True)
+class EventTable:
+    """Subjects in order of first appearance, and a sentence for everything that was left out or not used."""
+
+    subjects: tuple[Subject, ...]
+    notes: tuple[str, ...] = ()
 
 
-def read_event_table(path: Path | str, model: PatientModel, how: Reading = Reading()) -> list[Subject]:
-    """The subjects of a CSV file. Raises Refusal naming the row and column at fault."""
-    with open(path, newline="", encoding="utf-8-sig") as f:
-        return subjects_of(csv.DictReader(f), model, how)
+def read_event_table(path: Path | str, model: PatientModel, how: Reading = Reading()) -> EventTable:
+    """A CSV file. Raises Refusal naming the row and column at fault."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as f:
+            return event_table(csv.DictReader(f), model, how)
+    except UnicodeDecodeError as error:
+        raise Refusal(
+            RefusalCode.INVALID, f"{Path(path).name} is no UTF-8 text: {error}", field="data", reason="BAD_EVENT_TABLE"
+        ) from None
 
 
 def subjects_of(rows: Iterable[Mapping[str, object]], model: PatientModel, how: Reading = Reading()) -> list[Subject]:
     """The subjects of rows with string or number cells, in order of first appearance."""
+    return list(event_table(rows, model, how).subjects)
+
+
+def event_table(rows: Iterable[Mapping[str, object]], model: PatientModel, how: Reading = Reading()) -> EventTable:
+    """The same, with notes. Raises Refusal naming the row and column at fault."""
+    table = clean_rows(rows, _renamed(how.columns))
+    if len(table.rows) > ROWS_MAX:
+        raise refuse_row(ROWS_MAX, "ID", f"more than {ROWS_MAX} rows; split the table")
+    columns = list(dict.fromkeys(c for _, row in table.rows[:1000] for c in row))
+    table.notes += check_columns(columns, model, how.covariates)
     groups: dict[str, list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows, start=2):
-        clean = {str(k).strip().upper(): "" if v is None else str(v).strip() for k, v in row.items()}
-        if number > ROWS_MAX:
-            raise _refuse(number, "ID", f"more than {ROWS_MAX} rows; split the table")
-        if "ID" not in clean or "TIME" not in clean:
-            raise _refuse(1, "ID, TIME", "missing; an event table has at least ID, TIME, AMT and DV")
-        groups.setdefault(clean["ID"], []).append((number, clean))
-    return [_subject(name, group, model, how) for name, group in groups.items()]
+    for at, row in table.rows:
+        groups.setdefault(row["ID"], []).append((at, row))
+    subjects = tuple(_Reader(name, model, how, table).subject(group) for name, group in groups.items())
+    return EventTable(subjects, tuple(table.notes))
+
+
+def _renamed(columns: Mapping[str, str]) -> dict[str, str]:
+    return {k.upper(): v for k, v in columns.items()}
 
 
 @dataclass
-class _Course:
-    """What is collected while the rows of one subject are read."""
+class _Reader:
+    """What is collected while the rows of one subject are read, in their order.
 
+    times   effective hours: those of the table, the clock never put back, and records at one time told apart by
+            JUST_AFTER_H where their order matters
+    dosed   time of a dose record -> readings listed before it
+    """
+
+    name: str
+    model: PatientModel
+    how: Reading
+    table: Rows
     doses: list[Dose] = field(default_factory=list)
+    to_come: list[Dose] = field(default_factory=list)
     resets: list[float] = field(default_factory=list)
     readings: list[tuple[float, float, str, int]] = field(default_factory=list)
-    dosed: dict[float, int] = field(default_factory=dict)  # time of a dose record -> readings listed before it
+    dosed: dict[float, int] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
+    covariates: list[dict[str, float]] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    offset: float = 0.0
+    clock: float = -math.inf
+
+    def subject(self, rows: Sequence[tuple[int, Row]]) -> Subject:
+        for at, row in rows:
+            self._record(at, row)
+        doses = self.doses + self.to_come
+        changes, segments = _segments(self.times, self.covariates, self.how.carry)
+        _require(self.model, segments[0])
+        r = self.readings
+        return Subject(
+            self.name,
+            Schedule(tuple(sorted(doses, key=lambda d: d.time_h)), changes, tuple(self.resets)),
+            segments,
+            np.array([x[0] for x in r]),
+            np.array([x[1] for x in r]),
+            tuple(x[2] for x in r),
+            np.array([x[3] for x in r], dtype=np.int8),
+            self._taken_after(doses),
+        )
+
+    def _record(self, at: int, row: Row) -> None:
+        kind = _evid(row, at)
+        values = self._covariates(row, at)
+        time = self._time(row, at, kind, values)
+        first = not self.times
+        self.times.append(time)
+        self.covariates.append(values)
+        self.kinds.append(kind)
+        if kind in (RESET, RESET_DOSE):
+            self._cancel(time)
+            if not first:
+                self.resets.append(time)
+        if kind in (DOSE, RESET_DOSE):
+            given = doses_of(row, at, values, self.model, time=time, inputs=self.how.inputs)
+            if given[0].steady_interval_h and not given[0].steady_adds:
+                self._cancel(time)
+            self.doses.append(given[0])
+            self.to_come += given[1:]
+            self.dosed[time] = len(self.readings)
+        elif count(row, "SS", at, 2) or count(row, "ADDL", at, 100_000):
+            raise refuse_row(at, "SS, ADDL", "stand on a record that is no dose")
+        if kind == READING:
+            self._read(at, row, time)
+
+    def _time(self, row: Row, at: int, kind: int, values: Mapping[str, float]) -> float:
+        time = number(row, "TIME", at)
+        if time is None:
+            raise refuse_row(at, "TIME", f"{row['TIME']!r}: a record needs its time in hours")
+        if time < self.clock:
+            if kind not in (RESET, RESET_DOSE):
+                raise refuse_row(
+                    at, "TIME", f"{row['TIME']!r}: times must not go back within a subject, save at EVID 3 or 4"
+                )
+            self.offset = self.times[-1] - time
+        self.clock = time
+        if not self.times:
+            return time
+        effective = max(time + self.offset, self.times[-1])
+        return effective + 2 * JUST_AFTER_H if self._must_follow(effective, kind, values) else effective
+
+    def _must_follow(self, time: float, kind: int, values: Mapping[str, float]) -> bool:
+        """Whether a record at the time of the one before it must be told apart from it to act after it."""
+        if time > self.times[-1]:
+            return False
+        same = [k for t, k in zip(self.times, self.kinds, strict=True) if t == self.times[-1]]
+        if values != self.covariates[-1] or kind in (RESET, RESET_DOSE) or same[-1] == RESET:
+            return True
+        return kind == DOSE and self.dosed.get(time, len(same)) < len(self.readings) and READING in same
+
+    def _cancel(self, time: float) -> None:
+        """Additional doses still to come do not come."""
+        self.doses += [d for d in self.to_come if d.time_h < time]
+        self.to_come = []
+
+    def _read(self, at: int, row: Row, time: float) -> None:
+        if count(row, "MDV", at, 1):
+            return
+        value = number(row, "DV", at)
+        below = count(row, "BLQ", at, 1)
+        censored = int(number(row, "CENS", at) or 0.0)
+        if below:
+            limit = number(row, "LLOQ", at)
+            value, censored = limit if limit is not None else value, 1
+        if value is None:
+            self.table.notes.append(f"row {at}: EVID 0 without DV is no reading")
+            return
+        if censored not in (-1, 0, 1):
+            raise refuse_row(at, "CENS", f"{row['CENS']}: expected -1, 0 or 1")
+        analyte = self._analyte(row, at)
+        if value == 0.0 and not censored:
+            self._zero(at, analyte, time)
+        self.readings.append((time, value, analyte, -censored))
+
+    def _zero(self, at: int, analyte: str, time: float) -> None:
+        """A zero where the law has none is refused; after a dose it is named: it may mean "below the limit"."""
+        law = self.model.observables[analyte].error
+        dosed = any(d.time_h < time for d in self.doses)
+        if law.kind == "log":
+            raise refuse_row(
+                at, "DV", f"0: the error law of {analyte} has no zero; below the limit is CENS 1 with the limit in DV"
+            )
+        if dosed and law.kind != "poisson":
+            self.table.notes.append(f"row {at}: {analyte} of exactly 0 after a dose is read as measured; is it CENS 1?")
+
+    def _analyte(self, row: Row, at: int) -> str:
+        known = list(self.model.observables)
+        for column in ("ANALYTE", "DVID", "CMT"):
+            key = row.get(column, "")
+            if key in MISSING:
+                continue
+            if key in self.how.analytes:
+                return self.how.analytes[key]
+            if key in known:
+                return key
+            if len(known) == 1 and self._is_the_one(column, key):
+                return known[0]
+            raise refuse_row(
+                at,
+                column,
+                f"{key!r} names none of the model's observables: {', '.join(known)}; say --analyte {key}=NAME",
+            )
+        if len(known) == 1:
+            return known[0]
+        raise refuse_row(at, "DVID", f"'' names none of the model's observables: {', '.join(known)}")
+
+    def _is_the_one(self, column: str, key: str) -> bool:
+        """Whether a number may stand for the only observable: DVID 1, or the compartment that is measured."""
+        if column == "DVID":
+            return key in ("0", "1")
+        numbered = compartments(self.model)
+        return column == "CMT" and (not numbered or key in ("0", str(len(numbered))))
+
+    def _covariates(self, row: Row, at: int) -> dict[str, float]:
+        """What holds on this record. Raises Refusal outside the limits that a twin of this model has."""
+        by_name = {c.name: c for c in self.model.covariates}
+        found = dict(self.covariates[-1]) if self.covariates else {}
+        for column in row:
+            name = covariate_of(column, by_name, self.how.covariates)
+            value = number(row, column, at) if name else None
+            if value is None:
+                continue
+            c = by_name[name]
+            if not c.low <= value <= c.high:
+                raise refuse_row(
+                    at, column, f"{value:g}: {self.model.id} is for {c.name} {c.low:g} to {c.high:g} {c.unit}"
+                )
+            found[name] = value
+        return found
+
+    def _taken_after(self, doses: Sequence[Dose]) -> NDArray[np.bool_]:
+        """Whether each reading sees the doses of its time: not where a dose record follows, nor an ADDL dose."""
+        repeated = {d.time_h for d in doses} - set(self.dosed)
+        return np.array(
+            [k >= self.dosed.get(x[0], 0) and x[0] not in repeated for k, x in enumerate(self.readings)], dtype=bool
+        )
 
 
-def _subject(name: str, rows: Sequence[tuple[int, Row]], model: PatientModel, how: Reading) -> Subject:
-    course, last = _Course(), -math.inf
-    times: list[float] = []
-    covariates: list[dict[str, float]] = []
-    for number, row in rows:
-        time = _number(row, "TIME", number)
-        if time is None or time < last:
-            raise _refuse(number, "TIME", f"{row['TIME']!r}: times must be given and must not go back within a subject")
-        last = time
-        times.append(time)
-        covariates.append(_covariates(row, number, model, how, covariates[-1] if covariates else {}))
-        evid = _evid(row, number)
-        if evid in (3, 4) and time > times[0]:
-            course.resets.append(time)
-        if evid in (1, 4):
-            course.doses += _doses(row, number, covariates[-1], model, time=time, how=how)
-            course.dosed[time] = len(course.readings)
-        if evid == 0 and (_number(row, "MDV", number) or 0.0) == 0.0:
-            _read(course, row, number, time, model, how)
-    changes, segments = _segments(times, covariates, how.carry)
-    _require(name, model, segments[0])
-    r = course.readings
-    return Subject(
-        name,
-        Schedule(tuple(sorted(course.doses, key=lambda d: d.time_h)), changes, tuple(course.resets)),
-        segments,
-        np.array([x[0] for x in r]),
-        np.array([x[1] for x in r]),
-        tuple(x[2] for x in r),
-        np.array([x[3] for x in r], dtype=np.int8),
-        _taken_after(course),
-    )
-
-
-def _taken_after(course: _Course) -> NDArray[np.bool_]:
-    """Whether each reading sees the doses of its time: unless a dose record follows it, or the dose is an ADDL one."""
-    repeated = {d.time_h for d in course.doses} - set(course.dosed)
-    return np.array(
-        [k >= course.dosed.get(x[0], 0) and x[0] not in repeated for k, x in enumerate(course.readings)], dtype=bool
-    )
-
-
-def _evid(row: Row, number: int) -> int:
-    given = _number(row, "EVID", number)
+def _evid(row: Row, at: int) -> int:
+    given, amount = number(row, "EVID", at), number(row, "AMT", at) or 0.0
     if given is None:
-        return 1 if (_number(row, "AMT", number) or 0.0) > 0.0 else 0 if _number(row, "DV", number) is not None else 2
+        return DOSE if amount > 0.0 else READING if number(row, "DV", at) is not None else OTHER
     if given not in (0.0, 1.0, 2.0, 3.0, 4.0):
-        raise _refuse(number, "EVID", f"{given:g}: expected 0 to 4")
+        raise refuse_row(at, "EVID", f"{given:g}: expected 0 to 4")
+    if given == READING and amount != 0.0:
+        raise refuse_row(at, "AMT", f"{amount:g} on a record of EVID 0; a dose is EVID 1")
     return int(given)
-
-
-def _doses(
-    row: Row, number: int, covariates: Mapping[str, float], model: PatientModel, *, time: float, how: Reading
-) -> list[Dose]:
-    amount, rate = _number(row, "AMT", number), _number(row, "RATE", number) or 0.0
-    interval, steady = _number(row, "II", number) or 0.0, int(_number(row, "SS", number) or 0)
-    more = int(_number(row, "ADDL", number) or 0)
-    if amount is None or amount < 0.0 or (amount == 0.0 and not (steady and rate > 0.0)):
-        raise _refuse(number, "AMT", f"{row.get('AMT')!r}: a dose needs a positive amount")
-    if (steady or more) and interval <= 0.0 and amount > 0.0:
-        raise _refuse(number, "II", "SS and ADDL need a positive interval")
-    if rate < 0.0 and rate != -2.0:
-        raise _refuse(number, "RATE", f"{rate:g}: expected 0, a positive rate, or -2 for a modelled duration")
-    where = _input(row, number, model, how, rate)
-    # tables hold mg; whole-body models count in umol
-    scale = next((r.units_per_mg for r in model.routes if r.input == where), 1.0)
-    amount, rate = amount * scale, rate * scale if rate > 0.0 else rate
-    if amount == 0.0:
-        # a constant infusion since for ever, which stops here
-        return [Dose(time - 1.0, where, rate, 1.0, 1.0)]
-    duration = _number(row, "DUR", number) or 0.0
-    u = model.system.inputs[model.system.input_index[where]]
-    if rate > 0.0:
-        # NONMEM keeps the rate and shortens the infusion by the bioavailability
-        duration = _typical(model, u.bioavailability, covariates, 1.0) * amount / rate
-    first = Dose(time, where, amount, duration, interval if steady else 0.0, steady == 2)
-    return [first, *(Dose(time + k * interval, where, amount, duration) for k in range(1, more + 1))]
-
-
-def _typical(model: PatientModel, expression: Expression, covariates: Mapping[str, float], otherwise: float) -> float:
-    """Value of `expression` for the typical patient; `otherwise` where it is not a number before the run."""
-    if expression.op == "const":
-        return expression.value
-    values = model.values(covariates)
-    known = {p.name: constant(float(v)) for p, v in zip(model.system.parameters, values, strict=True) if np.isfinite(v)}
-    found = substitute([expression], known)[0]
-    return found.value if found.op == "const" else otherwise
-
-
-def _input(row: Row, number: int, model: PatientModel, how: Reading, rate: float) -> str:
-    inputs = list(model.system.input_index)
-    key = row.get("ROUTE") or row.get("CMT") or ""
-    if key in how.inputs:
-        return how.inputs[key]
-    routes = {r.route: r.input for r in model.routes}
-    if row.get("ROUTE") in routes:
-        return routes[row["ROUTE"]]
-    if row.get("ROUTE"):
-        raise _refuse(number, "ROUTE", f"{row['ROUTE']!r} is unknown; known: {', '.join(routes)}")
-    if len(routes) == 1:
-        return next(iter(routes.values()))
-    other = [i for r, i in routes.items() if r != "iv"]
-    if "iv" in routes and (rate > 0.0 or not other or row.get("CMT") == "2"):
-        return routes["iv"]
-    if other:
-        return other[0]
-    raise _refuse(number, "CMT", f"cannot tell which input the dose enters; inputs: {', '.join(inputs)}")
-
-
-def _read(course: _Course, row: Row, number: int, time: float, model: PatientModel, how: Reading) -> None:
-    value = _number(row, "DV", number)
-    if value is None:
-        return
-    key = row.get("ANALYTE") or row.get("DVID") or row.get("CMT") or ""
-    known = list(model.observables)
-    analyte = how.analytes.get(key) or (key if key in known else known[0] if len(known) == 1 else "")
-    if not analyte:
-        raise _refuse(number, "DVID", f"{key!r} names none of the model's observables: {', '.join(known)}")
-    censored = int(_number(row, "CENS", number) or 0)
-    course.readings.append((time, value, analyte, -censored))
-
-
-def _covariates(
-    row: Row, number: int, model: PatientModel, how: Reading, before: Mapping[str, float]
-) -> dict[str, float]:
-    found, wanted = dict(before), {c.name for c in model.covariates}
-    chosen = {k.upper(): v for k, v in how.covariates.items()}
-    for column in row:
-        own = column.lower()
-        name = chosen.get(column) or (own if own in wanted else COVARIATE_NAMES.get(own, own))
-        if name in wanted:
-            value = _number(row, column, number)
-            if value is not None:
-                found[name] = value
-    return found
 
 
 def _segments(
@@ -256,7 +305,7 @@ def _segments(
     return tuple(changes), tuple(segments)
 
 
-def _require(name: str, model: PatientModel, values: Mapping[str, float]) -> None:
+def _require(model: PatientModel, values: Mapping[str, float]) -> None:
     missing = [c.name for c in model.covariates if c.default is None and c.name not in values]
     if missing:
         raise Refusal(
@@ -265,25 +314,3 @@ def _require(name: str, model: PatientModel, values: Mapping[str, float]) -> Non
             field=f"covariates.{missing[0]}",
             reason="COVARIATE_MISSING",
         )
-
-
-def _number(row: Row, column: str, number: int) -> float | None:
-    text = row.get(column, "")
-    if text in MISSING:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise _refuse(number, column, f"{text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise _refuse(number, column, f"{text!r} is not finite")
-    return value
-
-
-def _refuse(number: int, column: str, message: str) -> Refusal:
-    return Refusal(
-        RefusalCode.INVALID,
-        f"row {number}, {column}: {message}",
-        field=f"rows[{number}].{column}",
-        reason="BAD_EVENT_TABLE",
-    )

@@ -12,6 +12,7 @@ from scipy.special import log_ndtr
 from twin_service.fit.subject import Subject, jacobian, observed, predictor
 from twin_service.kalman.belief import Belief, flattened, renewed
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
+from twin_service.kalman.errors import Observed
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import refined
 from twin_service.kalman.posterior import reference_posterior
@@ -70,6 +71,8 @@ def fit_individual(
     ensemble   square-root ensemble filter, reading by reading
     gate       None, as in NONMEM: no reading is down-weighted
     """
+    if not model.effects:
+        return _typical(model, subject, estimator, tolerances)
     prior = flattened(prior_of(model), prior_weight)
     if len(subject) == 0:
         nothing = np.zeros(0)
@@ -101,6 +104,15 @@ def fit_individual(
     )
 
 
+def _typical(model: PatientModel, subject: Subject, estimator: Estimator, tolerances: Tolerances) -> IndividualFit:
+    """Nothing differs between patients, so nothing is learned; the objective still says how well the model fits."""
+    nothing = np.zeros(0)
+    f = predictor(model, subject, tolerances)(np.zeros((1, 0)))[0] if len(subject) else nothing
+    objective = _misfit(observed(model, subject), f) if len(subject) else np.nan
+    told = (f"{model.id} has no random effects: every patient is the typical one",)
+    return IndividualFit(subject.id, (), nothing, np.zeros((0, 0)), f, f, objective, estimator, OK, told)
+
+
 def assimilate(
     model: PatientModel,
     subject: Subject,
@@ -124,9 +136,9 @@ def assimilate(
         return Update(replace(found.belief, names=prior.names), told)
     if estimator in ("laplace", "moments"):
         if _drift(model).any():
-            found = reanchored(prior, _seen(model, subject, tolerances), prior, estimator=estimator, gate=gate)
+            anchored = reanchored(prior, _seen(model, subject, tolerances), prior, estimator=estimator, gate=gate)
             failed = Outcome(Verdict.NOT_CONVERGED, "too many instants, or no mode, for effects that drift")
-            return found or kept_prior(prior, estimator, len(subject), failed)
+            return anchored or kept_prior(prior, estimator, len(subject), failed)
         readings, predict = observed(model, subject), predictor(model, subject, tolerances)
         mode = laplace_update(prior, predict, readings, jacobian=jacobian(model, subject, tolerances), gate=gate)
         return mode if estimator == "laplace" else refined(prior, predict, readings, mode)
@@ -144,8 +156,9 @@ def assimilate(
             update = Update(ensemble.belief, report)
         elif estimator == "auto":
             so_far = subject.first(int(np.searchsorted(subject.times_h, time, side="right")))
-            found = on_arrival(model, now, so_far, belief, prior=prior, gate=gate, tolerances=tolerances)
-            update = Update(found.belief, replace(found.report, estimator=found.estimator, outcome=found.outcome))
+            arrived = on_arrival(model, now, so_far, belief, prior=prior, gate=gate, tolerances=tolerances)
+            told_now = replace(arrived.report, estimator=arrived.estimator, outcome=arrived.outcome)
+            update = Update(arrived.belief, told_now)
         elif estimator == "extended":
             update = laplace_update(belief, predict, readings, jacobian=jacobian(model, now, tolerances), gate=gate)
         else:
@@ -196,12 +209,16 @@ def _objective(model: PatientModel, subject: Subject, prior: Belief, eta: FloatA
 
     As NONMEM counts it, with M3 for the censored ones (Beal 2001, doi:10.1023/A:1012299115260).
     """
-    readings = observed(model, subject)
+    u = np.linalg.solve(prior.chol, eta - prior.mean)
+    return _misfit(observed(model, subject), f) + float(u @ u)
+
+
+def _misfit(readings: Observed, f: FloatArray) -> float:
+    """The readings' share of the objective at predictions `f`."""
     scale = readings.scaled(f)
     usable = (scale.v > 0.0) & np.isfinite(readings.limits)
     seen, beyond = usable & (readings.censoring == 0), usable & (readings.censoring != 0)
     r = readings.targets() - scale.f
-    u = np.linalg.solve(prior.chol, eta - prior.mean)
     # below the limit: Phi((limit - f)/sd); above it: Phi((f - limit)/sd)
     z = -readings.censoring[beyond] * r[beyond] / np.sqrt(scale.v[beyond])
-    return float(np.sum(np.log(scale.v[seen]) + r[seen] ** 2 / scale.v[seen]) - 2.0 * log_ndtr(z).sum() + u @ u)
+    return float(np.sum(np.log(scale.v[seen]) + r[seen] ** 2 / scale.v[seen]) - 2.0 * log_ndtr(z).sum())

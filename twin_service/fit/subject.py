@@ -139,3 +139,13 @@ def _grid(subject: Subject, schedule: Schedule) -> tuple[float, FloatArray, NDAr
     """Start before everything that happens, reading times, and which are taken after the dose at that time."""
     first = [d.time_h for d in schedule.doses[:1]] + [float(subject.times_h[0]), 0.0]
     return min(first), subject.times_h, subject.after_dose
+
+
+def refuse_row(number: int, column: str, message: str) -> Refusal:
+    """A refusal that names where in a table the fault is."""
+    return Refusal(
+        RefusalCode.INVALID,
+        f"row {number}, {column}: {message}",
+        field=f"rows[{number}].{column}",
+        reason="BAD_EVENT_TABLE",
+    )

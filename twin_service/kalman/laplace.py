@@ -5,13 +5,15 @@
 
 v is evaluated at the individual prediction (interaction), as in NONMEM's FOCEI. Censored readings contribute
 -2 ln Phi((limit - f)/sd) (M3, Beal 2001, doi:10.1023/A:1012299115260). The mode is found by Fisher scoring with
-Levenberg damping in coordinates in which the prior is standard normal. Used with one instant's readings it is the
+Levenberg damping in coordinates in which the prior is standard normal, from several starts where the objective asks for
+them (`modes`); the best mode is kept and a second one near it is told. Used with one instant's readings it is the
 iterated extended Kalman filter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +22,11 @@ from scipy.special import log_ndtr
 
 from twin_service.kalman.belief import Belief, factor
 from twin_service.kalman.errors import ABOVE, SEEN, Observed, usable
-from twin_service.kalman.report import GATE, Update, UpdateReport, judge, kept_prior, tail_weight
+from twin_service.kalman.modes import Predict, Valley, objectives, other_starts
+from twin_service.kalman.report import GATE, SecondMode, Update, UpdateReport, judge, kept_prior, tail_weight
 from twin_service.outcome import OK, Outcome, Verdict
 
 FloatArray = NDArray[np.float64]
-Predict = Callable[[FloatArray], FloatArray]
 Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 DIFFERENCE = 1e-4
@@ -34,6 +36,9 @@ NOISE = 1e-2
 ITERATIONS = 100
 PATIENCE = 24  # steps after which curvature is measured instead of expected
 NEAR = 0.6  # prior standard deviations: from here on the curvature is learned from the steps
+LOWER = 1e-4  # of the objective: another descent must end this much lower to be preferred
+NEAR_BEST = 6.0  # of the objective: a mode with a twentieth of the best one's density
+SEPARATE = 2.0  # standard deviations of the best mode's Gaussian
 LEAP = 4.0  # prior standard deviations: beyond, exp(eta) makes models that no solver can integrate
 
 
@@ -94,11 +99,65 @@ def laplace_update(
         begin = begin or first
     if begin is None:
         return kept_prior(prior, "laplace", len(observed), Outcome(Verdict.NOT_FINITE, "the prior prediction"))
-    found = _mode_with_tails(problem, begin, gate, iterations)
-    lower = factor(np.linalg.inv(found.point.hessian))
-    belief = Belief(prior.mean + prior.chol @ found.point.u, prior.chol @ lower.lower, prior.names)
+    valleys = _valleys(problem, begin, predict or _one_by_one(jacobian), gate, iterations)
+    found = valleys[0].found
     verdict = OK if found.settled else Outcome(Verdict.NOT_CONVERGED, f"{found.iterations} iterations")
-    return Update(belief, _report(problem, found, (f0, g0), verdict, chosen.warnings, gate))
+    report = _report(problem, found, (f0, g0), verdict, chosen.warnings, gate)
+    return Update(_gaussian(prior, found.point), replace(report, second=_second(prior, valleys)))
+
+
+def _gaussian(prior: Belief, point: _Point) -> Belief:
+    lower = factor(np.linalg.inv(point.hessian))
+    return Belief(prior.mean + prior.chol @ point.u, prior.chol @ lower.lower, prior.names)
+
+
+def _one_by_one(jacobian: Jacobian) -> Predict:
+    return lambda eta: np.stack([jacobian(e)[0] for e in eta])
+
+
+class _Descent(NamedTuple):
+    """Where a descent ended, and its objective by the law that all descents share."""
+
+    found: _Found
+    objective: float
+
+
+def _valleys(problem: _Problem, begin: _Point, predict: Predict, gate: float | None, iterations: int) -> list[_Descent]:
+    """Every mode found, the best first: from `begin`, and from places that lie lower than its mode explains.
+
+    The first descent stays the best unless another ends lower by more than the iteration's own noise.
+    """
+
+    def descent(point: _Point) -> _Descent:
+        found = _mode_with_tails(problem, point, gate, iterations)
+        at = problem.jacobian(problem.prior.mean + problem.prior.chol @ found.point.u)[0]
+        return _Descent(found, float(objectives(problem.rows, problem.keep, at[None], found.point.u[None], gate)[0][0]))
+
+    best = descent(begin)
+    ends = [best]
+    at = best.found.point
+    for u in other_starts(
+        problem.prior, predict, problem.rows, problem.keep, Valley(at.u, best.objective, at.hessian), gate
+    ):
+        point = problem.at(u, np.ones(len(problem.rows)))
+        if point is not None:
+            ends.append(descent(point))
+            if ends[-1].objective < best.objective - LOWER or (ends[-1].found.settled and not best.found.settled):
+                best = ends[-1]
+    rest = sorted((e for e in ends if e is not best), key=lambda e: e.objective)
+    return [best, *rest]
+
+
+def _second(prior: Belief, valleys: list[_Descent]) -> SecondMode | None:
+    """The next best mode that is one: settled, near in objective, and not the same place."""
+    best = valleys[0]
+    for other in valleys[1:]:
+        d = other.found.point.u - best.found.point.u
+        apart = float(d @ best.found.point.hessian @ d) > SEPARATE**2
+        behind = other.objective - best.objective
+        if other.found.settled and apart and behind < NEAR_BEST:
+            return SecondMode(_gaussian(prior, other.found.point), behind)
+    return None
 
 
 def _remembering(jacobian: Jacobian, where: FloatArray, known: tuple[FloatArray, FloatArray]) -> Jacobian:

@@ -75,9 +75,17 @@ def _points(nx: int, count: int, turn: int = 1) -> _Points:
 
 
 def posterior_moments(
-    prior: Belief, predict: Predict, observed: Observed, around: Belief, *, count: int = COUNT, rounds: int = ROUNDS
+    prior: Belief,
+    predict: Predict,
+    observed: Observed,
+    around: Belief,
+    *,
+    count: int = COUNT,
+    beside: Belief | None = None,
 ) -> Moments | None:
     """Posterior moments of `prior` given `observed`, sampling around `around`; None where too few members count.
+
+    beside  a second mode: as many members are drawn around it, so that the shape keeps both
 
     prior N(m, P), likelihood of `observed`; the sampling is deterministic: the same input gives the same moments.
     """
@@ -86,16 +94,18 @@ def posterior_moments(
         return None
     sampled: list[_Round] = []
     core, best = replace(around, names=prior.names, shape=None), None
-    for k in range(1, rounds + 1):
+    if beside is not None:
+        sampled.append(_round(prior, predict, observed, replace(beside, shape=None), _points(nx, count, ROUNDS + 1)))
+    for k in range(1, ROUNDS + 1):
         points = _points(nx, count, k)
         sampled.append(_round(prior, predict, observed, prior if k == 2 else core, points))
         found = _weighed(sampled)
         if found is None:
             return None
         share = float(1.0 / np.sum(found.weights**2)) / count
-        mean, spread = _two_moments(found, core, points.correct if k == 1 else np.eye(nx))
+        mean, spread = _two_moments(found, core, points.correct if k == 1 and beside is None else np.eye(nx))
         told = Belief(mean, spread, prior.names)
-        if k == 1 and share >= GAUSSIAN * points.share:
+        if k == 1 and beside is None and share >= GAUSSIAN * points.share:
             return Moments(told, share, k)
         if share > TOO_FEW and (best is None or share > best.effective_share):
             best = Moments(replace(told, shape=_shape(found, mean, spread)), share, k)
@@ -178,7 +188,9 @@ def refined(prior: Belief, predict: Predict, observed: Observed, approximate: Up
     report = approximate.report
     if report.iterations == 0 or report.surprising.any() or not report.outcome.ok:
         return approximate
-    found = posterior_moments(prior, predict, observed, approximate.belief, count=count)
+    beside = None if report.second is None else report.second.belief
+    found = posterior_moments(prior, predict, observed, approximate.belief, count=count, beside=beside)
     if found is None:
         return approximate
-    return Update(found.belief, replace(report, estimator=f"{report.estimator}+moments"))
+    told = "" if report.second is None else f", two modes {report.second.behind:.1f} apart"
+    return Update(found.belief, replace(report, estimator=f"{report.estimator}+moments{told}"))

@@ -17,6 +17,13 @@ GATE = 10.83
 TAIL = 4.0
 
 
+class SecondMode(NamedTuple):
+    """Another mode of the same posterior with its own Gaussian, `behind` the best one by so much of the objective."""
+
+    belief: Belief
+    behind: float
+
+
 @dataclass(frozen=True)
 class UpdateReport:
     """One row for each reading; readings that could not be used have NaN scores and weight 0.
@@ -27,6 +34,7 @@ class UpdateReport:
                                  normal score of its tail probability
     weight                       share of the reading's information that was used
     surprising                   nis beyond the gate
+    second                       of a fit: another mode near the best one
     """
 
     estimator: str
@@ -42,6 +50,7 @@ class UpdateReport:
     log_evidence: float = 0.0
     objective: float = np.nan
     warnings: tuple[str, ...] = ()
+    second: SecondMode | None = None
 
 
 class Update(NamedTuple):

@@ -67,30 +67,19 @@ def _prefixed(alias: str, block: Block) -> Block:
     def local(n: str) -> str:
         return f"{alias}__{n}"
 
+    block = block.map(sub)
     return replace(
         block,
-        states=tuple(replace(s, name=local(s.name), rate=sub(s.rate), initial=sub(s.initial)) for s in block.states),
+        states=tuple(replace(s, name=local(s.name)) for s in block.states),
         parameters=tuple(replace(p, name=local(p.name)) for p in block.parameters),
-        outputs=tuple(replace(o, name=f"{alias}.{o.name}", expression=sub(o.expression)) for o in block.outputs),
-        inputs=tuple(
-            replace(
-                u,
-                name=f"{alias}.{u.name}",
-                state=local(u.state),
-                bioavailability=sub(u.bioavailability),
-                lag=sub(u.lag),
-                duration=None if u.duration is None else sub(u.duration),
-            )
-            for u in block.inputs
-        ),
+        outputs=tuple(replace(o, name=f"{alias}.{o.name}") for o in block.outputs),
+        inputs=tuple(replace(u, name=f"{alias}.{u.name}", state=local(u.state)) for u in block.inputs),
         events=tuple(
             replace(
                 e,
                 name=f"{alias}.{e.name}",
-                trigger=sub(e.trigger),
-                delay=sub(e.delay),
-                priority=None if e.priority is None else sub(e.priority),
-                assignments={local(k): sub(v) for k, v in e.assignments.items()},
+                assignments={local(k): v for k, v in e.assignments.items()},
+                factors={local(k): v for k, v in e.factors.items()},
             )
             for e in block.events
         ),
@@ -126,19 +115,7 @@ def _resolve(name: str, blocks: Mapping[str, Block], wires: Mapping[str, str]) -
     def sub(e: Expression) -> Expression:
         return substitute([e], table)[0]
 
-    return {
-        alias: replace(
-            b,
-            states=tuple(replace(s, rate=sub(s.rate), initial=sub(s.initial)) for s in b.states),
-            outputs=tuple(replace(o, expression=sub(o.expression)) for o in b.outputs),
-            inputs=tuple(replace(u, bioavailability=sub(u.bioavailability), lag=sub(u.lag)) for u in b.inputs),
-            events=tuple(
-                replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
-                for e in b.events
-            ),
-        )
-        for alias, b in blocks.items()
-    }
+    return {alias: b.map(sub) for alias, b in blocks.items()}
 
 
 def _closed(name: str, table: dict[str, Expression]) -> dict[str, Expression]:

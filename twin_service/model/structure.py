@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.solver.expression import Expression
 from twin_service.solver.system import Input, Output, Parameter, State, StateEvent, System
 
 Values = Mapping[str, float]
@@ -151,6 +152,33 @@ class Block:
     endpoints: tuple[Endpoint, ...] = ()
     individualize: Callable[[Values], Mapping[str, float]] | None = None
     warnings: Callable[[Values], list[str]] | None = None
+
+    def map(self, change: Callable[[Expression], Expression]) -> Block:
+        """The same block with `change` made to every expression it holds, wherever that stands."""
+
+        def maybe(e: Expression | None) -> Expression | None:
+            return None if e is None else change(e)
+
+        return replace(
+            self,
+            states=tuple(replace(s, rate=change(s.rate), initial=change(s.initial)) for s in self.states),
+            outputs=tuple(replace(o, expression=change(o.expression)) for o in self.outputs),
+            inputs=tuple(
+                replace(u, bioavailability=change(u.bioavailability), lag=change(u.lag), duration=maybe(u.duration))
+                for u in self.inputs
+            ),
+            events=tuple(
+                replace(
+                    e,
+                    trigger=change(e.trigger),
+                    delay=change(e.delay),
+                    priority=maybe(e.priority),
+                    assignments={k: change(v) for k, v in e.assignments.items()},
+                    factors={k: change(v) for k, v in e.factors.items()},
+                )
+                for e in self.events
+            ),
+        )
 
 
 @dataclass(frozen=True)

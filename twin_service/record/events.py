@@ -27,6 +27,8 @@ class DoseGiven:
 
     `steady_interval_h` > 0: the source says that the patient had been taking this dose at this interval for so long
     that levels no longer change from dose to dose (NONMEM SS=1); what was recorded before it no longer matters.
+    `co_medication`: no part of the twin's model took this drug when it was recorded; it is kept, and used only by a
+    model that does.
     """
 
     kind: ClassVar[str] = "dose"
@@ -36,6 +38,7 @@ class DoseGiven:
     duration_h: float = 0.0
     formulation: str = ""
     steady_interval_h: float = 0.0
+    co_medication: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ def _plain(payload: Payload) -> dict[str, Any]:
     body = asdict(payload)
     if isinstance(payload, LabMeasured):
         body["censoring"] = payload.censoring.value
+    if isinstance(payload, DoseGiven) and not payload.co_medication:
+        del body["co_medication"]  # the text of events recorded before the field was there stays as it was
     if isinstance(payload, Correction):
         body["replacement"] = _plain(payload.replacement)
     return {"kind": payload.kind, **body}

@@ -6,9 +6,9 @@ import threading
 
 from grpc_health.v1 import health, health_pb2
 
-from twin_service.service import logs
-from twin_service.service.engine import Engine
-from twin_service.service.metrics import Metrics
+from twin_service.service.door import logs
+from twin_service.service.door.metrics import Metrics
+from twin_service.service.work.assimilation import Engine
 from twin_service.store.unit_of_work import Store
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -10,50 +10,28 @@ from types import FrameType
 from wsgiref.simple_server import WSGIServer
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.service import call as calls
-from twin_service.service import cohorts, logs
-from twin_service.service.cohort_servicer import CohortServicer
-from twin_service.service.engine import Engine
+from twin_service.service.door import call as calls
+from twin_service.service.door import logs
+from twin_service.service.door.admission import Door
+from twin_service.service.door.metrics import Metrics
+from twin_service.service.handlers.context import Service
+from twin_service.service.handlers.route import Route
+from twin_service.service.handlers.table import KINDS, ROUTES
 from twin_service.service.health import HealthWatch
-from twin_service.service.interceptors import Door
-from twin_service.service.library_servicer import LibraryServicer
-from twin_service.service.metrics import Metrics
-from twin_service.service.operations import Operations
-from twin_service.service.rooms import Rooms
-from twin_service.service.simulation_servicer import SimulationServicer
-from twin_service.service.trial_servicer import TrialServicer
-from twin_service.service.twin_servicer import TwinServicer
+from twin_service.service.wire.rpc import SERVICE_NAMES
+from twin_service.service.work.assimilation import Engine
+from twin_service.service.work.operations import Operations
 from twin_service.settings import Settings
 from twin_service.store.migrate import migrate
 from twin_service.store.unit_of_work import Store
-from twin_service.v1 import (
-    cohort_pb2,
-    cohort_pb2_grpc,
-    library_pb2,
-    library_pb2_grpc,
-    simulation_pb2,
-    simulation_pb2_grpc,
-    trial_pb2,
-    trial_pb2_grpc,
-    twin_pb2,
-    twin_pb2_grpc,
-)
 
-SERVICES = tuple(
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (twin_pb2, "TwinService"),
-        (simulation_pb2, "SimulationService"),
-        (cohort_pb2, "CohortService"),
-        (trial_pb2, "TrialService"),
-        (library_pb2, "LibraryService"),
-    )
-)
+SERVICES = SERVICE_NAMES
 
 
 class Server:
@@ -69,7 +47,8 @@ class Server:
         self.engine = Engine(self.store, settings, self.metrics)
         self.health = HealthWatch(self.store, self.engine, self.metrics, SERVICES)
         self.operations = Operations(self.store, settings, self.metrics, clock)
-        self.rooms = Rooms(settings, self.store, self.engine, self.metrics, self.operations)
+        again = {r.method: r.again for r in ROUTES if r.again is not None}
+        self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
         self._grpc = self._make(clock)
         self.port = self._bind()
         self._page: WSGIServer | None = None
@@ -80,8 +59,7 @@ class Server:
 
     def start(self) -> None:
         self.engine.start()
-        works = {cohorts.GENERATE: cohorts.work_generate, cohorts.SIMULATE: cohorts.work_simulate}
-        self.operations.start({kind: partial(work, self.rooms) for kind, work in works.items()})
+        self.operations.start({kind.name: partial(kind.work, self.service) for kind in KINDS})
         self.health.start()
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
@@ -117,11 +95,7 @@ class Server:
                 ("grpc.keepalive_timeout_ms", 20_000),
             ],
         )
-        twin_pb2_grpc.add_TwinServiceServicer_to_server(TwinServicer(self.rooms), server)
-        simulation_pb2_grpc.add_SimulationServiceServicer_to_server(SimulationServicer(self.rooms), server)
-        cohort_pb2_grpc.add_CohortServiceServicer_to_server(CohortServicer(self.rooms), server)
-        trial_pb2_grpc.add_TrialServiceServicer_to_server(TrialServicer(self.rooms), server)
-        library_pb2_grpc.add_LibraryServiceServicer_to_server(LibraryServicer(s), server)
+        server.add_generic_rpc_handlers((_Table(self.service),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         if s.reflection:
             names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
@@ -145,6 +119,32 @@ class Server:
             raise Refusal(
                 RefusalCode.PRECONDITION, f"cannot listen on {s.listen}: {error}", field="listen", reason="SETTINGS"
             ) from None
+
+
+class _Table(grpc.GenericRpcHandler):
+    """The routes of the contract as gRPC looks them up."""
+
+    def __init__(self, service: Service) -> None:
+        self._handlers = {r.method: _handler(r, service) for r in ROUTES}
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message] | None:
+        return self._handlers.get(details.method)
+
+
+def _handler(route: Route, service: Service) -> grpc.RpcMethodHandler[Message, Message]:
+    if route.unary is not None:
+        unary = route.unary
+        return grpc.unary_unary_rpc_method_handler(lambda r, c: unary(service, r), route.parse, _bytes)
+    if route.streaming is not None:
+        streaming = route.streaming
+        return grpc.unary_stream_rpc_method_handler(lambda r, c: streaming(service, r), route.parse, _bytes)
+    assert route.duplex is not None
+    duplex = route.duplex
+    return grpc.stream_stream_rpc_method_handler(lambda r, c: duplex(service, r), route.parse, _bytes)
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def serve(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from twin_service.model.qsp.build import list_blocks
 from twin_service.model.qsp.record import read_block_file
 from twin_service.model.structure import Endpoint, PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.endpoints import crossed
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.simulate import Deadline, simulate
 
@@ -188,10 +189,7 @@ def _simulated(
 
 
 def _risk(endpoint: Endpoint, values: Floats, weights: Floats) -> Risk:
-    v = values / values[:, :1] if endpoint.relative_to_baseline else values
-    with np.errstate(invalid="ignore"):
-        crossed = v < endpoint.threshold if endpoint.comparison == "below" else v > endpoint.threshold
-    p = float(np.sum(weights[crossed.any(axis=1)]))
+    p = float(np.sum(weights[crossed(endpoint, values)]))
     n = 1.0 / float(np.sum(weights**2))
     # Clopper-Pearson with the effective number of patients
     tail = (1 - LEVEL) / 2

@@ -20,12 +20,12 @@ from twin_service.model.qsp.record import read_block_file
 from twin_service.model.structure import Endpoint, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import ModelChoice
+from twin_service.scenario.doubts import plan_doubts
+from twin_service.scenario.regimen import Regimen, planned_doses
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.simulate import Deadline
 from twin_service.trial.safety import Margin, Risk, herg_threshold, toxicity_panel
 from twin_service.twin.assemble import build
-from twin_service.twin.doubts import plan_doubts
-from twin_service.twin.regimen import Regimen, planned_doses
 
 WEEK_H = 168.0
 PATIENTS = 500

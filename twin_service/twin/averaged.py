@@ -21,15 +21,16 @@ from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.record.events import Censoring
 from twin_service.record.person import ModelChoice, Person
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.attainment import attained, joint, metrics_of
+from twin_service.scenario.bands import QUANTILES, Bands, Series
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.alternative import alternative
-from twin_service.twin.attainment import attained, joint, metrics_of
 from twin_service.twin.categories import kind_of, observable_of
 from twin_service.twin.fold import Folded, Forecast
-from twin_service.twin.regimen import Regimen, Target, planned_doses
 from twin_service.twin.simulate import WhatIf, grid_for, start_from
-from twin_service.twin.trajectory import QUANTILES, Bands, Series
 
 FloatArray = NDArray[np.float64]
 MODELS_MAX = 8

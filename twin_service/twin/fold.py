@@ -26,6 +26,7 @@ from twin_service.record.events import DoseGiven
 from twin_service.record.person import Person
 from twin_service.record.snapshot import Snapshot
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import route_for
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import RECIST, read_as
 from twin_service.twin.course import Course, Sample
@@ -33,7 +34,7 @@ from twin_service.twin.estimate import Estimated, update
 from twin_service.twin.footing import Design, Fitted, footing_at, next_design
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import Footing, columns, propagate
-from twin_service.twin.reading import read_course, route_for
+from twin_service.twin.reading import is_modelled, read_course
 from twin_service.twin.scans import scans_before
 from twin_service.twin.suspect import suspicions
 
@@ -333,7 +334,7 @@ def _warnings(model: PatientModel, course: Course, timeline: Timeline, forecasts
     known = {c.name: c.default for c in model.covariates if c.default is not None}
     found = list(dict.fromkeys(w for row in course.covariates for w in model.warnings({**known, **row})))
     given = [e.payload for e in timeline.effective if isinstance(e.payload, DoseGiven)]
-    doubts = [dose_doubt(route_for(model, g.drug, g.route), g.amount_mg) for g in given]
+    doubts = [dose_doubt(route_for(model, g.drug, g.route), g.amount_mg) for g in given if is_modelled(model, g)]
     found += dict.fromkeys(d for d in doubts if d)
     if course.unused:
         found.append(f"{len(course.unused)} measurements are kept but not used: no part of {model.id} predicts them")

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Outcome
+from twin_service.scenario.grid import Grid
+from twin_service.scenario.regimen import PlannedDoses, planned_doses, route_for
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
-from twin_service.twin.grid import Grid
 from twin_service.twin.protocol import Protocol, Rule, rules_on
-from twin_service.twin.reading import route_for
-from twin_service.twin.regimen import PlannedDoses, planned_doses
 from twin_service.twin.simulate import Start
 from twin_service.twin.trajectory import resolve_outputs
 
@@ -85,12 +84,12 @@ def possible_doses(protocol: Protocol, horizon_h: float) -> list[tuple[float, fl
     """(hour, duration) of every dose a member might get, for a grid that sees them all."""
     found: list[tuple[float, float]] = []
     for d in protocol.plan.doses:
-        planned = [d.delay_h + k * d.interval_h for k in range(d.count)]
+        planned = d.hours.tolist()
         shifted = protocol.visits(horizon_h) if protocol.rules and protocol.held == "delayed" else []
         found += [(t, d.duration_h) for t in {*planned, *(v for v in shifted if v >= d.delay_h)} if t < horizon_h]
     for r in protocol.rules:
         if r.rescue is not None:
-            later = [r.rescue.delay_h + k * r.rescue.interval_h for k in range(r.rescue.count)]
+            later = r.rescue.hours.tolist()
             found += [
                 (v + t, r.rescue.duration_h) for v in protocol.visits(horizon_h) for t in later if v + t < horizon_h
             ]
@@ -150,8 +149,7 @@ def _run(
 
 
 def _arm(d: PlannedDoses, n: int) -> _Arm:
-    hours = np.tile(d.delay_h + np.arange(d.count) * d.interval_h, (n, 1))
-    return _Arm(d, hours, np.ones((n, d.count)), np.zeros(n, dtype=bool))
+    return _Arm(d, np.tile(d.hours, (n, 1)), np.ones((n, d.count)), np.zeros(n, dtype=bool))
 
 
 def _look(
@@ -276,7 +274,7 @@ def _hold(arm: _Arm, protocol: Protocol, tally: _Tally, holding: Flags, visit: f
         return np.asarray(left_out.any(axis=1))
     tally.holds += holding
     first = np.where(np.isnan(arm.hours), np.inf, np.where(later, arm.hours, np.inf)).argmin(axis=1)
-    planned = arm.doses.delay_h + np.arange(arm.doses.count) * arm.doses.interval_h
+    planned = arm.doses.hours
     # how late the dose is by its own interval: the time since the last one given, less the interval
     before = np.where(
         first > 0, arm.hours[np.arange(len(first)), np.maximum(first - 1, 0)] + arm.doses.interval_h, planned[0]
@@ -294,8 +292,7 @@ def _doses_of(
     for arm in arms:
         d = arm.doses
         route = route_for(folded.model, d.drug, d.route)
-        for k in range(d.count):
-            mg = d.loading_mg if k == 0 and d.loading_mg > 0 else d.amount_mg
+        for k, mg in enumerate(d.amounts.tolist()):
             if not np.isnan(arm.hours[member, k]):
                 found.append(
                     Dose(
@@ -329,9 +326,7 @@ def _followed(
     given: dict[str, FloatArray] = {}
     for arm in arms:
         d = arm.doses
-        mg = np.full(d.count, d.amount_mg)
-        mg[0] = d.loading_mg if d.loading_mg > 0 else d.amount_mg
-        hours = d.delay_h + np.arange(d.count) * d.interval_h
+        mg, hours = d.amounts, d.hours
         planned[d.drug] = planned.get(d.drug, 0.0) + float(mg[hours < horizon_h].sum())
         with np.errstate(invalid="ignore"):
             got = np.where(arm.hours < horizon_h, arm.shares * mg, 0.0).sum(axis=1)
@@ -341,8 +336,7 @@ def _followed(
         for i, visit in told:
             r = protocol.rules[i].rescue
             assert r is not None
-            hours = visit + r.delay_h + np.arange(r.count) * r.interval_h
-            rescue.setdefault(r.drug, np.zeros(n))[m] += r.amount_mg * float((hours < horizon_h).sum())
+            rescue.setdefault(r.drug, np.zeros(n))[m] += r.amount_mg * float((visit + r.hours < horizon_h).sum())
     every = sorted({float(t) for a in arms for t in a.hours.ravel() if t == t and t < horizon_h})
     return Followed(
         outputs,

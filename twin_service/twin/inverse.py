@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
+from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.regimen import PlannedDoses, Regimen, planned_doses
+from twin_service.scenario.target import Target, measure
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
-from twin_service.twin.grid import Grid, dosing_grid
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target, measure, planned_doses
 from twin_service.twin.simulate import Start, start_from
 from twin_service.twin.trajectory import resolve_outputs
 

@@ -19,9 +19,8 @@ import numpy as np
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.twin.reading import route_for
-from twin_service.twin.regimen import PlannedDoses, Regimen
-from twin_service.twin.trajectory import outputs_of
+from twin_service.scenario.bands import outputs_of
+from twin_service.scenario.regimen import PlannedDoses, Regimen, route_for
 
 VISITS_MAX = 500
 Action = Literal["hold", "adjust", "stop", "rescue"]

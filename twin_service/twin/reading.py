@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from twin_service import units
 from twin_service.model.domain import dose_doubt
 from twin_service.model.qsp.alleles import allele_counts
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import (
     MICROSECONDS_PER_HOUR,
@@ -21,6 +21,7 @@ from twin_service.record.events import (
 )
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import route_for
 from twin_service.solver.schedule import Dose
 from twin_service.twin.categories import kind_of, observable_of
 from twin_service.twin.course import Course, Sample
@@ -34,7 +35,7 @@ def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Cour
     """
     found = timeline.effective
     start_us = min([person.epoch_us, *(e.time_us for e in found)])
-    doses = tuple(_dose(model, e, start_us) for e in found if isinstance(e.payload, DoseGiven))
+    doses = tuple(_dose(model, e, start_us) for e in found if _is_carried(model, e))
     samples, unused = _samples(model, found, start_us)
     changes, rows = _covariate_rows(model, person, found, start_us)
     for row in rows:
@@ -42,19 +43,13 @@ def read_course(model: PatientModel, person: Person, timeline: Timeline) -> Cour
     return Course(start_us, doses, changes, rows, samples, unused)
 
 
-def route_for(model: PatientModel, drug: str, route: str) -> Route:
-    """The way `drug` enters by `route`; raises Refusal naming the routes the model knows."""
-    for r in model.routes:
-        if (r.drug, r.route) == (drug, route):
-            return r
-    known = ", ".join(sorted(f"{r.drug} {r.route}" for r in model.routes)) or "none"
-    raise Refusal(
-        RefusalCode.PRECONDITION,
-        f"dose of {drug} by {route}: this twin's model has no such route; "
-        f"it knows: {known}. Create the twin with a model that includes the drug.",
-        field="dose.route",
-        reason="NO_SUCH_ROUTE",
-    )
+def is_modelled(model: PatientModel, given: DoseGiven) -> bool:
+    """Whether the dose is to enter `model`: any dose but one recorded as co-medication of a drug it does not carry."""
+    return not given.co_medication or any(r.drug == given.drug for r in model.routes)
+
+
+def _is_carried(model: PatientModel, event: Event) -> bool:
+    return isinstance(event.payload, DoseGiven) and is_modelled(model, event.payload)
 
 
 def _dose(model: PatientModel, event: Event, start_us: int) -> Dose:

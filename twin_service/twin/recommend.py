@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import product
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.attainment import Attained
+from twin_service.scenario.endpoints import Reached
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.solver.simulate import Deadline
-from twin_service.twin.attainment import Attained
 from twin_service.twin.fold import Folded
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
-from twin_service.twin.simulate import Reached, Start, WhatIf, future, start_from
+from twin_service.twin.simulate import Start, WhatIf, future, start_from
 from twin_service.twin.trajectory import resolve_outputs
 
 CANDIDATES_MAX = 500

@@ -9,28 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.model.structure import Endpoint
 from twin_service.outcome import Outcome, Refusal, RefusalCode
+from twin_service.scenario.attainment import Attained, Metrics, attained, joint, metrics_of
+from twin_service.scenario.bands import QUANTILES, Bands, summarize
+from twin_service.scenario.endpoints import Reached, endpoint_probability
+from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
-from twin_service.twin.attainment import Attained, Metrics, attained, joint, metrics_of
 from twin_service.twin.fold import Folded
-from twin_service.twin.grid import Grid, dosing_grid
 from twin_service.twin.propagate import propagate
-from twin_service.twin.regimen import Regimen, Target, planned_doses
 from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
-from twin_service.twin.trajectory import QUANTILES, Bands, belief_members, resolve_outputs, summarize
+from twin_service.twin.trajectory import belief_members, resolve_outputs
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
-
-
-@dataclass(frozen=True)
-class Reached:
-    """Probability that an endpoint (a toxicity grade, a response) is reached within the horizon."""
-
-    endpoint: Endpoint
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -229,7 +223,7 @@ def summarized(
         Reached(e, endpoint_probability(e, outputs[:, :, index[e.output]], start.baseline[:, index[e.output]]))
         for e in folded.model.endpoints
     )
-    series = tuple(summarize(folded, n, outputs[:, :, index[n]]) for n in names)
+    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]]) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
     return WhatIf(
@@ -242,17 +236,6 @@ def summarized(
         answers,
         tuple(attained(_metrics(folded, t, grid, outputs, given_h)) for t in limits),
     )
-
-
-def endpoint_probability(endpoint: Endpoint, values: FloatArray, baseline: FloatArray) -> float:
-    """Share of members whose `values` (N, nt) cross the threshold at any time; relative endpoints divide by the
-    member's own `baseline` (N,)."""
-    good = np.all(np.isfinite(values), axis=1)
-    if not good.any():
-        return float("nan")
-    v = values[good] / baseline[good, None] if endpoint.relative_to_baseline else values[good]
-    crossed = v < endpoint.threshold if endpoint.comparison == "below" else v > endpoint.threshold
-    return float(np.mean(crossed.any(axis=1)))
 
 
 def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, given_h: FloatArray) -> Metrics:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.scenario.grid import Grid
+from twin_service.scenario.regimen import Regimen, planned_doses
+from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.fold import Folded
 from twin_service.twin.follow import Followed, follow, possible_doses
-from twin_service.twin.grid import Grid
 from twin_service.twin.protocol import Protocol, check_protocol
-from twin_service.twin.regimen import Regimen, Target, planned_doses
 from twin_service.twin.responses import CategoryQuestion, check, marks
 from twin_service.twin.simulate import Start, WhatIf, future, grid_for, start_from, summarized
 from twin_service.twin.trajectory import resolve_outputs

@@ -120,7 +120,7 @@ class Retraction(_message.Message):
     def __init__(self, target_event_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("id", "time", "source", "dose", "lab", "image", "covariate", "genotype", "correction", "retraction")
+    __slots__ = ("id", "time", "source", "dose", "lab", "image", "covariate", "genotype", "correction", "retraction", "confirm")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +131,7 @@ class Event(_message.Message):
     GENOTYPE_FIELD_NUMBER: _ClassVar[int]
     CORRECTION_FIELD_NUMBER: _ClassVar[int]
     RETRACTION_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
     id: str
     time: _timestamp_pb2.Timestamp
     source: str
@@ -141,7 +142,8 @@ class Event(_message.Message):
     genotype: Genotype
     correction: Correction
     retraction: Retraction
-    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ..., correction: _Optional[_Union[Correction, _Mapping]] = ..., retraction: _Optional[_Union[Retraction, _Mapping]] = ...) -> None: ...
+    confirm: bool
+    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ..., correction: _Optional[_Union[Correction, _Mapping]] = ..., retraction: _Optional[_Union[Retraction, _Mapping]] = ..., confirm: _Optional[bool] = ...) -> None: ...
 
 class RecordedEvent(_message.Message):
     __slots__ = ("event", "arrival_time", "timeline_revision", "chain_digest", "canonical_value", "in_force")

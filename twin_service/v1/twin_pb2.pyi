@@ -14,12 +14,32 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACCEPTANCE_UNSPECIFIED: _ClassVar[Acceptance]
+    ACCEPTANCE_ALL: _ClassVar[Acceptance]
+    ACCEPTANCE_POSSIBLE: _ClassVar[Acceptance]
+
+class EventState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_STATE_UNSPECIFIED: _ClassVar[EventState]
+    EVENT_STATE_TAKEN: _ClassVar[EventState]
+    EVENT_STATE_HELD: _ClassVar[EventState]
+    EVENT_STATE_REFUSED: _ClassVar[EventState]
+
 class Smoothing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SMOOTHING_UNSPECIFIED: _ClassVar[Smoothing]
     SMOOTHING_SMOOTHED: _ClassVar[Smoothing]
     SMOOTHING_FILTERED: _ClassVar[Smoothing]
     SMOOTHING_PRIOR: _ClassVar[Smoothing]
+ACCEPTANCE_UNSPECIFIED: Acceptance
+ACCEPTANCE_ALL: Acceptance
+ACCEPTANCE_POSSIBLE: Acceptance
+EVENT_STATE_UNSPECIFIED: EventState
+EVENT_STATE_TAKEN: EventState
+EVENT_STATE_HELD: EventState
+EVENT_STATE_REFUSED: EventState
 SMOOTHING_UNSPECIFIED: Smoothing
 SMOOTHING_SMOOTHED: Smoothing
 SMOOTHING_FILTERED: Smoothing
@@ -219,30 +239,50 @@ class DeleteTwinResponse(_message.Message):
     def __init__(self, erased_events: _Optional[int] = ...) -> None: ...
 
 class RecordEventsRequest(_message.Message):
-    __slots__ = ("name", "events", "request_id", "validate_only")
+    __slots__ = ("name", "events", "request_id", "validate_only", "acceptance")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
     name: str
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    acceptance: Acceptance
+    def __init__(self, name: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ...) -> None: ...
+
+class EventFault(_message.Message):
+    __slots__ = ("field", "reason", "message", "release")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    reason: str
+    message: str
+    release: str
+    def __init__(self, field: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., release: _Optional[str] = ...) -> None: ...
 
 class EventReceipt(_message.Message):
-    __slots__ = ("event_id", "duplicate", "timeline_revision", "canonical_value", "notes")
+    __slots__ = ("event_id", "duplicate", "timeline_revision", "canonical_value", "notes", "state", "faults", "not_modelled")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     TIMELINE_REVISION_FIELD_NUMBER: _ClassVar[int]
     CANONICAL_VALUE_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    NOT_MODELLED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     duplicate: bool
     timeline_revision: int
     canonical_value: _common_pb2.Quantity
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, event_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., timeline_revision: _Optional[int] = ..., canonical_value: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    state: EventState
+    faults: _containers.RepeatedCompositeFieldContainer[EventFault]
+    not_modelled: bool
+    def __init__(self, event_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., timeline_revision: _Optional[int] = ..., canonical_value: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[EventState, str]] = ..., faults: _Optional[_Iterable[_Union[EventFault, _Mapping]]] = ..., not_modelled: _Optional[bool] = ...) -> None: ...
 
 class RecordEventsResponse(_message.Message):
     __slots__ = ("receipts", "timeline_revision", "belief_revision")

@@ -152,6 +152,7 @@ class TwinServiceServicer:
 
     def RecordEvents(self, request, context):
         """Records events durably, all or none, in any order of clinical time; acknowledged before they are assimilated.
+        Corrections and retractions are events like any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,14 +173,14 @@ class TwinServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CorrectEvent(self, request, context):
-        """Replaces what one event said.
+        """Replaces what one event said. Older form of RecordEvents with an event of kind `correction`, which is the one way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetractEvent(self, request, context):
-        """Withdraws one event.
+        """Withdraws one event. Older form of RecordEvents with an event of kind `retraction`, which is the one way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,7 +7,6 @@ import pytest
 
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block
-from twin_service.model.qsp.dimension import UnitError
 from twin_service.model.qsp.join import (
     constant_block,
     modulated,
@@ -20,6 +19,7 @@ from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
+from twin_service.units import UnitError
 
 
 def series(model: PatientModel, output: str, times: list[float], *doses: Dose) -> np.ndarray:

@@ -1,8 +1,8 @@
 """PEtab version 1 problems: the exchange format of fits of ordinary differential equations.
 
 Schmiester 2021, doi:10.1371/journal.pcbi.1008646. Read: parameters (scale, bounds, nominal, estimate, prior),
-conditions that set parameters, initial values and compartment sizes, preequilibration, observables and noise by formula with
-values per measurement, normal and Laplace noise, steady-state measurements, models with events.
+conditions that set parameters, initial values and compartment sizes, preequilibration, observables and noise by
+formula with values per measurement, normal and Laplace noise, steady-state measurements, models with events.
 Refused by name: version 2, extensions, several problems.
 """
 

@@ -52,8 +52,8 @@ def read_human_animal(folder: Path) -> HumanAnimal:
                 field="reference",
                 reason="NO_REFERENCE",
             )
-    rows = list(csv.DictReader(tables[0].open(encoding="utf-8")))
-    vitro = {_key(r["Name"]): r for r in csv.DictReader(tables[1].open(encoding="utf-8"))}
+    rows = _table(tables[0])
+    vitro = {_key(r["Name"]): r for r in _table(tables[1])}
     names = [r["NAME"] for r in rows]
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in tables)).hexdigest()
     return HumanAnimal(
@@ -64,6 +64,10 @@ def read_human_animal(folder: Path) -> HumanAnimal:
         np.array([_stirred(vitro.get(_key(n), {})) for n in names]),
         digest,
     )
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def _key(name: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_service.model.library_units import UnitError, conversion
 from twin_service.model.pbpk.record import Quantity
+from twin_service.units import UnitError, conversion
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
 MEANT = {

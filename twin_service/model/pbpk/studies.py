@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.model.compose import compose
-from twin_service.model.library_units import UnitError, conversion
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
+from twin_service.units import UnitError, conversion
 
 Floats = NDArray[np.float64]
 UNITS = {

@@ -33,8 +33,7 @@ from twin_service.model.structure import Block, Covariate, Effect, Endpoint, Err
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
-
-CONCENTRATION_UNITS: Mapping[str, float] = {"mg/L": 1.0, "ug/mL": 1.0, "ug/L": 1e3, "ng/mL": 1e3, "g/L": 1e-3}
+from twin_service.units import UnitError, conversion
 
 
 def list_poppk(library_dir: Path | None = None) -> list[str]:
@@ -153,16 +152,12 @@ def _observed(
 
 def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
     """mg/L -> the observable's unit."""
-    unit = o["unit"]
-    if unit in CONCENTRATION_UNITS:
-        return CONCENTRATION_UNITS[unit]
-    if unit in ("umol/L", "nmol/L") and o.get("molar_mass_g_mol"):
-        return (1e3 if unit == "umol/L" else 1e6) / float(o["molar_mass_g_mol"])
-    raise refuse(
-        record.where,
-        f"observable {o['analyte']}: unit {unit!r} cannot be made from mg/L (R5); known: "
-        f"{', '.join(CONCENTRATION_UNITS)}, and umol/L or nmol/L with molar_mass_g_mol",
-    )
+    try:
+        return conversion("mg/L", o["unit"], o.get("molar_mass_g_mol"))
+    except UnitError as error:
+        raise refuse(
+            record.where, f"observable {o['analyte']}: {error} (R5); an amount of substance needs molar_mass_g_mol"
+        ) from None
 
 
 def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:

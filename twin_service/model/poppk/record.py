@@ -17,38 +17,25 @@ from numpy.typing import NDArray
 
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.units import UnitError, conversion
 
 LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "poppk"
 
 EFFECTS: Final = ("exponential", "proportional", "additive", "logit", "boxcox_logit")
 
-TO_BENCH: Final[Mapping[str, tuple[str, float]]] = {
-    "L/h": ("L/h", 1.0),
-    "L/day": ("L/h", 1.0 / 24.0),
-    "mL/min": ("L/h", 0.06),
-    "mL/h": ("L/h", 1e-3),
-    "L/min": ("L/h", 60.0),
-    "mL/day": ("L/h", 1e-3 / 24.0),
-    "L": ("L", 1.0),
-    "mL": ("L", 1e-3),
-    "1/h": ("1/h", 1.0),
-    "1/day": ("1/h", 1.0 / 24.0),
-    "1/min": ("1/h", 60.0),
-    "h": ("h", 1.0),
-    "min": ("h", 1.0 / 60.0),
-    "day": ("h", 24.0),
-    "mg/h": ("mg/h", 1.0),
-    "mg/day": ("mg/h", 1.0 / 24.0),
-    "mg/L": ("mg/L", 1.0),
-    "ug/L": ("mg/L", 1e-3),
-    "ug/mL": ("mg/L", 1.0),
-    "ng/mL": ("mg/L", 1e-3),
-    "L/mg": ("L/mg", 1.0),
-    "L/ug": ("L/mg", 1e3),
-    "1": ("1", 1.0),
-    "%": ("%", 1.0),
-    "10^9/L": ("10^9/L", 1.0),
-}
+BENCH: Final = ("L/h", "L", "1/h", "h", "mg/h", "mg/L", "L/mg", "1", "%", "10^9/L")
+
+
+def to_bench(unit: object) -> tuple[str, float]:
+    """(bench unit, factor) of a parameter's unit; raises UnitError for one of no dimension a law knows."""
+    if unit in BENCH:
+        return str(unit), 1.0
+    for bench in BENCH:
+        try:
+            return bench, conversion(str(unit), bench)
+        except UnitError:
+            continue
+    raise UnitError(f"unit {unit!r} is unknown or fits none of: {', '.join(BENCH)}")
 
 
 @dataclass(frozen=True)
@@ -186,9 +173,10 @@ def omega(record: PopPkRecord) -> NDArray[np.float64]:
 def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> ParameterRecord:
     if not p.get("origin"):
         raise refuse(where, "origin is missing (R7)")
-    if p.get("unit") not in TO_BENCH:
-        raise refuse(where, f"unit {p.get('unit')!r} is unknown; known: {', '.join(TO_BENCH)}")
-    unit, scale = TO_BENCH[p["unit"]]
+    try:
+        unit, scale = to_bench(p.get("unit"))
+    except UnitError as error:
+        raise refuse(where, f"{error} (R5)") from None
     known = {c["name"] for c in table.get("covariates", ())} | set(table.get("derived", ()))
     terms = []
     for k, c in enumerate(p.get("covariates", ())):

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import block_of, with_values
-from twin_service.model.qsp.dimension import conversion
 from twin_service.model.qsp.join import constant_block, ramp_decay_block, two_compartment_block
 from twin_service.model.qsp.record import QspRecord, parse_block
 from twin_service.model.structure import Block, PatientModel
@@ -26,6 +25,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 from twin_service.solver.tolerances import Tolerances
+from twin_service.units import conversion
 
 RUNGS: Final = ("published", "closed_form", "reference_run", "recomputed")
 GRID: Final = 4001

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from twin_service.model.qsp.dimension import conversion
 from twin_service.model.structure import Block
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import TIME, Expression, constant, substitute, symbol
 from twin_service.solver.functions import exp, where
 from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.units import conversion
 
 
 def constant_block(value: float, unit: str) -> Block:
@@ -106,13 +106,6 @@ def modulated(block: Block, parameter: str, port: str) -> Block:
     def sub(e: Expression) -> Expression:
         return substitute([e], factor)[0]
 
-    return replace(
-        block,
-        ports={**block.ports, port: "1"},
-        states=tuple(replace(s, rate=sub(s.rate)) for s in block.states),
-        outputs=tuple(replace(o, expression=sub(o.expression)) for o in block.outputs),
-        events=tuple(
-            replace(e, trigger=sub(e.trigger), assignments={k: sub(v) for k, v in e.assignments.items()})
-            for e in block.events
-        ),
-    )
+    changed = block.map(sub)
+    plain = (replace(s, initial=b.initial) for s, b in zip(changed.states, block.states, strict=True))
+    return replace(changed, ports={**block.ports, port: "1"}, states=tuple(plain))

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import twin_service.model.qsp.laws  # noqa: F401  registers every law
-from twin_service.model.qsp.dimension import UnitError, conversion
 from twin_service.model.qsp.law import LAWS, Law
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.units import UnitError, conversion
 
 LIBRARY: Final = Path(__file__).resolve().parents[2] / "library" / "qsp"
 TRANSFORMS: Final = ("log", "logit", "none", "fixed")

@@ -22,9 +22,10 @@ from twin_service.qualification.reference import reference_folder
 from twin_service.record.events import CovariateMeasured, Event
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.record.timeline import Timeline
+from twin_service.scenario.regimen import PlannedDoses, Regimen
+from twin_service.scenario.target import Target
 from twin_service.twin.assemble import build
 from twin_service.twin.fold import fold
-from twin_service.twin.regimen import PlannedDoses, Regimen, Target
 from twin_service.twin.simulate import what_if
 
 Progress = Callable[[str], None]

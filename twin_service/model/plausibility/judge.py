@@ -1,0 +1,220 @@
+"""An event against what is usual, what is possible, and what the chart holds already.
+
+Outside the usual it is taken with a warning; beyond the absolute, or as the likely double of another, it is held until
+someone confirms it. A pure function: the door asks it for the receipt, and an answer asks it again for its warnings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from twin_service import units
+from twin_service.model.plausibility.ranges import Range, Ranges, load_ranges
+from twin_service.model.plausibility.slips import (
+    DOSE_SLIPS,
+    HEIGHT_SLIPS,
+    READING_SLIPS,
+    WEIGHT_SLIPS,
+    Slip,
+    likely_slips,
+    molar_slips,
+)
+from twin_service.record.events import (
+    MICROSECONDS_PER_HOUR,
+    Censoring,
+    Correction,
+    CovariateMeasured,
+    DoseGiven,
+    Event,
+    GenotypeFound,
+    ImageMeasured,
+    LabMeasured,
+    Retraction,
+)
+
+# Two records of one dose or sample differ by how they were charted; two true ones of the same amount are rarer.
+DUPLICATE_WITHIN_H: Final = 1.0
+SAME: Final = 0.005
+# A dose this far from the person's own last ones is asked about though others take it; a weight changes less.
+OWN_FOLD, OWN_WEIGHT_FOLD = 8.0, 1.3
+
+
+class Standing(Enum):
+    """What becomes of an event."""
+
+    USUAL = "taken"
+    UNUSUAL = "taken with a warning"
+    HELD = "held until confirmed"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`reasons` are sentences for the receipt and for later answers; `slips` likeliest first; `duplicate_of` an id."""
+
+    event_id: str
+    standing: Standing = Standing.USUAL
+    reasons: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
+    duplicate_of: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        return self.standing is Standing.HELD
+
+
+def judge_event(
+    event: Event,
+    before: Sequence[Event] = (),
+    person: Mapping[str, float] | None = None,
+    *,
+    ranges: Ranges | None = None,
+) -> Judgement:
+    """How `event` stands beside the effective events `before` of the chart and the person's covariates.
+
+    person   covariates known at the time (`weight_kg` scales doses); a corrected event is judged as its replacement,
+             without the event it replaces
+    """
+    payload, time_us = event.payload, event.time_us
+    if isinstance(payload, Correction):
+        before = [e for e in before if e.id != payload.target]
+        event = Event(event.id, payload.replacement_time_us, payload.replacement)
+        payload, time_us = event.payload, event.time_us
+    others = [e for e in before if e.id != event.id]
+    known, ranges = person or {}, ranges or load_ranges()
+    match payload:
+        case DoseGiven():
+            found = _dose(event.id, payload, (time_us, others), known, ranges)
+        case LabMeasured() | ImageMeasured():
+            found = _reading(event.id, payload, ranges)
+        case CovariateMeasured():
+            found = _covariate(event.id, payload, known, ranges)
+        case GenotypeFound() | Retraction() | Correction():
+            return Judgement(event.id)
+        case _:
+            return Judgement(event.id)
+    return _with_duplicate(found, event, others)
+
+
+def judge_events(
+    events: Iterable[Event], person: Mapping[str, float] | None = None, *, ranges: Ranges | None = None
+) -> dict[str, Judgement]:
+    """Every event of a chart that is not usual, each beside those before it: the warnings of an answer."""
+    known, seen, found = dict(person or {}), list[Event](), dict[str, Judgement]()
+    for event in events:
+        said = judge_event(event, seen, known, ranges=ranges)
+        if said.standing is not Standing.USUAL:
+            found[event.id] = said
+        if isinstance(event.payload, CovariateMeasured) and not said.is_held:
+            known[event.payload.name] = event.payload.value
+        seen.append(event)
+    return found
+
+
+def _dose(
+    event_id: str, dose: DoseGiven, chart: tuple[int, Sequence[Event]], person: Mapping[str, float], ranges: Ranges
+) -> Judgement:
+    span = ranges.dose(dose.drug, dose.route, person.get("weight_kg") or None)
+    if span is None or dose.amount_mg == 0.0:
+        return Judgement(event_id)
+    said = _against(f"{dose.drug} {dose.amount_mg:g} mg by {dose.route}", dose.amount_mg, span)
+    reasons, standing = list(said[1]), said[0]
+    time_us, others = chart
+    own = [p for e in others if isinstance(p := e.payload, DoseGiven) and (p.drug, p.route) == (dose.drug, dose.route)]
+    expected = (span.low, span.high)
+    if own and own[-1].amount_mg > 0.0:
+        last = own[-1].amount_mg
+        expected = (0.5 * last, 2.0 * last)
+        fold = dose.amount_mg / last
+        if not 1.0 / OWN_FOLD < fold < OWN_FOLD:
+            reasons.append(f"it is {fold:.3g} times the dose before it ({last:g} mg)")
+            standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
+    day = ranges.per_day(dose.drug, dose.route)
+    total = dose.amount_mg + sum(
+        p.amount_mg
+        for e in others
+        if isinstance(p := e.payload, DoseGiven)
+        and p.drug == dose.drug
+        and 0 <= time_us - e.time_us < 24 * MICROSECONDS_PER_HOUR
+    )
+    if day is not None and total > day:
+        reasons.append(f"{dose.drug} {total:g} mg within 24 h; usual is up to {day:g} mg")
+        standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
+    return _judged(event_id, standing, reasons, likely_slips(dose.amount_mg, expected, DOSE_SLIPS))
+
+
+def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges) -> Judgement:
+    span = ranges.reading(reading.analyte)
+    censored = isinstance(reading, LabMeasured) and reading.censoring is not Censoring.NONE
+    if span is None or censored:
+        return Judgement(event_id)
+    known = units.analytes()[reading.analyte]
+    if known.kind == "drug" and reading.value == 0.0:
+        why = f"{reading.analyte} of exactly 0 {reading.unit} is no reading; send it as below the limit of the assay"
+        return Judgement(event_id, Standing.HELD, (why,))
+    standing, reasons = _against(f"{reading.analyte} {reading.value:g} {reading.unit}", reading.value, span)
+    slips = (*READING_SLIPS, *molar_slips(known.molar_mass))
+    expected = (span.low, span.high) if standing is not Standing.USUAL else (0.0, 0.0)
+    return _judged(event_id, standing, list(reasons), likely_slips(reading.value, expected, slips))
+
+
+def _covariate(event_id: str, said: CovariateMeasured, person: Mapping[str, float], ranges: Ranges) -> Judgement:
+    span = ranges.reading(said.name)
+    if span is None:
+        return Judgement(event_id)
+    standing, reasons = _against(f"{said.name} {said.value:g} {said.unit}", said.value, span)
+    expected, before = (span.low, span.high), person.get(said.name, 0.0)
+    slips = {"weight_kg": WEIGHT_SLIPS, "height_cm": HEIGHT_SLIPS}.get(said.name, ())
+    if slips and before > 0.0:
+        expected = (before / OWN_WEIGHT_FOLD, before * OWN_WEIGHT_FOLD)
+        if not expected[0] <= said.value <= expected[1]:
+            reasons = (*reasons, f"{said.name} was {before:g} {said.unit} before")
+            standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
+    return _judged(event_id, standing, list(reasons), likely_slips(said.value, expected, slips))
+
+
+def _against(what: str, value: float, span: Range) -> tuple[Standing, tuple[str, ...]]:
+    if not span.is_possible(value):
+        edge = f"more than {span.most:.4g}" if value > span.most else f"less than {span.least:.4g}"
+        return Standing.HELD, (f"{what} is {edge} {span.unit}, beyond all that is given or seen ({span.origin})",)
+    if not span.is_usual(value):
+        said = f"{what} is outside the usual {span.low:.4g} to {span.high:.4g} {span.unit} ({span.origin})"
+        return Standing.UNUSUAL, (said,)
+    return Standing.USUAL, ()
+
+
+def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[Slip, ...]) -> Judgement:
+    """A slip is told where the value is doubted already: odds above 1 say nothing of a usual value."""
+    told = slips if standing is not Standing.USUAL else ()
+    return Judgement(event_id, standing, (*reasons, *(f"likely a slip, {s}" for s in told[:2])), told)
+
+
+def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event]) -> Judgement:
+    twin = next((e for e in others if _is_double(event, e)), None)
+    if twin is None:
+        return found
+    minutes = abs(event.time_us - twin.time_us) / MICROSECONDS_PER_HOUR * 60.0
+    said = (
+        f"the same {event.payload.kind} stands in the chart as {twin.id!r}, {minutes:.0f} min apart: likely one "
+        "recorded twice; confirm it if both are true"
+    )
+    return Judgement(event.id, Standing.HELD, (*found.reasons, said), found.slips, twin.id)
+
+
+def _is_double(event: Event, other: Event) -> bool:
+    if abs(event.time_us - other.time_us) > DUPLICATE_WITHIN_H * MICROSECONDS_PER_HOUR:
+        return False
+    match event.payload, other.payload:
+        case DoseGiven() as a, DoseGiven() as b:
+            return (a.drug, a.route) == (b.drug, b.route) and _same(a.amount_mg, b.amount_mg)
+        case (LabMeasured() as a, LabMeasured() as b) | (ImageMeasured() as a, ImageMeasured() as b):
+            lesion = isinstance(a, ImageMeasured) and isinstance(b, ImageMeasured) and a.lesion != b.lesion
+            return a.analyte == b.analyte and _same(a.value, b.value) and not lesion
+        case _:
+            return False
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= SAME * max(abs(a), abs(b))

@@ -1,0 +1,42 @@
+"""Every RPC the server answers: each room of handlers says its own, this file only gathers them."""
+
+from __future__ import annotations
+
+from twin_service.service.handlers import (
+    answers,
+    averaging,
+    dosing,
+    library,
+    operations,
+    populations,
+    protocol,
+    recommendation,
+    recording,
+    simulation,
+    toxicity,
+    trajectory,
+    trials,
+    twins,
+    watching,
+)
+from twin_service.service.handlers.route import Kind, Route
+
+ROUTES: tuple[Route, ...] = (
+    *twins.ROUTES,
+    *recording.ROUTES,
+    *watching.ROUTES,
+    *trajectory.ROUTES,
+    *answers.ROUTES,
+    *simulation.ROUTES,
+    *recommendation.ROUTES,
+    *protocol.ROUTES,
+    *dosing.ROUTES,
+    *averaging.ROUTES,
+    *trials.ROUTES,
+    *toxicity.ROUTES,
+    *populations.ROUTES,
+    *operations.ROUTES,
+    *library.ROUTES,
+)
+KINDS: tuple[Kind, ...] = populations.KINDS
+"""Every kind of operation."""
