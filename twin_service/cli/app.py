@@ -8,11 +8,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
-from twin_service.cli import clinic, discovery, science
-=======
-from twin_service.cli import clinic, phase1, science
->>>>>>> main
+from twin_service.cli import clinic, discovery, phase1, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
@@ -158,11 +154,8 @@ def house(json_file: Json = None) -> None:
 
 science.register(app, bench)
 clinic.register(app)
-<<<<<<< HEAD
 discovery.register(app)
-=======
 phase1.register(app)
->>>>>>> main
 
 if __name__ == "__main__":
     main()

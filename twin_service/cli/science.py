@@ -76,6 +76,12 @@ def qualify(
         from twin_service.qualification.translation import qualify_translation
 
         figures = qualify_translation(reference_folder() / "pbpk", _say)
+        if find_spec("rdkit") and find_spec("lightgbm"):
+            from twin_service.qualification.molecule import qualify_molecule
+
+            figures |= qualify_molecule(reference_folder(), _say)
+        else:
+            _say("rdkit and lightgbm are not installed (extra `molecule`): figures from structure are left out")
     elif phase1:
         from twin_service.qualification.phase1.run import qualify_phase1
 

@@ -71,7 +71,9 @@ class Ranks(NamedTuple):
             (np.interp(x, q, grid) + 1.0 - np.interp(-x, -q[::-1], grid)) / 2.0
             for x, q in zip(descriptors.T, self.quantiles.T, strict=True)
         ]
-        return np.clip(ndtri(np.clip(np.column_stack(columns), 1e-6, 1.0 - 1e-6)), -3.0, 3.0).astype(np.float32)
+        scores = ndtri(np.clip(np.column_stack(columns), 1e-6, 1.0 - 1e-6))
+
+    return np.asarray(np.clip(scores, -3.0, 3.0), dtype=np.float32)
 
 
 def ranks_of(descriptors: Floats) -> Ranks:

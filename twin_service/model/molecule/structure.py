@@ -16,7 +16,7 @@ PEPTIDE: Final = "[NX3][CX4][CX3](=O)[NX3][CX4][CX3](=O)"
 
 @dataclass(frozen=True)
 class Molecule:
-    """Canonical SMILES of the neutral form, its InChIKey skeleton, its scaffold, and what lies outside small molecules."""
+    """The neutral form's canonical SMILES, its InChIKey skeleton and scaffold, and why it may be no small molecule."""
 
     smiles: str
     key: str

@@ -5,7 +5,8 @@
 
 Five folds by a hash of the Murcko scaffold, the same for every property, so that a left-out molecule was seen by no
 model. The left-out errors, split by similarity to the nearest training molecule (Mondrian, Vovk 2003), give the
-conformal intervals; what was left out is what `twin qualify --translation` reports. Deterministic: one thread, fixed seeds.
+conformal intervals; what was left out is what `twin qualify --translation` reports. One thread and fixed seeds: the
+same models every time.
 """
 
 from __future__ import annotations
