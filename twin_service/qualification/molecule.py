@@ -60,7 +60,7 @@ def _errors(wanted: Property, trained: Trained) -> dict[str, float]:
 
 
 def _expansion(models: Models) -> dict[str, float]:
-    """MAE over that of the mean, end point by end point, on the challenge's scale (log10; fractions as log10 percent)."""
+    """MAE over that of the mean, end point by end point, on the challenge's scale: log10, of percents too."""
     found = {}
     for wanted in PROPERTIES:
         trained = models.trained[wanted.name]

@@ -72,8 +72,7 @@ class Ranks(NamedTuple):
             for x, q in zip(descriptors.T, self.quantiles.T, strict=True)
         ]
         scores = ndtri(np.clip(np.column_stack(columns), 1e-6, 1.0 - 1e-6))
-
-    return np.asarray(np.clip(scores, -3.0, 3.0), dtype=np.float32)
+        return np.asarray(np.clip(scores, -3.0, 3.0), dtype=np.float32)
 
 
 def ranks_of(descriptors: Floats) -> Ranks:
