@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, discovery, phase1, science
+from twin_service.cli import clinic, discovery, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.outcome import Refusal
 
@@ -153,6 +153,7 @@ def house(json_file: Json = None) -> None:
 
 
 science.register(app, bench)
+population.register(app, bench)
 clinic.register(app)
 discovery.register(app)
 phase1.register(app)

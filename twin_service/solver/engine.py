@@ -101,7 +101,7 @@ def run_compiled(
 
     `steady` holds one row per steady action; `directions` makes the kernel's `Tangents` for a share of the members.
     """
-    from twin_service.solver.kernel import drive
+    from twin_service.solver.kernel import drive, new_lanes
     from twin_service.solver.lanes import Functions
 
     system = model.system
@@ -127,13 +127,27 @@ def run_compiled(
                 make(share),
                 limits,
                 stop,
+                new_lanes(model.width, len(system.states)),
             )
             _LOADED.append(True)
 
     def work(share: NDArray[np.int64]) -> None:
         jobs = members[share]
         ws = workspace(model.layout.size, model.width)
-        drive(functions, model.layout, ws, model.width, tol, jobs, course, result, make(share), limits, stop)
+        drive(
+            functions,
+            model.layout,
+            ws,
+            model.width,
+            tol,
+            jobs,
+            course,
+            result,
+            make(share),
+            limits,
+            stop,
+            new_lanes(model.width, len(system.states)),
+        )
 
     share_out(work, np.arange(len(members)), model.width, threads=threads, deadline=deadline, stop=stop)
     outcomes = [OK] * len(result.code)

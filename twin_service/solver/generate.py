@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from twin_service.solver.control import advance_function, choose_function, due_function, judge_function
 from twin_service.solver.emit import Emitter, emit_roots
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.form import Form
@@ -21,7 +22,20 @@ from twin_service.solver.tableau import RODAS5P, Tableau
 from twin_service.solver.writer import Writer
 
 METHOD = RODAS5P
-NAMES = ("prepare", "initial", "slope", "commit", "seen_now", "attempt", "observe", "states")
+NAMES = (
+    "prepare",
+    "initial",
+    "slope",
+    "commit",
+    "seen_now",
+    "attempt",
+    "observe",
+    "states",
+    "choose",
+    "judge",
+    "find_due",
+    "advance",
+)
 
 
 def generate(form: Form, width: int, *, pivoted: bool = False) -> str:
@@ -39,6 +53,8 @@ def generate(form: Form, width: int, *, pivoted: bool = False) -> str:
     collect(slope_function(n, place, Writer(width)), texts, declared)
     collect(commit_function(n, place, Writer(width)), texts, declared)
     collect(step_function(METHOD, (n, drifts), place, Writer(width)), texts, declared)
+    for control in (choose_function, judge_function, due_function, advance_function):
+        collect(control(place, Writer(width)), texts, declared)
     collect(states_function(METHOD, n, place, Writer(width)), texts, declared)
     collect(_observe(form, place, Writer(width), METHOD), texts, declared)
     return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)

@@ -25,16 +25,16 @@ from twin_service.solver.lanes import (
     Tangents,
     call1,
     call2,
-    njit_kernel,
-    njit_part,
+    njit_bare_kernel,
+    njit_bare_part,
 )
 from twin_service.solver.layout import Layout
 
 MAX_REJECTED = 40
-GROWTH, SHRINKAGE = 6.0, 0.1
+SHRINKAGE = 0.1
 
 
-@njit_kernel
+@njit_bare_kernel
 def drive(
     f: Functions,
     at: Layout,
@@ -47,69 +47,71 @@ def drive(
     g: Tangents,
     limits: Any,
     stop: Any,
+    lanes: Lanes,
 ) -> None:
     """Solve all `members`; `limits` holds the greatest number of steps, `stop[0]` ends the run when it turns 1."""
     n = c.steady.shape[1]
-    lanes = _lanes(width, n)
     base, tolerances = ws.ctypes.data, tol.ctypes.data
-    taken = 0
+    for lane in range(width):
+        ws[at.limit * width + lane], ws[at.active * width + lane] = limits[0], 0.0
+    taken, free = 0, True
     while True:
-        busy = 0
-        for lane in range(width):
-            while lanes.member[lane] < 0 and taken < members.size:
-                lanes.member[lane], lanes.first[lane] = members[taken], g.first[taken] if g.each else 0
-                taken += 1
-                _load(f, at, ws, width, lanes, lane, c, g)
-                _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
-            busy += lanes.member[lane] >= 0
-        if busy == 0:
-            return
+        if free:
+            busy, free = 0, False
+            for lane in range(width):
+                while lanes.member[lane] < 0 and taken < members.size:
+                    lanes.member[lane], lanes.first[lane] = members[taken], g.first[taken] if g.each else 0
+                    taken += 1
+                    _load(f, at, ws, width, lanes, lane, c, g)
+                    _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
+                busy += lanes.member[lane] >= 0
+            if busy == 0:
+                return
         if stop[0]:
             _cancel(at, ws, width, lanes, members, taken, r)
             return
-        _choose_steps(at, ws, width, lanes)
+        call1(f.choose, base)
         call2(f.attempt, base, tolerances)
-        _judge(at, ws, width, n, lanes, c, r, limits)
+        call1(f.judge, base)
+        if ws[at.rare * width] != 0.0:
+            _judge_rare(at, ws, width, n, lanes, r)
+            call1(f.find_due, base)
+            free = True
         if g.each:
             tangents.advance(g, base)
-        _observe(f, at, ws, width, lanes, c, r, g)
+            call1(f.find_due, base)  # it uses the place of theta for the times of its stages
+        while ws[at.pending * width] != 0.0:
+            _observe(f, at, ws, width, lanes, c, r, g)
+            call1(f.find_due, base)
         call1(f.commit, base)
         if g.each:
             tangents.adopt(g, base)
-        for lane in range(width):
-            if lanes.member[lane] >= 0 and ws[at.accept * width + lane] > 0.0:
-                if lanes.lands[lane]:
-                    ws[at.t * width + lane] = lanes.boundary[lane]
+        call1(f.advance, base)
+        if ws[at.arrived * width] != 0.0:
+            free = True
+            for lane in range(width):
+                place = at.accept * width + lane
+                if ws[place] != 0.0 and ws[at.lands * width + lane] != 0.0:
                     _arrive(f, at, ws, width, tol, lanes, lane, c, r, g)
-                else:
-                    ws[at.t * width + lane] += ws[at.h * width + lane]
 
 
-@njit_part
-def _lanes(width: int, n: int) -> Lanes:
+def new_lanes(width: int, n: int) -> Lanes:
     return Lanes(
         np.full(width, -1, np.int64),
         np.zeros(width, np.int64),
         np.zeros(width, np.int64),
         np.zeros(width, np.int64),
-        np.zeros(width),
-        np.zeros(width),
-        np.zeros(width),
-        np.zeros(width, np.int64),
-        np.zeros(width, np.int64),
-        np.zeros(width, np.int64),
-        np.zeros(width, np.int64),
         np.zeros((width, n), np.int64),
-        np.zeros(width, np.int64),
     )
 
 
-@njit_part
+@njit_bare_part
 def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     """Put the lane's new member at its start."""
     n, m = c.steady.shape[1], lanes.member[lane]
-    lanes.action[lane], lanes.output[lane], lanes.steps[lane], lanes.rejected[lane] = c.offset[m], 0, 0, 0
-    lanes.kick[lane] = 0.0
+    lanes.action[lane], lanes.output[lane] = c.offset[m], 0
+    ws[at.steps * width + lane], ws[at.rejected * width + lane], ws[at.active * width + lane] = 0.0, 0.0, 1.0
+    ws[at.kick * width + lane] = 0.0
     ws[at.t * width + lane] = c.start[m]
     for i in range(n):
         ws[(at.rate + i) * width + lane] = 0.0
@@ -127,21 +129,21 @@ def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int
         tangents.prepare(g, ws.ctypes.data)
 
 
-@njit_part
+@njit_bare_part
 def _set_row(f: Functions, at: Layout, ws: Any, width: int, lane: int, p: Any) -> None:
     for i in range(p.size):
         ws[(at.p + i) * width + lane] = p[i]
     call1(f.prepare, ws.ctypes.data)
 
 
-@njit_part
+@njit_bare_part
 def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: int) -> None:
     call1(f.initial, ws.ctypes.data)
     for i in range(n):
         ws[(at.y + i) * width + lane] = ws[(at.full + i) * width + lane]
 
 
-@njit_part
+@njit_bare_part
 def _arrive(
     f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents
 ) -> None:
@@ -161,20 +163,22 @@ def _arrive(
         lanes.action[lane] += 1
     _seen_at(f, at, ws, width, lanes, lane, c, r, g, t, True)
     if t >= end or r.code[m] != FINISHED:
-        r.steps[m] = lanes.steps[lane]
+        r.steps[m] = int(ws[at.steps * width + lane])
         lanes.member[lane] = -1
+        ws[at.active * width + lane] = 0.0
         return
-    lanes.boundary[lane] = end
+    ws[at.boundary * width + lane] = end
     if lanes.action[lane] < c.offset[m + 1]:
-        lanes.boundary[lane] = min(end, c.when[lanes.action[lane]])
-    lanes.fresh[lane] = 1
-    if lanes.kick[lane] > 0.0:
-        lanes.ahead[lane] = lanes.kick[lane]
+        ws[at.boundary * width + lane] = min(end, c.when[lanes.action[lane]])
+    ws[at.fresh * width + lane] = 1.0
+    _next_time(at, ws, width, lanes, lane, c)
+    if ws[at.kick * width + lane] > 0.0:
+        ws[at.ahead * width + lane] = ws[at.kick * width + lane]
     else:
-        lanes.ahead[lane] = _first_step(f, at, ws, width, n, tol, lane)
+        ws[at.ahead * width + lane] = _first_step(f, at, ws, width, n, tol, lane)
 
 
-@njit_part
+@njit_bare_part
 def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
     kind, i, n = c.kind[a], c.target[a], c.steady.shape[1]
@@ -200,7 +204,7 @@ def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int,
         tangents.after_action(g, f.slope, at.k, ws, width, n, lane, lanes.first[lane], a, kind, i, lanes.running)
 
 
-@njit_part
+@njit_bare_part
 def _seen_at(
     f: Functions,
     at: Layout,
@@ -232,7 +236,7 @@ def _seen_at(
         lanes.output[lane] += 1
 
 
-@njit_part
+@njit_bare_part
 def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o: int) -> None:
     for i in range(r.outputs.shape[2]):
         value = ws[(at.seen + i) * width + lane]
@@ -241,7 +245,7 @@ def _store_seen(at: Layout, ws: Any, width: int, lane: int, r: Result, m: int, o
             r.code[m], r.at[m], r.which[m] = NOT_FINITE, ws[at.t * width + lane], -1 - i
 
 
-@njit_part
+@njit_bare_part
 def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any, lane: int) -> float:
     """A hundredth of the time in which the state would change by itself (Hairer, Norsett & Wanner 1993, II.4)."""
     call1(f.slope, ws.ctypes.data)
@@ -257,52 +261,26 @@ def _first_step(f: Functions, at: Layout, ws: Any, width: int, n: int, tol: Any,
     return float(0.01 * size / speed)
 
 
-@njit_part
-def _choose_steps(at: Layout, ws: Any, width: int, lanes: Lanes) -> None:
+@njit_bare_part
+def _judge_rare(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, r: Result) -> None:
+    """Rejected steps and members that have used up theirs; generated code has judged the rest."""
     for lane in range(width):
-        if lanes.member[lane] < 0:
-            continue
-        h = lanes.ahead[lane]
-        left = lanes.boundary[lane] - ws[at.t * width + lane]
-        lanes.lands[lane] = 0
-        if 1.0001 * h >= left:
-            h = left
-            lanes.lands[lane] = 1
-        elif 2.0 * h > left:
-            h = 0.5 * left
-        ws[at.h * width + lane] = h
-
-
-@njit_part
-def _judge(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, c: Course, r: Result, limits: Any) -> None:
-    """Accept or reject each lane's step and choose its next one."""
-    for lane in range(width):
-        ws[at.accept * width + lane] = 0.0
         if lanes.member[lane] < 0:
             continue
         error, growth, h = ws[at.error * width + lane], ws[at.growth * width + lane], ws[at.h * width + lane]
-        lanes.steps[lane] += 1
         if error <= 1.0:
-            ws[at.accept * width + lane] = 1.0
-            growth = min(GROWTH, max(0.2, growth))
-            if lanes.fresh[lane]:
-                lanes.kick[lane] = h * growth
-                lanes.fresh[lane] = 0
-            if lanes.rejected[lane] > 0:
-                growth = min(1.0, growth)
-            lanes.ahead[lane] = h * growth
-            lanes.rejected[lane] = 0
-            if lanes.steps[lane] >= limits[0]:
+            if ws[at.steps * width + lane] >= ws[at.limit * width + lane]:
                 _fail(at, ws, width, n, lanes, lane, r, TOO_MANY)
         else:
-            lanes.rejected[lane] += 1
-            lanes.ahead[lane] = h * (max(SHRINKAGE, growth) if growth > 0.0 else SHRINKAGE)
+            ws[at.rejected * width + lane] += 1.0
+            ahead = h * (max(SHRINKAGE, growth) if growth > 0.0 else SHRINKAGE)
+            ws[at.ahead * width + lane] = ahead
             t = ws[at.t * width + lane]
-            if lanes.rejected[lane] > MAX_REJECTED or t + 0.1 * lanes.ahead[lane] == t:
+            if ws[at.rejected * width + lane] > MAX_REJECTED or t + 0.1 * ahead == t:
                 _fail(at, ws, width, n, lanes, lane, r, TOO_SMALL if np.isfinite(error) else NOT_FINITE)
 
 
-@njit_part
+@njit_bare_part
 def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: Result, code: int) -> None:
     """Record why and where, naming the first undefined state or the one that moves most for its size."""
     m = lanes.member[lane]
@@ -314,50 +292,42 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
             break
         if abs(new - old) > worst * abs(old):
             worst, which = abs(new - old) / max(abs(old), 1e-300), i
-    r.code[m], r.at[m], r.which[m], r.steps[m] = code, ws[at.t * width + lane], which, lanes.steps[lane]
+    r.code[m], r.at[m], r.which[m], r.steps[m] = code, ws[at.t * width + lane], which, int(ws[at.steps * width + lane])
     lanes.member[lane] = -1
+    ws[at.active * width + lane] = 0.0
     ws[at.accept * width + lane] = 0.0
 
 
-@njit_part
+@njit_bare_part
+def _next_time(at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course) -> None:
+    m, o = lanes.member[lane], lanes.output[lane]
+    coming = c.times[min(m, c.times.shape[0] - 1), o] if o < c.times.shape[1] else np.inf
+    ws[at.coming * width + lane] = coming
+
+
+@njit_bare_part
 def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
-    """Outputs inside the steps just accepted, one of every lane at a time."""
-    nt, n = c.times.shape[1], c.steady.shape[1]
-    due = lanes.due
-    while True:
-        pending = 0
-        for lane in range(width):
-            due[lane] = 0
+    """Outputs inside the steps just accepted, one of every lane."""
+    n = c.steady.shape[1]
+    call1(f.observe, ws.ctypes.data)
+    if r.keep:
+        call1(f.states, ws.ctypes.data)
+    if g.each:
+        tangents.see(g, g.functions[5], ws.ctypes.data)
+    for lane in range(width):
+        if ws[at.due * width + lane] != 0.0:
             m, o = lanes.member[lane], lanes.output[lane]
-            if m < 0 or o >= nt or ws[at.accept * width + lane] == 0.0:
-                continue
-            t, h = ws[at.t * width + lane], ws[at.h * width + lane]
-            time = c.times[min(m, c.times.shape[0] - 1), o]
-            inside = time < lanes.boundary[lane] if lanes.lands[lane] else time <= t + h
-            if inside:
-                ws[at.theta * width + lane] = min(1.0, (time - t) / h)
-                due[lane] = 1
-                pending += 1
-        if pending == 0:
-            return
-        call1(f.observe, ws.ctypes.data)
-        if r.keep:
-            call1(f.states, ws.ctypes.data)
-        if g.each:
-            tangents.see(g, g.functions[5], ws.ctypes.data)
-        for lane in range(width):
-            if due[lane]:
-                m, o = lanes.member[lane], lanes.output[lane]
-                _store_seen(at, ws, width, lane, r, m, o)
-                if r.keep:
-                    for i in range(n):
-                        r.states[m, o, i] = ws[(at.full + i) * width + lane]
-                if g.each:
-                    tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
-                lanes.output[lane] += 1
+            _store_seen(at, ws, width, lane, r, m, o)
+            if r.keep:
+                for i in range(n):
+                    r.states[m, o, i] = ws[(at.full + i) * width + lane]
+            if g.each:
+                tangents.store_seen(g, width, lane, lanes.first[lane], m, o)
+            lanes.output[lane] += 1
+            _next_time(at, ws, width, lanes, lane, c)
 
 
-@njit_part
+@njit_bare_part
 def _cancel(at: Layout, ws: Any, width: int, lanes: Lanes, members: Any, taken: int, r: Result) -> None:
     for lane in range(width):
         m = lanes.member[lane]

@@ -37,6 +37,18 @@ def njit_kernel(function: Function) -> Function:
         return njit_part(function)
 
 
+def njit_bare_part(function: Function) -> Function:
+    """A part of a kernel that allocates nothing, without the counts of references: they are atomic, and slow."""
+    return cast(Function, njit(nogil=True, error_model="numpy", _nrt=False)(function))  # type: ignore[call-overload]
+
+
+def njit_bare_kernel(function: Function) -> Function:
+    try:
+        return cast(Function, njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function))  # type: ignore[call-overload]
+    except RuntimeError:  # nowhere to keep it: each process compiles for itself
+        return njit_bare_part(function)
+
+
 def _keep_compiled_code() -> None:
     """Numba looks at one file's age only; a directory per state of all kernel files keeps callers and callees apart."""
     directory = cache_directory()
@@ -60,6 +72,10 @@ class Functions(NamedTuple):
     attempt: int
     observe: int
     states: int
+    choose: int
+    judge: int
+    find_due: int
+    advance: int
 
 
 class Course(NamedTuple):
@@ -102,15 +118,7 @@ class Lanes(NamedTuple):
     first: Ints
     action: Ints
     output: Ints
-    boundary: Floats
-    ahead: Floats
-    kick: Floats
-    fresh: Ints
-    lands: Ints
-    rejected: Ints
-    steps: Ints
     running: Ints
-    due: Ints
 
 
 class Tangents(NamedTuple):

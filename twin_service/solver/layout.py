@@ -37,6 +37,20 @@ class Layout(NamedTuple):
     k: int
     seen: int
     full: int
+    boundary: int
+    ahead: int
+    kick: int
+    fresh: int
+    lands: int
+    rejected: int
+    steps: int
+    coming: int
+    due: int
+    active: int
+    limit: int
+    rare: int
+    pending: int
+    arrived: int
     size: int
 
 
@@ -62,6 +76,7 @@ def layout(form: Form, *, pivoted: bool = False) -> Layout:
         MAX_STAGES * n,
         max(1, len(form.outputs)),
         n,
+        *[1] * 14,
     ]
     offsets = [0]
     for s in sizes:

@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STOP
-from twin_service.solver.lanes import Tangents, call1, call2, call3, njit_part
+from twin_service.solver.lanes import Tangents, call1, call2, call3, njit_bare_part
 
 
-@njit_part
+@njit_bare_part
 def _address(g: Tangents, width: int, d: int) -> Any:
     return g.dirs.ctypes.data + 8 * width * g.place.size * d
 
 
-@njit_part
+@njit_bare_part
 def _width(g: Tangents) -> Any:
     return g.dirs.size // (g.place.size * g.each)
 
 
-@njit_part
+@njit_bare_part
 def advance(g: Tangents, base: int) -> None:
     es, width = g.es.ctypes.data, _width(g)
     call2(g.functions[2], base, es)
@@ -30,28 +30,28 @@ def advance(g: Tangents, base: int) -> None:
         call3(g.functions[3], base, es, _address(g, width, d))
 
 
-@njit_part
+@njit_bare_part
 def adopt(g: Tangents, base: int) -> None:
     width = _width(g)
     for d in range(g.each):
         call2(g.functions[4], base, _address(g, width, d))
 
 
-@njit_part
+@njit_bare_part
 def see(g: Tangents, function: int, base: int) -> None:
     width = _width(g)
     for d in range(g.each):
         call2(function, base, _address(g, width, d))
 
 
-@njit_part
+@njit_bare_part
 def prepare(g: Tangents, base: int) -> None:
     width = _width(g)
     for d in range(g.each):
         call2(g.functions[0], base, _address(g, width, d))
 
 
-@njit_part
+@njit_bare_part
 def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given: bool) -> None:
     """Directions of a patient at its start, with the first parameter row in force."""
     p = g.place
@@ -69,7 +69,7 @@ def load(g: Tangents, ws: Any, width: int, n: int, lane: int, first: int, given:
             g.dirs[(origin + p.s + g.state[w]) * width + lane] += 1.0
 
 
-@njit_part
+@njit_bare_part
 def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> None:
     """The sensitivity of the initial values."""
     p, origin = g.place, g.place.size * d
@@ -78,12 +78,12 @@ def _restart(g: Tangents, ws: Any, width: int, n: int, lane: int, d: int) -> Non
         g.dirs[(origin + p.s + i) * width + lane] = g.dirs[(origin + p.ahead + i) * width + lane]
 
 
-@njit_part
+@njit_bare_part
 def before_action(g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int) -> None:
     _shift(g, slope, k, ws, width, n, lane, first, a, 1.0)
 
 
-@njit_part
+@njit_bare_part
 def after_action(
     g: Tangents,
     slope: int,
@@ -121,7 +121,7 @@ def after_action(
     _shift(g, slope, k, ws, width, n, lane, first, a, -1.0)
 
 
-@njit_part
+@njit_bare_part
 def _shift(
     g: Tangents, slope: int, k: int, ws: Any, width: int, n: int, lane: int, first: int, a: int, sign: float
 ) -> None:
@@ -139,7 +139,7 @@ def _shift(
             g.dirs[place] += sign * g.time[a, w] * ws[(k + i) * width + lane]
 
 
-@njit_part
+@njit_bare_part
 def store_seen(g: Tangents, width: int, lane: int, first: int, m: int, o: int) -> None:
     for d in range(g.each):
         if first + d < g.parameter.size:
@@ -147,7 +147,7 @@ def store_seen(g: Tangents, width: int, lane: int, first: int, m: int, o: int) -
                 g.outputs[m, o, i, first + d] = g.dirs[(g.place.size * d + g.place.seen + i) * width + lane]
 
 
-@njit_part
+@njit_bare_part
 def store_final(g: Tangents, width: int, n: int, lane: int, first: int, m: int) -> None:
     for d in range(g.each):
         if first + d < g.parameter.size:

@@ -48,7 +48,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
     structure = structure_of(record, p)
     response = response_of(record, p, structure.concentrations["central"])
     concentrations = {**structure.concentrations, **response.outputs}
-    outputs, observables = _observed(record, concentrations)
+    outputs, observables = observed_of(record, concentrations)
     return Block(
         id=record.id,
         version=record.version,
@@ -60,8 +60,8 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         effects=_effects(record),
         omega=_omega(record),
         observables=observables,
-        routes=_routes(record, tuple(u.name for u in structure.inputs)),
-        covariates=_covariates(record),
+        routes=routes_of(record, tuple(u.name for u in structure.inputs)),
+        covariates=covariates_of(record),
         endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
         warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
     )
@@ -116,7 +116,7 @@ def _omega(record: PopPkRecord) -> np.ndarray | None:
     return full if len(all_effects) else None
 
 
-def _observed(
+def observed_of(
     record: PopPkRecord, known: Mapping[str, Expression]
 ) -> tuple[tuple[Output, ...], tuple[Observable, ...]]:
     """Outputs in mg/L (or the response's unit), and one more for each observable in another unit."""
@@ -160,7 +160,7 @@ def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
         ) from None
 
 
-def _routes(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
+def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
     """Which routes the publication supports: `routes` of the file, by default every input."""
     wanted = tuple(record.raw.get("routes", inputs))
     unknown = [r for r in wanted if r not in inputs]
@@ -181,7 +181,7 @@ def domain_of(record: PopPkRecord) -> dict[str, Span]:
     return read_domain(record.raw, (*names, "dose_mg"), fault)
 
 
-def _covariates(record: PopPkRecord) -> tuple[Covariate, ...]:
+def covariates_of(record: PopPkRecord) -> tuple[Covariate, ...]:
     found, domain = [], domain_of(record)
     for c in record.raw.get("covariates", ()):
         low, high = c.get("limits", (-np.inf, np.inf))
