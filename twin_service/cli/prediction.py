@@ -55,6 +55,7 @@ def predict(
             help="A characteristic: age_y=70, weight_kg=60, sex=female, ckd=3a, egfr_ml_min=30, child_pugh=2 ..."
         ),
     ] = None,
+    species: Annotated[str, typer.Option(help="Whose body: human, mouse, rat, rabbit, dog or monkey.")] = "human",
     genotype: Annotated[list[str] | None, typer.Option(help="CYP2D6=poor, or a score: CYP2C9=1.")] = None,
     json_file: Json = None,
     out: Out = None,
@@ -83,7 +84,7 @@ def predict(
     ranges = dict(_range(v) for v in vary or [])
     others = [_other(text) for text in beside or []]
     at = [_number(t, "times") for t in times.split(",")] if times else None
-    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [])
+    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [], species=species)
     for line in found["warnings"]:
         typer.echo(f"note: {line}", err=True)
     if out is not None:
