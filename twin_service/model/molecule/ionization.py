@@ -30,7 +30,8 @@ GROUPS: Final = (
     Group("phenol", "[OX2H1]c", "acid", 9.9),
     Group("guanidine", "[NX3][CX3](=[NX2])[NX3]", "base", 12.5),
     Group("amidine", "[NX2;!$(N-*=[O,S])]=[CX3]([#6])[NX3;!$(N-C=[O,S])]", "base", 11.0),
-    Group("aliphatic amine", "[NX3;!$(N-[C,S,P]=[O,S,N]);!$(N-a);!$(N-[N,O,S])]([CX4,#1])([CX4,#1])[CX4]", "base", 9.3),
+    # A nitrogen on a saturated carbon and on nothing that takes its pair: no amide, aniline, enamine or N-oxide.
+    Group("aliphatic amine", "[NX3;$(N-[CX4]);!$(N-[C,S,P]=[O,S,N]);!$(N-C=C);!$(N-a);!$(N-[N,O,S])]", "base", 9.3),
     Group("imidazole", "[nX2]1cncc1", "base", 6.5),
     Group("pyridine", "[nX2;r6]1ccccc1", "base", 5.0),
     Group("aniline", "[NX3;!$(N-[C,S]=[O,S])]c", "base", 4.0),
