@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, phase1, population, science
+from twin_service.cli import clinic, discovery, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
@@ -175,6 +175,7 @@ def bench_answers(json_file: Json = None) -> None:
 science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
+discovery.register(app)
 phase1.register(app)
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def predict(
             help="A characteristic: age_y=70, weight_kg=60, sex=female, ckd=3a, egfr_ml_min=30, child_pugh=2 ..."
         ),
     ] = None,
+    species: Annotated[str, typer.Option(help="Whose body: human, mouse, rat, rabbit, dog or monkey.")] = "human",
     genotype: Annotated[list[str] | None, typer.Option(help="CYP2D6=poor, or a score: CYP2C9=1.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Own levels to compare (CSV: time_h, value, unit, study, blq).")
@@ -87,11 +88,11 @@ def predict(
     ranges = dict(_range(v) for v in vary or [])
     others = [_other(text) for text in beside or []]
     at = [_number(t, "times") for t in times.split(",")] if times else None
-    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [])
+    found = run(drug, plan, said, others=others, ranges=ranges, times_h=at, organs=organ or [], species=species)
     if data is not None:
-        if others or population:
+        if others or population or species != "human":
             raise _refuse(
-                "data", "is compared with the typical person on the drug alone; leave out --with, --population"
+                "data", "is compared with a typical person on the drug alone; leave out --with, --population, --species"
             )
         beside_data = with_data(drug, plan, said, data)
         found["figures"] |= beside_data["figures"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,9 @@ def qualify(
     drug: Annotated[list[str] | None, typer.Option(help="Only this drug; may be repeated.")] = None,
     qsp: Annotated[bool, typer.Option("--qsp", help="The QSP library instead.")] = False,
     estimation: Annotated[bool, typer.Option("--estimation", help="The estimators instead.")] = False,
+    translation: Annotated[
+        bool, typer.Option("--translation", help="From structure and animals to man instead.")
+    ] = False,
     phase1: Annotated[bool, typer.Option("--phase1", help="First dose, escalation and selection instead.")] = False,
     patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
@@ -68,6 +72,17 @@ def qualify(
         more = {"blocks": [r._asdict() for r in rows]}
     elif estimation:
         figures = _estimation(out, patients)
+    elif translation:
+        from twin_service.qualification.reference import reference_folder
+        from twin_service.qualification.translation import qualify_translation
+
+        figures = qualify_translation(reference_folder() / "pbpk", _say)
+        if find_spec("rdkit") and find_spec("lightgbm"):
+            from twin_service.qualification.molecule import qualify_molecule
+
+            figures |= qualify_molecule(reference_folder(), _say)
+        else:
+            _say("rdkit and lightgbm are not installed (extra `molecule`): figures from structure are left out")
     elif phase1:
         from twin_service.qualification.phase1.run import qualify_phase1
 

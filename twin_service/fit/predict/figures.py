@@ -172,9 +172,9 @@ def summary(rows: Sequence[Exposure], plan: Plan) -> dict[str, float]:
     return found
 
 
-def volumes_by_method(record: DrugRecord, library: Library) -> dict[str, float]:
-    """Vss (L/kg) of the reference person by every method from structure alone, whatever the file chooses."""
-    species = library.species["human"]
+def volumes_by_method(record: DrugRecord, library: Library, species_id: str = "human") -> dict[str, float]:
+    """Vss (L/kg) of the reference body by every method from structure alone, whatever the file chooses."""
+    species = library.species[species_id]
     body = reference_body(species)
     plain = replace(record, vss_l_kg=None, kp_scalar=1.0, kp={})
     return {
@@ -193,15 +193,17 @@ def volume_doubt(record: DrugRecord, volumes: Mapping[str, float]) -> list[str]:
     ]
 
 
-def disposition_figures(record: DrugRecord, library: Library, person: Mapping[str, float]) -> dict[str, float]:
+def disposition_figures(
+    record: DrugRecord, library: Library, person: Mapping[str, float], species_id: str = "human"
+) -> dict[str, float]:
     """What the file says of this person: Vss, clearance at low concentration, binding, first pass, size."""
-    species = library.species["human"]
+    species = library.species[species_id]
     body = create_body(species, person)
     at = disposition(record, species, body, reference_body(species))
     return {
         "predict.vss_l_kg": at.vss_l / body.weight_kg,
-        "predict.clearance_l_h": plasma_clearance(record, library, person),
-        "predict.fh": hepatic_availability(record, library, person),
+        "predict.clearance_l_h": plasma_clearance(record, library, person, species=species_id),
+        "predict.fh": hepatic_availability(record, library, person, species=species_id),
         "predict.blood_plasma_ratio": at.bp,
         "predict.fraction_unbound": at.fup,
         "predict.weight_kg": body.weight_kg,

@@ -33,6 +33,7 @@ from twin_service.fit.predict.quadrature import nodes
 from twin_service.fit.predict.user_files import own_library, read_own
 from twin_service.model.compose import compose
 from twin_service.model.domain import dose_doubt
+from twin_service.model.pbpk.animal import drug_in
 from twin_service.model.pbpk.antibody import build_antibody, is_antibody
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.library import Library, load_library
@@ -56,6 +57,7 @@ class Setting(NamedTuple):
     record: DrugRecord | None
     library: Library
     beside: tuple[DrugRecord, ...] = ()
+    species: str = "human"
 
 
 def predict(
@@ -68,10 +70,12 @@ def predict(
     library: Library | None = None,
     times_h: list[float] | None = None,
     organs: Sequence[str] = (),
+    species: str = "human",
 ) -> dict[str, Any]:
     """Exposure of `drug` (a library id or a file) in `person` (covariates) under `plan`, with `others` beside it.
 
     organs  tissues whose course is wanted too (mg/L of the whole tissue with its blood)
+    species whose body it is: an animal's own values come from [species.<id>] of the file
     ranges  covariate -> (low, high): drawn evenly for each of a population (a yes or no: the share of yes)
 
     Returns a plain mapping: `figures` (flat: predict.auc_mg_h_l, .cmax_mg_l, .tmax_h, .thalf_h, .f ... quantiles for a
@@ -83,13 +87,20 @@ def predict(
     check_plan(plan)
     for _, beside in others:
         check_plan(beside)
-    setting = _setting(drug, plan, others, library or load_library())
+    setting = _setting(drug, plan, others, library or load_library(), species)
     said, spans = dict(person or {}), dict(ranges or {})
     check_person(setting.model, said, spans, plan.population)
     names = [(setting.drug, plan), *((_id_of(n), p) for n, p in others)]
     half_life = _slowest(setting, said)
     grid, shown = _grid(plan, horizon_of([p for _, p in names], half_life), times_h)
-    body = setting.library.species["human"] if setting.record is not None else None
+    if species != "human" and (plan.population or ranges):
+        raise Refusal(
+            RefusalCode.UNSUPPORTED,
+            f"a population of {species} is not known: leave out population, or predict in man",
+            field="population",
+            reason="NO_ANIMAL_POPULATION",
+        )
+    body = setting.library.species[species] if setting.record is not None else None
     people = members(setting.model, said, plan, spans, body=body)
     levels, final = _levels(setting, people.rows, names, grid, organs=organs)
     each = exposures(grid, levels[setting.drug], plan, _rest(setting, plan, people.rows, final))
@@ -100,12 +111,13 @@ def predict(
         figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
     if setting.record is not None:
         figures |= {k: v for k, v in _at_rest(setting, said).items() if k not in figures}
-    volumes = volumes_by_method(setting.record, setting.library) if setting.record is not None else {}
+    volumes = volumes_by_method(setting.record, setting.library, species) if setting.record is not None else {}
     answer = {
         "figures": figures,
         "units": {name: unit_of(name) for name in figures},
         "drug": setting.drug,
         "person": said,
+        "species": species,
         "warnings": [
             *_dose_doubts(setting.model, names),
             *_inert(setting),
@@ -122,7 +134,7 @@ def predict(
 
 def _at_rest(setting: Setting, person: Mapping[str, float]) -> dict[str, float]:
     assert setting.record is not None
-    return disposition_figures(setting.record, setting.library, person)
+    return disposition_figures(setting.record, setting.library, person, setting.species)
 
 
 def _grid(plan: Plan, end_h: float, times_h: list[float] | None) -> tuple[Floats, Bools]:
@@ -187,25 +199,28 @@ def _courses(
     return found
 
 
-def _setting(drug: Path | str, plan: Plan, others: Sequence[Other], library: Library) -> Setting:
+def _setting(
+    drug: Path | str, plan: Plan, others: Sequence[Other], library: Library, species: str = "human"
+) -> Setting:
     path = Path(drug)
     if is_antibody(drug):
-        if others:
+        if others or species != "human":
             raise Refusal(
                 RefusalCode.INVALID,
-                f"{_id_of(drug)} is an antibody: it is predicted alone",
+                f"{_id_of(drug)} is an antibody: it is predicted alone, in man",
                 field="with",
                 reason="ANTIBODY_ALONE",
             )
         block: Block = build_antibody(path if path.suffix == ".toml" else str(drug))
         return Setting(compose("predict", {"body": block}), block.routes[0].drug, None, library)
     library = own_library(library, [path, *(Path(n) for n, _ in others)])
-    records = [read_own(n, library) for n in (drug, *(n for n, _ in others))]
+    records = [drug_in(read_own(n, library), species, library) for n in (drug, *(n for n, _ in others))]
     forms = {
         r.id: p.formulation for r, p in zip(records, (plan, *(p for _, p in others)), strict=True) if p.formulation
     }
-    block = build_body(records, library, formulations=forms or None, routes=("iv", "oral", "sc", "im"))
-    return Setting(compose("predict", {"body": block}), records[0].id, records[0], library, tuple(records[1:]))
+    block = build_body(records, library, species=species, formulations=forms or None, routes=("iv", "oral", "sc", "im"))
+    model = compose("predict", {"body": block})
+    return Setting(model, records[0].id, records[0], library, tuple(records[1:]), species)
 
 
 def _id_of(drug: Path | str) -> str:
@@ -216,7 +231,7 @@ def _levels(
     setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats, *, organs: Sequence[str] = ()
 ) -> tuple[dict[str, Floats], Floats]:
     """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each; last states."""
-    known = [] if setting.record is None else list(setting.library.species["human"].organ_ids)
+    known = [] if setting.record is None else list(setting.library.species[setting.species].organ_ids)
     for organ in organs:
         if organ not in known:
             raise Refusal(
@@ -244,7 +259,7 @@ def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
     """A half-life (h) to see the drug gone: 0.693 Vss/CL; three weeks for an antibody."""
     if setting.record is None:
         return 21.0 * 24.0
-    at = disposition_figures(setting.record, setting.library, person)
+    at = disposition_figures(setting.record, setting.library, person, setting.species)
     weight = at["predict.weight_kg"]
     return 0.693 * at["predict.vss_l_kg"] * weight / max(at["predict.clearance_l_h"], 1e-9)
 
@@ -254,7 +269,7 @@ def _ratios(
 ) -> dict[str, float]:
     """AUC and Cmax with the others over those alone, in the same people."""
     plan, grid, rows = run
-    alone = _setting(drug, plan, (), setting.library)
+    alone = _setting(drug, plan, (), setting.library, setting.species)
     columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
     own = rows[:, columns]
     levels, final = _levels(alone, own, [(setting.drug, plan)], grid)
@@ -296,7 +311,7 @@ def _by_flows(setting: Setting, rows: Floats, plan: Plan, half_life: float) -> F
     areas = integrals(system, (at, solution.states[0, :-1], solution.final[0]), linear)
     values = {p.name: float(rows[0, k]) for k, p in enumerate(system.parameters)}
     given = plan.dose_mg * way.units_per_mg
-    return first_pass(setting.record, setting.library.species["human"], areas, values, given)
+    return first_pass(setting.record, setting.library.species[setting.species], areas, values, given)
 
 
 def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list[str]:

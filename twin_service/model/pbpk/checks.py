@@ -203,10 +203,11 @@ class Organs(NamedTuple):
     bp: float
 
 
-def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | None) -> Organs:
-    species, values = library.species["human"], person or {}
-    body, reference = create_body(species, values), reference_body(species)
-    at = disposition(drug, species, body, reference)
+def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | None, species_id: str) -> Organs:
+    species, values = library.species[species_id], person or {}
+    body, own = create_body(species, values), reference_body(species)
+    at = disposition(drug, species, body, own)
+    reference = reference_body(library.species[drug.home])
     scaling = Capacities(body, reference, library.enzymes, values)
     sizes = {"liver": 0.0, "kidney": 0.0, "plasma": 0.0}
     for way in drug.clearances:
@@ -220,23 +221,29 @@ def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | No
     )
 
 
-def plasma_clearances(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> Clearances:
+def plasma_clearances(
+    drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None, *, species: str = "human"
+) -> Clearances:
     """Plasma clearance (L/h) by organ at low concentration, well stirred: with CLi fu in blood,
 
     CL = bp [CLi fu Q/(CLi fu + Q)]_liver (with bile) + CL_kidney (filtration, then secretion) + CL_plasma
     """
-    o = _organs(drug, library, person)
+    o = _organs(drug, library, person, species)
     liver = o.liver * o.hepatic_flow / (o.liver + o.hepatic_flow) * o.bp
     kidney = renal_clearance(o.kidney, o.filtration, o.renal_flow, o.bp)
     return Clearances(liver, kidney, o.plasma)
 
 
-def plasma_clearance(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+def plasma_clearance(
+    drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None, *, species: str = "human"
+) -> float:
     """Plasma clearance (L/h) at low concentration of a person (default: the reference), all organs."""
-    return plasma_clearances(drug, library, person).total
+    return plasma_clearances(drug, library, person, species=species).total
 
 
-def hepatic_availability(drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None) -> float:
+def hepatic_availability(
+    drug: DrugRecord, library: Library, person: Mapping[str, float] | None = None, *, species: str = "human"
+) -> float:
     """The fraction that escapes the liver on one passage at low concentration: Q/(Q + CLi fu), well stirred."""
-    o = _organs(drug, library, person)
+    o = _organs(drug, library, person, species)
     return o.hepatic_flow / (o.hepatic_flow + o.liver)

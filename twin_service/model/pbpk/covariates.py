@@ -47,10 +47,6 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
         said += warnings_outside(drug.domain, values, drug.title)
     species = plan.library.species[plan.species]
     said += warnings_outside(species.domain, values, species.title)
-    if plan.species != "human":
-        said.append(
-            f"{plan.species}: binding and clearance per liver are the human's; give the species' own values to predict"
-        )
     if plan.species == "human" and _is_like_preterm(plan, values):
         said.append("the weight is that of a child born before term; say gestational_age_wk")
     if plan.species == "human" and not values.get("height_cm"):

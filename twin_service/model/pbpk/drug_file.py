@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from twin_service.model.domain import DRUG_FIELDS, read_domain
+from twin_service.model.pbpk.animal import read_animals, species_bodies
 from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
@@ -40,13 +41,14 @@ _TOP: Final = (
     "domain",
     "fitted",
     "metabolite_of",
+    "species",
 )
 
 
 # Spread of the compounds behind Rodgers & Rowland 2006, doi:10.1002/jps.20502, and Poulin & Theil 2002, with a margin.
 LOGP_BUILT: Final = (-4.0, 8.0)
 _LISTS: Final = ("pka", "clearance", "interaction", "formulation", "variability", "target")
-_TABLES: Final = ("distribution", "absorption", "error", "domain")
+_TABLES: Final = ("distribution", "absorption", "error", "domain", "species")
 
 
 def read_drug(
@@ -90,6 +92,7 @@ def read_drug(
         variability=_variability(table, door),
         windows=_windows(table, door),
         domain=read_domain(table, DRUG_FIELDS, door.fault),
+        animals=read_animals(table.get("species", {}), door, species_bodies()),
     )
     record = replace(record, assumed=_assumed(table, record))
     record = _distribution(_error(record, table, door), table.get("distribution", {}), door, organs)

@@ -95,8 +95,8 @@ def _drug_values(
 ) -> dict[str, float]:
     species, d = plan.library.species[plan.species], drug.id
     body, reference = bodies
-    # Files hold human clearances: an animal clears what a human liver of its size would.
-    human = reference if plan.species == "human" else reference_body(plan.library.species["human"])
+    # Clearances are human unless the file gives the species' own: an animal clears what a human liver its size would.
+    human = reference if plan.species == drug.home else reference_body(plan.library.species["human"])
     at = disposition(drug, species, body, reference)
     values = exchange_values(drug, species, bodies, fup=at.fup, bp=at.bp, kp=at.kp)
     values |= gut_values(

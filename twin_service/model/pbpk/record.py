@@ -113,6 +113,16 @@ class Window:
 
 
 @dataclass(frozen=True)
+class AnimalValues:
+    """What a file says of one species; None: as in man."""
+
+    fup: float | None = None
+    bp: float | None = None
+    vss_l_kg: float | None = None
+    ways: tuple[Clearance, ...] = ()
+
+
+@dataclass(frozen=True)
 class DrugRecord:
     """One drug file, in bench units (h, L, umol, kg; permeability cm/h, molar mass g/mol)."""
 
@@ -142,6 +152,8 @@ class DrugRecord:
     domain: Mapping[str, Span] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     atc: str = ""
+    animals: Mapping[str, AnimalValues] = field(default_factory=dict)
+    home: str = "human"  # the species to whose body the clearances of whole organs belong
 
     @property
     def umol_per_mg(self) -> float:
