@@ -105,5 +105,7 @@ def _table(hint: object, value: object, path: str, mistakes: list[str]) -> objec
     return {str(k): _value(hint, v, f"{path}.{k}", mistakes) for k, v in value.items()}
 
 
-def _wrong(value: object, expected: str, path: str, mistakes: list[str]) -> None:
+def _wrong(value: object, expected: str, path: str, mistakes: list[str]) -> object:
+    """Keep the mistake and go on without a value, so that all mistakes are told at once."""
     mistakes.append(f"{path}: {value!r}; expected {expected}")
+    return None

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from twin_service.fit.translation.compound import AnimalStudy, Compound, InVitroClearance, TimeCourse
+from twin_service.library.files import parse_toml
 from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
 from twin_service.model.pbpk.drug_file import read_drug
-from twin_service.model.pbpk.library import Library, load_library, parse_toml
+from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.pbpk.settle import settle
 from twin_service.outcome import Refusal, RefusalCode

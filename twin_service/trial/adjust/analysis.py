@@ -131,7 +131,7 @@ def _one_visit(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | N
     means, found = linear_comparisons(y, arm, _design(spec, data, keep, extra), errors=errors, level=spec.level)
     plain = design_of(arm, len(data.arms), {}, {})
     _, unadjusted = linear_comparisons(y, arm, plain, errors=errors, level=spec.level)
-    sensitivity = ()
+    sensitivity: tuple[tuple[str, Comparison], ...] = ()
     if forecast is not None:
         _, alone = linear_comparisons(y, arm, _design(spec, data, keep, {}), errors=errors, level=spec.level)
         sensitivity = tuple(("covariates only, without forecasts", _at(c, last)) for c in alone)
@@ -154,7 +154,7 @@ def _at(c: Comparison, visit: int) -> Comparison:
 
 
 def _repeated(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | None) -> AdjustedTrial:
-    keep = np.isfinite(data.y).any(axis=1)
+    keep = np.asarray(np.isfinite(data.y).any(axis=1), bool)
     if spec.baseline and np.isfinite(data.baseline).any():
         keep &= np.isfinite(data.baseline)
     design = _design(spec, data, keep, {})

@@ -70,6 +70,6 @@ def _dependent(X: FloatArray, names: Sequence[str]) -> str:
     for k in range(1, X.shape[1]):
         beta, *_ = np.linalg.lstsq(X[:, :k], X[:, k], rcond=None)
         if np.linalg.norm(X[:, :k] @ beta - X[:, k]) < 1e-8:
-            with_it = [names[j] for j in np.flatnonzero(np.abs(beta) > 1e-8)][:6]
+            with_it = [names[int(j)] for j in np.flatnonzero(np.abs(beta) > 1e-8)][:6]
             return f"{names[k]} follows from {', '.join(with_it)}"
     return "the covariates"

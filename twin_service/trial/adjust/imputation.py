@@ -39,7 +39,7 @@ class Incomplete:
     def design(self, w: FloatArray) -> FloatArray:
         n, m = self.y.shape
         columns = np.column_stack([1 - w, w, self.x])
-        return np.einsum("nc,vu->nvcu", columns, np.eye(m)).reshape(n, m, -1)
+        return np.asarray(np.einsum("nc,vu->nvcu", columns, np.eye(m)).reshape(n, m, -1))
 
 
 def conditional_mean_effect(

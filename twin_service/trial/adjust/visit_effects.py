@@ -79,5 +79,5 @@ def _read(
         raise refuse("treatment", "expected 0 (control) or 1 (treated) for each patient")
     if np.any(np.isinf(values)):
         raise refuse("y", "an infinite value; use NaN for a visit that was missed")
-    seen = np.isfinite(values).any(axis=1)
+    seen = np.asarray(np.isfinite(values).any(axis=1), bool)
     return values[seen], w[seen], x[seen], seen

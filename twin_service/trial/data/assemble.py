@@ -71,7 +71,7 @@ class AnalysisData:
         if name not in self.subjects.columns:
             known = did_you_mean(name, sorted(self.subjects.columns))
             raise data_refusal(f"no column {name!r}{known}", field)
-        return self.subjects[name].astype(str).to_numpy(dtype=object)
+        return np.asarray(self.subjects[name].astype(str).to_numpy(dtype=object))
 
 
 def load_data(opened: Opened) -> AnalysisData:

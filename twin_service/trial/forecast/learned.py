@@ -139,7 +139,7 @@ def _require(y: FloatArray, folds: int) -> None:
 
 
 def _kinds(method: ForecastMethod) -> list[Callable[[Baseline, FloatArray, int], Mean]]:
-    table = {
+    table: dict[ForecastMethod, list[Callable[[Baseline, FloatArray, int], Mean]]] = {
         ForecastMethod.MIXED_MODEL: [_splines],
         ForecastMethod.BOOSTING: [_boosting],
         ForecastMethod.STACKED: [_splines, _boosting],

@@ -48,14 +48,14 @@ def bop2(looks: Sequence[int], *, p0: float, p1: float, alpha: float = 0.1) -> O
             bars = rate * (n / n[-1]) ** gamma
             bound = tuple(int(np.sum(q < bar)) - 1 for q, bar in zip(posterior, bars, strict=True))
             if bound not in known:
-                known[bound] = _errors(n, bound, p0, p1)
+                known[bound] = _errors(n.tolist(), bound, p0, p1)
             size, power = known[bound]
             if size <= alpha and (best is None or power > best[0] + 1e-12):
                 best = (power, float(rate), float(gamma), bound)
     if best is None:
         raise Refusal(RefusalCode.PRECONDITION, f"no boundary holds alpha {alpha:g}", field="alpha", reason="NO_DESIGN")
     power, rate, gamma, bound = best
-    null, hoped = (conduct(n[:-1], bound[:-1], bound[-1] + 1, int(n[-1]), rate=p) for p in (p0, p1))
+    null, hoped = (conduct(n[:-1].tolist(), bound[:-1], bound[-1] + 1, int(n[-1]), rate=p) for p in (p0, p1))
     return OptimalBoundary(
         tuple(int(k) for k in n),
         bound,

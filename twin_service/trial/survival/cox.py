@@ -49,7 +49,7 @@ class _Risk:
     w: FloatArray
     time: FloatArray
     event: FloatArray
-    spans: tuple[tuple[int, FloatArray], ...]
+    spans: tuple[tuple[int, NDArray[np.int64]], ...]
 
 
 def read_times(time: ArrayLike, event: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -93,7 +93,7 @@ def _risk(t: FloatArray, d: FloatArray, x: FloatArray, w: FloatArray) -> _Risk:
     spans = []
     for when in np.unique(t[d == 1]):
         at = np.flatnonzero((t == when) & (d == 1))
-        spans.append((int(np.searchsorted(t, when)), at))
+        spans.append((int(np.searchsorted(t, when)), at.astype(np.int64)))
     return _Risk(x, w, t, d, tuple(spans))
 
 
