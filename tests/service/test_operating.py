@@ -50,12 +50,12 @@ def test_a_store_that_cannot_write_is_seen_and_its_recovery_too(
     server.start()
     client = Client(server.port)
     name = client.new_twin()
-    write = server.store.write
+    submit = server.store._writer.submit
 
     def full(work: Any) -> Any:
         raise StoreUnavailable("STORE_FULL", "the store is out of space")
 
-    monkeypatch.setattr(server.store, "write", full)
+    monkeypatch.setattr(server.store._writer, "submit", full)
     server.health.look()
     assert health(client, "store") == NOT_SERVING and health(client, "") == NOT_SERVING
     assert health(client, "assimilation") == SERVING
@@ -64,7 +64,7 @@ def test_a_store_that_cannot_write_is_seen_and_its_recovery_too(
     assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL")
     assert found.retry_s is not None and found.retry_s > 0
     assert client.get(name).twin.name == name
-    monkeypatch.setattr(server.store, "write", write)
+    monkeypatch.setattr(server.store._writer, "submit", submit)
     server.health.look()
     assert health(client, "") == SERVING
     assert client.record(name, COURSE[0]).timeline_revision == 1
@@ -82,7 +82,7 @@ def test_the_watch_outlives_a_bug_in_what_it_watches(tmp_path: Path, monkeypatch
         return any(health(client, "store") == status or time.sleep(0.05) for _ in range(200))
 
     with monkeypatch.context() as broken:
-        broken.setattr(server.store, "read", lambda work: 1 / 0)
+        broken.setattr(server.store, "probe", lambda: 1 / 0)
         assert waits_for(NOT_SERVING)
     assert waits_for(SERVING)
     client.channel.close()
@@ -141,7 +141,7 @@ def test_a_bug_is_internal_with_an_incident_and_nothing_else(
 ) -> None:
     before = metric(server, "twin_incidents_total")
     with monkeypatch.context() as broken:
-        broken.setattr(server.store, "read", lambda work: 1 / 0)
+        broken.setattr(server.store, "probe", lambda: 1 / 0)
         found = refused(lambda: client.get("tenants/acme/patients/x/twin"))
     server.health.look()
     assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "BUG")

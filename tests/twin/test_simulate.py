@@ -12,6 +12,7 @@ from twin_service.record.timeline import Timeline
 from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.scenario.target import Target
 from twin_service.twin.fold import Folded, fold
+from twin_service.twin.judging import Preferences
 from twin_service.twin.recommend import Constraint, Dispensable, recommend
 from twin_service.twin.simulate import what_if
 from twin_service.twin.trajectory import trajectory
@@ -84,8 +85,11 @@ def test_the_recommended_dose_fits_this_patient_not_the_typical_one(untouched: F
     options = [Dispensable("drugx", "iv", tuple(np.arange(20.0, 201.0, 10.0)), (12.0,))]
     target = [Target("drugx", "average", 3.5, 4.5, from_h=96.0)]
 
+    # a range this narrow is met by few of a population: the floor would say so, and recommend nothing
+    anything = Preferences(floor=0.0)
+
     def best(folded: Folded) -> float:
-        ranking = recommend(folded, options, target, start_h=48.0, horizon_h=120.0, members=64)
+        ranking = recommend(folded, options, target, start_h=48.0, horizon_h=120.0, members=64, preferences=anything)
         assert ranking.recommended is not None
         return ranking.recommended.what_if.regimen.doses[0].amount_mg
 
@@ -104,7 +108,7 @@ def test_a_constraint_excludes_and_says_so(untouched: Folded) -> None:
         constraints=[Constraint("toxic_level", 0.05)],
         members=64,
     )
-    big = next(r for r in ranking.ranked if r.what_if.regimen.doses[0].amount_mg == 400.0)
+    big = next(r for r in ranking.ranked if "400 mg" in r.what_if.regimen.name)
     assert not big.admissible and "excluded: toxic_level 100% > 5%" in big.reason
     assert ranking.ranked[-1] is big
 
@@ -120,7 +124,8 @@ def test_no_admissible_candidate_means_no_recommendation(untouched: Folded) -> N
         constraints=[Constraint("toxic_level", 0.0)],
         members=32,
     )
-    assert ranking.recommended is None and len(ranking.ranked) == 1
+    assert ranking.recommended is None and len(ranking.ranked) == 2
+    assert "no candidate is admissible" in ranking.message
 
 
 @pytest.mark.parametrize("bad", ["start", "horizon", "output", "endpoint", "candidates"])

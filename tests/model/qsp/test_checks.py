@@ -43,8 +43,8 @@ def test_a_finding_names_block_check_measure_rung_and_source(copied: Path) -> No
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('rung = "published"', 'rung = "rumored"', "name a source and a rung"),
-        ('source = "Mathis', 'source_of = "Mathis', "name a source and a rung"),
+        ('rung = "published"', 'rung = "rumored"', "rung: 'rumored' is unknown"),
+        ('source = "Mathis', 'source_of = "Mathis', "did you mean 'source'"),
     ],
 )
 def test_a_check_without_provenance_is_refused(copied: Path, old: str, new: str, said: str) -> None:
@@ -56,7 +56,7 @@ def test_a_check_without_provenance_is_refused(copied: Path, old: str, new: str,
 def test_a_block_without_checks_is_refused(copied: Path) -> None:
     sibling = copied.with_suffix("").with_suffix(".check.toml")
     sibling.write_text("")
-    with pytest.raises(Refusal, match="expects nothing"):
+    with pytest.raises(Refusal, match="check: is missing"):
         check_block(copied)
     sibling.unlink()
     with pytest.raises(Refusal, match="is missing"):

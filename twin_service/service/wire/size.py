@@ -37,7 +37,8 @@ def check_options(options: Sequence[Dispensable], horizon_h: float, settings: Se
 
 
 def check_visits(visit_h: float, horizon_h: float, settings: Settings, field: str) -> None:
-    if horizon_h > settings.doses_max * visit_h:
+    # a visit every 0 h is no schedule: whoever reads the protocol refuses it by its field
+    if visit_h > 0.0 and horizon_h > settings.doses_max * visit_h:
         raise _too_large(f"a visit every {visit_h:.3g} h is more than {settings.doses_max} visits", field)
 
 
