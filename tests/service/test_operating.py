@@ -141,7 +141,7 @@ def test_a_bug_is_internal_with_an_incident_and_nothing_else(
 ) -> None:
     before = metric(server, "twin_incidents_total")
     with monkeypatch.context() as broken:
-        broken.setattr(server.store, "probe", lambda: 1 / 0)
+        broken.setattr(server.store, "read", lambda work: 1 / 0)
         found = refused(lambda: client.get("tenants/acme/patients/x/twin"))
     server.health.look()
     assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "BUG")
