@@ -89,9 +89,10 @@ def molecule(
     from twin_service.model.molecule.prediction import predict_properties
     from twin_service.model.molecule.store import build_models, load_or_build
     from twin_service.model.molecule.structure import read_molecule
+    from twin_service.qualification.reference import trained_folder
 
     _needs_extra()
-    models = build_models(_reference(), _say) if rebuild else load_or_build(_reference(), _say)
+    models = (build_models if rebuild else load_or_build)(_reference(), _say, trained_folder())
     if not smiles:
         typer.echo(f"models {models.digest}")
         return
@@ -123,6 +124,7 @@ def _many(path: Path, json_file: Path | None) -> None:
     from twin_service.model.molecule.store import load_or_build
     from twin_service.model.molecule.structure import Molecule, read_molecule
     from twin_service.outcome import Refusal, RefusalCode
+    from twin_service.qualification.reference import trained_folder
 
     written = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     if not written or "SMILES" not in written[0]:
@@ -134,7 +136,7 @@ def _many(path: Path, json_file: Path | None) -> None:
             read[i] = read_molecule(row["SMILES"])
         except Refusal as refusal:
             refused.append(f"row {i + 2}: {refusal.message}")
-    found = predict_properties(list(read.values()), load_or_build(_reference(), _say)) if read else []
+    found = predict_properties(list(read.values()), load_or_build(_reference(), _say, trained_folder())) if read else []
     for line in refused:
         _say(f"refused: {line}")
     molecules = [

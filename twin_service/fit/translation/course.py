@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm, qmc, t
 
-from twin_service.fit.predict.figures import Exposure, exposures
+from twin_service.fit.predict.figures import Exposure, exposures, figure_nodes
 from twin_service.fit.predict.plan import Floats, Plan, grid_of, schedule_of
 from twin_service.fit.translation.allometry import Method
 from twin_service.fit.translation.compound import HUMAN_KG, Compound
@@ -75,12 +75,15 @@ def human_course(compound: Compound, draws: Draws, plan: Plan, library: Library)
     model, rows = _rows(records, library)
     longest = float(np.quantile(draws.half_life_h, 0.9))
     horizon = plan.horizon_h or plan.last_h + min(max(8.0 * longest, 48.0), 24.0 * 365.0)
-    grid = grid_of(plan, horizon, None)
+    into_blood = replace(plan, route="iv", duration_h=0.5)
+    shown = grid_of(plan, horizon, None)
+    at = [figure_nodes(p, float(shown[-1])).times_h for p in (plan, into_blood)]
+    grid = np.unique(np.concatenate([shown, *at]))
     levels = _levels(model, rows, plan, grid)
     found = exposures(grid, levels, plan)
     available = None
     if plan.route.startswith("oral"):
-        areas = exposures(grid, _levels(model, rows, replace(plan, route="iv", duration_h=0.5), grid), plan)
+        areas = exposures(grid, _levels(model, rows, into_blood, grid), into_blood)
         available = np.array([a.total_area / b.total_area for a, b in zip(found, areas, strict=True)])
     return HumanCourse(grid, levels, found, available, _beyond_liver(compound, draws))
 
