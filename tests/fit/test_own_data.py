@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_service.fit.predict.own_data import Level, compare, doubts, read_levels
+from twin_service.fit.predict.own_data import ObservedLevel, compare, doubts, read_levels
 from twin_service.fit.predict.page import write_prediction
 from twin_service.fit.predict.predict import Plan, predict, with_data
 from twin_service.outcome import Refusal
@@ -22,7 +22,7 @@ def data(folder: Path, text: str) -> Path:
 def test_levels_are_read_in_any_unit_of_the_dimension(tmp_path: Path) -> None:
     rows = "time_min,value,unit,study\n30,500,ng/mL,a\n60,2,umol/L,a\n90,<0.1,mcg/mL,b\n"
     found = read_levels(data(tmp_path, rows), 250.0)
-    assert found[0] == Level("a", 0.5, 0.5)
+    assert found[0] == ObservedLevel("a", 0.5, 0.5)
     assert found[1].value_mg_l == pytest.approx(0.5)
     assert found[2].below and found[2].value_mg_l == pytest.approx(0.1)
 
@@ -54,7 +54,7 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
 
 
 def test_figures_are_those_of_a_calculation_by_hand() -> None:
-    levels = [Level("a", 0.0, 1.0), Level("a", 2.0, 2.0), Level("a", 4.0, 0.5, True)]
+    levels = [ObservedLevel("a", 0.0, 1.0), ObservedLevel("a", 2.0, 2.0), ObservedLevel("a", 4.0, 0.5, True)]
     (found,) = compare(levels, [2.0, 2.0, 0.2])
     assert found.gmfe == pytest.approx(math.sqrt(2.0))
     assert (found.levels, found.below, found.below_agreed) == (2, 1, 1)
@@ -64,7 +64,7 @@ def test_figures_are_those_of_a_calculation_by_hand() -> None:
 
 
 def test_a_unit_a_thousandfold_off_is_told() -> None:
-    levels = [Level("a", float(k), 1e-3) for k in range(4)]
+    levels = [ObservedLevel("a", float(k), 1e-3) for k in range(4)]
     assert "check the unit" in doubts(levels, [1.0] * 4)[0]
     assert doubts(levels, [1e-3] * 4) == []
 

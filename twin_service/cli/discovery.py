@@ -43,12 +43,12 @@ def translate(
         if not rebuild:
             raise typer.BadParameter("name a compound file, or --rebuild", param_hint="FILE")
         return
-    from twin_service.fit.predict.plan import Plan, check_plan
+    from twin_service.fit.predict.plan import DosePlan, check_plan
     from twin_service.fit.translation.compound_file import read_compound
     from twin_service.fit.translation.page import write_translation
     from twin_service.fit.translation.translate import translate as run
 
-    plan = Plan(dose, route, every, count, over) if dose > 0 else None
+    plan = DosePlan(dose, route, every, count, over) if dose > 0 else None
     if plan is not None:
         check_plan(plan)
     found = run(read_compound(file), plan, seed=seed)

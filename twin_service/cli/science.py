@@ -17,7 +17,7 @@ from twin_service.cli.prediction import predict
 from twin_service.cli.virtual import virtual_patients
 
 if TYPE_CHECKING:
-    from twin_service.fit.event_table import EventTable, Reading
+    from twin_service.fit.event_table import ColumnReading, EventTable
     from twin_service.model.structure import PatientModel
 
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
@@ -249,13 +249,13 @@ def _estimator(name: str):  # type: ignore[no-untyped-def]
 
 def _reading(
     model: PatientModel, columns: list[str] | None, analytes: list[str] | None, inputs: list[str] | None
-) -> Reading:
+) -> ColumnReading:
     """How the table is to be read. Raises Refusal for words that are no pair, and for unknown analytes and routes."""
     from twin_service.cli.pairs import pairs
-    from twin_service.fit.event_table import Reading
+    from twin_service.fit.event_table import ColumnReading
 
     routes = {r.route: r.input for r in model.routes}
-    return Reading(
+    return ColumnReading(
         columns=pairs(columns, "--map"),
         analytes={k: known(v, model.observables, "--analyte") for k, v in pairs(analytes, "--analyte").items()},
         inputs={k: routes[known(v, routes, "--input")] for k, v in pairs(inputs, "--input").items()},

@@ -10,10 +10,10 @@ import numpy as np
 
 from twin_service.fit import diagnostics, forecast
 from twin_service.fit.diagnostics import Check, Residuals
-from twin_service.fit.forecast import Forecast, forecast_subject
+from twin_service.fit.forecast import SubjectForecast, forecast_subject
 from twin_service.fit.individual import Estimator
 from twin_service.fit.process_pool import shared_out
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -23,14 +23,14 @@ class Evaluation:
     """What `evaluate` found; `figures` is the flat map written as JSON."""
 
     figures: dict[str, float]
-    forecasts: tuple[Forecast, ...]
+    forecasts: tuple[SubjectForecast, ...]
     residuals: Residuals
     check: Check
 
 
 def evaluate(
     model: PatientModel,
-    subjects: Sequence[Subject],
+    subjects: Sequence[TableSubject],
     estimator: Estimator = "moments",
     *,
     gate: float | None = None,

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from twin_service.fit.evaluation import Evaluation, write_plots
-from twin_service.fit.forecast import Forecast
+from twin_service.fit.forecast import SubjectForecast
 
 EXPLAINED = {
     "readings": "forecasts that were scored",
@@ -47,8 +47,8 @@ def write_evaluation(found: Evaluation, folder: Path, *, title: str, notes: Sequ
     return [table, *plots, page]
 
 
-def _forecasts(forecasts: Sequence[Forecast], path: Path) -> Path:
-    names = [f.name for f in fields(Forecast)]
+def _forecasts(forecasts: Sequence[SubjectForecast], path: Path) -> Path:
+    names = [f.name for f in fields(SubjectForecast)]
     with path.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f)
         table.writerow(names)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.fit.individual import IndividualFit
-from twin_service.fit.subject import Subject, predictor
+from twin_service.fit.subject import TableSubject, predictor
 from twin_service.model.structure import PatientModel
 
 PLOTTED_MAX = 60
@@ -20,7 +20,7 @@ POINTS = 240
 
 
 def write_individuals(
-    model: PatientModel, subjects: Sequence[Subject], fits: Sequence[IndividualFit], folder: Path, *, title: str
+    model: PatientModel, subjects: Sequence[TableSubject], fits: Sequence[IndividualFit], folder: Path, *, title: str
 ) -> list[Path]:
     """Write effects.csv, predictions.csv, plots/*.png (the first 60 patients) and report.html; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def _effects(fits: Sequence[IndividualFit], path: Path) -> Path:
     return path
 
 
-def _predictions(subjects: Sequence[Subject], fits: Sequence[IndividualFit], path: Path) -> Path:
+def _predictions(subjects: Sequence[TableSubject], fits: Sequence[IndividualFit], path: Path) -> Path:
     with path.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f)
         table.writerow(["ID", "TIME", "ANALYTE", "DV", "CENS", "PRED", "IPRED"])
@@ -70,7 +70,9 @@ def _text(value: float) -> str:
     return f"{float(value):.10g}"
 
 
-def _curves(model: PatientModel, subject: Subject, fit: IndividualFit, analyte: str) -> tuple[NDArray[np.float64], ...]:
+def _curves(
+    model: PatientModel, subject: TableSubject, fit: IndividualFit, analyte: str
+) -> tuple[NDArray[np.float64], ...]:
     """Times and the typical and the individual course of one analyte from the first event to the last reading."""
     start = min([d.time_h for d in subject.schedule.doses[:1]] + [float(subject.times_h[0])])
     times = np.linspace(start, float(subject.times_h[-1]) * 1.02 + 1e-6, POINTS)
@@ -86,7 +88,7 @@ def _curves(model: PatientModel, subject: Subject, fit: IndividualFit, analyte: 
     return times, f[0], f[1]
 
 
-def _plot(model: PatientModel, subject: Subject, fit: IndividualFit, path: Path) -> Path:
+def _plot(model: PatientModel, subject: TableSubject, fit: IndividualFit, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     analytes = sorted(set(subject.analytes))

@@ -174,10 +174,10 @@ def _empty_result(system: System, run: Run, keep_states: bool) -> Any:
 
 
 def _course(run: Run, ns: int, steady: Floats | None) -> Any:
-    from twin_service.solver.lanes import Course
+    from twin_service.solver.lanes import LaneJob
 
     none, plan = np.zeros((0, ns)), run.plan
-    return Course(
+    return LaneJob(
         plain(run.parameters),
         plain(run.row),
         plain(run.start_h),

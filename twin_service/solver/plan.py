@@ -29,7 +29,7 @@ KEPT_MAX, KEPT_ROWS_MAX = 64, 20_000
 Key = tuple[str, Schedule, int, float]
 
 
-class Plan(NamedTuple):
+class ActionPlan(NamedTuple):
     """Actions of patient i are rows `offset[i]:offset[i+1]`.
 
     time      h
@@ -70,7 +70,7 @@ class Doses(NamedTuple):
     adds: NDArray[np.bool_]
 
 
-_KEPT: dict[Key | None, Plan] = {}
+_KEPT: dict[Key | None, ActionPlan] = {}
 
 
 def change_matrix(schedules: Sequence[Schedule]) -> Floats:
@@ -82,7 +82,7 @@ def change_matrix(schedules: Sequence[Schedule]) -> Floats:
     return changes
 
 
-def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> ActionPlan:
     """The plan of N patients; `schedules` holds one for all or N; `parameters` is (N, K, np); `start_h` (N,)."""
     n = parameters.shape[0]
     key = _key(system, schedules, n, start_h)
@@ -108,7 +108,7 @@ def _entry(u: Input) -> list[Expression]:
     return [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration]
 
 
-def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> ActionPlan:
     n, shared = parameters.shape[0], len(schedules) == 1
     changes, resets = change_matrix(schedules), _reset_matrix(schedules)
     doses = flatten_doses(system, schedules)
@@ -124,7 +124,7 @@ def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], sta
         parts += _dose_rows(system, parameters, doses, changes=changes, resets=resets, start_h=start_h)
     if not parts:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
-        return Plan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, none, whole)
+        return ActionPlan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, none, whole)
     return _sorted(n, [np.concatenate([p[c] for p in parts]) for c in range(9)])
 
 
@@ -320,12 +320,12 @@ def _on_their_way(
     return parts
 
 
-def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
+def _sorted(n: int, columns: list[NDArray[Any]]) -> ActionPlan:
     who, time, kind = columns[0].astype(np.int64), columns[1], columns[2]
     order = np.lexsort((kind, time, who))
     offset = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
     c = [np.ascontiguousarray(x[order]) for x in columns]
-    return Plan(
+    return ActionPlan(
         offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7], c[8].astype(np.int64)
     )

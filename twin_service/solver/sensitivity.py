@@ -27,7 +27,7 @@ from twin_service.solver.plan import Doses, change_matrix, flatten_doses, repeat
 from twin_service.solver.reference import accumulators
 from twin_service.solver.schedule import NOTHING, Schedule
 from twin_service.solver.solution import Solution
-from twin_service.solver.steady import Found, pulse_run
+from twin_service.solver.steady import SteadyFound, pulse_run
 from twin_service.solver.system import ZERO, System
 from twin_service.solver.tolerances import DEFAULT, Deadline, Tolerances
 
@@ -243,7 +243,7 @@ def _fill_slopes(
 
 
 def _steady_slopes(
-    system: System, run: Run, found: Found, slopes: Slopes, how: tuple[NDArray[np.int64], Tolerances]
+    system: System, run: Run, found: SteadyFound, slopes: Slopes, how: tuple[NDArray[np.int64], Tolerances]
 ) -> Floats:
     """d y = (I - M)^-1 dF with M = dF/dy, both carried over one interval from the steady state."""
     moved, tolerances = how

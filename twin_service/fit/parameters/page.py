@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
-from twin_service.fit.parameters.fit import Fitted, Interval
-from twin_service.fit.parameters.problem import LN10, Floats, Measured, Problem, Scale
+from twin_service.fit.parameters.fit import FittedParameters, Interval
+from twin_service.fit.parameters.problem import LN10, CoordinateScale, Floats, MeasuredRow, Problem
 
 POINTS = 200
 PANELS_MAX = 24
 
 
-def fit_figures(fitted: Fitted) -> dict[str, float]:
+def fit_figures(fitted: FittedParameters) -> dict[str, float]:
     """Estimates, ends of their intervals, -ln L, and how many starts found it."""
     figures = {f"estimate.{k}": v for k, v in fitted.values.items()}
     for i in fitted.intervals:
@@ -28,7 +28,7 @@ def fit_figures(fitted: Fitted) -> dict[str, float]:
     return figures | {"estimate.objective": fitted.objective, "estimate.starts_that_agree": float(fitted.found)}
 
 
-def write_fit(problem: Problem, fitted: Fitted, folder: Path) -> list[Path]:
+def write_fit(problem: Problem, fitted: FittedParameters, folder: Path) -> list[Path]:
     """Write fit.png, profiles.png, starts.png and report.html into `folder`; returns the files."""
     from matplotlib.figure import Figure
 
@@ -54,7 +54,7 @@ def write_fit(problem: Problem, fitted: Fitted, folder: Path) -> list[Path]:
     return [*written, page]
 
 
-def _fit(axes: Any, problem: Problem, fitted: Fitted) -> None:
+def _fit(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
     values = dict(problem.fixed) | fitted.values
     for axis, ((observable, condition), rows) in zip(axes, problem.groups().items(), strict=False):
         first, last = min(0.0, rows[0].time), rows[-1].time
@@ -62,23 +62,23 @@ def _fit(axes: Any, problem: Problem, fitted: Fitted) -> None:
         axis.plot(times, problem.predict(values, observable, condition, times), color="C0")
         seen = [r.value for r in rows]
         axis.errorbar([r.time for r in rows], seen, yerr=_bars(problem, rows, values), fmt="o", ms=3, color="C3")
-        if any(r.transformation is not Scale.LIN for r in rows):
+        if any(r.transformation is not CoordinateScale.LIN for r in rows):
             axis.set_yscale("log")
         axis.set(xlabel="time", ylabel=rows[0].title or observable, title=condition)
 
 
-def _bars(problem: Problem, rows: list[Measured], values: dict[str, float]) -> Floats:
+def _bars(problem: Problem, rows: list[MeasuredRow], values: dict[str, float]) -> Floats:
     """Noise SDs on the natural scale; on a log scale the SD is a factor, drawn as its linear part."""
     y = np.array([r.value for r in rows])
     sd = problem.spreads(values, rows, y)
-    if rows[0].transformation is Scale.LIN:
+    if rows[0].transformation is CoordinateScale.LIN:
         slope = np.ones_like(y)
     else:
-        slope = y * (1.0 if rows[0].transformation is Scale.LOG else LN10)
+        slope = y * (1.0 if rows[0].transformation is CoordinateScale.LOG else LN10)
     return np.asarray(np.minimum(sd * slope, 0.9 * np.abs(y) + sd), float)
 
 
-def _profiles(axes: Any, problem: Problem, fitted: Fitted) -> None:
+def _profiles(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
     limit = chi2.ppf(0.95, 1) / 2
     scales = {f.name: f.scale for f in problem.free}
     for axis, i in zip(axes, fitted.intervals, strict=False):
@@ -86,18 +86,18 @@ def _profiles(axes: Any, problem: Problem, fitted: Fitted) -> None:
         axis.plot(x, y, ".-", color="C0")
         axis.axhline(limit, color="0.6", lw=0.8)
         axis.axvline(i.estimate, color="C3", lw=0.8)
-        if scales[i.name] is not Scale.LIN:
+        if scales[i.name] is not CoordinateScale.LIN:
             axis.set_xscale("log")
         axis.set(xlabel=i.name, ylabel="rise of -ln L", ylim=(-0.1, 2.5 * limit))
 
 
-def _starts(axes: Any, problem: Problem, fitted: Fitted) -> None:
+def _starts(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
     rise = np.array(fitted.objectives) - fitted.objective
     axes[0].semilogy(np.arange(1, len(rise) + 1), np.maximum(rise, 1e-6), "o")
     axes[0].set(xlabel="start, best first", ylabel="-ln L above the best (1e-6 at least)")
 
 
-def _page(problem: Problem, fitted: Fitted, plots: list[Path]) -> str:
+def _page(problem: Problem, fitted: FittedParameters, plots: list[Path]) -> str:
     def row(i: Interval) -> str:
         low = "unbounded" if i.open_low else f"{i.low:.6g}"
         high = "unbounded" if i.open_high else f"{i.high:.6g}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from twin_service.fit.predict.figures import unit_of
-from twin_service.fit.predict.plan import Floats, Plan
+from twin_service.fit.predict.plan import DosePlan, Floats
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 460, 300, 58, 34
 COLORS = ("#1769aa", "#b3541e", "#2d7d46", "#7a3e9d", "#555555")
@@ -22,7 +22,7 @@ STYLE = (
 )
 
 
-def write_prediction(found: Mapping[str, Any], plan: Plan, folder: Path) -> Path:
+def write_prediction(found: Mapping[str, Any], plan: DosePlan, folder: Path) -> Path:
     """Write report.html, course.csv, figures.csv and, of a population, people.csv into `folder`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_course(found, folder / "course.csv")
@@ -58,7 +58,7 @@ def _write_course(found: Mapping[str, Any], path: Path) -> None:
         table.writerows([f"{v:.6g}" for v in row] for row in zip(*columns.values(), strict=True))
 
 
-def _page(found: Mapping[str, Any], plan: Plan) -> list[str]:
+def _page(found: Mapping[str, Any], plan: DosePlan) -> list[str]:
     drug = html.escape(found["drug"])
     person = ", ".join(f"{k} {v:g}" for k, v in found["person"].items()) or "a man of 30 years, the reference"
     doses = f"{plan.dose_mg:g} mg {plan.route}" + (

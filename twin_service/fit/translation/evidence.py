@@ -46,7 +46,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Belief:
+class HumanBelief:
     """A posterior of log10 of a positive quantity and the weight each source had in it."""
 
     student: Student
@@ -62,21 +62,21 @@ class Belief:
         return float(10.0**self.student.location)
 
 
-def clearance_belief(compound: Compound, evidence: Evidence, in_vitro: float | None = None) -> Belief:
+def clearance_belief(compound: Compound, evidence: Evidence, in_vitro: float | None = None) -> HumanBelief:
     """Human plasma clearance, mL/min/kg; `in_vitro` is the well-stirred value, uncorrected."""
     row = [np.nan] + [_log(s.clearance_ml_min_kg if (s := compound.study(a)) else None) for a in ANIMALS]
     return _belief(evidence.clearance, np.array([*row, _log(in_vitro)]), CLEARANCE)
 
 
-def volume_belief(compound: Compound, evidence: Evidence) -> Belief:
+def volume_belief(compound: Compound, evidence: Evidence) -> HumanBelief:
     """Human Vss, L/kg."""
     row = [np.nan] + [_log(s.vss_l_kg if (s := compound.study(a)) else None) for a in ANIMALS]
     return _belief(evidence.volume, np.array(row), VOLUME)
 
 
-def _belief(model: RobustNormal, row: Floats, names: Sequence[str]) -> Belief:
+def _belief(model: RobustNormal, row: Floats, names: Sequence[str]) -> HumanBelief:
     student, weights = model.given(row, 0)
-    return Belief(student, {n: float(w) for n, w in zip(names, weights, strict=True) if w != 0.0})
+    return HumanBelief(student, {n: float(w) for n, w in zip(names, weights, strict=True) if w != 0.0})
 
 
 def _log(value: float | None) -> float:

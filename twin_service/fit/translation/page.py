@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twin_service.fit.translation.allometry import Method
-from twin_service.fit.translation.evidence import Belief
+from twin_service.fit.translation.allometry import ScalingMethod
+from twin_service.fit.translation.evidence import HumanBelief
 from twin_service.fit.translation.translate import Translation
 
 BLUE, TINT, GREY, RED = "#0072B2", "#56B4E9", "#777777", "#D55E00"
@@ -126,7 +126,7 @@ def _draw_methods(found: Translation) -> Figure:
     return figure
 
 
-def _forest(ax: Axes, methods: Sequence[Method], belief: Belief) -> None:
+def _forest(ax: Axes, methods: Sequence[ScalingMethod], belief: HumanBelief) -> None:
     low, high = belief.quantile(0.1), belief.quantile(0.9)
     ax.axvspan(low, high, color=TINT, alpha=0.3, lw=0)
     ax.axvline(belief.median, color=BLUE, lw=2)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from twin_service.model.molecule.prediction import Predicted
+from twin_service.model.molecule.prediction import PredictedProperty
 from twin_service.model.molecule.structure import Molecule
 
 STYLE = (
@@ -16,7 +16,7 @@ STYLE = (
 )
 
 
-def write_molecule(molecule: Molecule, found: Sequence[Predicted], digest: str, folder: Path) -> Path:
+def write_molecule(molecule: Molecule, found: Sequence[PredictedProperty], digest: str, folder: Path) -> Path:
     """Write report.html into `folder`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = "".join(_row(p) for p in found)
@@ -38,7 +38,7 @@ def write_molecule(molecule: Molecule, found: Sequence[Predicted], digest: str, 
     return page
 
 
-def _row(p: Predicted) -> str:
+def _row(p: PredictedProperty) -> str:
     flag = "" if p.in_domain else " class='far'"
     where = f"similarity {p.similarity:.2f}" + ("" if p.in_domain else ", outside the domain")
     return (
@@ -46,7 +46,7 @@ def _row(p: Predicted) -> str:
     )
 
 
-def _neighbors(p: Predicted) -> str:
+def _neighbors(p: PredictedProperty) -> str:
     figures = "".join(
         f"<figure>{draw(n.smiles, 210, 140)}<figcaption>measured {n.value:.3g} {p.unit}<br>similarity "
         f"{n.similarity:.2f}</figcaption></figure>"

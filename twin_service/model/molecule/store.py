@@ -17,7 +17,7 @@ import numpy as np
 
 from twin_service.model.molecule.features import Features
 from twin_service.model.molecule.sources import PROPERTIES, digest_of
-from twin_service.model.molecule.training import Say, Shared, Table, Trained, read_tables, train
+from twin_service.model.molecule.training import MoleculeTable, Say, Shared, Trained, read_tables, train
 
 FORM: Final = "1"  # of the files; other forms lie in other folders
 COLUMNS: Final = ("rows", "values", "sources", "weights", "left_out", "similarity")
@@ -99,6 +99,6 @@ def load_models(folder: Path) -> Models:
 
 def _read(stem: Path) -> Trained:
     with np.load(stem.with_suffix(".npz")) as f:
-        table = Table(f["rows"], f["values"], f["sources"])
+        table = MoleculeTable(f["rows"], f["values"], f["sources"])
         text = stem.with_suffix(".txt").read_text(encoding="utf-8")
         return Trained(table, f["weights"], float(f["mean"]), text, f["left_out"], f["similarity"])

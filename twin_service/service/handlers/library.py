@@ -11,7 +11,7 @@ from twin_service.model.pbpk.library import drug_files, inspect_drug, load_libra
 from twin_service.model.poppk.record import model_files
 from twin_service.model.qsp.record import block_files
 from twin_service.outcome import RefusalCode
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import read
 from twin_service.service.wire import library as wire
@@ -92,10 +92,10 @@ def _models() -> list[LibraryFile]:
 
 
 ROUTES = (
-    read(rpc(ListDrugsRequest, ListDrugsResponse), list_drugs, Scope.LIBRARY),
-    read(rpc(GetDrugRequest, GetDrugResponse), get_drug, Scope.LIBRARY),
-    read(rpc(ValidateDrugRequest, ValidateDrugResponse), validate_drug, Scope.LIBRARY),
-    read(rpc(ListModelsRequest, ListModelsResponse), list_models, Scope.LIBRARY),
-    read(rpc(DescribeModelRequest, DescribeModelResponse), describe_model, Scope.LIBRARY),
-    read(rpc(ListAnalytesRequest, ListAnalytesResponse), list_analytes, Scope.LIBRARY),
+    read(rpc(ListDrugsRequest, ListDrugsResponse), list_drugs, CallerScope.LIBRARY),
+    read(rpc(GetDrugRequest, GetDrugResponse), get_drug, CallerScope.LIBRARY),
+    read(rpc(ValidateDrugRequest, ValidateDrugResponse), validate_drug, CallerScope.LIBRARY),
+    read(rpc(ListModelsRequest, ListModelsResponse), list_models, CallerScope.LIBRARY),
+    read(rpc(DescribeModelRequest, DescribeModelResponse), describe_model, CallerScope.LIBRARY),
+    read(rpc(ListAnalytesRequest, ListAnalytesResponse), list_analytes, CallerScope.LIBRARY),
 )

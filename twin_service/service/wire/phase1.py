@@ -14,8 +14,8 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.store.escalations import EscalationRow
-from twin_service.trial.phase1.comparison import Comparison
-from twin_service.trial.phase1.decision import Changed, Decision
+from twin_service.trial.phase1.comparison import DesignComparison
+from twin_service.trial.phase1.decision import ChangedDecision, Decision
 from twin_service.trial.phase1.escalation_page import answer as answer_line
 from twin_service.trial.phase1.escalation_page import comparison_page
 from twin_service.trial.phase1.escalation_plan import EscalationPlan
@@ -176,11 +176,11 @@ def decision_out(plan: EscalationPlan, d: Decision) -> phase1_pb2.EscalationDeci
     )
 
 
-def changed_out(changed: Sequence[Changed]) -> list[phase1_pb2.ChangedDecision]:
+def changed_out(changed: Sequence[ChangedDecision]) -> list[phase1_pb2.ChangedDecision]:
     return [phase1_pb2.ChangedDecision(cohort=c.cohort, said=c.said, now=c.now) for c in changed]
 
 
-def comparison_out(found: Comparison) -> GetDesignComparisonResponse:
+def comparison_out(found: DesignComparison) -> GetDesignComparisonResponse:
     return GetDesignComparisonResponse(
         chosen=found.chosen or "",
         reason=found.reason,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_service.trial.phase1.comparison import Comparison
-from twin_service.trial.phase1.decision import Changed, Decision, DoseView
+from twin_service.trial.phase1.comparison import DesignComparison
+from twin_service.trial.phase1.decision import ChangedDecision, Decision, DoseView
 from twin_service.trial.phase1.escalation_plan import EscalationPlan
 from twin_service.trial.phase1.live import TrialState
 from twin_service.trial.phase1.page import (
@@ -17,9 +17,9 @@ from twin_service.trial.phase1.page import (
     HARM,
     SERIES,
     TARGET,
-    Page,
-    Section,
-    Table,
+    Phase1Page,
+    Phase1Section,
+    Phase1Table,
     embedded,
     number,
     panels,
@@ -29,20 +29,22 @@ from twin_service.trial.phase1.page import (
 
 
 def write_decision(
-    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[Changed], folder: Path
+    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[ChangedDecision], folder: Path
 ) -> Path:
     """`decision.html` in `folder`."""
     return write_page(decision_page(state, decision, past, changed), folder / "decision.html")
 
 
-def decision_page(state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[Changed]) -> Page:
+def decision_page(
+    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[ChangedDecision]
+) -> Phase1Page:
     """What follows now, why, what was given, and what corrections change of what was said."""
     plan = state.plan
     lead = [answer(plan, decision), *decision.reasons]
     sections = [_doses(plan, decision), _course(state), _past(plan, past, decision)]
     if changed:
         sections.append(
-            Section(
+            Phase1Section(
                 "What corrections change",
                 [
                     f"Before cohort {c.cohort}: said {_dose(plan, c.said)}, would be {_dose(plan, c.now)} today."
@@ -56,7 +58,7 @@ def decision_page(state: TrialState, decision: Decision, past: Sequence[Decision
         *decision.notes,
         *(f"late toxicity: {t}" for t in decision.late),
     ]
-    return Page(plan.title or "Dose escalation", lead, sections, basis)
+    return Phase1Page(plan.title or "Dose escalation", lead, sections, basis)
 
 
 def answer(plan: EscalationPlan, decision: Decision) -> str:
@@ -89,7 +91,7 @@ def view_row(v: DoseView) -> list[str]:
 HEADERS = ("Dose", "Toxic", "Watched", "Risk", "In target interval", "Overdosing", "Why not")
 
 
-def _doses(plan: EscalationPlan, decision: Decision) -> Section:
+def _doses(plan: EscalationPlan, decision: Decision) -> Phase1Section:
     figure, (ax,) = panels(1, 9, 3.4)
     x = np.arange(len(decision.doses))
     risk = np.array([np.nan if v.risk is None else v.risk for v in decision.doses])
@@ -113,11 +115,11 @@ def _doses(plan: EscalationPlan, decision: Decision) -> Section:
     ax.set(ylim=(0, 1.02), xlabel=f"dose, {plan.unit}", ylabel="probability")
     ax.legend(fontsize=8, frameon=False, loc="upper left")
     marks = {k: "strong" for k, v in enumerate(decision.doses) if v.dose == decision.next_dose}
-    table = Table([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
-    return Section("Each dose", [], embedded(figure), "risk of each dose", table)
+    table = Phase1Table([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
+    return Phase1Section("Each dose", [], embedded(figure), "risk of each dose", table)
 
 
-def _course(state: TrialState) -> Section:
+def _course(state: TrialState) -> Phase1Section:
     figure, (ax,) = panels(1, 9, 2.8)
     places = {d: k for k, d in enumerate(state.plan.doses)}
     for k, p in enumerate(state.patients):
@@ -127,17 +129,17 @@ def _course(state: TrialState) -> Section:
     ax.set_yticks(range(len(places)), [f"{d:g}" for d in places])
     ax.set(xlabel="patient, in order of dosing", ylabel=f"dose, {state.plan.unit}", ylim=(-0.5, len(places) - 0.5))
     text = ["Filled blue: followed without toxicity. Orange: toxic. Hollow: still watched. Gray: left."]
-    return Section("Patients", text, embedded(figure), "doses given and outcomes")
+    return Phase1Section("Patients", text, embedded(figure), "doses given and outcomes")
 
 
-def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Section:
+def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Phase1Section:
     rows = [
         [str(k + 1), f"{d.day:g}", str(d.revision), _dose(plan, d.next_dose), "; ".join(d.reasons), d.digest[:12]]
         for k, d in enumerate(past)
     ]
     headers = ["Before cohort", "Day", "Events", "Said", "Because", "Digest"]
-    return Section(
-        "Decisions so far", ["Each is made again here from the events known then."], table=Table(headers, rows)
+    return Phase1Section(
+        "Decisions so far", ["Each is made again here from the events known then."], table=Phase1Table(headers, rows)
     )
 
 
@@ -145,12 +147,12 @@ def _dose(plan: EscalationPlan, dose: float | None) -> str:
     return "no dose" if dose is None else f"{dose:g} {plan.unit}"
 
 
-def write_comparison(found: Comparison, folder: Path) -> Path:
+def write_comparison(found: DesignComparison, folder: Path) -> Path:
     """`comparison.html` in `folder`."""
     return write_page(comparison_page(found), folder / "comparison.html")
 
 
-def comparison_page(found: Comparison) -> Page:
+def comparison_page(found: DesignComparison) -> Phase1Page:
     """The choice, the ranking, and every scenario."""
     lead = [f"Chosen: {found.chosen}." if found.chosen else "No design is chosen.", found.reason]
     rows = [
@@ -167,7 +169,13 @@ def comparison_page(found: Comparison) -> Page:
     headers = ["Design", "Right dose", "Patients", "Overdosed", "Duration, median", "Keeps the constraints"]
     marks = {0: "strong"} if found.chosen else {}
     sections = [
-        Section("Over all scenarios", [], _ranking(found), "right dose against overdosing", Table(headers, rows, marks))
+        Phase1Section(
+            "Over all scenarios",
+            [],
+            _ranking(found),
+            "right dose against overdosing",
+            Phase1Table(headers, rows, marks),
+        )
     ]
     sections += [_scenario(found, name) for name in dict.fromkeys(r.scenario for r in found.rows)]
     trials = found.rows[0].found.trials
@@ -177,10 +185,10 @@ def comparison_page(found: Comparison) -> Page:
         "overdosed: share of patients given a dose whose true risk is above 0.33",
         "right: the dose whose true risk is nearest to the target; none, where every dose is too toxic",
     ]
-    return Page(found.plan.title or "Designs compared", lead, sections, basis)
+    return Phase1Page(found.plan.title or "Designs compared", lead, sections, basis)
 
 
-def _ranking(found: Comparison) -> str:
+def _ranking(found: DesignComparison) -> str:
     figure, axes = panels(2, 10, 3.4)
     colors = _colors(found)
     for k, r in enumerate(found.ranked):
@@ -196,12 +204,12 @@ def _ranking(found: Comparison) -> str:
     return embedded(figure)
 
 
-def _colors(found: Comparison) -> dict[str, str]:
+def _colors(found: DesignComparison) -> dict[str, str]:
     """One color a design on every picture."""
     return {part.name: SERIES[k % len(SERIES)] for k, part in enumerate(found.plan.design)}
 
 
-def _scenario(found: Comparison, name: str) -> Section:
+def _scenario(found: DesignComparison, name: str) -> Phase1Section:
     rows = [r for r in found.rows if r.scenario == name]
     plan = found.plan
     figure, (ax,) = panels(1, 9, 3.0)
@@ -243,4 +251,6 @@ def _scenario(found: Comparison, name: str) -> Section:
         "Duration, 90 %",
     ]
     text = [f"True risks: {', '.join(f'{p:g}' for p in rows[0].risks)}."]
-    return Section(name[0].upper() + name[1:], text, embedded(figure), f"declared doses, {name}", Table(headers, cells))
+    return Phase1Section(
+        name[0].upper() + name[1:], text, embedded(figure), f"declared doses, {name}", Phase1Table(headers, cells)
+    )

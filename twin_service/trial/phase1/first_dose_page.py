@@ -15,9 +15,9 @@ from twin_service.trial.phase1.page import (
     GRAY,
     HARM,
     TARGET,
-    Page,
-    Section,
-    Table,
+    Phase1Page,
+    Phase1Section,
+    Phase1Table,
     embedded,
     number,
     panels,
@@ -33,7 +33,7 @@ def write_first_dose(found: FirstDose, folder: Path) -> Path:
     return write_page(first_dose_page(found), folder / "first_dose.html")
 
 
-def first_dose_page(found: FirstDose) -> Page:
+def first_dose_page(found: FirstDose) -> Phase1Page:
     """The page as data."""
     plan = found.plan
     lead = [
@@ -48,10 +48,10 @@ def first_dose_page(found: FirstDose) -> Page:
             f"{share} of the target, the share that is needed, is held from {number(found.effective_mg)} mg on."
         )
     sections = [_routes(found), _ladder(found), _courses(found), _brochure(found)]
-    return Page(plan.title or f"First dose of {plan.drug.name}", lead, sections, [*found.notes, *_sources()])
+    return Phase1Page(plan.title or f"First dose of {plan.drug.name}", lead, sections, [*found.notes, *_sources()])
 
 
-def _routes(found: FirstDose) -> Section:
+def _routes(found: FirstDose) -> Phase1Section:
     rows = sorted(found.routes, key=lambda r: r.dose_mg)
     figure, (ax,) = panels(1, 9, 0.9 + 0.5 * len(rows))
     for k, r in enumerate(reversed(rows)):
@@ -61,16 +61,16 @@ def _routes(found: FirstDose) -> Section:
     ax.set_xscale("log")
     ax.margins(x=0.15, y=0.3)
     ax.set_xlabel("starting dose, mg (logarithmic)")
-    table = Table(
+    table = Phase1Table(
         ["Route", "Dose, mg", "mg/kg", "How", "Reasons"],
         [[r.name, number(r.dose_mg), number(r.dose_mg_per_kg), r.how, "; ".join(r.reasons)] for r in rows],
         {0: "strong"},
     )
     text = [f"The routes differ by a factor of {number(rows[-1].dose_mg / rows[0].dose_mg)}."]
-    return Section("Routes to the starting dose", text, embedded(figure), "starting dose by route", table)
+    return Phase1Section("Routes to the starting dose", text, embedded(figure), "starting dose by route", table)
 
 
-def _ladder(found: FirstDose) -> Section:
+def _ladder(found: FirstDose) -> Phase1Section:
     headers = [
         "Dose, mg",
         "Step",
@@ -102,8 +102,8 @@ def _ladder(found: FirstDose) -> Section:
         "they need data from the doses below before they are given.",
         *(s[0].upper() + s[1:] + "." for s in found.stopping),
     ]
-    return Section(
-        "Ladder of doses", text, _risk_picture(found), "chance to pass each cap", Table(headers, rows, marks)
+    return Phase1Section(
+        "Ladder of doses", text, _risk_picture(found), "chance to pass each cap", Phase1Table(headers, rows, marks)
     )
 
 
@@ -134,7 +134,7 @@ def _risk_picture(found: FirstDose) -> str:
     return embedded(figure)
 
 
-def _courses(found: FirstDose) -> Section:
+def _courses(found: FirstDose) -> Phase1Section:
     pick = sorted({0, len(found.ladder) // 3, 2 * len(found.ladder) // 3, len(found.ladder) - 1})[:COURSES]
     times = np.linspace(0, 5 * found.pk.half_life_h, 300)
     figure, axes = panels(2 if found.target else 1, 10, 3.6)
@@ -159,10 +159,10 @@ def _courses(found: FirstDose) -> Section:
         turnover = "with its turnover" if found.target.half_life else "without turnover"
         axes[1].set(ylim=(0, 1.03), xlabel="days after the dose", ylabel=f"share of target bound, {turnover}")
     text = ["Typical courses; 90 % bands at the lowest and highest dose drawn."]
-    return Section("Expected course in man", text, embedded(figure), "concentration and occupancy over time")
+    return Phase1Section("Expected course in man", text, embedded(figure), "concentration and occupancy over time")
 
 
-def _brochure(found: FirstDose) -> Section:
+def _brochure(found: FirstDose) -> Phase1Section:
     plan = found.plan
     routes = "; ".join(f"{r.name} {number(r.dose_mg)} mg" for r in sorted(found.routes, key=lambda r: r.dose_mg))
     text = [
@@ -171,7 +171,7 @@ def _brochure(found: FirstDose) -> Section:
         f"Doses rise {len(found.ladder) - 1} times to at most {number(found.maximum_mg)} mg ({found.maximum_reason}), "
         f"in groups of {plan.escalation.cohort}; {found.sentinel}, {number(found.stagger_h)} h apart.",
     ]
-    return Section("For the investigator's brochure", text)
+    return Phase1Section("For the investigator's brochure", text)
 
 
 def _interval(band: tuple[float, float, float]) -> str:

@@ -31,7 +31,7 @@ SERIES = (BLUE, AMBER, TARGET, PURPLE, SKY, HARM, GRAY)
 
 
 @dataclass(frozen=True)
-class Table:
+class Phase1Table:
     """Cells are text. marks: row -> "strong" or "harm"."""
 
     headers: Sequence[str]
@@ -40,34 +40,34 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Section:
+class Phase1Section:
     """A heading with sentences, a picture and a table, each optional."""
 
     heading: str
     text: Sequence[str] = ()
     image: str = ""
     alt: str = ""
-    table: Table | None = None
+    table: Phase1Table | None = None
 
 
 @dataclass(frozen=True)
-class Page:
+class Phase1Page:
     """What a page says: the answer in a few lines, its sections, and what it rests on."""
 
     title: str
     lead: Sequence[str]
-    sections: Sequence[Section]
+    sections: Sequence[Phase1Section]
     basis: Sequence[str]
 
 
-def write_page(page: Page, path: Path) -> Path:
+def write_page(page: Phase1Page, path: Path) -> Path:
     """Render to `path`, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(page), encoding="utf-8")
     return path
 
 
-def render(page: Page) -> str:
+def render(page: Phase1Page) -> str:
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 

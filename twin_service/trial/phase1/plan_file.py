@@ -21,7 +21,7 @@ from twin_service.outcome import Refusal, RefusalCode
 P = TypeVar("P", bound=BaseModel)
 
 
-class Part(BaseModel):
+class PlanTable(BaseModel):
     """One table of a plan file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)

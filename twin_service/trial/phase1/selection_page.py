@@ -14,9 +14,9 @@ from twin_service.trial.phase1.page import (
     HARM,
     SERIES,
     TARGET,
-    Page,
-    Section,
-    Table,
+    Phase1Page,
+    Phase1Section,
+    Phase1Table,
     embedded,
     number,
     panels,
@@ -35,7 +35,7 @@ def write_selection(
     return write_page(selection_page(found, patients, skipped), folder / "selection.html")
 
 
-def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], skipped: Sequence[str]) -> Page:
+def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], skipped: Sequence[str]) -> Phase1Page:
     """The verdict first; patients only when the markers proved themselves."""
     low, high = found.threshold_interval
     lead = [found.verdict[0].upper() + found.verdict[1:] + "."]
@@ -51,8 +51,12 @@ def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], s
     rows.append(["corrected for optimism (bootstrap)", f"{found.corrected_auc:.2f}", "", "", ""])
     headers = ["Validation", "Pairs ordered rightly", "Brier score", "Calibration slope", "Calibration intercept"]
     sections = [
-        Section(
-            "What the model is worth", [], _pictures(found), "calibration and decision curve", Table(headers, rows)
+        Phase1Section(
+            "What the model is worth",
+            [],
+            _pictures(found),
+            "calibration and decision curve",
+            Phase1Table(headers, rows),
         ),
         _markers(found),
     ]
@@ -63,7 +67,7 @@ def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], s
         "logistic regression with a penalty chosen in inner folds (nested cross-validation)",
         *([f"left out for an empty marker: {', '.join(skipped)}"] if skipped else []),
     ]
-    return Page("Who is likely to respond", lead, sections, basis)
+    return Phase1Page("Who is likely to respond", lead, sections, basis)
 
 
 def _pictures(found: Validated) -> str:
@@ -93,7 +97,7 @@ def _pictures(found: Validated) -> str:
     return embedded(figure)
 
 
-def _markers(found: Validated) -> Section:
+def _markers(found: Validated) -> Phase1Section:
     m = found.model
     b, sd = m.coefficients[1:], np.sqrt(np.diag(m.covariance))[1:]
     order = np.argsort(-np.abs(b))
@@ -110,10 +114,10 @@ def _markers(found: Validated) -> Section:
     ax.set_yticks(range(len(b)), [m.names[j] for j in order])
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="odds ratio of response for one standard deviation more")
-    return Section("Markers", [f"Penalty {m.penalty:g}."], embedded(figure), "odds ratios")
+    return Phase1Section("Markers", [f"Penalty {m.penalty:g}."], embedded(figure), "odds ratios")
 
 
-def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Section:
+def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Phase1Section:
     ranked = sorted(patients, key=lambda p: -p[1].probability)
     rows = [
         [
@@ -126,10 +130,12 @@ def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Sec
     ]
     marks = {k: "strong" for k, (_, r) in enumerate(ranked) if r.probability >= threshold}
     headers = ["Patient", "Probability of response", "Why", "Doubts"]
-    return Section("Patients asked about", ["Bold: at or above the threshold."], table=Table(headers, rows, marks))
+    return Phase1Section(
+        "Patients asked about", ["Bold: at or above the threshold."], table=Phase1Table(headers, rows, marks)
+    )
 
 
-def enrichment_page(found: Sequence[Performance]) -> Page:
+def enrichment_page(found: Sequence[Performance]) -> Phase1Page:
     """Designs that use a marker, side by side."""
     best = max(found, key=lambda p: p.power)
     figure, axes = panels(2, 10, 3.2)
@@ -154,10 +160,10 @@ def enrichment_page(found: Sequence[Performance]) -> Page:
         for p in found
     ]
     headers = ["Design", "Power", "In all", "In positives", "Screened", "Screen failures", "Months"]
-    table = Table(headers, rows, {list(found).index(best): "strong"})
-    return Page(
+    table = Phase1Table(headers, rows, {list(found).index(best): "strong"})
+    return Phase1Page(
         "Designs that use a marker",
         [f"Highest power: {best.design}, {percent(best.power)}."],
-        [Section("Side by side", [], embedded(figure), "power and patients", table)],
+        [Phase1Section("Side by side", [], embedded(figure), "power and patients", table)],
         ["one-sided tests at 0.025 in all; half of the patients treated"],
     )
