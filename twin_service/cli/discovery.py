@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twin_service.cli.figures import Json, Out, write_figures
+
+if TYPE_CHECKING:
+    from twin_service.model.molecule.prediction import PredictedProperty
 
 
 def register(app: typer.Typer) -> None:
@@ -147,7 +150,7 @@ def _many(path: Path, json_file: Path | None) -> None:
     write_figures(counts, json_file, molecules=molecules, refused=refused)
 
 
-def _row(p) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _row(p: PredictedProperty) -> dict[str, object]:
     from dataclasses import asdict
 
     return {**asdict(p), "neighbors": [n._asdict() for n in p.neighbors]}

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from twin_service.model.molecule.features import Features, Floats, features_of, 
 from twin_service.model.molecule.sources import PROPERTIES, MeasuredProperty, Property, read_rows
 from twin_service.model.molecule.structure import read_molecule
 from twin_service.outcome import Refusal
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 FOLDS: Final = 5
 RIDGE: Final = 0.15
@@ -163,7 +166,7 @@ def _ridge(k: Floats, y: Floats) -> tuple[Floats, float]:
     return np.asarray(cho_solve(factor, y - mean)), mean
 
 
-def _boost(x: NDArray[np.float32], y: Floats, name: str):  # type: ignore[no-untyped-def]
+def _boost(x: NDArray[np.float32], y: Floats, name: str) -> Booster:
     import lightgbm
 
     objective = "regression_l1" if name in IN_VIVO else "regression"
