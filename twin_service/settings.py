@@ -42,6 +42,12 @@ class Settings(BaseSettings):
 
     database_url: str = _of("sqlite:///twin-data/twin.db", "SQLite file or PostgreSQL (postgresql+psycopg://...)")
     migrate_on_start: bool = _of(True, "bring the schema up to date when the server starts")
+    keys: str = _of(
+        "",
+        "where the keys are that sign and seal what is stored: file:PATH, env:NAME, python:MODULE:FACTORY; "
+        "empty: neither (development)",
+    )
+    encrypt: bool = _of(True, "seal what is said of patients with a key of their own, where there are keys")
     group_commit_max: int = _of(256, "writes made durable by one commit", ge=1)
     write_queue_max: int = _of(4096, "writes waiting for a commit before new ones are refused", ge=1)
     write_timeout_s: float = _of(30.0, "longest wait for a commit [s]", gt=0)

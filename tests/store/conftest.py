@@ -18,7 +18,8 @@ import psycopg
 import pytest
 
 from twin_service.settings import Settings
-from twin_service.store.migrate import migrate
+from twin_service.store.adopt import migrate
+from twin_service.store.keys import new_keys, write_key_file
 from twin_service.store.unit_of_work import Store
 
 
@@ -129,9 +130,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
-@pytest.fixture
-def settings(url: str) -> Settings:
-    return Settings(database_url=url, database_connections=4)
+@pytest.fixture(params=["plain", "sealed"])
+def settings(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Settings:
+    """Without keys, as in development, and signed and sealed."""
+    if request.param == "plain":
+        return Settings(database_url=url, database_connections=4)
+    write_key_file(tmp_path / "keys.toml", new_keys())
+    return Settings(database_url=url, database_connections=4, keys=f"file:{tmp_path / 'keys.toml'}")
 
 
 @pytest.fixture

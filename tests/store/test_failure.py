@@ -20,7 +20,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.settings import Settings
 from twin_service.store import repository as rows
 from twin_service.store.errors import Conflict, StoreUnavailable
-from twin_service.store.migrate import migrate
+from twin_service.store.adopt import migrate
 from twin_service.store.unit_of_work import Store
 from twin_service.store.verify import verify
 

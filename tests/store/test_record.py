@@ -186,7 +186,7 @@ def test_erasing_leaves_the_chain_and_nothing_to_read(store: Store, settings: Se
     append(store, [dose(i) for i in range(5)])
     store.write(lambda c: keep_response(c, RequestKey("acme", "p1", "r1", "d"), b"quinidine", 3))
     assert store.write(lambda c: rows.erase_twin(c, twins.get_twin(c, NAME), Act("tester", "erase", 9))) == 5
-    store.checkpoint()
+    store.erased(NAME)
     with pytest.raises(Refusal):
         row_of(store)
     assert store.read(lambda c: rows.read_events(c, NAME)) == []

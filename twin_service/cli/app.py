@@ -44,7 +44,7 @@ def serve(config: Config = None) -> None:
 def migrate(config: Config = None) -> None:
     """Bring the database to the schema of this version."""
     from twin_service.settings import load
-    from twin_service.store.migrate import migrate as run
+    from twin_service.store.adopt import migrate as run
 
     typer.echo(run(load(config)))
 

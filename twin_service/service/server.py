@@ -30,7 +30,7 @@ from twin_service.service.wire.rpc import SERVICE_NAMES
 from twin_service.service.work.assimilation import Engine
 from twin_service.service.work.operations import Operations
 from twin_service.settings import Settings
-from twin_service.store.migrate import migrate
+from twin_service.store.adopt import migrate
 from twin_service.store.unit_of_work import Store
 
 SERVICES = SERVICE_NAMES
@@ -44,7 +44,7 @@ class Server:
         identities = Identities(settings)
         _check_identity(settings, identities)
         if settings.migrate_on_start:
-            migrate(settings)
+            migrate(settings, adopt=False)
         self.settings = settings
         self.metrics = ServerMeters()
         self.store = Store(settings, on_commit=self.metrics.committed_group)

@@ -25,8 +25,3 @@ def body_digest(salt: bytes, body: bytes) -> str:
 def next_event(previous: str, revision: int, body: str, arrival_us: int) -> str:
     """Link of event `revision`, whose body digest is `body`, to the chain that ends in `previous`."""
     return digest("event", previous, revision, body, arrival_us)
-
-
-def next_audit(previous: str, number: int, time_us: int, *, actor: str, action: str, detail: str) -> str:
-    """Link of an audit row to the chain that ends in `previous`."""
-    return digest("audit", previous, number, time_us, actor, action, detail)

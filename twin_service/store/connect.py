@@ -7,6 +7,9 @@ writers starve each other.
 from __future__ import annotations
 
 import fcntl
+import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.store.vault import Vault
 
 
 def parse_url(url: str) -> URL:
@@ -40,12 +44,14 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def writer_engine(url: URL) -> Engine:
+def writer_engine(url: URL, vault: Vault | None = None) -> Engine:
     """One connection, used by one thread, that begins its transactions at once."""
     if not is_sqlite(url):
-        return create_engine(url, poolclass=NullPool, connect_args=_timeouts())
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30})
+        return create_engine(url, poolclass=NullPool, connect_args=_timeouts(), execution_options={"vault": vault})
+    _own_file(Path(str(url.database)))
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"timeout": 30}, execution_options={"vault": vault}
+    )
     _sqlite(
         engine,
         ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=1000"),
@@ -54,17 +60,37 @@ def writer_engine(url: URL) -> Engine:
     return engine
 
 
-def reader_engine(url: URL, connections: int) -> Engine:
+def reader_engine(url: URL, connections: int, vault: Vault | None = None) -> Engine:
     """Connections that only read."""
+    options = {"vault": vault}
     if not is_sqlite(url):
         return create_engine(
-            url, pool_size=connections, pool_pre_ping=True, pool_timeout=POOL_S, connect_args=_timeouts()
+            url,
+            pool_size=connections,
+            pool_pre_ping=True,
+            pool_timeout=POOL_S,
+            connect_args=_timeouts(),
+            execution_options=options,
         )
     engine = create_engine(
-        url, pool_size=connections, max_overflow=connections, connect_args={"timeout": 30, "check_same_thread": False}
+        url,
+        pool_size=connections,
+        max_overflow=connections,
+        connect_args={"timeout": 30, "check_same_thread": False},
+        execution_options=options,
     )
     _sqlite(engine, ("query_only=ON", "wal_autocheckpoint=0"), begin="BEGIN")
     return engine
+
+
+def _own_file(path: Path) -> None:
+    """Make an SQLite database and its folder, for its owner only; SQLite gives its log the mode of the database."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(OSError):  # SQLite says it better
+        if not path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 CONNECT_S, STATEMENT_MS, LOCK_MS, IDLE_MS, POOL_S = 5, 20_000, 5_000, 30_000, 10
@@ -115,7 +141,7 @@ def lock_file(url: URL) -> IO[str] | None:
         return None
     path = Path(f"{url.database}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("w")
+    handle = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

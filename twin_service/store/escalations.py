@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, Table, insert, select
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.store import chain
+from twin_service.store.sealed import ESCALATION, plain, to_stored
 from twin_service.store.tables import EscalationTable
 
 ESCALATIONS: Table = EscalationTable.__table__  # type: ignore[attr-defined]
@@ -24,17 +24,13 @@ class EscalationRow:
     body: bytes
     created_us: int
 
-    @property
-    def row_digest(self) -> str:
-        return chain.digest("escalation", *(getattr(self, f.name) for f in fields(self)))
-
 
 def get_escalation(connection: Connection, tenant: str, escalation: str) -> tuple[EscalationRow, ...]:
     """The plan and all events, in order; empty when there is no such trial."""
     c = ESCALATIONS.c
     query = select(*(c[f.name] for f in fields(EscalationRow)))
     query = query.where(c.tenant == tenant, c.escalation == escalation).order_by(c.revision)
-    return tuple(EscalationRow(**r._mapping) for r in connection.execute(query))
+    return tuple(EscalationRow(**plain(connection, ESCALATION, r._mapping)) for r in connection.execute(query))
 
 
 def append_escalation(connection: Connection, rows: Sequence[EscalationRow]) -> None:
@@ -50,4 +46,4 @@ def append_escalation(connection: Connection, rows: Sequence[EscalationRow]) -> 
         )
     for row in rows:
         values = {f.name: getattr(row, f.name) for f in fields(row)}
-        connection.execute(insert(ESCALATIONS).values(**values, row_digest=row.row_digest))
+        connection.execute(insert(ESCALATIONS).values(**to_stored(connection, ESCALATION, values)))

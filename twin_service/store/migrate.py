@@ -12,15 +12,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.settings import Settings
 from twin_service.store.connect import lock_file, parse_url, writer_engine
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def migrate(settings: Settings) -> str:
-    """Bring the database of `settings` to the newest schema; a sentence that says what was done."""
-    return migrate_url(settings.database_url)
+def newest() -> str | None:
+    """The schema revision of this version."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def migrate_url(url: str, revision: str = "head") -> str:
@@ -33,7 +32,7 @@ def migrate_url(url: str, revision: str = "head") -> str:
     engine = writer_engine(parsed)
     try:
         with engine.begin() as connection:
-            _wait_for_turn(connection)
+            take_turn(connection)
             before = current(connection)
             config = _config()
             config.attributes["connection"] = connection
@@ -61,7 +60,7 @@ def check_schema(url: str) -> None:
         raise _unreachable(error) from None
     finally:
         engine.dispose()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = newest()
     if found != wanted:
         raise Refusal(
             RefusalCode.PRECONDITION,
@@ -77,10 +76,11 @@ def current(connection: Connection) -> str | None:
 
 
 MIGRATION_LOCK = 7_238_411_905
-"""Of PostgreSQL: several servers that start at once migrate one after the other."""
+"""Of PostgreSQL."""
 
 
-def _wait_for_turn(connection: Connection) -> None:
+def take_turn(connection: Connection) -> None:
+    """Several servers that start at once migrate one after the other."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SET LOCAL statement_timeout = 0"))

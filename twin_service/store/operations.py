@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select, update
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.store import chain
+from twin_service.store.errors import Conflict
+from twin_service.store.sealed import OPERATION, POPULATION, plain, to_stored
 from twin_service.store.tables import OperationTable, PopulationTable
+from twin_service.store.tally import note
 
 OPERATIONS: Table = OperationTable.__table__  # type: ignore[attr-defined]
 POPULATIONS: Table = PopulationTable.__table__  # type: ignore[attr-defined]
@@ -34,10 +36,6 @@ class OperationRow:
     created_us: int
     ended_us: int
 
-    @property
-    def row_digest(self) -> str:
-        return chain.digest("operation", *(getattr(self, f.name) for f in fields(self)))
-
 
 @dataclass(frozen=True)
 class PopulationRow:
@@ -51,14 +49,9 @@ class PopulationRow:
     remark: str
     created_us: int
 
-    @property
-    def row_digest(self) -> str:
-        said = [getattr(self, f.name) for f in fields(self)]
-        return chain.digest("population", *(v.hex() if isinstance(v, float) else v for v in said))
-
 
 def insert_operation(connection: Connection, row: OperationRow) -> None:
-    connection.execute(insert(OPERATIONS).values(**_values(row)))
+    connection.execute(insert(OPERATIONS).values(**to_stored(connection, OPERATION, _values(row))))
 
 
 def get_operation(connection: Connection, tenant: str, operation: str) -> OperationRow:
@@ -95,16 +88,19 @@ def end_operation(connection: Connection, row: OperationRow, **changes: Any) -> 
     """Write the end of an operation; False when it ended before (the first end stands)."""
     ended = replace(row, **changes)
     c = OPERATIONS.c
-    done = connection.execute(
-        update(OPERATIONS)
-        .where(c.tenant == row.tenant, c.operation == row.operation, c.state == WAITING)
-        .values(**_values(ended))
-    )
-    return bool(done.rowcount == 1)
+    this = (c.tenant == row.tenant, c.operation == row.operation, c.state == WAITING)
+    before = connection.execute(select(c.row_digest).where(*this)).scalar()
+    if before is None:
+        return False
+    values = to_stored(connection, OPERATION, _values(ended))
+    if connection.execute(update(OPERATIONS).where(*this).values(**values)).rowcount != 1:
+        raise Conflict("another server ended this operation")
+    note(connection, (row.tenant, ""), OPERATIONS.name, before, -1)
+    return True
 
 
 def insert_population(connection: Connection, row: PopulationRow) -> None:
-    connection.execute(insert(POPULATIONS).values(**_values(row)))
+    connection.execute(insert(POPULATIONS).values(**to_stored(connection, POPULATION, _values(row))))
 
 
 def get_population(connection: Connection, tenant: str, population: str) -> PopulationRow:
@@ -120,11 +116,11 @@ def get_population(connection: Connection, tenant: str, population: str) -> Popu
             field="population",
             reason="NO_SUCH_POPULATION",
         )
-    return PopulationRow(**row._mapping)
+    return PopulationRow(**plain(connection, POPULATION, row._mapping))
 
 
 def _values(row: OperationRow | PopulationRow) -> dict[str, Any]:
-    return {**{f.name: getattr(row, f.name) for f in fields(row)}, "row_digest": row.row_digest}
+    return {f.name: getattr(row, f.name) for f in fields(row)}
 
 
 def _columns(table: Table, kind: type) -> list[Any]:
@@ -132,4 +128,4 @@ def _columns(table: Table, kind: type) -> list[Any]:
 
 
 def _rows(connection: Connection, query: Any) -> list[OperationRow]:
-    return [OperationRow(**r._mapping) for r in connection.execute(query)]
+    return [OperationRow(**plain(connection, OPERATION, r._mapping)) for r in connection.execute(query)]

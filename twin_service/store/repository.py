@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, Table, cast, delete, insert, literal, select, update
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import Event, from_json, to_json
 from twin_service.record.person import TwinName
 from twin_service.store import chain
+from twin_service.store.sealed import EVENT, FORECAST, SNAPSHOT, blinded, plain, to_stored
 from twin_service.store.tables import AnswerTable, EventRow, ForecastTable, RequestTable, SnapshotTable
+from twin_service.store.tally import note
 from twin_service.store.twins import Act, TwinRow, get_twin, save_twin
+from twin_service.store.vault import PATIENT, Owner, vault_of
 
 EVENTS: Table = EventRow.__table__  # type: ignore[attr-defined]
 FORECASTS: Table = ForecastTable.__table__  # type: ignore[attr-defined]
@@ -68,6 +72,7 @@ def append_events(
     assert row.salt is not None
     known = _known(connection, name, [e.id for e in events])
     revision, link = row.timeline_revision, row.chain_digest
+    vault = vault_of(connection)
     revisions: list[int] = []
     duplicates: list[bool] = []
     reused: list[int] = []
@@ -92,7 +97,7 @@ def append_events(
             duplicates.append(True)
             continue
         revision += 1
-        link = chain.next_event(link, revision, digest, event.arrival_us)
+        link = vault.sign(chain.next_event(link, revision, digest, event.arrival_us))
         known[event.id] = (revision, digest)
         revisions.append(revision)
         duplicates.append(False)
@@ -117,7 +122,7 @@ def append_events(
             reason="TWIN_FULL",
         )
     if new:
-        connection.execute(insert(EVENTS), new)
+        connection.execute(insert(EVENTS), [to_stored(connection, EVENT, v) for v in new])
         grown = replace(row, timeline_revision=revision, chain_digest=link, trouble="")
         row = save_twin(connection, row, grown, replace(act, detail=f"{len(new)} events to revision {revision}"))
     return Appended(tuple(revisions), tuple(duplicates), row, tuple(reused))
@@ -128,12 +133,13 @@ def read_events(
 ) -> list[Stored]:
     """Events in order of revision, those after `after_revision` up to `until_revision` (None: all)."""
     c = EVENTS.c
-    query = select(c.body, c.arrival_us, c.revision, c.chain_digest).where(*_key(EVENTS, name), c.body.is_not(None))
+    query = select(c.tenant, c.patient, c.body, c.arrival_us, c.revision, c.chain_digest)
+    query = query.where(*_key(EVENTS, name), c.body.is_not(None))
     if after_revision:
         query = query.where(c.revision > after_revision)
     if until_revision is not None:
         query = query.where(c.revision <= until_revision)
-    return [Stored(from_json(r[0].decode(), r[1]), r[2], r[3]) for r in connection.execute(query.order_by(c.revision))]
+    return [Stored(_event(connection, r), r.revision, r.chain_digest) for r in connection.execute(query.order_by(c.revision))]
 
 
 def read_events_near(connection: Connection, name: TwinName, times_us: Sequence[int], span_us: int) -> list[Event]:
@@ -141,8 +147,9 @@ def read_events_near(connection: Connection, name: TwinName, times_us: Sequence[
     c = EVENTS.c
     found: list[Event] = []
     for low, high in _merged(sorted(times_us), span_us):
-        query = select(c.body, c.arrival_us).where(*_key(EVENTS, name), c.time_us.between(low, high))
-        found += [from_json(r[0].decode(), r[1]) for r in connection.execute(query.where(c.body.is_not(None)))]
+        query = select(c.tenant, c.patient, c.body, c.arrival_us)
+        query = query.where(*_key(EVENTS, name), c.time_us.between(low, high), c.body.is_not(None))
+        found += [_event(connection, r) for r in connection.execute(query)]
     return found
 
 
@@ -177,32 +184,35 @@ def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, sn
 def reset_belief(connection: Connection, old: TwinRow, new: TwinRow, act: Act) -> TwinRow:
     """Save `new` without any belief, forecast or snapshot: its record is to be folded anew."""
     for table in (FORECASTS, SNAPSHOTS):
-        connection.execute(delete(table).where(*_key(table, old.name)))
+        _empty(connection, table, old.name)
     return save_twin(connection, old, replace(new, belief_revision=0, belief_digest="", trouble=""), act)
 
 
 def read_forecasts(connection: Connection, name: TwinName) -> dict[str, bytes]:
-    """The forecast in force of every measurement, by event id."""
+    """The forecast in force of every measurement, by event id as it is stored."""
     c = FORECASTS.c
-    query = select(c.event_id, c.body).where(*_key(FORECASTS, name)).order_by(c.belief_revision)
-    return {r[0]: r[1] for r in connection.execute(query)}
+    query = select(c.tenant, c.patient, c.event_id, c.body).where(*_key(FORECASTS, name)).order_by(c.belief_revision)
+    return {r.event_id: plain(connection, FORECAST, r._mapping)["body"] for r in connection.execute(query)}
 
 
 def read_snapshots(connection: Connection, name: TwinName) -> list[tuple[str, bytes]]:
     """(prefix digest, body) by clinical time."""
     c = SNAPSHOTS.c
-    query = select(c.prefix_digest, c.body).where(*_key(SNAPSHOTS, name)).order_by(c.time_us)
-    return [(r[0], r[1]) for r in connection.execute(query)]
+    query = select(c.tenant, c.patient, c.prefix_digest, c.body).where(*_key(SNAPSHOTS, name)).order_by(c.time_us)
+    return [(r.prefix_digest, plain(connection, SNAPSHOT, r._mapping)["body"]) for r in connection.execute(query)]
 
 
 def erase_twin(connection: Connection, row: TwinRow, act: Act) -> int:
     """Make a twin's record unreadable: bodies, salt, forecasts, snapshots, answers go; the chain of digests stays.
 
+    The data key goes too, so that copies of the rows (logs, backups, replicas) cannot be read either.
+
     Returns the number of events erased.
     """
     name = row.name
     for table in (FORECASTS, SNAPSHOTS, REQUESTS, ANSWERS):
-        connection.execute(delete(table).where(*_key(table, name)))
+        _empty(connection, table, name)
+    vault_of(connection).destroy(connection, [Owner(name.tenant, PATIENT, name.patient)])
     retired = literal("erased/") + cast(EVENTS.c.revision, String)
     done = connection.execute(update(EVENTS).where(*_key(EVENTS, name)).values(body=None, time_us=0, event_id=retired))
     bare = replace(
@@ -212,28 +222,47 @@ def erase_twin(connection: Connection, row: TwinRow, act: Act) -> int:
     return int(done.rowcount)
 
 
-def forecast_digest(name: TwinName, event_id: str, revision: int, body: bytes) -> str:
-    return chain.digest("forecast", name.tenant, name.patient, event_id, revision, body)
+def _event(connection: Connection, row: Row[Any]) -> Event:
+    return from_json(plain(connection, EVENT, row._mapping)["body"].decode(), row.arrival_us)
 
 
-def snapshot_digest(name: TwinName, time_us: int, prefix: str, body: bytes) -> str:
-    return chain.digest("snapshot", name.tenant, name.patient, time_us, prefix, body)
+def _empty(connection: Connection, table: Table, name: TwinName) -> None:
+    """Delete all rows of a patient."""
+    connection.execute(delete(table).where(*_key(table, name)))
+    note(connection, (name.tenant, name.patient), table.name, "", 0)
+
+
+def _uncounted(connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
+    """Delete some rows."""
+    c = table.c
+    for tenant, patient, digest in connection.execute(select(c.tenant, c.patient, c.row_digest).where(*which)).all():
+        note(connection, (tenant, patient), table.name, digest, -1)
+    connection.execute(delete(table).where(*which))
 
 
 def _known(connection: Connection, name: TwinName, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-    c = EVENTS.c
+    c, owner = EVENTS.c, Owner(name.tenant, PATIENT, name.patient)
+    asked = {blinded(connection, owner, i): i for i in ids}
+    stored = list(asked)
     found: dict[str, tuple[int, str]] = {}
-    for start in range(0, len(ids), CHUNK):
+    for start in range(0, len(stored), CHUNK):
         query = select(c.event_id, c.revision, c.body_digest).where(
-            *_key(EVENTS, name), c.event_id.in_(ids[start : start + CHUNK])
+            *_key(EVENTS, name), c.event_id.in_(stored[start : start + CHUNK])
         )
-        found |= {r[0]: (r[1], r[2]) for r in connection.execute(query)}
+        found |= {asked[r[0]]: (r[1], r[2]) for r in connection.execute(query)}
     return found
 
 
 def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -> None:
     """Rows for forecasts that are new or differ from the one in force."""
-    now = read_forecasts(connection, name)
+    now, owner = read_forecasts(connection, name), Owner(name.tenant, PATIENT, name.patient)
+    changed = [(i, body) for i, body in kept.forecasts.items() if now.get(blinded(connection, owner, i)) != body]
+    if not changed:
+        return
+    c, stale = FORECASTS.c, [blinded(connection, owner, i) for i, _ in changed]
+    for start in range(0, len(stale), CHUNK):
+        some = c.event_id.in_(stale[start : start + CHUNK])
+        _uncounted(connection, FORECASTS, *_key(FORECASTS, name), c.belief_revision == kept.revision, some)
     rows = [
         {
             "tenant": name.tenant,
@@ -241,22 +270,10 @@ def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -
             "event_id": i,
             "belief_revision": kept.revision,
             "body": body,
-            "row_digest": forecast_digest(name, i, kept.revision, body),
         }
-        for i, body in kept.forecasts.items()
-        if now.get(i) != body
+        for i, body in changed
     ]
-    if rows:
-        stale = [r["event_id"] for r in rows]
-        for start in range(0, len(stale), CHUNK):
-            connection.execute(
-                delete(FORECASTS).where(
-                    *_key(FORECASTS, name),
-                    FORECASTS.c.belief_revision == kept.revision,
-                    FORECASTS.c.event_id.in_(stale[start : start + CHUNK]),
-                )
-            )
-        connection.execute(insert(FORECASTS), rows)
+    connection.execute(insert(FORECASTS), [to_stored(connection, FORECAST, r) for r in rows])
 
 
 def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[tuple[int, str, bytes]]) -> None:
@@ -267,7 +284,7 @@ def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[
     wanted = {(t, prefix): body for t, prefix, body in snapshots}
     gone = [t for t, prefix in stored - wanted.keys()]
     if gone:
-        connection.execute(delete(SNAPSHOTS).where(*_key(SNAPSHOTS, name), c.time_us.in_(gone)))
+        _uncounted(connection, SNAPSHOTS, *_key(SNAPSHOTS, name), c.time_us.in_(gone))
     rows = [
         {
             "tenant": name.tenant,
@@ -275,13 +292,12 @@ def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[
             "time_us": t,
             "prefix_digest": prefix,
             "body": body,
-            "row_digest": snapshot_digest(name, t, prefix, body),
         }
         for (t, prefix), body in wanted.items()
         if (t, prefix) not in stored
     ]
     if rows:
-        connection.execute(insert(SNAPSHOTS), rows)
+        connection.execute(insert(SNAPSHOTS), [to_stored(connection, SNAPSHOT, r) for r in rows])
 
 
 def _key(table: Table, name: TwinName) -> tuple[ColumnElement[bool], ...]:

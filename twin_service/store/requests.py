@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, insert, select
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.store import chain
 from twin_service.store.repository import ANSWERS, REQUESTS
+from twin_service.store.sealed import ANSWER, REQUEST, is_same, plain, to_stored
 
 
 @dataclass(frozen=True)
@@ -35,52 +35,40 @@ class AnswerRow:
     timeline_revision: int
     created_us: int
 
-    @property
-    def row_digest(self) -> str:
-        return chain.digest("answer", *(getattr(self, f.name) for f in fields(self)))
-
 
 def find_response(connection: Connection, key: RequestKey) -> bytes | None:
     """The answer given to this request before, if any. Raises Refusal (EXISTS) for another request under its id."""
     c = REQUESTS.c
-    row = connection.execute(
-        select(c.request_digest, c.response).where(c.tenant == key.tenant, c.request_id == key.request_id)
-    ).first()
+    query = select(c.tenant, c.patient, c.request_id, c.request_digest, c.response)
+    row = connection.execute(query.where(c.tenant == key.tenant, c.request_id == key.request_id)).first()
     if row is None:
         return None
-    if row[0] != key.digest:
+    if not is_same(connection, REQUEST, row._mapping, "request_digest", key.digest):
         raise Refusal(
             RefusalCode.EXISTS,
             "this request_id was used for another request; choose a new UUID",
             field="request_id",
             reason="REQUEST_ID_REUSED",
         )
-    return bytes(row[1])
+    return bytes(plain(connection, REQUEST, row._mapping)["response"])
 
 
 def keep_response(connection: Connection, key: RequestKey, response: bytes, now_us: int) -> None:
     """Remember what was answered, in the transaction that applied it."""
-    connection.execute(
-        insert(REQUESTS).values(
-            tenant=key.tenant,
-            request_id=key.request_id,
-            patient=key.patient,
-            request_digest=key.digest,
-            response=response,
-            created_us=now_us,
-            row_digest=response_row_digest(key, response, now_us),
-        )
-    )
-
-
-def response_row_digest(key: RequestKey, response: bytes, now_us: int) -> str:
-    return chain.digest("request", key.tenant, key.request_id, key.patient, key.digest, response, now_us)
+    values = {
+        "tenant": key.tenant,
+        "request_id": key.request_id,
+        "patient": key.patient,
+        "request_digest": key.digest,
+        "response": response,
+        "created_us": now_us,
+    }
+    connection.execute(insert(REQUESTS).values(**to_stored(connection, REQUEST, values)))
 
 
 def keep_answer(connection: Connection, row: AnswerRow) -> None:
-    connection.execute(
-        insert(ANSWERS).values(**{f.name: getattr(row, f.name) for f in fields(row)}, row_digest=row.row_digest)
-    )
+    values = {f.name: getattr(row, f.name) for f in fields(row)}
+    connection.execute(insert(ANSWERS).values(**to_stored(connection, ANSWER, values)))
 
 
 def get_answer(connection: Connection, tenant: str, answer_id: str) -> AnswerRow:
@@ -91,4 +79,4 @@ def get_answer(connection: Connection, tenant: str, answer_id: str) -> AnswerRow
     ).first()
     if row is None:
         raise Refusal(RefusalCode.NOT_FOUND, "no such answer is kept", field="name", reason="NO_SUCH_ANSWER")
-    return AnswerRow(**row._mapping)
+    return AnswerRow(**plain(connection, ANSWER, row._mapping))

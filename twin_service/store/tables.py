@@ -1,5 +1,7 @@
 """The schema. Every row carries a digest over its other columns, so that an altered byte is found by `verify`.
 
+With keys, digests are signed and the columns that hold what was said of a patient are sealed (sealed.py says which).
+
 Times are microseconds since 1970-01-01T00:00Z. A twin is (tenant, patient); its events are numbered from 1 by
 revision, in order of arrival, and chained by SHA-256.
 """
@@ -79,6 +81,8 @@ class AuditTable(SQLModel, table=True):
     actor: str = Field(sa_column=_text(128))
     action: str = Field(sa_column=_text(32))
     detail: str = Field(sa_column=Column(Text, nullable=False))
+    call: str = Field(sa_column=_text(36))
+    purpose: str = Field(sa_column=_text(64))
     chain_digest: str = Field(sa_column=_text(64))
 
 
@@ -199,6 +203,57 @@ class EscalationTable(SQLModel, table=True):
     revision: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     body: bytes = Field(sa_column=_bytes())
     created_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
+class DataKeyTable(SQLModel, table=True):
+    """The wrapped data key of an owner; without its row, what it sealed is noise. Never in a backup of the data."""
+
+    __tablename__: ClassVar[str] = "data_keys"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    kind: str = Field(sa_column=_text(16, key=True))
+    name: str = Field(sa_column=_text(64, key=True))
+    key_id: str = Field(sa_column=_text(64))
+    wrapped: bytes = Field(sa_column=_bytes())
+
+
+class TallyTable(SQLModel, table=True):
+    """How many rows a patient (a tenant: patient ""; the store: both "") has in each table, and the sum of what they
+    stand for, so that a row that was taken away, or put back, is missed."""
+
+    __tablename__: ClassVar[str] = "tallies"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    patient: str = Field(sa_column=_text(64, key=True))
+    key_id: str = Field(sa_column=_text(16))
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    row_digest: str = Field(sa_column=_text(64))
+
+
+class AccessTable(SQLModel, table=True):
+    """Who asked for what, when and why, and what came of it: a chain for each server process (`stream`)."""
+
+    __tablename__: ClassVar[str] = "accesses"
+    __table_args__: ClassVar[tuple[Index, ...]] = (Index("accesses_by_patient", "tenant", "patient", "time_us"),)
+    stream: str = Field(sa_column=_text(36, key=True))
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    time_us: int = Field(sa_column=_whole())
+    tenant: str = Field(sa_column=_text(64))
+    patient: str = Field(sa_column=_text(64))
+    actor: str = Field(sa_column=_text(128))
+    method: str = Field(sa_column=_text(128))
+    outcome: str = Field(sa_column=_text(32))
+    call: str = Field(sa_column=_text(36))
+    purpose: str = Field(sa_column=_text(64))
+    chain_digest: str = Field(sa_column=_text(64))
+
+
+class ProtectionTable(SQLModel, table=True):
+    """Whether rows are signed and sealed, and a signature by which other keys than the store's are noticed."""
+
+    __tablename__: ClassVar[str] = "protection"
+    name: str = Field(sa_column=_text(16, key=True))
+    key_id: str = Field(sa_column=_text(16))
+    seals: int = Field(sa_column=_whole())
     row_digest: str = Field(sa_column=_text(64))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
@@ -11,7 +13,10 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.store import chain
 from twin_service.store.errors import Conflict
+from twin_service.store.sealed import TWIN, plain, to_stored
 from twin_service.store.tables import AuditTable, TwinTable
+from twin_service.store.tally import note
+from twin_service.store.vault import PATIENT, Owner, vault_of
 
 TWINS: Table = TwinTable.__table__  # type: ignore[attr-defined]
 AUDIT: Table = AuditTable.__table__  # type: ignore[attr-defined]
@@ -62,12 +67,14 @@ class Act:
     action: str
     time_us: int
     detail: str = ""
+    call: str = ""
+    purpose: str = ""
 
 
 def find_twin(connection: Connection, name: TwinName) -> TwinRow | None:
     """The stored twin, erased ones included."""
     row = connection.execute(select(*(TWINS.c[c] for c in COLUMNS)).where(*_key(name))).first()
-    return None if row is None else TwinRow(**row._mapping)
+    return None if row is None else _plain(connection, row._mapping)
 
 
 def get_twin(connection: Connection, name: TwinName) -> TwinRow:
@@ -86,7 +93,7 @@ def list_twins(connection: Connection, tenant: str, *, after: str, limit: int) -
         .order_by(TWINS.c.patient)
         .limit(limit)
     )
-    return [TwinRow(**r._mapping) for r in connection.execute(query)]
+    return [_plain(connection, r._mapping) for r in connection.execute(query)]
 
 
 def behind(connection: Connection) -> list[TwinName]:
@@ -134,8 +141,10 @@ def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -
         act.time_us,
         0,
     )
+    vault_of(connection).create(connection, Owner(name.tenant, PATIENT, name.patient))
     row = _audited(connection, row, act)
-    connection.execute(insert(TWINS).values(**_values(row)))
+    connection.execute(insert(TWINS).values(**twin_values(connection, row)))
+    note(connection, (name.tenant, name.patient), TWINS.name, name.patient)
     return row
 
 
@@ -143,8 +152,9 @@ def save_twin(connection: Connection, old: TwinRow, new: TwinRow, act: Act | Non
     """Replace `old` by `new` if it still is what is stored; raises Conflict when it is not."""
     if act is not None:
         new = _audited(connection, new, act)
+    before = vault_of(connection).candidates(old.row_digest)
     done = connection.execute(
-        update(TWINS).where(*_key(old.name), TWINS.c.row_digest == old.row_digest).values(**_values(new))
+        update(TWINS).where(*_key(old.name), TWINS.c.row_digest.in_(before)).values(**twin_values(connection, new))
     )
     if done.rowcount != 1:
         raise Conflict("the twin changed since it was read")
@@ -162,22 +172,32 @@ def check_etag(row: TwinRow, etag: str) -> None:
         )
 
 
-def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, int, str, str, str, str]]:
-    """(number, time_us, actor, action, detail, chain_digest) in order."""
+def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, Act, str]]:
+    """(number, act, chain_digest) in order."""
     c = AUDIT.c
     query = (
-        select(c.number, c.time_us, c.actor, c.action, c.detail, c.chain_digest)
+        select(c.number, c.actor, c.action, c.time_us, c.detail, c.call, c.purpose, c.chain_digest)
         .where(c.tenant == name.tenant, c.patient == name.patient)
         .order_by(c.number)
     )
-    return [(r[0], r[1], r[2], r[3], r[4], r[5]) for r in connection.execute(query)]
+    return [(r[0], Act(*r[1:7]), r[7]) for r in connection.execute(query)]
+
+
+def audit_link(previous: str, number: int, act: Act) -> str:
+    """The digest of an audit row; what later versions added takes part only where it says something."""
+    more = (act.call, act.purpose) if act.call or act.purpose else ()
+    return chain.digest("audit", previous, number, act.time_us, act.actor, act.action, act.detail, *more)
+
+
+def twin_values(connection: Connection, row: TwinRow) -> dict[str, object]:
+    """A twin as it is stored."""
+    digest = vault_of(connection).sign(row.row_digest)
+    return {**to_stored(connection, TWIN, {c: getattr(row, c) for c in COLUMNS}), "row_digest": digest}
 
 
 def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
     number = row.audit_count + 1
-    link = chain.next_audit(
-        row.audit_digest, number, act.time_us, actor=act.actor, action=act.action, detail=act.detail
-    )
+    link = vault_of(connection).sign(audit_link(row.audit_digest, number, act))
     connection.execute(
         insert(AUDIT).values(
             tenant=row.tenant,
@@ -187,14 +207,16 @@ def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
             actor=act.actor,
             action=act.action,
             detail=act.detail,
+            call=act.call,
+            purpose=act.purpose,
             chain_digest=link,
         )
     )
     return replace(row, audit_count=number, audit_digest=link)
 
 
-def _values(row: TwinRow) -> dict[str, object]:
-    return {**{c: getattr(row, c) for c in COLUMNS}, "row_digest": row.row_digest}
+def _plain(connection: Connection, row: Mapping[str, Any]) -> TwinRow:
+    return TwinRow(**plain(connection, TWIN, row))
 
 
 def _key(name: TwinName) -> tuple[ColumnElement[bool], ...]:

@@ -13,11 +13,14 @@ from sqlalchemy import Connection, Table, insert, update
 from sqlalchemy.exc import DBAPIError
 
 from twin_service.outcome import Refusal
+from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_engine, truncate_log, writer_engine
 from twin_service.store.errors import StoreUnavailable, unavailable
 from twin_service.store.migrate import check_schema
+from twin_service.store.protect import check_protection
 from twin_service.store.tables import ProbeTable
+from twin_service.store.vault import PATIENT, Owner, vault_at
 from twin_service.store.writer import GroupWriter
 
 T = TypeVar("T")
@@ -36,14 +39,16 @@ class Store:
         self._lock = lock_file(self._url)
         try:
             check_schema(settings.database_url)
+            self._vault = vault_at(settings.keys, seals=settings.encrypt)
+            check_protection(settings.database_url, self._vault)
         except BaseException:
             self._unlock()
             raise
-        self._writing = writer_engine(self._url)
+        self._writing = writer_engine(self._url, self._vault)
         self._writer = GroupWriter(
             self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max, watch=self._heard
         )
-        self._reading = reader_engine(self._url, settings.database_connections)
+        self._reading = reader_engine(self._url, settings.database_connections, self._vault)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, once it is durable. `work` may run more than once; only one run is committed.
@@ -89,8 +94,9 @@ class Store:
         """Space left where an SQLite database lies; None for PostgreSQL."""
         return shutil.disk_usage(Path(str(self._url.database)).parent).free if is_sqlite(self._url) else None
 
-    def checkpoint(self) -> None:
-        """Move SQLite's log into the database, so that what was erased is not left in it."""
+    def erased(self, name: TwinName) -> None:
+        """Forget the key of an erased patient, and move SQLite's log into the database, so that nothing is left."""
+        self._vault.forget(Owner(name.tenant, PATIENT, name.patient))
         if is_sqlite(self._url):
             self._writer.outside(truncate_log)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.store import tally
 from twin_service.store.errors import Conflict, StoreUnavailable, is_conflict, unavailable
 
 T = TypeVar("T")
@@ -137,7 +138,9 @@ class GroupWriter:
         try:
             connection = self._connected()
             with connection.begin():
+                tally.begin(connection)
                 results = [self._in_savepoint(connection, job) for job in jobs]
+                tally.settle(connection)
         except Conflict:
             return None
         except DBAPIError as error:
@@ -153,13 +156,14 @@ class GroupWriter:
     def _in_savepoint(self, connection: Connection, job: _Job) -> Any:
         """The job's result, or what it raised. An error of the database ends the transaction (a full SQLite has left
         it already), so its savepoint is not gone back to."""
-        savepoint = connection.begin_nested()
+        savepoint, place = connection.begin_nested(), tally.mark(connection)
         try:
             result = job.work(connection)
         except (Conflict, DBAPIError):
             raise
         except Exception as error:  # a refusal or a bug of this job alone; it goes to whoever asked
             savepoint.rollback()
+            tally.back_to(connection, place)
             return error
         savepoint.commit()
         return result

@@ -142,7 +142,7 @@ def delete(service: Service, request: DeleteTwinRequest) -> DeleteTwinResponse:
         return work
 
     response = apply_once(service, request, (name.tenant, name.patient), kind=DeleteTwinResponse, prepare=prepare)
-    service.store.checkpoint()
+    service.store.erased(name)
     service.engine.forget(name)
     return response
 
