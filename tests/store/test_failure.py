@@ -19,8 +19,8 @@ from tests.store.test_record import ACT, NAME, append, create, dose, row_of
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.settings import Settings
 from twin_service.store import repository as rows
-from twin_service.store.errors import Conflict, StoreUnavailable
 from twin_service.store.adopt import migrate
+from twin_service.store.errors import Conflict, StoreUnavailable
 from twin_service.store.unit_of_work import Store
 from twin_service.store.verify import verify
 
@@ -42,9 +42,14 @@ for i in range(int(sys.argv[2]), int(sys.argv[2]) + 100000):
 """
 
 
-def kill_while_appending(url: str, first: int, acknowledged: int) -> int:
+def kill_while_appending(settings: Settings, first: int, acknowledged: int) -> int:
     """Start an appender, kill it after some acknowledgements; the last number acknowledged."""
-    process = subprocess.Popen([sys.executable, "-c", APPENDER, url, str(first)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", APPENDER, settings.database_url, str(first)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TWIN_KEYS": settings.keys},
+    )
     assert process.stdout is not None
     last = first - 1
     for _ in range(acknowledged):
@@ -56,14 +61,14 @@ def kill_while_appending(url: str, first: int, acknowledged: int) -> int:
     return int(rest[-1]) if rest else last
 
 
-def test_a_killed_writer_loses_nothing_acknowledged(url: str, settings: Settings) -> None:
+def test_a_killed_writer_loses_nothing_acknowledged(settings: Settings) -> None:
     migrate(settings)
     store = Store(settings)
     create(store)
     store.close()
     last = 0
     for kill in range(3):
-        last = kill_while_appending(url, last + 100 * kill + 1, 5 + 7 * kill)
+        last = kill_while_appending(settings, last + 100 * kill + 1, 5 + 7 * kill)
         store = Store(settings)
         ids = {s.event.id for s in store.read(lambda c: rows.read_events(c, NAME))}
         assert f"e{last}" in ids

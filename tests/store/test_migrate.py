@@ -10,8 +10,8 @@ from alembic.runtime.migration import MigrationContext
 
 from twin_service.outcome import Refusal
 from twin_service.settings import Settings
-from twin_service.store.connect import parse_url, writer_engine
 from twin_service.store.adopt import migrate
+from twin_service.store.connect import parse_url, writer_engine
 from twin_service.store.migrate import migrate_url
 from twin_service.store.tables import METADATA
 from twin_service.store.unit_of_work import Store

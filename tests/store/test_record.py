@@ -117,7 +117,8 @@ def test_a_belief_is_kept_with_its_forecasts_and_snapshots(store: Store) -> None
     second = rows.Assimilated(3, "d3", {"e1": b"g1", "e3": b"f3"}, [(20, "y", b"s20"), (30, "z", b"s30")])
     assert store.write(lambda c: rows.save_belief(c, NAME, second, snapshots_kept=2))
     assert not store.write(lambda c: rows.save_belief(c, NAME, first, snapshots_kept=2))
-    assert store.read(lambda c: rows.read_forecasts(c, NAME)) == {"e1": b"g1", "e3": b"f3"}
+    kept = store.read(lambda c: rows.read_forecasts(c, NAME))  # with keys, ids are not stored in the clear
+    assert sorted(kept.values()) == [b"f3", b"g1"]
     assert store.read(lambda c: rows.read_snapshots(c, NAME)) == [("y", b"s20"), ("z", b"s30")]
     assert (row_of(store).belief_revision, row_of(store).belief_digest) == (3, "d3")
     assert not store.write(lambda c: rows.save_belief(c, NAME, replace(second, revision=4), snapshots_kept=2))

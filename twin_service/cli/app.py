@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, discovery, phase1, population, science
+from twin_service.cli import clinic, custody, discovery, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
@@ -38,28 +38,6 @@ def serve(config: Config = None) -> None:
     from twin_service.settings import load
 
     run(load(config))
-
-
-@app.command()
-def migrate(config: Config = None) -> None:
-    """Bring the database to the schema of this version."""
-    from twin_service.settings import load
-    from twin_service.store.adopt import migrate as run
-
-    typer.echo(run(load(config)))
-
-
-@app.command()
-def verify(config: Config = None) -> None:
-    """Check every stored byte against its hash chain; exit code 1 when something was altered."""
-    from twin_service.settings import load
-    from twin_service.store.verify import verify as run
-
-    findings = run(load(config))
-    for finding in findings:
-        typer.echo(finding, err=True)
-    typer.echo(f"{len(findings)} findings")
-    raise typer.Exit(1 if findings else 0)
 
 
 @app.command()
@@ -175,6 +153,7 @@ def bench_answers(json_file: Json = None) -> None:
 science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
+custody.register(app)
 discovery.register(app)
 phase1.register(app)
 

@@ -39,7 +39,9 @@ def migrate(settings: Settings, *, adopt: bool = True, plain: bool = False) -> s
             connection.execution_options(vault=old)
             altered = check_connection(connection).findings
             if altered:
-                said = f"{len(altered)} rows do not verify ({altered[0]}); nothing was changed: restore, or `twin verify`"
+                said = (
+                    f"{len(altered)} rows do not verify ({altered[0]}); nothing was changed: restore, or `twin verify`"
+                )
                 raise Refusal(RefusalCode.PRECONDITION, said, field="database_url", reason="STORE_ALTERED")
             bring(connection, old, wanted)
     finally:

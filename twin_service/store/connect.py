@@ -49,9 +49,7 @@ def writer_engine(url: URL, vault: Vault | None = None) -> Engine:
     if not is_sqlite(url):
         return create_engine(url, poolclass=NullPool, connect_args=_timeouts(), execution_options={"vault": vault})
     _own_file(Path(str(url.database)))
-    engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": 30}, execution_options={"vault": vault}
-    )
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30}, execution_options={"vault": vault})
     _sqlite(
         engine,
         ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=1000"),

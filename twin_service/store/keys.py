@@ -79,9 +79,7 @@ class LocalKeys:
 
 
 def new_keys() -> LocalKeys:
-    return LocalKeys(
-        {"s1": secrets.token_bytes(KEY_BYTES)}, "s1", {"w1": secrets.token_bytes(KEY_BYTES)}, "w1"
-    )
+    return LocalKeys({"s1": secrets.token_bytes(KEY_BYTES)}, "s1", {"w1": secrets.token_bytes(KEY_BYTES)}, "w1")
 
 
 def rotated(keys: LocalKeys, *, signing: bool = True, wrapping: bool = True) -> LocalKeys:

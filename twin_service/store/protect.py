@@ -62,7 +62,9 @@ def mismatch(found: Protection | None, vault: Vault) -> str:
     if not vault.holds(found.digest, found.row_digest):
         return "the keys given are not those of this database, or its protection row was altered"
     if found.seals is not vault.seals:
-        return f"`encrypt` is {vault.seals} and the database is {'' if found.seals else 'not '}sealed: run `twin migrate`"
+        return (
+            f"`encrypt` is {vault.seals} and the database is {'' if found.seals else 'not '}sealed: run `twin migrate`"
+        )
     return ""
 
 

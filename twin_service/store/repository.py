@@ -139,7 +139,10 @@ def read_events(
         query = query.where(c.revision > after_revision)
     if until_revision is not None:
         query = query.where(c.revision <= until_revision)
-    return [Stored(_event(connection, r), r.revision, r.chain_digest) for r in connection.execute(query.order_by(c.revision))]
+    return [
+        Stored(_event(connection, r), r.revision, r.chain_digest)
+        for r in connection.execute(query.order_by(c.revision))
+    ]
 
 
 def read_events_near(connection: Connection, name: TwinName, times_us: Sequence[int], span_us: int) -> list[Event]:
@@ -264,13 +267,7 @@ def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -
         some = c.event_id.in_(stale[start : start + CHUNK])
         _uncounted(connection, FORECASTS, *_key(FORECASTS, name), c.belief_revision == kept.revision, some)
     rows = [
-        {
-            "tenant": name.tenant,
-            "patient": name.patient,
-            "event_id": i,
-            "belief_revision": kept.revision,
-            "body": body,
-        }
+        {"tenant": name.tenant, "patient": name.patient, "event_id": i, "belief_revision": kept.revision, "body": body}
         for i, body in changed
     ]
     connection.execute(insert(FORECASTS), [to_stored(connection, FORECAST, r) for r in rows])
@@ -286,13 +283,7 @@ def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[
     if gone:
         _uncounted(connection, SNAPSHOTS, *_key(SNAPSHOTS, name), c.time_us.in_(gone))
     rows = [
-        {
-            "tenant": name.tenant,
-            "patient": name.patient,
-            "time_us": t,
-            "prefix_digest": prefix,
-            "body": body,
-        }
+        {"tenant": name.tenant, "patient": name.patient, "time_us": t, "prefix_digest": prefix, "body": body}
         for (t, prefix), body in wanted.items()
         if (t, prefix) not in stored
     ]

@@ -96,8 +96,16 @@ ANSWER = _of(
     AnswerTable,
     "answer_id",
     _over(
-        "answer", "tenant", "answer_id", "patient", "method", "request", "basis", "response_digest",
-        "timeline_revision", "created_us",
+        "answer",
+        "tenant",
+        "answer_id",
+        "patient",
+        "method",
+        "request",
+        "basis",
+        "response_digest",
+        "timeline_revision",
+        "created_us",
     ),
     secret=("request", "basis"),
 )
@@ -105,15 +113,22 @@ OPERATION = _of(
     OperationTable,
     "operation",
     _over(
-        "operation", "tenant", "operation", "kind", "state", "request", "response", "error_code", "error_message",
-        "created_us", "ended_us",
+        "operation",
+        "tenant",
+        "operation",
+        "kind",
+        "state",
+        "request",
+        "response",
+        "error_code",
+        "error_message",
+        "created_us",
+        "ended_us",
     ),
     secret=("request", "response"),
     text=("error_message",),
 )
-POPULATION = _of(
-    PopulationTable, "population", _population_digest, secret=("request", "weights"), text=("remark",)
-)
+POPULATION = _of(PopulationTable, "population", _population_digest, secret=("request", "weights"), text=("remark",))
 ESCALATION = _of(
     EscalationTable,
     "escalation",
