@@ -11,6 +11,7 @@ import numpy as np
 
 from twin_service.library.files import parse_text
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.report.page import render
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.store.escalations import EscalationRow
@@ -24,7 +25,6 @@ from twin_service.trial.phase1.first_dose_page import first_dose_page
 from twin_service.trial.phase1.first_dose_plan import FirstDosePlan
 from twin_service.trial.phase1.journal import event_from_json, event_to_json
 from twin_service.trial.phase1.live import TrialEvent
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.plan_file import plan_of
 from twin_service.trial.phase1.selection import Accuracy, Candidates, Reasoned, Validated
 from twin_service.v1 import phase1_pb2
