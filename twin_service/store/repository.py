@@ -225,7 +225,7 @@ def erase_twin(connection: Connection, row: TwinRow, act: Act) -> int:
     return int(done.rowcount)
 
 
-def _event(connection: Connection, row: Row[Any]) -> Event:
+def _event(connection: Connection, row: Row[*tuple[Any, ...]]) -> Event:
     return from_json(plain(connection, EVENT, row._mapping)["body"].decode(), row.arrival_us)
 
 

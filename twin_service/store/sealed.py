@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, RowMapping, Table
 
 from twin_service.store import chain
 from twin_service.store.tables import (
@@ -29,7 +29,7 @@ from twin_service.store.tables import (
 from twin_service.store.tally import Scope, note
 from twin_service.store.vault import PATIENT, Altered, DataKey, Owner, altered, blind, seal, unseal, vault_of
 
-Values = Mapping[str, Any]
+Values = RowMapping | Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class RowNote(NamedTuple):
 class TableTally(NamedTuple):
     """Rows of one table in one scope."""
 
-    count: int = 0
+    rows: int = 0
     total: int = 0
 
 
@@ -105,7 +105,7 @@ def tables_of(body: str) -> dict[str, TableTally]:
 
 
 def body_of(tables: Mapping[str, TableTally]) -> str:
-    kept = {t: [v.count, f"{v.total:064x}"] for t, v in sorted(tables.items()) if v.count}
+    kept = {t: [v.rows, f"{v.total:064x}"] for t, v in sorted(tables.items()) if v.rows}
     return json.dumps(kept, separators=(",", ":"))
 
 
@@ -140,7 +140,7 @@ def _save(
             tables[n.table] = TableTally()
             continue
         number = vault.number(key_id, f"{n.table}:{n.row}")
-        tables[n.table] = TableTally(old.count + n.sign, (old.total + n.sign * number) % MODULUS)
+        tables[n.table] = TableTally(old.rows + n.sign, (old.total + n.sign * number) % MODULUS)
     values = row_of(vault, scope, tables, key_id)
     if known is None:
         connection.execute(insert(TALLIES).values(**values))

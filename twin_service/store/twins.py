@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
@@ -13,7 +11,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.store import chain
 from twin_service.store.errors import Conflict
-from twin_service.store.sealed import TWIN, plain, to_stored
+from twin_service.store.sealed import TWIN, Values, plain, to_stored
 from twin_service.store.tables import AuditTable, TwinTable
 from twin_service.store.tally import note
 from twin_service.store.vault import PATIENT, Owner, vault_of
@@ -215,7 +213,7 @@ def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
     return replace(row, audit_count=number, audit_digest=link)
 
 
-def _plain(connection: Connection, row: Mapping[str, Any]) -> TwinRow:
+def _plain(connection: Connection, row: Values) -> TwinRow:
     return TwinRow(**plain(connection, TWIN, row))
 
 

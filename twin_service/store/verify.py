@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
@@ -135,7 +134,7 @@ def _findings(connection: Connection, vault: Vault, counts: Counter[str]) -> Ite
         yield from _tallies(connection, vault, counts)
 
 
-def _twin(connection: Connection, row: Mapping[str, Any], counts: Counter[str]) -> Iterator[str]:
+def _twin(connection: Connection, row: sealed.Values, counts: Counter[str]) -> Iterator[str]:
     values = dict(row)
     digest = values.pop("row_digest")
     vault = vault_of(connection)
@@ -180,7 +179,7 @@ def _events(connection: Connection, twin: TwinRow, counts: Counter[str]) -> Iter
         yield f"the record ends at event {expected}, the twin says {twin.timeline_revision}"
 
 
-def _content(connection: Connection, twin: TwinRow, row: Mapping[str, Any]) -> str:
+def _content(connection: Connection, twin: TwinRow, row: sealed.Values) -> str:
     """What is wrong with an event's content; "": nothing."""
     try:
         body = sealed.to_plain(connection, sealed.EVENT, row)["body"]
@@ -221,7 +220,7 @@ def _rows(connection: Connection, kind: sealed.SealedTable, counts: Counter[str]
             yield _altered(kind, values)
 
 
-def _altered(kind: sealed.SealedTable, row: Mapping[str, Any]) -> str:
+def _altered(kind: sealed.SealedTable, row: sealed.Values) -> str:
     noun = kind.table.name.removesuffix("s")
     if row.get("patient"):
         about = pseudonym(TwinName(row["tenant"], row["patient"]))
@@ -269,8 +268,8 @@ def _tallies(connection: Connection, vault: Vault, counts: Counter[str]) -> Iter
             was = kept.get(table, tally.TableTally())
             now = tally.counted(vault, row.key_id, table, found.get(table, ()))
             if was != now:
-                yield f"{name}: {now.count} {table}, {was.count} were written" + (
-                    "" if was.count != now.count else ", not the same"
+                yield f"{name}: {now.rows} {table}, {was.rows} were written" + (
+                    "" if was.rows != now.rows else ", not the same"
                 )
 
 
