@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         "empty: neither (development)",
     )
     encrypt: bool = _of(True, "seal what is said of patients with a key of their own, where there are keys")
+    audit_flush_s: float = _of(0.2, "longest an entry of the access trail waits for its commit [s]", ge=0)
+    audit_wait: bool = _of(False, "answer only once the entry of the access trail is durable")
+    audit_backlog_max: int = _of(100_000, "entries kept in memory while the store cannot write", ge=1)
     group_commit_max: int = _of(256, "writes made durable by one commit", ge=1)
     write_queue_max: int = _of(4096, "writes waiting for a commit before new ones are refused", ge=1)
     write_timeout_s: float = _of(30.0, "longest wait for a commit [s]", gt=0)

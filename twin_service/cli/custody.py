@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,15 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file with se
 KeyFile = Annotated[Path, typer.Option("--file", help="Key file; readable by its owner only.")]
 keys = typer.Typer(no_args_is_help=True, help="Keys that sign and seal what is stored; they live outside the database.")
 
+audit = typer.Typer(no_args_is_help=True, help="Who read and changed whose data, when and why.")
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `twin`."""
     for command in (migrate, verify, anchor):
         app.command()(command)
     app.add_typer(keys, name="keys")
+    app.add_typer(audit, name="audit")
 
 
 def migrate(
@@ -73,6 +77,35 @@ def anchor(
     from twin_service.store.anchor import export_anchor
 
     typer.echo(f"{export_anchor(load(config), out, time.time_ns() // 1000)} heads written to {out}")
+
+
+@audit.command("export")
+def export_audit(
+    tenant: Annotated[str, typer.Option(help="Whose trail.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="File of FHIR R4 AuditEvent resources, one a line.")],
+    patient: Annotated[str, typer.Option(help="One patient's entries only.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="From this time on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this time (UTC).")] = None,
+    config: Config = None,
+) -> None:
+    """Write a tenant's trail as FHIR AuditEvent resources (NDJSON)."""
+    import os
+
+    from twin_service.service.audit_event import export
+    from twin_service.settings import load
+
+    low = _microseconds(since) or 0
+    written = 0
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        for line in export(load(config), tenant, patient, from_us=low, until_us=_microseconds(until)):
+            file.write(f"{line}\n")
+            written += 1
+    typer.echo(f"{written} entries written to {out}")
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.replace(tzinfo=UTC).timestamp() * 1e6)
 
 
 @keys.command("new")

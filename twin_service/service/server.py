@@ -22,6 +22,7 @@ from twin_service.service.door.admission import AdmissionDoor, DoorParts
 from twin_service.service.door.identity import Identities
 from twin_service.service.door.lanes import LanePools
 from twin_service.service.door.metrics import ServerMeters
+from twin_service.service.door.trail import AccessTrail
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import MethodRoute
 from twin_service.service.handlers.table import KINDS, ROUTES
@@ -56,7 +57,8 @@ class Server:
         again = {r.method: r.again for r in ROUTES if r.again is not None}
         self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
         self.lanes = LanePools(settings)
-        self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes))
+        self.trail = AccessTrail(self.store, settings, self.metrics)
+        self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes, self.trail))
         self.port = self._bind()
         self._probes = self._probe_port()
         self._page: WSGIServer | None = None
@@ -69,6 +71,7 @@ class Server:
         self.engine.start()
         self.operations.start({kind.name: partial(kind.work, self.service) for kind in KINDS})
         self.health.start()
+        self.trail.start()
         if self.settings.metrics_port >= 0:
             self._page = self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         self._grpc.start()
@@ -86,6 +89,7 @@ class Server:
         self.operations.stop()
         ended.wait(grace + 1.0)
         self.lanes.close()
+        self.trail.stop()
         if self._probes is not None:
             self._probes.stop(0)
         if self._page is not None:

@@ -181,6 +181,16 @@ def audit_rows(connection: Connection, name: TwinName) -> list[tuple[int, Act, s
     return [(r[0], Act(*r[1:7]), r[7]) for r in connection.execute(query)]
 
 
+def read_audit(connection: Connection, tenant: str, patient: str = "") -> list[tuple[TwinName, Act]]:
+    """What was done to the twins of a tenant, or to one, by time."""
+    c = AUDIT.c
+    query = select(c.patient, c.actor, c.action, c.time_us, c.detail, c.call, c.purpose).where(c.tenant == tenant)
+    if patient:
+        query = query.where(c.patient == patient)
+    rows = connection.execute(query.order_by(c.time_us, c.patient, c.number))
+    return [(TwinName(tenant, r[0]), Act(*r[1:])) for r in rows]
+
+
 def audit_link(previous: str, number: int, act: Act) -> str:
     """The digest of an audit row; what later versions added takes part only where it says something."""
     more = (act.call, act.purpose) if act.call or act.purpose else ()

@@ -23,6 +23,7 @@ from twin_service.service.door.identity import Identities
 from twin_service.service.door.lane import CallerScope, Lane
 from twin_service.service.door.lanes import LanePools
 from twin_service.service.door.metrics import ServerMeters
+from twin_service.service.door.trail import AccessTrail
 from twin_service.settings import Settings
 from twin_service.store.errors import StoreUnavailable
 
@@ -47,6 +48,7 @@ class DoorParts:
     clock: calls.Clock
     identities: Identities
     lanes: LanePools
+    trail: AccessTrail
 
 
 class AdmissionDoor(grpc.ServerInterceptor):
@@ -114,7 +116,11 @@ class AdmissionDoor(grpc.ServerInterceptor):
                     replies = call.run(lambda: iter(behavior(given, context)))
                 else:
                     replies = call.run(lambda: iter(behavior(_checked(request), context)))
+                first = True
                 while (reply := call.run(lambda: next(replies, None))) is not None:
+                    if first:
+                        call.opened()
+                    first = False
                     yield reply
 
         return answer
@@ -170,6 +176,8 @@ class _Watched:
         metrics.calls.labels(self._method, self._code.name).inc()
         metrics.call_seconds.labels(self._method).observe(seconds)
         call = self._call
+        if call is not None and self._about.scope is not CallerScope.LIBRARY:
+            self._parts.trail.tell(call, self._code.name)
         logs.log().info(
             "call",
             method=self._method,
@@ -178,6 +186,11 @@ class _Watched:
             caller=logs.pseudonym(call.actor) if call is not None else "",
             request=call.id if call is not None else "",
         )
+
+    def opened(self) -> None:
+        """A stream that may stay open for days is entered when it begins, too."""
+        if self._call is not None and self._about.lane.endless:
+            self._parts.trail.tell(self._call, "OPENED")
 
     def run(self, step: Callable[[], T], *, admitted: bool = True) -> T:
         """`step` answered under this call, or the call ended with the status its error stands for."""
@@ -194,9 +207,10 @@ class _Watched:
     def _entered(self) -> calls.Call:
         if self._call is None:
             who = self._parts.identities.identify(self._context)
-            who.check(self._about.scope)
             deadline = calls.deadline_of(self._context, self._parts.settings, endless=self._about.lane.endless)
-            self._call = calls.Call(self._about.method, deadline, self._parts.clock(), who.actor, who.tenant)
+            now_us = self._parts.clock()
+            self._call = calls.Call(self._about.method, deadline, now_us, who.actor, who.tenant, purpose=who.purpose)
+            who.check(self._about.scope)
         if self._call.deadline.expired:
             raise errors.DeadlinePassed
         return self._call
@@ -225,7 +239,12 @@ class _Watched:
         incident = str(uuid.uuid4())
         self._parts.metrics.incidents.inc()
         logs.log().error(
-            "incident", incident=incident, method=self._method, error=logs.where(error), trace=logs.trace(error)
+            "incident",
+            incident=incident,
+            method=self._method,
+            request=self._call.id if self._call is not None else "",
+            error=logs.where(error),
+            trace=logs.trace(error),
         )
         return errors.of_bug(incident)
 

@@ -25,7 +25,10 @@ def wall_clock_us() -> int:
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `tenant` None: the caller may speak for any tenant (no authentication configured)."""
+    """One call. `tenant` None: the caller may speak for any tenant (no authentication configured).
+
+    `purpose` is why it was made, as its caller said; `touched` are the patients it was about so far.
+    """
 
     method: str
     deadline: Deadline
@@ -33,6 +36,13 @@ class Call:
     actor: str
     tenant: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    purpose: str = ""
+    touched: set[tuple[str, str]] = field(default_factory=set)
+
+    def about(self, tenant: str, patient: str = "") -> None:
+        """Note whose data this call works with, for the access trail. Raises Refusal as `allow`."""
+        self.allow(tenant)
+        self.touched.add((tenant, patient))
 
     def allow(self, tenant: str) -> None:
         """Raises Refusal (NOT_FOUND, so that names cannot be probed) for another tenant's resources."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +31,8 @@ REMEMBERED_MAX = 10_000
 REFRESH_S = 2.0
 LEEWAY_S = 30.0
 BREAK_GLASS = "twin-break-glass"
+PURPOSE = "twin-purpose"
+PURPOSE_MAX = 64
 _R, _W = CallerScope.PATIENT_READ, CallerScope.PATIENT_WRITE
 ROLES: Mapping[str, frozenset[CallerScope]] = {
     "clinician": frozenset({_R, _W, CallerScope.LIBRARY}),
@@ -57,6 +59,7 @@ class Who:
     tenant: str | None
     scopes: frozenset[CallerScope]
     breaks_glass: bool = False
+    purpose: str = ""
 
     def check(self, scope: CallerScope) -> None:
         """Raises Refusal (DENIED) for a scope the caller does not hold."""
@@ -93,20 +96,26 @@ class Identities:
     def identify(self, context: grpc.ServicerContext) -> Who:
         """Raises Unauthenticated for a caller no source knows."""
         if not self._sources:
-            return ANYONE
+            return replace(ANYONE, purpose=_said(context, PURPOSE))
         for source in self._sources:
             found = source.who(context)
             if found is not None:
-                return _glass_broken(found, context)
+                return _glass_broken(replace(found, purpose=_said(context, PURPOSE)), context)
         raise Unauthenticated("send 'authorization: Bearer <token>' with a token this server knows")
 
 
 def _glass_broken(who: Who, context: grpc.ServicerContext) -> Who:
     """Emergency access to one's own tenant's patients, with a reason that goes into the audit."""
-    reason = str(dict(context.invocation_metadata()).get(BREAK_GLASS, ""))[:64]
+    reason = _said(context, BREAK_GLASS)
     if not reason or not who.breaks_glass:
         return who
-    return Who(f"{who.actor} break-glass", who.tenant, who.scopes | {_R, _W})
+    return Who(f"{who.actor[:110]} break-glass", who.tenant, who.scopes | {_R, _W}, purpose=reason)
+
+
+def _said(context: grpc.ServicerContext, name: str) -> str:
+    """What the caller says in a header; it goes into the audit and nowhere else."""
+    said = next((v for k, v in context.invocation_metadata() if k == name), "")
+    return said[:PURPOSE_MAX] if isinstance(said, str) else ""
 
 
 def bearer(context: grpc.ServicerContext) -> str:

@@ -38,6 +38,9 @@ class ServerMeters:
             "twin_operations_total", "long-running operations ended", ["kind", "state"], registry=r
         )
         self.in_memory = Gauge("twin_twins_in_memory", "folded twins kept in memory", registry=r)
+        self.audit_entries = Counter("twin_audit_entries_total", "entries of the access trail", registry=r)
+        self.audit_lost = Counter("twin_audit_lost_total", "entries that could not be kept", registry=r)
+        self.audit_waiting = Gauge("twin_audit_waiting", "entries that wait for the store", registry=r)
         self.incidents = Counter("twin_incidents_total", "defects met", registry=r)
         self.serving = Gauge("twin_subsystem_serving", "1 while a subsystem serves", ["subsystem"], registry=r)
 

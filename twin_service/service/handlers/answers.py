@@ -16,6 +16,7 @@ def get(service: Service, request: GetAnswerRequest) -> GetAnswerResponse:
     tenant, answer_id = kept.answer_of(request)
     calls.current().allow(tenant)
     row = service.store.read(lambda c: get_answer(c, tenant, answer_id))
+    calls.current().about(tenant, row.patient)
     compute = service.again.get(row.method)
     if compute is None:
         said = f"answers of {row.method} are kept but cannot be computed again"

@@ -44,7 +44,7 @@ class Service:
 def act(action: str, detail: str = "") -> Act:
     """The audit row of the current call."""
     call = calls.current()
-    return Act(call.actor, action, call.now_us, detail)
+    return Act(call.actor, action, call.now_us, detail, call.id, call.purpose)
 
 
 def window(service: Service) -> AcceptedTimes:
@@ -54,7 +54,7 @@ def window(service: Service) -> AcceptedTimes:
 def allowed_twin(text: str, field: str = "name") -> TwinName:
     """The twin named, if the caller may speak for its tenant."""
     name = twin_name(text, field)
-    calls.current().allow(name.tenant)
+    calls.current().about(name.tenant, name.patient)
     return name
 
 

@@ -68,7 +68,7 @@ def _share(service: Service, row: OperationRow) -> float:
 def _key_of(name: str) -> Key:
     """Tenant and id of an operation, if the caller may speak for the tenant."""
     tenant = name.split("/")[1] if name.startswith("tenants/") else ""
-    calls.current().allow(tenant)
+    calls.current().about(tenant)
     return tenant, wire.id_of(name, tenant, "operations")
 
 

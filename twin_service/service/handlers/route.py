@@ -145,7 +145,7 @@ def duplex(rpc: Rpc[Q, R], answer: Callable[[Service, Iterable[Q]], Iterator[R]]
 def subject_of(service: Service, moment: Moment) -> AskedTwin:
     """The twin a question is asked of: the present one, or one as of a revision or a clinical time."""
     call = calls.current()
-    call.allow(moment.name.tenant)
+    call.about(moment.name.tenant, moment.name.patient)
     if moment.as_of_revision or moment.as_of_us is not None:
         revision = moment.as_of_revision or None
         return AskedTwin(*service.engine.as_of(moment.name, call.deadline, revision=revision, time_us=moment.as_of_us))
@@ -155,7 +155,7 @@ def subject_of(service: Service, moment: Moment) -> AskedTwin:
 def allowed_tenant(name: str) -> str:
     """The tenant in a resource name, if the caller may speak for it."""
     tenant = tenant_of(name)
-    calls.current().allow(tenant)
+    calls.current().about(tenant)
     return tenant
 
 

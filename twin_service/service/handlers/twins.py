@@ -44,6 +44,7 @@ from twin_service.store.twins import check_etag, get_twin, insert_twin, list_twi
 def create(service: Service, request: CreateTwinRequest) -> CreateTwinResponse:
     tenant = allowed_tenant(request.parent)
     name = TwinName(tenant, request.patient_id)
+    calls.current().about(tenant, request.patient_id)
 
     def prepare() -> Callable[[Connection], CreateTwinResponse]:
         with at("spec"):
