@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.store.keys import KEY_BYTES, KeyProvider, provider_of
@@ -136,7 +136,7 @@ class Vault:
             )
             c = DATA_KEYS.c
             connection.execute(
-                DATA_KEYS.update()
+                update(DATA_KEYS)
                 .where(c.tenant == row.tenant, c.kind == row.kind, c.name == row.name)
                 .values(key_id=key_id, wrapped=wrapped)
             )

@@ -40,7 +40,7 @@ class Integrity(Enum):
 
 
 @dataclass(frozen=True)
-class Checked:
+class StoreCheck:
     """What was read and what was found. `counts`: rows by table; `findings`: one sentence each, without a name."""
 
     integrity: Integrity
@@ -58,19 +58,19 @@ def verify(settings: Settings) -> list[str]:
     return list(check(settings).findings)
 
 
-def check(settings: Settings) -> Checked:
+def check(settings: Settings) -> StoreCheck:
     """Read and check everything. A file that is no database any more is DAMAGED; raises Refusal for keys that cannot
     be read."""
     url, vault = parse_url(settings.database_url), vault_at(settings.keys, seals=settings.encrypt)
     if is_sqlite(url) and not Path(str(url.database)).exists():
-        return Checked(Integrity.ABSENT, ("there is no such database file",))
+        return StoreCheck(Integrity.ABSENT, ("there is no such database file",))
     engine = reader_engine(url, 1, vault)
     try:
         with engine.connect() as connection, connection.begin():
             if is_sqlite(url) and (broken := _structure(connection)):
-                return Checked(Integrity.DAMAGED, broken)
+                return StoreCheck(Integrity.DAMAGED, broken)
             if current(connection) is None and not _has_tables(connection):
-                return Checked(Integrity.ABSENT, ("the database is empty",))
+                return StoreCheck(Integrity.ABSENT, ("the database is empty",))
             found = _checked(connection, vault)
             if found.integrity is not Integrity.DAMAGED and protection_of(connection) is None:
                 lost = (mismatch(None, vault), *found.findings)
@@ -79,15 +79,15 @@ def check(settings: Settings) -> Checked:
     except DBAPIError as error:
         trouble = unavailable(error)
         if trouble is not None and trouble.reason == "STORE_UNREACHABLE":
-            return Checked(Integrity.ABSENT, (str(trouble),))
-        return Checked(Integrity.DAMAGED, (f"the database cannot be read: {type(error.orig).__name__}",))
+            return StoreCheck(Integrity.ABSENT, (str(trouble),))
+        return StoreCheck(Integrity.DAMAGED, (f"the database cannot be read: {type(error.orig).__name__}",))
     except (UnicodeDecodeError, OverflowError, ValueError, TypeError) as error:
-        return Checked(Integrity.DAMAGED, (f"a stored value cannot be read: {type(error).__name__}",))
+        return StoreCheck(Integrity.DAMAGED, (f"a stored value cannot be read: {type(error).__name__}",))
     finally:
         engine.dispose()
 
 
-def check_connection(connection: Connection) -> Checked:
+def check_connection(connection: Connection) -> StoreCheck:
     """As `check`, of an open connection with its vault (before rows are rewritten)."""
     return _checked(connection, vault_of(connection))
 
@@ -97,13 +97,13 @@ def pseudonym(name: TwinName) -> str:
     return f"twin {hashlib.sha256(str(name).encode()).hexdigest()[:12]}"
 
 
-def _checked(connection: Connection, vault: Vault) -> Checked:
+def _checked(connection: Connection, vault: Vault) -> StoreCheck:
     if current(connection) != newest():
-        return Checked(Integrity.DAMAGED, (f"its schema is {current(connection)}, this version reads {newest()}",))
+        return StoreCheck(Integrity.DAMAGED, (f"its schema is {current(connection)}, this version reads {newest()}",))
     counts: Counter[str] = Counter()
     findings = tuple(dict.fromkeys(_findings(connection, vault, counts)))
     result = Integrity.TAMPERED if findings else Integrity.INTACT
-    return Checked(result, findings, dict(sorted(counts.items())), vault.key_id, vault.seals)
+    return StoreCheck(result, findings, dict(sorted(counts.items())), vault.key_id, vault.seals)
 
 
 def _structure(connection: Connection) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ class AccessTrail:
 
     def tell(self, call: Call, outcome: str) -> None:
         """Enter a call once for each patient it touched; one that touched none, under its tenant."""
-        touched = sorted(call.touched) or [(call.tenant or "", "")]
+        named = {tenant for tenant, patient in call.touched if patient}
+        touched = sorted(t for t in call.touched if t[1] or t[0] not in named) or [(call.tenant or "", "")]
         entries = [
             Access(call.now_us, tenant, patient, call.actor, call.method, outcome, call.id, call.purpose)
             for tenant, patient in touched
