@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from twin_client.ehr.elements import check_elements
-from twin_client.ehr.fields import SOURCE, Body, event_id, partial_date, withdrawal
+from twin_client.ehr.fields import SOURCE, Body, event_id, partial_date
 from twin_client.ehr.lesions import read_lesions
-from twin_client.ehr.medications import Orders, read_administration, read_request, withdrawn_request
+from twin_client.ehr.medications import (
+    Orders,
+    read_administration,
+    read_request,
+    withdrawn_administration,
+    withdrawn_request,
+)
 from twin_client.ehr.observations import is_lesion, read_observation, withdrawn_observation
 from twin_client.ehr.reading import Held, HoldError, Patient, Reading
 from twin_client.ehr.references import Index
+from twin_client.ehr.site import Site
 from twin_client.events import covariate, quantity
 from twin_service.v1 import event_pb2
 
@@ -29,35 +36,35 @@ def read_bundle(
     trust_requests: bool = False,
     target_lesions: Collection[str] = (),
     zone: str = "",
+    site: Site | None = None,
 ) -> Reading:
     """Events of `bundle` (JSON text or parsed), in clinical order, with everything held and why.
 
     trust_requests   orders are taken as given, dose by dose, where no administration says what was given
     target_lesions   the lesions chosen at baseline, as `lesions.read_lesions` names them; without them none is summed
     zone             the patient's time zone (IANA, "Europe/Berlin"), in which an order's times of day are
+    site             the words of this hospital (`site.read_site`); its zone counts where none is given
 
     Raises ValueError when it is no FHIR bundle at all, or one of several patients, or the zone is unknown.
     """
-    entries, place = _entries(bundle), _zone(zone)
+    entries, known = _entries(bundle), site or Site()
+    place = _zone(zone) or known.zone
     held: list[Held] = []
-    resources = list(_valid(entries, held))
+    fates: Counter[str] = Counter()
+    resources = list(_valid(entries, held, fates))
     patients = [r for r in resources if r["resourceType"] == "Patient"]
     if len(patients) > 1:
         raise ValueError(f"{len(patients)} patients in one bundle; a twin is of one: send one bundle for each")
     index = Index.of(entries)
-    resources = _once(_of_one_patient(resources, _names(patients, entries), held), held)
-    orders = Orders(
-        trust_requests, place, index, [r for r in resources if r["resourceType"] == "MedicationAdministration"]
-    )
-    events: list[event_pb2.Event] = []
-    for r in resources:
-        try:
-            events += _events(r, orders)
-        except HoldError as hold:
-            held.append(_held(r, hold))
-    sums, unread = read_lesions(
-        [r for r in resources if r["resourceType"] == "Observation" and is_lesion(r)], target_lesions
-    )
+    resources = _once(_of_one_patient(resources, _names(patients, entries), held, fates), held, fates)
+    given = [r for r in resources if r["resourceType"] == "MedicationAdministration"]
+    orders = Orders(trust_requests, place, index, given, known)
+    lesions = [r for r in resources if is_lesion(r)]
+    dated: dict[str, datetime] = {}
+    events = list(_read([r for r in resources if not is_lesion(r)], orders, held, fates, dated))
+    sums, unread = read_lesions(lesions, target_lesions)
+    missing = {h.resource for h in unread}
+    fates.update("held" if _name(r) in missing else "taken" for r in lesions)
     clinical = sorted([*events, *sums], key=lambda e: (e.time.ToNanoseconds(), e.id))
     person = _patient(patients[0]) if patients else None
     ignored = Counter(str(body.get("resourceType", "none")) for body in map(_body, entries) if body is not None)
@@ -66,7 +73,30 @@ def read_bundle(
         tuple([*_characteristics(patients[:1], person, clinical, held), *clinical]),
         tuple([*held, *unread]),
         {k: n for k, n in ignored.items() if k not in READ},
+        tuple(orders.notes),
+        dict(fates),
+        dated,
     )
+
+
+def _read(
+    resources: Iterable[Body], orders: Orders, held: list[Held], fates: Counter[str], dated: dict[str, datetime]
+) -> Iterator[event_pb2.Event]:
+    """Events of `resources`; what becomes of each is counted in `fates`, when it was issued kept in `dated`."""
+    for r in resources:
+        try:
+            events = _events(r, orders)
+        except HoldError as hold:
+            held.append(_held(r, hold))
+            fates["held"] += 1
+            continue
+        context = r["resourceType"] in ("Patient", "Medication")
+        fates["taken" if events or context else "nothing"] += 1
+        updated = (r.get("meta") or {}).get("lastUpdated")
+        for e in events:
+            if updated:
+                dated[e.id] = datetime.fromisoformat(str(updated))
+            yield e
 
 
 def _entries(bundle: str | bytes | dict[str, Any]) -> list[Any]:
@@ -86,7 +116,7 @@ def _zone(name: str) -> tzinfo | None:
         raise ValueError(f"zone {name!r} is unknown; give an IANA name, e.g. Europe/Berlin") from None
 
 
-def _valid(entries: Iterable[Any], held: list[Held]) -> Iterable[dict[str, Any]]:
+def _valid(entries: Iterable[Any], held: list[Held], fates: Counter[str]) -> Iterable[dict[str, Any]]:
     """Resources of the kinds that are read and that are FHIR; the others are held."""
     from fhir.resources.R4B import get_fhir_model_class
 
@@ -94,18 +124,22 @@ def _valid(entries: Iterable[Any], held: list[Held]) -> Iterable[dict[str, Any]]
         body = _body(entry)
         if body is None:
             held.append(Held(f"entry[{i}]", "it holds no resource that is an object", "correct the entry"))
+            fates["held"] += 1
             continue
         kind = str(body.get("resourceType"))
         if kind not in READ:
+            fates["ignored"] += 1
             continue
         if body.get("implicitRules"):
             held.append(Held(f"entry[{i}] {kind}", "it follows rules of its own (implicitRules)", "send it without"))
+            fates["held"] += 1
             continue
         try:
             get_fhir_model_class(kind).model_validate(_plain(body))
             yield body
         except ValueError as error:
             held.append(Held(f"entry[{i}] {kind}", f"it is not valid FHIR R4: {_brief(error)}", "correct the resource"))
+            fates["held"] += 1
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +161,9 @@ def _names(patients: list[dict[str, Any]], entries: list[Any]) -> set[str]:
     return {f"Patient/{patients[0].get('id')}"} | {str(e["fullUrl"]) for e in own if e.get("fullUrl")}
 
 
-def _of_one_patient(resources: list[dict[str, Any]], names: set[str], held: list[Held]) -> list[dict[str, Any]]:
+def _of_one_patient(
+    resources: list[dict[str, Any]], names: set[str], held: list[Held], fates: Counter[str]
+) -> list[dict[str, Any]]:
     """The resources about the bundle's patient; those about someone else, or nobody knows whom, are held.
 
     Without a Patient resource all must name one subject. A resource without subject is taken to be the bundle's.
@@ -143,10 +179,11 @@ def _of_one_patient(resources: list[dict[str, Any]], names: set[str], held: list
         else:
             remedy = "send each patient's resources in a bundle with that Patient"
             held.append(Held(_name(r), "its subject is not the bundle's patient", remedy))
+            fates["held"] += 1
     return kept
 
 
-def _once(resources: list[dict[str, Any]], held: list[Held]) -> list[dict[str, Any]]:
+def _once(resources: list[dict[str, Any]], held: list[Held], fates: Counter[str]) -> list[dict[str, Any]]:
     """Each resource once: the same sent twice is one; one id with two contents is the one updated last, or held."""
     found: dict[str, dict[str, Any]] = {}
     torn: set[str] = set()
@@ -164,6 +201,8 @@ def _once(resources: list[dict[str, Any]], held: list[Held]) -> list[dict[str, A
     for name in sorted(torn):
         del found[name]
         held.append(Held(name, "it stands twice with different contents", "send meta.lastUpdated, or one of them"))
+        fates["held"] += 1
+    fates["repeated"] += len(resources) - len(found) - len(torn)
     return list(found.values())
 
 
@@ -190,19 +229,19 @@ def _events(r: Body, orders: Orders) -> list[event_pb2.Event]:
     if r.get("status") == "entered-in-error":
         return _withdrawn(r, orders)
     if kind == "Observation":
-        return [] if is_lesion(r) else read_observation(r)
+        return read_observation(r, orders.site)
     if kind == "MedicationAdministration":
-        return read_administration(r, orders.index)
+        return read_administration(r, orders)
     return read_request(r, orders)
 
 
 def _withdrawn(r: Body, orders: Orders) -> list[event_pb2.Event]:
     """An entry made in error withdraws every event it once was; lesions are withdrawn with the sum of their day."""
     if r["resourceType"] == "Observation":
-        return [] if is_lesion(r) else withdrawn_observation(r)
+        return withdrawn_observation(r)
     if r["resourceType"] == "MedicationRequest":
         return withdrawn_request(r, orders)
-    return [withdrawal(r, event_id(r))]
+    return withdrawn_administration(r, orders)
 
 
 def _patient(r: Body) -> Patient:

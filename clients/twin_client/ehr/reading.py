@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from twin_service.v1 import event_pb2
 
@@ -15,6 +15,14 @@ class Held:
     resource: str
     reason: str
     remedy: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was taken under a reading that the record does not spell out: an ingredient by the product's name."""
+
+    resource: str
+    said: str
 
 
 class HoldError(Exception):
@@ -40,9 +48,20 @@ class Patient:
 
 @dataclass(frozen=True)
 class Reading:
-    """events in clinical order; `ignored` counts resources of kinds that say nothing to a twin (an Organization)."""
+    """What a record says, and what became of each of its resources.
+
+    events   in clinical order
+    ignored  how many resources of kinds that say nothing to a twin (an Organization)
+    notes    what was taken under a reading that the record does not spell out
+    fates    how many resources were "taken", "held", "ignored", "repeated" or say that "nothing" happened; the sum is
+             the number of entries
+    issued   by event id: when its resource came to say so, where it says
+    """
 
     patient: Patient | None
     events: tuple[event_pb2.Event, ...]
     held: tuple[Held, ...]
     ignored: dict[str, int] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    fates: dict[str, int] = field(default_factory=dict)
+    issued: dict[str, datetime] = field(default_factory=dict)
