@@ -30,6 +30,8 @@ def read_observation(resource: Body, site: Site) -> list[event_pb2.Event]:
     """
     if resource.get("status") not in USABLE:
         raise HoldError(f'its status is "{resource.get("status")}"', "send it again when it is final")
+    if not resource.get("component") and not meaning_of(resource.get("code"), site):
+        raise _unmapped(resource.get("code"))
     check_elements(resource)
     if resource.get("focus"):
         raise HoldError("it is about something else than its subject (focus)", "send it with its own subject")
@@ -91,7 +93,11 @@ def _event(resource: Body, carrier: Body, part: str, site: Site) -> event_pb2.Ev
             source=SOURCE,
             method="simulated" if is_simulated(resource) else "",
         )
-    raise HoldError(f"its code is not mapped: {said(concept)}", "map it under [codes] of the site map")
+    raise _unmapped(concept)
+
+
+def _unmapped(concept: Any) -> HoldError:
+    return HoldError(f"its code is not mapped: {said(concept)}", "map it under [codes] of the site map")
 
 
 def meaning_of(concept: Any, site: Site) -> str:

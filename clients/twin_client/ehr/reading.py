@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -47,15 +48,23 @@ class Patient:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The entry an event comes from, when the source issued what it says, and whether it says that it corrects."""
+
+    entry: int
+    issued: datetime | None = None
+    is_corrected: bool = False
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a record says, and what became of each of its resources.
 
     events   in clinical order
     ignored  how many resources of kinds that say nothing to a twin (an Organization)
     notes    what was taken under a reading that the record does not spell out
-    fates    how many resources were "taken", "held", "ignored", "repeated" or say that "nothing" happened; the sum is
-             the number of entries
-    issued   by event id: when its resource came to say so, where it says
+    marks    what became of each entry: "taken", "held", "ignored", "repeated", or it says that "nothing" happened
+    origins  by event id: the entry it comes from, and when that came to say so, where it says
     """
 
     patient: Patient | None
@@ -63,5 +72,10 @@ class Reading:
     held: tuple[Held, ...]
     ignored: dict[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
-    fates: dict[str, int] = field(default_factory=dict)
-    issued: dict[str, datetime] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    origins: dict[str, Origin] = field(default_factory=dict)
+
+    @property
+    def fates(self) -> dict[str, int]:
+        """How many entries met each fate; the sum is the number of entries."""
+        return dict(Counter(self.marks))
