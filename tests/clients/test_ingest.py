@@ -240,7 +240,7 @@ def test_a_long_record_is_read_in_chunks(client: TwinClient) -> None:
                 lab(
                     "long",
                     k,
-                    effectiveDateTime=f"20{10 + k // 365:02d}-{1 + k // 31 % 12:02d}-{1 + k % 28:02d}T{k % 24:02d}:00:00Z",
+                    effectiveDateTime=f"20{10 + k // 365}-{1 + k // 31 % 12:02d}-{1 + k % 28:02d}T{k % 24:02d}:00:00Z",
                 )
                 for k in range(CHUNK + 300)
             ),
