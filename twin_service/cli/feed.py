@@ -71,6 +71,42 @@ def ingest(
     raise typer.Exit(1 if any(f.error for f in report.files) else 0)
 
 
+@hl7.command("listen")
+def listen(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 2575,
+    server: Server = "127.0.0.1:50051",
+    tenant: Tenant = "default",
+    tls_ca: Authority = None,
+    site: SiteFile = None,
+    drugs: Drugs = "",
+    poppk: Poppk = "",
+    effects: Effects = "",
+    trust_requests: Annotated[
+        bool, typer.Option(help="Orders (RDE) stand for doses; administrations are held.")
+    ] = False,
+    held: Annotated[Path, typer.Option(help="File of what was held, a line each.")] = Path("hl7-held.ndjson"),
+    certificate: Annotated[Path | None, typer.Option("--tls-certificate", help="PEM chain: listen with TLS.")] = None,
+    key: Annotated[Path | None, typer.Option("--tls-key", help="PEM key of the listener.")] = None,
+    client_ca: Annotated[Path | None, typer.Option("--tls-client-ca", help="Senders need a certificate of it.")] = None,
+    accept_tests: Annotated[bool, typer.Option(help="Take messages marked as training or debugging too.")] = False,
+) -> None:
+    """Listen for HL7 v2 over MLLP (ORU, RAS, RDE, ADT); a message is acknowledged when its events are durable."""
+    _needs("hl7", "fhir.resources")
+    from twin_client.ehr.feed import Sender
+    from twin_client.ehr.hl7v2.listener import Desk, tls_context
+    from twin_client.ehr.ingest import Options
+    from twin_service.cli.listening import run
+
+    if (certificate is None) != (key is None):
+        raise _refused("a certificate and its key go together", "--tls-key")
+    words = _site(site)
+    tls = tls_context(certificate, key, client_ca) if certificate is not None and key is not None else None
+    with _client(server, tenant, tls_ca, timeout_s=15.0) as client:
+        sender = Sender(client, _model(words, drugs, poppk, effects))
+        run(Desk(sender, Options(words, trust_requests), held, accept_tests), host, port, tls)
+
+
 def check_site(path: Annotated[Path, typer.Argument(help="Site map (TOML).", exists=True, dir_okay=False)]) -> None:
     """Explain every mistake in a site map; exit code 1 when there is one."""
     from twin_client.ehr.site import SiteMapError, read_site
@@ -112,13 +148,13 @@ def _model(site: Site, drugs: str, poppk: str, effects: str) -> TwinModel:
     return said or site.twin
 
 
-def _client(server: str, tenant: str, authority: Path | None) -> TwinClient:
+def _client(server: str, tenant: str, authority: Path | None, *, timeout_s: float = 120.0) -> TwinClient:
     import grpc
 
     from twin_client import TwinClient
 
     tls = grpc.ssl_channel_credentials(authority.read_bytes()) if authority is not None else None
-    return TwinClient(server, tenant, token=os.environ.get("TWIN_TOKEN", ""), tls=tls, timeout_s=120.0)
+    return TwinClient(server, tenant, token=os.environ.get("TWIN_TOKEN", ""), tls=tls, timeout_s=timeout_s)
 
 
 def _names(text: str) -> list[str]:
