@@ -1,4 +1,4 @@
-"""The MLLP listener against a live service: acknowledged is durable, nothing lost, nothing doubled, bad senders bounded."""
+"""The MLLP listener and a live service: acknowledged is durable, nothing lost or doubled, bad senders bounded."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_kill_9_of_the_listener_and_cut_wires_lose_and_double_nothing(tmp_path: 
             process[0] = start_listener(server.port, port, tmp_path)
 
     killer = threading.Thread(target=kill)
-    cutter = Cutter(lambda: ("127.0.0.1", port), 6000.0, 2)
+    cutter = Cutter(lambda: ("127.0.0.1", port), 3000.0, 2)
     try:
         killer.start()
         with MllpSender(lambda: cutter.address, 10.0) as sender:

@@ -84,7 +84,7 @@ def _panel(writer: _Writer, patient: str, at: datetime) -> None:
             status = "P" if rng.random() < PRELIMINARY else "F"
             obx = f"OBX|{i + 1}|NM|{code}^{title}^LN||{{}}|{unit}^^UCUM|||||{{}}"
             lines.append(obx.format(value, status))
-            key = (code, _minute(at + timedelta(minutes=k)))
+            key = (f"lab/{title.lower()}", _minute(at + timedelta(minutes=k)))
             if status == "F":
                 stands[key] = value
                 later += _second_thoughts(rng, obr, obx, key, stands)
@@ -125,9 +125,9 @@ def _dose(writer: _Writer, patient: str, at: datetime) -> None:
     route = "RXR|IV^Intravenous^HL70162"
     writer.send("RAS^O17^RAS_O17", patient, at + timedelta(minutes=70), orc, rxa.format("A"), route)
     if status == "CP":
-        stands["vancomycin", _minute(at)] = float(amount)
+        stands["dose/vancomycin", _minute(at)] = float(amount)
         if rng.random() < DELETED:
-            del stands["vancomycin", _minute(at)]
+            del stands["dose/vancomycin", _minute(at)]
             writer.send("RAS^O17^RAS_O17", patient, at + timedelta(hours=3), orc, rxa.format("D"), route)
 
 

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
 from twin_client import TwinClient
+from twin_service.v1 import event_pb2
 
 Findings = dict[tuple[str, str], list[float]]
 
 
 def standing(client: TwinClient, patient: str, offset_h: int = 1) -> Findings:
-    """Values in force by what was found (LOINC code, drug) and local minute; two under one key were doubled."""
+    """Values in force by what was found (lab/creatinine, dose/vancomycin) and local minute; two are one doubled."""
     zone = timezone(timedelta(hours=offset_h))
     found: Findings = {}
-    for recorded in client.events(patient):
-        event = recorded.event
-        if not recorded.in_force or event.WhichOneof("payload") not in ("lab", "dose"):
+    for when_s, what in _in_force([r.event for r in client.events(patient)]):
+        if what.WhichOneof("finding") not in ("lab", "dose"):
             continue
-        name = event.lab.loinc if event.HasField("lab") else event.dose.drug
-        value = event.lab.value.value if event.HasField("lab") else event.dose.amount.value
-        when = datetime.fromtimestamp(event.time.ToSeconds(), zone)
+        name = f"lab/{what.lab.analyte}" if what.HasField("lab") else f"dose/{what.dose.drug}"
+        value = what.lab.value.value if what.HasField("lab") else what.dose.amount.value
+        when = datetime.fromtimestamp(when_s, zone)
         found.setdefault((name, when.strftime("%Y%m%d%H%M")), []).append(value)
     return found
+
+
+def _in_force(events: Sequence[event_pb2.Event]) -> Iterator[tuple[int, event_pb2.Finding]]:
+    """Each finding as the contract says it counts: the amendment issued last stands in its place, or takes it away."""
+    amendments = [e for e in events if e.WhichOneof("payload") in ("correction", "retraction")]
+    last: dict[str, event_pb2.Event] = {}
+    for e in sorted(amendments, key=lambda e: (e.time.ToNanoseconds(), e.id)):
+        last[e.correction.target_event_id or e.retraction.target_event_id] = e
+    for e in events:
+        kind, amended = e.WhichOneof("payload"), last.get(e.id)
+        if kind in ("correction", "retraction") or (amended is not None and amended.HasField("retraction")):
+            continue
+        if amended is not None:
+            yield amended.correction.replacement_time.ToSeconds(), amended.correction.replacement
+        elif kind is not None:
+            finding = event_pb2.Finding()
+            getattr(finding, kind).CopyFrom(getattr(e, kind))
+            yield e.time.ToSeconds(), finding
 
 
 def differences(found: Findings, expected: dict[tuple[str, str], float]) -> tuple[int, int]:
