@@ -7,7 +7,7 @@ import pytest
 
 from twin_service.cohort.blocks import PopulationBlocks, population_percentiles
 from twin_service.cohort.pool import Processes, RayCluster, Threads
-from twin_service.cohort.population import Spread
+from twin_service.cohort.population import CharacteristicSpread
 from twin_service.record.person import ModelChoice
 from twin_service.solver.schedule import Dose
 
@@ -16,7 +16,7 @@ BLOCKS = PopulationBlocks(
     size=3500,
     doses=(Dose(0.0, "theophylline_oral.oral", 300.0),),
     times_h=(1.0, 6.0, 24.0),
-    spreads=(Spread("weight_kg", 70.0, 10.0),),
+    spreads=(CharacteristicSpread("weight_kg", 70.0, 10.0),),
     seed=7,
 )
 

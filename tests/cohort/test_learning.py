@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twin_service.cohort.learning import HOURS_PER_YEAR, CovariateUse, Reading, Subject, fit_progression
+from twin_service.cohort.learning import HOURS_PER_YEAR, CohortSubject, CovariateUse, EndpointReading, fit_progression
 from twin_service.outcome import Refusal
 
 
-def subjects(rng: np.random.Generator, count: int = 80, visits: int = 5) -> list[Subject]:
+def subjects(rng: np.random.Generator, count: int = 80, visits: int = 5) -> list[CohortSubject]:
     """log y = 1 + 0.4 z(log albumin) + b + (0.2 + 0.1 z + c) t + e, albumin about 35 g/L."""
     found = []
     for i in range(count):
@@ -20,8 +20,8 @@ def subjects(rng: np.random.Generator, count: int = 80, visits: int = 5) -> list
         years = np.concatenate([[0.0], np.sort(rng.uniform(0.2, 4, visits - 1))])
         level, slope = 1 + 0.4 * z + 0.6 * rng.normal(), 0.2 + 0.1 * z + 0.1 * rng.normal()
         y = np.exp(level + slope * years + 0.15 * rng.normal(size=visits))
-        readings = tuple(Reading(t * HOURS_PER_YEAR, float(v)) for t, v in zip(years, y, strict=True))
-        found.append(Subject(f"s{i}", {"albumin": albumin, "age_y": 40.0 + i % 30}, readings))
+        readings = tuple(EndpointReading(t * HOURS_PER_YEAR, float(v)) for t, v in zip(years, y, strict=True))
+        found.append(CohortSubject(f"s{i}", {"albumin": albumin, "age_y": 40.0 + i % 30}, readings))
     return found
 
 
@@ -62,14 +62,14 @@ def test_units_of_a_covariate_change_nothing_but_its_center() -> None:
 
 def test_time_counts_from_the_first_reading() -> None:
     people = subjects(np.random.default_rng(4))
-    later = [replace(s, readings=tuple(Reading(r.time_h - 500, r.value) for r in s.readings)) for s in people]
+    later = [replace(s, readings=tuple(EndpointReading(r.time_h - 500, r.value) for r in s.readings)) for s in people]
     a, b = (fit_progression(x, USES, **OPTIONS).progression for x in (people, later))
     np.testing.assert_allclose(a.level, b.level, rtol=1e-4, atol=1e-5)
 
 
 def test_identity_scale_takes_negative_values() -> None:
     people = [
-        replace(s, readings=tuple(Reading(r.time_h, float(np.log(r.value)) - 5) for r in s.readings))
+        replace(s, readings=tuple(EndpointReading(r.time_h, float(np.log(r.value)) - 5) for r in s.readings))
         for s in subjects(np.random.default_rng(5))
     ]
     same = fit_progression(subjects(np.random.default_rng(5)), USES, **OPTIONS).progression
@@ -80,7 +80,7 @@ def test_identity_scale_takes_negative_values() -> None:
 
 def test_patients_without_readings_teach_nothing() -> None:
     people = subjects(np.random.default_rng(6))
-    silent = Subject("silent", {}, ())
+    silent = CohortSubject("silent", {}, ())
     a, b = (fit_progression(x, USES, **OPTIONS) for x in (people, [*people, silent]))
     assert a.progression.version == b.progression.version
     assert b.fit.groups == len(people)
@@ -89,7 +89,7 @@ def test_patients_without_readings_teach_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "use", "field"),
     [
-        ({"readings": (Reading(0.0, -1.0),)}, USES[0], "readings"),
+        ({"readings": (EndpointReading(0.0, -1.0),)}, USES[0], "readings"),
         ({"covariates": {}}, USES[0], "covariates.albumin"),
         ({"covariates": {"albumin": float("nan")}}, USES[0], "covariates.albumin"),
         ({"covariates": {"albumin": -1.0}}, USES[0], "covariates.albumin"),

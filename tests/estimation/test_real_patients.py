@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.estimation.nonmem_cases import ROOT
-from twin_service.fit.event_table import Reading, subjects_of
-from twin_service.fit.forecast import Forecast, forecast_subject, score
+from twin_service.fit.event_table import ColumnReading, subjects_of
+from twin_service.fit.forecast import SubjectForecast, forecast_subject, score
 from twin_service.fit.individual import Estimator
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
@@ -30,7 +30,9 @@ def rows_of(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(f))
 
 
-def forecasts_of(model_id: str, rows: list[dict[str, Any]], estimator: Estimator, how: Reading) -> list[Forecast]:
+def forecasts_of(
+    model_id: str, rows: list[dict[str, Any]], estimator: Estimator, how: ColumnReading
+) -> list[SubjectForecast]:
     model = compose(model_id, {"d": build_poppk(model_id)})
     return [f for s in subjects_of(rows, model, how) if len(s) for f in forecast_subject(model, s, estimator)]
 
@@ -53,7 +55,7 @@ def test_quinidine(estimator: Estimator) -> None:
         }
         for r in rows_of("nlme_Quinidine.csv")
     ]
-    later = [f for f in forecasts_of("quinidine_verme", rows, estimator, Reading(carry="forward")) if f.history]
+    later = [f for f in forecasts_of("quinidine_verme", rows, estimator, ColumnReading(carry="forward")) if f.history]
     before, after = score(later, prior=True), score(later)
     assert after.readings == 225
     assert after.rrmse < 0.8 * before.rrmse
@@ -76,7 +78,7 @@ def test_warfarin_and_its_effect(estimator: Estimator) -> None:
         }
         for r in rows_of("nlmixr2data_warfarin.csv")
     ]
-    found = forecasts_of("warfarin_pkpd", rows, estimator, Reading())
+    found = forecasts_of("warfarin_pkpd", rows, estimator, ColumnReading())
     for analyte in names.values():
         later = [f for f in found if f.analyte == analyte and f.history >= 3]
         before, after = score(later, prior=True), score(later)

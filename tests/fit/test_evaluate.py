@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from twin_service.fit import diagnostics
-from twin_service.fit.evaluation import evaluate, write_plots
+from twin_service.fit.evaluation import evaluate
+from twin_service.fit.evaluation_page import write_evaluation
 from twin_service.fit.event_table import subjects_of
-from twin_service.fit.forecast import Forecast, figures, forecast_subject, score
+from twin_service.fit.forecast import SubjectForecast, figures, forecast_subject, score
 from twin_service.fit.individual import ESTIMATORS, Estimator, fit_individual
-from twin_service.fit.subject import Subject, predictor
+from twin_service.fit.subject import TableSubject, predictor
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
 from twin_service.model.structure import PatientModel
@@ -25,7 +26,7 @@ TIMES = (2.0, 40.0, 110.0)
 
 
 @cache
-def cohort(count: int = 40, seed: int = 3) -> tuple[PatientModel, list[Subject], np.ndarray]:
+def cohort(count: int = 40, seed: int = 3) -> tuple[PatientModel, list[TableSubject], np.ndarray]:
     """Neonates drawn from the model itself, three levels each."""
     model = compose("phenobarbital_neonate", {"d": build_poppk("phenobarbital_neonate")})
     rng = np.random.default_rng(seed)
@@ -121,8 +122,8 @@ def test_a_forecast_never_sees_its_own_reading() -> None:
 
 
 def test_scores_by_hand() -> None:
-    def f(value: float, forecast: float, low: float, high: float, history: int = 1) -> Forecast:
-        return Forecast("s", 1.0, "a", history, value, False, forecast, low, high, forecast, low, high)
+    def f(value: float, forecast: float, low: float, high: float, history: int = 1) -> SubjectForecast:
+        return SubjectForecast("s", 1.0, "a", history, value, False, forecast, low, high, forecast, low, high)
 
     s = score([f(10.0, 11.0, 8.0, 14.0), f(10.0, 7.5, 6.0, 9.0)])
     assert s.bias == pytest.approx(-0.075)
@@ -159,9 +160,10 @@ def test_report_writes_figures_and_plots(tmp_path: Path) -> None:
     found = evaluate(model, subjects[:8], "unscented")
     assert found.figures["evaluate.observations"] == 24.0
     assert all(isinstance(v, float) for v in found.figures.values())
-    paths = write_plots(found, tmp_path, "test")
-    assert [p.name for p in paths] == ["forecasts.png", "residuals.png", "predictive_check.png"]
-    assert all(p.read_bytes().startswith(b"\x89PNG") for p in paths)
+    table, page = write_evaluation(found, tmp_path, title="test", notes=["a note"])
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 3 and "a note" in text and "after earlier readings" in text
+    assert len(table.read_text().splitlines()) == 1 + len(found.forecasts)
     low, middle, high = found.check.simulated[:, 1]
     assert np.all(low <= middle) and np.all(middle <= high)
 

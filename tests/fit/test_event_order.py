@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.model.poppk.test_build import ORIGIN, build, raw
-from twin_service.fit.event_table import Reading, event_table, read_event_table, subjects_of
+from twin_service.fit.event_table import ColumnReading, event_table, read_event_table, subjects_of
 from twin_service.fit.individual import fit_individual
 from twin_service.fit.subject import predictor
 from twin_service.model.structure import PatientModel
@@ -47,7 +47,7 @@ def row(time: float, **more: Any) -> dict[str, Any]:
     return {"ID": 1, "TIME": time, **more}
 
 
-def levels(rows: list[dict[str, Any]], model: PatientModel, how: Reading = Reading()) -> list[float]:
+def levels(rows: list[dict[str, Any]], model: PatientModel, how: ColumnReading = ColumnReading()) -> list[float]:
     (s,) = subjects_of(rows, model, how)
     return predictor(model, s)(np.zeros((1, len(model.effects))))[0].tolist()
 
@@ -184,10 +184,10 @@ def test_columns_are_mapped_by_name(vein: PatientModel) -> None:
         {"SUBJ": 1, "HOUR": 0, "AMT": 10, "CONC": ".", "DV": 99, "CMT": 9},
         {"SUBJ": 1, "HOUR": 2, "AMT": ".", "CONC": 4.0, "DV": 99, "CMT": 9},
     ]
-    how = Reading(columns={"ID": "SUBJ", "TIME": "HOUR", "dv": "CONC", "CMT": ""})
+    how = ColumnReading(columns={"ID": "SUBJ", "TIME": "HOUR", "dv": "CONC", "CMT": ""})
     assert subjects_of(rows, vein, how)[0].values.tolist() == [4.0]
     with pytest.raises(Refusal, match="no such column"):
-        subjects_of(rows, vein, Reading(columns={"ID": "SUBJECT"}))
+        subjects_of(rows, vein, ColumnReading(columns={"ID": "SUBJECT"}))
 
 
 def test_a_file_with_other_separators_is_refused_with_the_remedy(vein: PatientModel, tmp_path: Path) -> None:

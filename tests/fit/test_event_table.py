@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_service.fit.event_table import JUST_AFTER_H, Reading, read_event_table, subjects_of
+from twin_service.fit.event_table import JUST_AFTER_H, ColumnReading, read_event_table, subjects_of
 from twin_service.fit.subject import predictor
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
@@ -61,7 +61,7 @@ def test_covariates_are_carried_backward_as_nonmem_does(pheno: PatientModel) -> 
     (s,) = subjects_of(rows, pheno)
     assert s.schedule.change_times_h == (JUST_AFTER_H, 20.0 + JUST_AFTER_H)
     assert [c["weight_kg"] for c in s.covariates] == [1.5, 2.0, 3.0]
-    (f,) = subjects_of(rows, pheno, Reading(carry="forward"))
+    (f,) = subjects_of(rows, pheno, ColumnReading(carry="forward"))
     assert f.schedule.change_times_h == (10.0, 30.0)
 
 
@@ -87,7 +87,7 @@ def test_several_analytes_by_number_or_name() -> None:
         {"ID": 1, "TIME": 24, "DV": 8.0, "DVID": 1},
         {"ID": 1, "TIME": 24, "DV": 44.0, "DVID": 2},
     ]
-    how = Reading(analytes={"1": "warfarin", "2": "prothrombin_complex_activity"})
+    how = ColumnReading(analytes={"1": "warfarin", "2": "prothrombin_complex_activity"})
     assert subjects_of(rows, model, how)[0].analytes == ("warfarin", "prothrombin_complex_activity")
     with pytest.raises(Refusal, match="none of the model's observables"):
         subjects_of(rows, model)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from twin_service.fit.predict.own_data import Level, compare, doubts, read_levels
+from twin_service.fit.predict.own_data import ObservedLevel, compare, doubts, read_levels
 from twin_service.fit.predict.page import write_prediction
-from twin_service.fit.predict.predict import Plan, predict, with_data
+from twin_service.fit.predict.predict import DosePlan, predict, with_data
 from twin_service.outcome import Refusal
 
 
@@ -22,7 +22,7 @@ def data(folder: Path, text: str) -> Path:
 def test_levels_are_read_in_any_unit_of_the_dimension(tmp_path: Path) -> None:
     rows = "time_min,value,unit,study\n30,500,ng/mL,a\n60,2,umol/L,a\n90,<0.1,mcg/mL,b\n"
     found = read_levels(data(tmp_path, rows), 250.0)
-    assert found[0] == Level("a", 0.5, 0.5)
+    assert found[0] == ObservedLevel("a", 0.5, 0.5)
     assert found[1].value_mg_l == pytest.approx(0.5)
     assert found[2].below and found[2].value_mg_l == pytest.approx(0.1)
 
@@ -54,7 +54,7 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
 
 
 def test_figures_are_those_of_a_calculation_by_hand() -> None:
-    levels = [Level("a", 0.0, 1.0), Level("a", 2.0, 2.0), Level("a", 4.0, 0.5, True)]
+    levels = [ObservedLevel("a", 0.0, 1.0), ObservedLevel("a", 2.0, 2.0), ObservedLevel("a", 4.0, 0.5, True)]
     (found,) = compare(levels, [2.0, 2.0, 0.2])
     assert found.gmfe == pytest.approx(math.sqrt(2.0))
     assert (found.levels, found.below, found.below_agreed) == (2, 1, 1)
@@ -64,17 +64,21 @@ def test_figures_are_those_of_a_calculation_by_hand() -> None:
 
 
 def test_a_unit_a_thousandfold_off_is_told() -> None:
-    levels = [Level("a", float(k), 1e-3) for k in range(4)]
+    levels = [ObservedLevel("a", float(k), 1e-3) for k in range(4)]
     assert "check the unit" in doubts(levels, [1.0] * 4)[0]
     assert doubts(levels, [1e-3] * 4) == []
 
 
 def test_a_prediction_lies_on_its_own_points_and_the_page_shows_them(tmp_path: Path) -> None:
-    plan, times = Plan(300.0), [1.0, 4.0, 12.0]
+    plan, times = DosePlan(300.0), [1.0, 4.0, 12.0]
     own = predict("theophylline", plan, times_h=times)
     rows = "".join(f"{t},{c:.12g},mg/L,mine\n" for t, c in zip(own["time_h"], own["concentration_mg_l"], strict=True))
     found = with_data("theophylline", plan, {}, data(tmp_path, "time_h,value,unit,study\n" + rows))
     assert found["figures"]["predict.data.mine.gmfe"] == pytest.approx(1.0, abs=1e-6)
     assert found["figures"]["predict.data.mine.auc_ratio"] == pytest.approx(1.0, abs=1e-6)
     page = write_prediction(predict("theophylline", plan) | {"observed": found["observed"]}, plan, tmp_path / "out")
-    assert page.read_text().count("<circle") == 2 * len(times)
+    text = page.read_text()
+    assert (
+        "own levels against the prediction" in text and f"n {len(times)}, GMFE 1.00" not in text
+    )  # letters are shapes
+    assert text.count("<svg") == 2

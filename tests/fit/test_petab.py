@@ -14,7 +14,7 @@ from twin_service.fit.petab.read import read_petab
 from twin_service.model.sbml.export import export
 from twin_service.outcome import Refusal
 from twin_service.solver.expression import constant, symbol
-from twin_service.solver.system import Parameter, State, System
+from twin_service.solver.system import Parameter, System, SystemState
 
 # plasma HIV-1 RNA of patient 105, Perelson 1996, doi:10.1126/science.271.5255.1582
 TIME_D = (0, 0.105, 0.169, 0.282, 0.492, 0.757, 1.029, 1.253, 1.533, 1.75, 2.038, 3.013, 3.987, 4.968, 5.972, 6.973)
@@ -44,9 +44,9 @@ def hiv(_: Path) -> System:
     return System.create(
         "perelson",
         states=(
-            State("Tstar", "1", s("K0") * s("T0") * infectious - s("delta") * infected, constant(15061.32075)),
-            State("Vin", "1", -s("c") * infectious, constant(1.86e6)),
-            State("Vni", "1", s("NN") * s("delta") * infected - s("c") * rest, constant(0.0)),
+            SystemState("Tstar", "1", s("K0") * s("T0") * infectious - s("delta") * infected, constant(15061.32075)),
+            SystemState("Vin", "1", -s("c") * infectious, constant(1.86e6)),
+            SystemState("Vni", "1", s("NN") * s("delta") * infected - s("c") * rest, constant(0.0)),
         ),
         parameters=(
             p("NN", "1", 480.0),

@@ -19,6 +19,7 @@ TOP = {
     "tests",
     "LICENSE",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Makefile",
 }
 MAX_BYTES = 1_000_000

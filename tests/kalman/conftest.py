@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 
 
 class Problem(NamedTuple):
     prior: Belief
     A: np.ndarray
-    observed: Observed
+    observed: ObservedReadings
     mean: np.ndarray
     covariance: np.ndarray
 
@@ -32,7 +32,7 @@ def linear_problem(nx: int, ny: int, seed: int) -> Problem:
     y = rng.standard_normal(ny)
     S = A @ P @ A.T + np.diag(sd**2)
     gain = P @ A.T @ np.linalg.inv(S)
-    observed = Observed.create(y, [Noise(additive=s) for s in sd])
+    observed = ObservedReadings.create(y, [Noise(additive=s) for s in sd])
     return Problem(Belief.of(m, P), A, observed, m + gain @ (y - A @ m), P - gain @ S @ gain.T)
 
 

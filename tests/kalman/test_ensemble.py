@@ -8,7 +8,7 @@ from scipy.stats import truncnorm
 
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
-from twin_service.kalman.errors import BELOW, Noise, Observed
+from twin_service.kalman.errors import BELOW, Noise, ObservedReadings
 from twin_service.outcome import Verdict
 
 
@@ -52,7 +52,7 @@ def test_error_falls_with_the_root_of_the_members(linear_problem: Any) -> None:
 def test_regularization_helps_a_small_ensemble() -> None:
     """20 effects, one reading that concerns one of them: spurious correlations shrink the other 19 without it."""
     prior = Belief.of(np.zeros(20), np.eye(20))
-    observed = Observed.create([2.0], [Noise(additive=0.5)])
+    observed = ObservedReadings.create([2.0], [Noise(additive=0.5)])
     loss = {True: 0.0, False: 0.0}
     for seed in range(20):
         for regularized in loss:
@@ -73,7 +73,11 @@ def test_same_generator_same_members() -> None:
         e = Ensemble.of(belief, 50, rng)
         runs.append(
             ensemble_update(
-                e, lambda x: x[:, :1], Observed.create([1.0], [Noise(additive=1.0)]), rng=rng, method="perturbed"
+                e,
+                lambda x: x[:, :1],
+                ObservedReadings.create([1.0], [Noise(additive=1.0)]),
+                rng=rng,
+                method="perturbed",
             ).ensemble.members
         )
     np.testing.assert_array_equal(runs[0], runs[1])
@@ -82,7 +86,7 @@ def test_same_generator_same_members() -> None:
 def test_a_censored_reading_truncates_the_members() -> None:
     rng = np.random.default_rng(1)
     e = Ensemble.of(Belief.of([1.0], [[4.0]]), 20_000, rng)
-    observed = Observed.create([0.5], [Noise(additive=1e-3)], censoring=[BELOW])
+    observed = ObservedReadings.create([0.5], [Noise(additive=1e-3)], censoring=[BELOW])
     found = ensemble_update(e, lambda x: x, observed, rng=rng).ensemble
     exact = truncnorm(-np.inf, -0.25, loc=1.0, scale=2.0)
     assert found.members.mean() == pytest.approx(exact.mean(), abs=0.05)
@@ -98,7 +102,7 @@ def test_a_failed_member_keeps_the_ensemble() -> None:
         f[3] = np.inf
         return f
 
-    found = ensemble_update(e, predict, Observed.create([0.5], [Noise(additive=1.0)]), rng=rng)
+    found = ensemble_update(e, predict, ObservedReadings.create([0.5], [Noise(additive=1.0)]), rng=rng)
     assert found.ensemble is e
     assert found.report.outcome.verdict is Verdict.NOT_FINITE
 
@@ -106,7 +110,7 @@ def test_a_failed_member_keeps_the_ensemble() -> None:
 def test_an_outlier_moves_the_members_less() -> None:
     rng = np.random.default_rng(1)
     e = Ensemble.of(Belief.of([0.0], [[1.0]]), 200, rng)
-    observed = Observed.create([10.0], [Noise(additive=1.0)])
+    observed = ObservedReadings.create([10.0], [Noise(additive=1.0)])
     gated = ensemble_update(e, lambda x: x, observed, rng=rng)
     free = ensemble_update(e, lambda x: x, observed, rng=rng, gate=None)
     assert gated.report.surprising[0]

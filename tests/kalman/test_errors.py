@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed, scaled, usable
+from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, ObservedReadings, scaled, usable
 
 LAWS = [Noise("normal", 0.5, 0.2), Noise("sum", 0.5, 0.2), Noise("power", 0.1, 0.3, 0.7), Noise("log", 0.0, 0.25)]
 
@@ -26,22 +26,22 @@ def test_variances_by_hand() -> None:
 
 
 def test_censored_rows_take_their_value_as_limit() -> None:
-    o = Observed.create([0.5, 90.0, 3.0], [LAWS[0]] * 3, censoring=[BELOW, ABOVE, SEEN])
+    o = ObservedReadings.create([0.5, 90.0, 3.0], [LAWS[0]] * 3, censoring=[BELOW, ABOVE, SEEN])
     np.testing.assert_array_equal(o.limits, [0.5, 90.0, 3.0])
-    p = Observed.create([np.nan, 3.0], [LAWS[0]] * 2, censoring=[BELOW, SEEN], lower=[0.2, np.nan])
+    p = ObservedReadings.create([np.nan, 3.0], [LAWS[0]] * 2, censoring=[BELOW, SEEN], lower=[0.2, np.nan])
     np.testing.assert_array_equal(p.limits, [0.2, 3.0])
 
 
 def test_a_censored_row_without_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="limit"):
-        Observed.create([np.nan], [LAWS[0]], censoring=[BELOW])
+        ObservedReadings.create([np.nan], [LAWS[0]], censoring=[BELOW])
     with pytest.raises(ValueError, match="expected one of each"):
-        Observed.create([1.0, 2.0], [LAWS[0]])
+        ObservedReadings.create([1.0, 2.0], [LAWS[0]])
 
 
 def test_rows_that_cannot_inform_are_named() -> None:
     log, prop = Noise("log", 0.0, 0.2), Noise("normal", 0.0, 0.2)
-    o = Observed.create([np.nan, -1.0, 0.0, 2.0, 2.0, np.inf, 5.0], [log, log, log, log, prop, prop, prop])
+    o = ObservedReadings.create([np.nan, -1.0, 0.0, 2.0, 2.0, np.inf, 5.0], [log, log, log, log, prop, prop, prop])
     chosen = usable(o, np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 4.0]))
     np.testing.assert_array_equal(chosen.keep, [False, False, False, False, False, False, True])
     assert any("2 zero or negative" in w for w in chosen.warnings)
@@ -50,5 +50,5 @@ def test_rows_that_cannot_inform_are_named() -> None:
 
 
 def test_targets_are_on_the_scale_of_the_noise() -> None:
-    o = Observed.create([2.0, 2.0], [Noise("log", 0.0, 0.1), Noise("normal", 1.0)])
+    o = ObservedReadings.create([2.0, 2.0], [Noise("log", 0.0, 0.1), Noise("normal", 1.0)])
     np.testing.assert_allclose(o.targets(), [np.log(2.0), 2.0])

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import ABOVE, BELOW, Noise, Observed
+from twin_service.kalman.errors import ABOVE, BELOW, Noise, ObservedReadings
 from twin_service.kalman.laplace import by_differences, laplace_update
 from twin_service.outcome import Verdict
 
@@ -61,7 +61,7 @@ def test_the_mode_minimizes_the_objective(law: Noise) -> None:
     """Against a general-purpose minimizer on the objective written out here."""
     omega = np.array([[0.3, 0.05], [0.05, 0.2]])
     y = np.array([14.0, 9.0, 9.5, 1.2])
-    observed = Observed.create(y, [law] * 4)
+    observed = ObservedReadings.create(y, [law] * 4)
 
     def objective(eta: np.ndarray) -> float:
         s = observed.scaled(bolus(eta[None])[0])
@@ -81,7 +81,7 @@ def test_covariance_is_the_expected_information() -> None:
     found = laplace_update(
         Belief.of([0.0, 0.0], omega),
         None,
-        Observed.create([14.0, 9.0, 6.0, 1.2], [law] * 4),
+        ObservedReadings.create([14.0, 9.0, 6.0, 1.2], [law] * 4),
         jacobian=exact_jacobian,
         gate=None,
     )
@@ -105,7 +105,7 @@ def test_m3_matches_the_censored_likelihood(flag: int) -> None:
     omega, law = np.diag([0.3, 0.2]), Noise(additive=0.4, proportional=0.1)
     y = np.array([16.0, 12.0, 6.0, 2.0])
     flags = [0, 0, 0, flag]
-    observed = Observed.create(y, [law] * 4, censoring=flags)
+    observed = ObservedReadings.create(y, [law] * 4, censoring=flags)
     side = 1.0 if flag == BELOW else -1.0
 
     def objective(eta: np.ndarray) -> float:
@@ -127,8 +127,8 @@ def test_an_outlier_is_downweighted_and_flagged_but_not_dropped() -> None:
     clean = bolus(np.zeros((1, 2)))[0]
     dirty = clean.copy()
     dirty[1] *= 10.0
-    gated = laplace_update(prior, bolus, Observed.create(dirty, [law] * 4))
-    free = laplace_update(prior, bolus, Observed.create(dirty, [law] * 4), gate=None)
+    gated = laplace_update(prior, bolus, ObservedReadings.create(dirty, [law] * 4))
+    free = laplace_update(prior, bolus, ObservedReadings.create(dirty, [law] * 4), gate=None)
     assert gated.report.surprising.tolist() == [False, True, False, False]
     assert 0.0 < gated.report.weight[1] < 0.1
     assert gated.report.outcome.verdict is Verdict.SURPRISING
@@ -138,7 +138,7 @@ def test_an_outlier_is_downweighted_and_flagged_but_not_dropped() -> None:
 def test_a_start_elsewhere_ends_at_the_same_mode() -> None:
     prior, observed = (
         Belief.of([0.0, 0.0], 2.0 * np.eye(2)),
-        Observed.create([14.0, 9.0, 6.0, 1.2], [Noise(proportional=0.2)] * 4),
+        ObservedReadings.create([14.0, 9.0, 6.0, 1.2], [Noise(proportional=0.2)] * 4),
     )
     a = laplace_update(prior, bolus, observed, gate=None).belief.mean
     b = laplace_update(prior, bolus, observed, gate=None, start=[1.5, -1.0]).belief.mean
@@ -148,7 +148,7 @@ def test_a_start_elsewhere_ends_at_the_same_mode() -> None:
 
 def test_a_model_that_fails_at_the_prior_keeps_it() -> None:
     prior = Belief.of([0.0], [[1.0]])
-    observed = Observed.create([1.0], [Noise(additive=1.0)])
+    observed = ObservedReadings.create([1.0], [Noise(additive=1.0)])
     found = laplace_update(prior, lambda e: np.full((len(e), 1), np.nan), observed)
     assert found.belief is prior
     assert found.report.outcome.verdict is Verdict.NOT_FINITE
@@ -158,17 +158,21 @@ def test_a_model_that_fails_beyond_a_wall_still_finds_the_mode() -> None:
     def predict(eta: np.ndarray) -> np.ndarray:
         return np.where(eta < 1.0, eta, np.nan)
 
-    found = laplace_update(Belief.of([0.0], [[1.0]]), predict, Observed.create([1.9], [Noise(additive=1.0)]), gate=None)
+    found = laplace_update(
+        Belief.of([0.0], [[1.0]]), predict, ObservedReadings.create([1.9], [Noise(additive=1.0)]), gate=None
+    )
     assert found.belief.mean[0] == pytest.approx(0.95, abs=1e-6)
 
 
 def test_nothing_to_learn_from_is_a_no_op() -> None:
     prior = Belief.of([0.0], [[1.0]])
-    found = laplace_update(prior, lambda e: np.zeros((len(e), 1)), Observed.create([1.0], [Noise(proportional=0.2)]))
+    found = laplace_update(
+        prior, lambda e: np.zeros((len(e), 1)), ObservedReadings.create([1.0], [Noise(proportional=0.2)])
+    )
     assert found.belief is prior
     assert "no dose" in found.report.warnings[0]
 
 
 def test_predict_or_jacobian_is_needed() -> None:
     with pytest.raises(ValueError, match="predict or jacobian"):
-        laplace_update(Belief.of([0.0], [[1.0]]), None, Observed.create([1.0], [Noise(additive=1.0)]))
+        laplace_update(Belief.of([0.0], [[1.0]]), None, ObservedReadings.create([1.0], [Noise(additive=1.0)]))

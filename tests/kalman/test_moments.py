@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import posterior_moments, refined
 from twin_service.kalman.unscented import unscented_update
@@ -47,7 +47,7 @@ def test_moments_of_a_skewed_posterior(seed: int) -> None:
     rng, omega = np.random.default_rng(seed), np.array([0.09, 0.06])
     prior = Belief.of([0.0, 0.0], np.diag(omega))
     y = level(prior.draw(1, rng))[0] * (1.0 + 0.3 * rng.standard_normal(3))
-    observed = Observed.create(np.abs(y), [LAW] * 3)
+    observed = ObservedReadings.create(np.abs(y), [LAW] * 3)
     mean, covariance = grid_moments(np.abs(y), omega)
     sd = np.sqrt(np.diag(covariance))
     mode = laplace_update(prior, level, observed, gate=None)
@@ -61,7 +61,7 @@ def test_moments_of_a_skewed_posterior(seed: int) -> None:
 
 
 def test_the_same_input_gives_the_same_moments() -> None:
-    prior, observed = Belief.of([0.0, 0.0], np.diag([0.09, 0.06])), Observed.create([15.0, 9.0, 4.0], [LAW] * 3)
+    prior, observed = Belief.of([0.0, 0.0], np.diag([0.09, 0.06])), ObservedReadings.create([15.0, 9.0, 4.0], [LAW] * 3)
     start = unscented_update(prior, level, observed)
     a, b = refined(prior, level, observed, start), refined(prior, level, observed, start)
     np.testing.assert_array_equal(a.belief.mean, b.belief.mean)
@@ -69,7 +69,7 @@ def test_the_same_input_gives_the_same_moments() -> None:
 
 
 def test_a_bad_proposal_is_adapted() -> None:
-    prior, observed = Belief.of([0.0, 0.0], np.diag([0.09, 0.06])), Observed.create([15.0, 9.0, 4.0], [LAW] * 3)
+    prior, observed = Belief.of([0.0, 0.0], np.diag([0.09, 0.06])), ObservedReadings.create([15.0, 9.0, 4.0], [LAW] * 3)
     mean, covariance = grid_moments(np.array([15.0, 9.0, 4.0]), np.array([0.09, 0.06]))
     found = posterior_moments(prior, level, observed, Belief.of([0.5, -0.5], np.diag([0.02, 0.02])))
     assert found is not None and found.rounds > 1
@@ -77,7 +77,10 @@ def test_a_bad_proposal_is_adapted() -> None:
 
 
 def test_a_downweighted_reading_is_left_as_the_filter_had_it() -> None:
-    prior, observed = Belief.of([0.0, 0.0], np.diag([0.02, 0.02])), Observed.create([150.0, 9.0, 4.0], [LAW] * 3)
+    prior, observed = (
+        Belief.of([0.0, 0.0], np.diag([0.02, 0.02])),
+        ObservedReadings.create([150.0, 9.0, 4.0], [LAW] * 3),
+    )
     start = unscented_update(prior, level, observed)
     assert start.report.surprising.any()
     assert refined(prior, level, observed, start) is start
@@ -85,4 +88,4 @@ def test_a_downweighted_reading_is_left_as_the_filter_had_it() -> None:
 
 def test_a_model_without_effects_has_no_moments() -> None:
     nothing = Belief.of(np.zeros(0), np.zeros((0, 0)))
-    assert posterior_moments(nothing, level, Observed.create([1.0], [LAW]), nothing) is None
+    assert posterior_moments(nothing, level, ObservedReadings.create([1.0], [LAW]), nothing) is None

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from twin_service.kalman.averaging import averaged_quantiles, averaging_weights
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.forecast import forecast_quantiles
 from twin_service.kalman.moments import refined
 from twin_service.kalman.posterior import log_evidence, reference_posterior
@@ -27,7 +27,7 @@ def test_reference_posterior_of_a_linear_problem(linear_problem: Any) -> None:
 
 def test_tempering_finds_both_modes() -> None:
     """y = eta^2 has two equal modes; a single Gaussian proposal cannot hold them."""
-    prior, observed = Belief.of([0.0], [[4.0]]), Observed.create([9.0], [Noise(additive=0.3)])
+    prior, observed = Belief.of([0.0], [[4.0]]), ObservedReadings.create([9.0], [Noise(additive=0.3)])
     found = reference_posterior(
         prior, lambda e: (e + 1e-3) ** 2, observed, rng=np.random.default_rng(2), count=4096, method="tempered"
     )
@@ -100,7 +100,7 @@ def test_ninety_percent_bands_hold_the_truth_nine_times_in_ten() -> None:
             y = float(level(truth, t)[0, 0]) * (1.0 + sd * rng.standard_normal())
             band = forecast_quantiles(belief, lambda e, t=t: level(e, t), [law], draws)
             inside += int(band.quantiles[0, 0] <= y <= band.quantiles[2, 0])
-            predict, observed = (lambda e, t=t: level(e, t)), Observed.create([y], [law])
+            predict, observed = (lambda e, t=t: level(e, t)), ObservedReadings.create([y], [law])
             update = refined(belief, predict, observed, unscented_update(belief, predict, observed, gate=None))
             scores.append(float(update.report.nis[0]))
             belief = update.belief

@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from twin_service.kalman.belief import Belief, drifted, renewed
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import posterior_moments
 from twin_service.kalman.shape import Shape, shaped
@@ -63,10 +63,10 @@ def test_members_are_independent_of_the_draws_kept_for_the_assay() -> None:
     assert abs(np.corrcoef(members[:, 0] ** 2, z[:, 2] ** 2)[0, 1]) < 0.1
 
 
-def _banana() -> tuple[Belief, Observed, np.ndarray]:
+def _banana() -> tuple[Belief, ObservedReadings, np.ndarray]:
     """A trough after one bolus: clearance and volume known only along a curve; members of the exact posterior."""
     prior = Belief.of([0.0, 0.0], np.diag([0.43, 0.36]))
-    observed = Observed.create([15.0], [Noise(proportional=0.15)])
+    observed = ObservedReadings.create([15.0], [Noise(proportional=0.15)])
     g = np.linspace(-3.5, 3.5, 701)
     eta = np.stack(np.meshgrid(g, g, indexing="ij"), axis=-1).reshape(-1, 2)
     f = trough(eta)[:, 0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twin_service.kalman.belief import Belief, drifted
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.smoothing import smoothed
 from twin_service.kalman.unscented import unscented_update
 
@@ -20,7 +20,7 @@ def filtered() -> list[Belief]:
     belief, found = PRIOR, []
     for k, row in enumerate(ROWS):
         belief = belief if k == 0 else drifted(belief, Q, HOURS[k - 1])
-        observed = Observed.create([Y[k]], [Noise(additive=SD)])
+        observed = ObservedReadings.create([Y[k]], [Noise(additive=SD)])
         belief = unscented_update(belief, lambda e, row=row: (e @ row)[:, None], observed, gate=None).belief
         found.append(belief)
     return found

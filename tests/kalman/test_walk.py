@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from twin_service.kalman.belief import Belief, drifted
-from twin_service.kalman.errors import BELOW, SEEN, Noise, Observed
+from twin_service.kalman.errors import BELOW, SEEN, Noise, ObservedReadings
 from twin_service.kalman.laplace import by_differences, laplace_update
 from twin_service.kalman.moments import posterior_moments, refined
 from twin_service.kalman.unscented import unscented_update
@@ -19,7 +19,7 @@ ROWS = np.array([[1.0, 0.5, 0.2], [0.3, -1.0, 0.1], [1.0, 1.0, -0.7], [-0.4, 0.8
 Y = np.array([0.7, -0.2, 1.5, 0.4, -0.3])
 SD = 0.5
 PRIOR = Belief.of([0.1, -0.2, 0.3], [[1.0, 0.2, 0.0], [0.2, 0.5, 0.1], [0.0, 0.1, 0.8]], ("a", "b", "c"))
-OBSERVED = Observed.create(Y, [Noise(additive=SD)] * len(Y))
+OBSERVED = ObservedReadings.create(Y, [Noise(additive=SD)] * len(Y))
 
 
 def linear(eta: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def decay(eta: np.ndarray) -> np.ndarray:
 def test_moments_of_a_walk_with_a_censored_reading_are_those_of_brute_force() -> None:
     prior, q = Belief.of([0.0], [[0.3]]), np.array([0.03])
     walk = Walk(q, np.array([2.0, 6.0, 14.0]), 0.0)
-    readings = Observed.create([7.5, 2.0, 0.4], [Noise(proportional=0.25)] * 3, censoring=[SEEN, SEEN, BELOW])
+    readings = ObservedReadings.create([7.5, 2.0, 0.4], [Noise(proportional=0.25)] * 3, censoring=[SEEN, SEEN, BELOW])
     fit = stacked(prior, decay, walk)
     mode = laplace_update(fit.prior, fit.predict, readings, jacobian=fit.jacobian, gate=None)
     few = fit.arrived(refined(fit.prior, fit.predict, readings, mode).belief, ("eta",))
@@ -119,7 +119,7 @@ def test_moments_of_a_walk_with_a_censored_reading_are_those_of_brute_force() ->
 
 def test_the_shape_of_a_walk_is_told_for_its_last_hour() -> None:
     prior = Belief.of([0.0], [[0.3]])
-    readings = Observed.create([7.5, 2.0, 0.4], [Noise(proportional=0.4)] * 3)
+    readings = ObservedReadings.create([7.5, 2.0, 0.4], [Noise(proportional=0.4)] * 3)
     fit = stacked(prior, decay, Walk(np.array([0.03]), np.array([2.0, 6.0, 14.0]), 0.0))
     mode = laplace_update(fit.prior, fit.predict, readings, jacobian=fit.jacobian, gate=None)
     whole = posterior_moments(fit.prior, fit.predict, readings, mode.belief)

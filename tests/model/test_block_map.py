@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin_service.model.compose import compose
 from twin_service.model.structure import Block
 from twin_service.solver.expression import constant, symbol, symbols_of
-from twin_service.solver.system import Input, Output, Parameter, State, StateEvent
+from twin_service.solver.system import Input, Output, Parameter, StateEvent, SystemState
 
 
 def block() -> Block:
@@ -13,7 +13,7 @@ def block() -> Block:
     return Block(
         "b",
         "1",
-        states=(State("x", "mg", k, port),),
+        states=(SystemState("x", "mg", k, port),),
         parameters=(Parameter("k", "1/h", 0.1),),
         outputs=(Output("y", "mg", port),),
         inputs=(Input("dose", "mg", "x", port, port, port),),

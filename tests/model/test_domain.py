@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 
 from twin_service.model.compose import compose
-from twin_service.model.domain import Span, dose_doubt, narrowed, read_domain, warnings_outside, with_dose_domain
+from twin_service.model.domain import DomainSpan, dose_doubt, narrowed, read_domain, warnings_outside, with_dose_domain
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.library import load_library
 from twin_service.model.poppk.build import build_poppk
 from twin_service.model.poppk.record import parse_model, read_model
 from twin_service.model.qsp.build import build_block
-from twin_service.model.structure import Covariate, Route
+from twin_service.model.structure import Covariate, DoseRoute
 from twin_service.outcome import Refusal
 
 LIBRARY = load_library()
 
 
-def read(table: dict[str, object]) -> tuple[dict[str, Span], list[str]]:
+def read(table: dict[str, object]) -> tuple[dict[str, DomainSpan], list[str]]:
     said: list[str] = []
     return read_domain({"domain": table}, ("age_y", "dose_mg"), lambda place, m: said.append(f"{place}: {m}")), said
 
@@ -27,7 +27,7 @@ def read(table: dict[str, object]) -> tuple[dict[str, Span], list[str]]:
 def test_a_span_takes_its_own_word_before_the_files() -> None:
     spans, said = read({"outside": "refuse", "age_y": [18, 95], "dose_mg": {"range": [1, 10], "outside": "warn"}})
     assert said == []
-    assert spans == {"age_y": Span(18.0, 95.0, True), "dose_mg": Span(1.0, 10.0, False)}
+    assert spans == {"age_y": DomainSpan(18.0, 95.0, True), "dose_mg": DomainSpan(1.0, 10.0, False)}
     assert read({"age_y": [18, 95]})[0]["age_y"].refuses is False
 
 
@@ -46,7 +46,7 @@ def test_mistakes_are_told(table: dict[str, object], told: str) -> None:
 
 def test_a_drug_that_refuses_young_patients_refuses_them_and_one_that_warns_answers() -> None:
     drug = LIBRARY.drug("midazolam")
-    strict = replace(drug, domain={"age_y": Span(18.0, 65.0, True), "weight_kg": Span(50.0, 90.0)})
+    strict = replace(drug, domain={"age_y": DomainSpan(18.0, 65.0, True), "weight_kg": DomainSpan(50.0, 90.0)})
     model = compose("m", {"body": build_body([strict], LIBRARY)})
     with pytest.raises(Refusal, match="Midazolam: age_y 5 is outside .* the file says refuse") as found:
         model.values({"age_y": 5.0})
@@ -65,19 +65,19 @@ def test_a_body_outside_its_species_domain_is_refused() -> None:
 
 
 def test_a_dose_outside_warns_or_refuses() -> None:
-    route = Route("drugx", "iv", "iv", 1.0)
+    route = DoseRoute("drugx", "iv", "iv", 1.0)
     assert dose_doubt(route, 1e6) == ""
-    warned = with_dose_domain(route, {"dose_mg": Span(1.0, 100.0)})
+    warned = with_dose_domain(route, {"dose_mg": DomainSpan(1.0, 100.0)})
     assert "a dose of 500 mg by iv is outside" in dose_doubt(warned, 500.0)
     assert dose_doubt(warned, 50.0) == "" and dose_doubt(warned, 0.0) == ""
     with pytest.raises(Refusal, match="the file says refuse"):
-        dose_doubt(with_dose_domain(route, {"dose_mg": Span(1.0, 100.0, True)}), 500.0)
+        dose_doubt(with_dose_domain(route, {"dose_mg": DomainSpan(1.0, 100.0, True)}), 500.0)
 
 
 def test_a_covariate_takes_the_narrower_limits() -> None:
     c = Covariate("age_y", "a", None, 0.0, 120.0, 10.0, 80.0)
-    assert narrowed(c, {"age_y": Span(18.0, 130.0, True)}) == replace(c, low=18.0)
-    assert narrowed(c, {"age_y": Span(18.0, 70.0)}) == replace(c, caution_low=18.0, caution_high=70.0)
+    assert narrowed(c, {"age_y": DomainSpan(18.0, 130.0, True)}) == replace(c, low=18.0)
+    assert narrowed(c, {"age_y": DomainSpan(18.0, 70.0)}) == replace(c, caution_low=18.0, caution_high=70.0)
     assert narrowed(c, {}) == c
 
 

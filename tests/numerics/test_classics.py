@@ -9,7 +9,7 @@ from tests.solver.systems import parameters, scalar
 from twin_service.solver.expression import Expression, constant, symbol
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Tolerances, simulate, simulate_reference
-from twin_service.solver.system import Input, Output, State, System
+from twin_service.solver.system import Input, Output, System, SystemState
 
 Y = [symbol(f"y{i}") for i in range(1, 9)]
 
@@ -17,7 +17,7 @@ Y = [symbol(f"y{i}") for i in range(1, 9)]
 def system(name: str, rates: list[Expression], atol: float = 1e-12) -> System:
     return System.create(
         name,
-        states=tuple(State(f"y{i}", "1", r, atol=atol) for i, r in enumerate(rates, start=1)),
+        states=tuple(SystemState(f"y{i}", "1", r, atol=atol) for i, r in enumerate(rates, start=1)),
         parameters=parameters(unused=1.0),
     )
 
@@ -102,10 +102,10 @@ def test_fast_binding_to_a_target() -> None:
     tmdd = System.create(
         "tmdd",
         states=(
-            State("L", "1", -0.3 * L - bind),
-            State("R", "1", 0.5 - 0.05 * R - bind),
-            State("C", "1", bind - 0.02 * C),
-            State("out", "1", 0.3 * L + 0.02 * C),
+            SystemState("L", "1", -0.3 * L - bind),
+            SystemState("R", "1", 0.5 - 0.05 * R - bind),
+            SystemState("C", "1", bind - 0.02 * C),
+            SystemState("out", "1", 0.3 * L + 0.02 * C),
         ),
         parameters=parameters(unused=1.0),
         outputs=(Output("total", "1", L + C + out),),
@@ -153,7 +153,7 @@ def test_second_order_decay_under_infusion_has_its_closed_form() -> None:
     k, y = symbol("k"), symbol("y")
     system_ = System.create(
         "riccati",
-        states=(State("y", "1", -k * y * y, atol=1e-12),),
+        states=(SystemState("y", "1", -k * y * y, atol=1e-12),),
         parameters=parameters(k=0.3),
         outputs=(Output("y", "1", y),),
         inputs=(Input("in", "1", "y"),),

@@ -13,13 +13,13 @@ from tests.solver.systems import parameters
 from twin_service.solver.engine import Model, model_of, workspace
 from twin_service.solver.expression import TIME, constant, symbol
 from twin_service.solver.functions import cos, exp, sin
-from twin_service.solver.system import Output, State, System
+from twin_service.solver.system import Output, System, SystemState
 from twin_service.solver.tableau import RODAS5P
 
 u, v = symbol("u"), symbol("v")
 AUTONOMOUS = System.create(
     "pendulum_like",
-    states=(State("u", "1", v), State("v", "1", -sin(u) - 0.2 * v * u)),
+    states=(SystemState("u", "1", v), SystemState("v", "1", -sin(u) - 0.2 * v * u)),
     parameters=parameters(unused=1.0),
     outputs=(Output("u", "1", u),),
 )
@@ -27,8 +27,8 @@ AUTONOMOUS = System.create(
 FORCED = System.create(
     "prothero_robinson",
     states=(
-        State("u", "1", -2.0 * (u - sin(TIME)) + cos(TIME) + 0.1 * (u * u - sin(TIME) ** 2)),
-        State("v", "1", v * exp(-TIME) * constant(0.3)),
+        SystemState("u", "1", -2.0 * (u - sin(TIME)) + cos(TIME) + 0.1 * (u * u - sin(TIME) ** 2)),
+        SystemState("v", "1", v * exp(-TIME) * constant(0.3)),
     ),
     parameters=parameters(unused=1.0),
     outputs=(Output("u", "1", u),),

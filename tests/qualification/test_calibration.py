@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twin_service.fit.forecast import Forecast
+from twin_service.fit.forecast import SubjectForecast
 from twin_service.fit.process_pool import shared_out
 from twin_service.qualification.estimation.calibration import (
     TRIALS,
@@ -20,13 +20,13 @@ from twin_service.qualification.estimation.calibration import (
 from twin_service.twin.assemble import build
 
 
-def forecasts(width: float, shift: float, count: int = 4000) -> list[Forecast]:
+def forecasts(width: float, shift: float, count: int = 4000) -> list[SubjectForecast]:
     """Standard normal readings with bands `width` times as wide as they should be, moved by `shift`."""
     from scipy.special import ndtr
 
     y = np.random.default_rng(5).standard_normal(count)
     return [
-        Forecast(
+        SubjectForecast(
             f"s{k // 4}",
             0.0,
             "a",

@@ -14,7 +14,7 @@ from twin_service.model.qsp.checks import CheckFinding
 from twin_service.model.qsp.join import constant_block
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.qualification.qsp import run as qsp
-from twin_service.qualification.qsp.belief_fit import Course, inside_share, posterior, predicted, prior_of
+from twin_service.qualification.qsp.belief_fit import PatientRecord, inside_share, posterior, predicted, prior_of
 from twin_service.qualification.qsp.page import BlockRow, block_rows, table_lines, write_qsp_report
 from twin_service.qualification.qsp.patients import learn
 from twin_service.qualification.qsp.run import qualify_qsp, reference_folder
@@ -33,7 +33,7 @@ def test_the_posterior_of_a_log_baseline_is_conjugate(tumor: PatientModel) -> No
     """Untreated at t = 0: ln size = ln 90 + eta, Gaussian prior, Gaussian readings."""
     law = {"tumor_sld": ErrorLaw(kind="log", proportional=0.3)}
     readings = [(0.0, "tumor_sld", 120.0), (0.0, "tumor_sld", 150.0)]
-    belief = posterior(tumor, Course({}, Schedule(), ()), readings, errors=law)
+    belief = posterior(tumor, PatientRecord({}, Schedule(), ()), readings, errors=law)
     omega, data = 0.466489, np.log([120.0 / 90.0, 150.0 / 90.0])
     precision = 1 / omega + 2 / 0.09
     assert belief.mean[0] == pytest.approx(data.sum() / 0.09 / precision, rel=1e-4)
@@ -42,7 +42,7 @@ def test_the_posterior_of_a_log_baseline_is_conjugate(tumor: PatientModel) -> No
 
 
 def test_nothing_read_leaves_the_population(tumor: PatientModel) -> None:
-    belief = posterior(tumor, Course({}, Schedule(), ()), [])
+    belief = posterior(tumor, PatientRecord({}, Schedule(), ()), [])
     assert belief.covariance == pytest.approx(prior_of(tumor).covariance)
 
 
@@ -54,10 +54,10 @@ def test_a_population_is_learned_back_from_its_patients(tumor: PatientModel) -> 
     times = (0.0, 500.0, 1000.0, 1500.0)
     courses = []
     for e in eta:
-        empty = Course({}, Schedule(), tuple((t, "tumor_sld", 1.0) for t in times))
+        empty = PatientRecord({}, Schedule(), tuple((t, "tumor_sld", 1.0) for t in times))
         size = predicted(tumor, empty, e[None], empty.readings)[0] * np.exp(0.2 * rng.standard_normal(len(times)))
         seen = tuple((t, "tumor_sld", float(s)) for t, s in zip(times, size, strict=True))
-        courses.append(Course({}, Schedule(), seen))
+        courses.append(PatientRecord({}, Schedule(), seen))
     learned = learn(tumor, courses)
     assert isinstance(learned.prior, Belief)
     assert learned.prior.mean[0] == pytest.approx(-0.5, abs=0.2)

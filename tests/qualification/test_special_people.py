@@ -10,7 +10,7 @@ import pytest
 from twin_service.model.pbpk.checks import plasma_clearance, plasma_clearances
 from twin_service.model.pbpk.library import load_library
 from twin_service.qualification.pbpk.children import relative_clearances, single_clearances
-from twin_service.qualification.pbpk.groups import Group, Kind, group_clearance
+from twin_service.qualification.pbpk.groups import ClearanceKind, StudiedGroup, group_clearance
 from twin_service.qualification.pbpk.populations import population_figures, population_ratios
 from twin_service.qualification.pbpk.scores import Ratio
 
@@ -21,19 +21,19 @@ def test_a_group_of_one_age_and_weight_is_the_mean_of_both_sexes() -> None:
     drug = LIBRARY.drug("midazolam")
     people = ({"age_y": 5.0, "sex_female": s, "weight_kg": 18.0} for s in (0.0, 1.0))
     alone = [plasma_clearance(drug, LIBRARY, p) / 18.0 for p in people]
-    assert group_clearance(drug, LIBRARY, Group((5.0, 5.0), 18.0)) == pytest.approx(sum(alone) / 2, rel=1e-12)
+    assert group_clearance(drug, LIBRARY, StudiedGroup((5.0, 5.0), 18.0)) == pytest.approx(sum(alone) / 2, rel=1e-12)
 
 
 def test_blood_clearance_is_plasma_clearance_over_the_ratio() -> None:
-    drug, group = LIBRARY.drug("propofol"), Group((30.0, 30.0), 73.0)
+    drug, group = LIBRARY.drug("propofol"), StudiedGroup((30.0, 30.0), 73.0)
     plasma = group_clearance(drug, LIBRARY, group)
     # bp 1.25 at a hematocrit of 0.45; women have 0.40
-    assert plasma / group_clearance(drug, LIBRARY, group, Kind(blood=True)) == pytest.approx(1.24, abs=0.02)
+    assert plasma / group_clearance(drug, LIBRARY, group, ClearanceKind(blood=True)) == pytest.approx(1.24, abs=0.02)
 
 
 def test_a_preterm_newborn_clears_less_than_one_at_term_of_the_same_weight() -> None:
     drug = LIBRARY.drug("vancomycin")
-    early, term = (Group((0.02, 0.02), 2.0, gestational_age_wk=w) for w in (30.0, 40.0))
+    early, term = (StudiedGroup((0.02, 0.02), 2.0, gestational_age_wk=w) for w in (30.0, 40.0))
     assert group_clearance(drug, LIBRARY, early) < 0.75 * group_clearance(drug, LIBRARY, term)
 
 

@@ -15,7 +15,7 @@ from twin_service.model.pbpk.checks import plasma_clearance
 from twin_service.model.pbpk.defaults import assume_colon_factor, assume_peff
 from twin_service.model.pbpk.dosage import Absorption
 from twin_service.model.pbpk.library import load_library
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Quantity
+from twin_service.model.pbpk.record import Clearance, DrugRecord, SourcedQuantity
 from twin_service.model.pbpk.settle import settle
 
 PBPK = Path(os.environ.get("TWIN_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference")) / "pbpk"
@@ -33,7 +33,7 @@ def table(path: Path) -> Iterator[dict[str, str]]:
 def test_hepatocytes_predict_intravenous_clearance_better_by_the_livers_unbound_fraction() -> None:
     found: dict[bool, list[float]] = {True: [], False: []}
     for row in table(PBPK / "httk" / "joined_obach_httk_human_iv.csv"):
-        clint = Quantity(float(row["clint"]), "uL/min/10^6cells", "table")
+        clint = SourcedQuantity(float(row["clint"]), "uL/min/10^6cells", "table")
         bp = max(float(row["Rb2p"]), 0.55) if row["Rb2p"] not in ("", "NA") else 1.0
         for facilitated, folds in found.items():
             way = Clearance("liver", "linear", basis="hepatocytes", constant=clint, facilitated=facilitated)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.service.conftest import COURSE, Client, refused, rid, server_settings, simulate_request, spec
 from twin_service.outcome import Refusal
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.table import ROUTES
 from twin_service.service.server import Server
 from twin_service.v1 import library_pb2, trial_pb2, twin_pb2
@@ -232,4 +232,4 @@ def test_a_server_that_others_can_reach_must_know_who_calls(tmp_path: Path) -> N
 
 
 def test_every_route_needs_a_scope() -> None:
-    assert all(isinstance(r.scope, Scope) for r in ROUTES)
+    assert all(isinstance(r.scope, CallerScope) for r in ROUTES)

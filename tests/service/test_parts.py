@@ -21,12 +21,12 @@ from twin_service.service.wire.answer import spread
 from twin_service.service.wire.quantity import number
 from twin_service.service.wire.software import software_digest
 from twin_service.service.wire.twin import Trouble
-from twin_service.service.wire.window import Window
+from twin_service.service.wire.window import AcceptedTimes
 from twin_service.service.work import keeping
 from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.twin.course import Sample
-from twin_service.twin.forecast import Band, Forecast
+from twin_service.twin.forecast import Forecast, ForecastBand
 
 GAUGE = Gauge("test_queue", "twins that wait", registry=None)
 
@@ -111,7 +111,7 @@ def test_page_sizes_are_limited() -> None:
 
 
 def test_the_window_is_open_between_a_life_ago_and_tomorrow() -> None:
-    window = Window.around(10**15, Settings())
+    window = AcceptedTimes.around(10**15, Settings())
     day = 86_400_000_000
     assert window.check(10**15 + day, "t") == 10**15 + day
     for wrong, reason in ((10**15 + day + 1, "FUTURE_TIME"), (10**15 - 131 * 366 * day, "PAST_TIME")):
@@ -121,7 +121,7 @@ def test_the_window_is_open_between_a_life_ago_and_tomorrow() -> None:
 
 
 def forecast(mean: float = 1.0) -> Forecast:
-    band = Band(mean, 0.1, 0.2, 1 / 3, 2.0)
+    band = ForecastBand(mean, 0.1, 0.2, 1 / 3, 2.0)
     sample = Sample("e", 1 / 3, "crp", 0.1 + 0.2, Censoring.BELOW, True)
     return Forecast(sample, band, band, 4, 2.5, True, 0.5, "laplace", Outcome(Verdict.SURPRISING, "far"))
 
@@ -141,8 +141,8 @@ def test_trouble_is_kept_as_it_was() -> None:
 
 def test_what_is_not_finite_stays_here() -> None:
     assert (number(np.nan), number(np.inf), number(1.5)) == (0.0, 0.0, 1.5)
-    assert spread(Band(np.nan, 1, 1, 1, 1)) is None
-    kept = spread(Band(1, 2, 3, 4, 5))
+    assert spread(ForecastBand(np.nan, 1, 1, 1, 1)) is None
+    kept = spread(ForecastBand(1, 2, 3, 4, 5))
     assert kept is not None and kept.q95 == 5
 
 

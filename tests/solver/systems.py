@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin_service.solver.expression import Expression, constant, symbol
 from twin_service.solver.functions import where
-from twin_service.solver.system import Input, Output, Parameter, State, System
+from twin_service.solver.system import Input, Output, Parameter, System, SystemState
 
 S = symbol
 
@@ -18,7 +18,7 @@ def one_compartment() -> System:
     ka, CL, V = S("ka"), S("CL"), S("V")
     return System.create(
         "one_compartment",
-        states=(State("D", "mg", -ka * S("D")), State("A", "mg", ka * S("D") - CL / V * S("A"))),
+        states=(SystemState("D", "mg", -ka * S("D")), SystemState("A", "mg", ka * S("D") - CL / V * S("A"))),
         parameters=parameters(ka=1.2, CL=5.0, V=50.0, F=0.7, lag=0.25, D1=2.0),
         outputs=(Output("C", "mg/L", S("A") / V),),
         inputs=(
@@ -33,9 +33,9 @@ def saturable(area: bool = True) -> System:
     """Michaelis-Menten elimination, which no exact path solves; `area` adds the area under the curve."""
     ka, V, Vm, Km = S("ka"), S("V"), S("Vm"), S("Km")
     C = S("A") / V
-    states = [State("D", "mg", -ka * S("D")), State("A", "mg", ka * S("D") - Vm * C / (Km + C))]
+    states = [SystemState("D", "mg", -ka * S("D")), SystemState("A", "mg", ka * S("D") - Vm * C / (Km + C))]
     if area:
-        states.append(State("AUC", "mg*h/L", C))
+        states.append(SystemState("AUC", "mg*h/L", C))
     return System.create(
         "saturable",
         states=tuple(states),
@@ -51,7 +51,7 @@ def saturable(area: bool = True) -> System:
 
 def scalar(rate: Expression, initial: Expression | None = None, **values: float) -> System:
     """y' = rate with output y."""
-    state = State("y", "1", rate, initial if initial is not None else constant(1.0), atol=1e-12)
+    state = SystemState("y", "1", rate, initial if initial is not None else constant(1.0), atol=1e-12)
     return System.create(
         "scalar",
         states=(state,),
@@ -65,7 +65,7 @@ def with_outputs(outputs: dict[str, Expression], **values: float) -> System:
     return System.create(
         "with_outputs",
         # The branch is never taken; it makes the system nonlinear, so that the compiled engine evaluates it.
-        states=(State("y", "1", where(S("y") * S("y") < -1.0, S("y") * S("y"), 0.0), S("x")),),
+        states=(SystemState("y", "1", where(S("y") * S("y") < -1.0, S("y") * S("y"), 0.0), S("x")),),
         parameters=parameters(**(values or {"x": 1.0, "z": 1.0})),
         outputs=tuple(Output(name, "1", e) for name, e in outputs.items()),
     )

@@ -98,11 +98,11 @@ def test_a_deadline_stops_a_long_run_within_50_ms() -> None:
     """A stiff oscillator for a million cycles would take minutes."""
     x, v = symbol("x"), symbol("v")
     from tests.solver.systems import parameters
-    from twin_service.solver.system import Output, State, System
+    from twin_service.solver.system import Output, System, SystemState
 
     system = System.create(
         "oscillator",
-        states=(State("x", "1", v), State("v", "1", 5.0 * (1.0 - x * x) * v - x)),
+        states=(SystemState("x", "1", v), SystemState("v", "1", 5.0 * (1.0 - x * x) * v - x)),
         parameters=parameters(unused=1.0),
         outputs=(Output("x", "1", x),),
     )

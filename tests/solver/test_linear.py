@@ -10,13 +10,13 @@ from twin_service.solver.functions import where
 from twin_service.solver.linear import LARGEST, linear_form
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate, simulate_reference
-from twin_service.solver.system import Input, Output, State, System
+from twin_service.solver.system import Input, Output, System, SystemState
 
 
 def transit(n: int, k: float = 2.0) -> System:
     """A chain of equal rates: one eigenvalue n times over, with no basis of eigenvectors."""
-    states = [State("y0", "mg", -S("k") * S("y0"))]
-    states += [State(f"y{i}", "mg", S("k") * (S(f"y{i - 1}") - S(f"y{i}"))) for i in range(1, n)]
+    states = [SystemState("y0", "mg", -S("k") * S("y0"))]
+    states += [SystemState(f"y{i}", "mg", S("k") * (S(f"y{i - 1}") - S(f"y{i}"))) for i in range(1, n)]
     outputs, inputs = (Output("last", "mg", S(f"y{n - 1}")),), (Input("dose", "mg", "y0"),)
     return System.create("transit", states=tuple(states), parameters=parameters(k=k), outputs=outputs, inputs=inputs)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.solver.systems import one_compartment
 from twin_service.outcome import Refusal
 from twin_service.solver.action import BOLUS, CHANGE, RESET, START, STEADY, STEADY_ADD, STOP
-from twin_service.solver.plan import Plan, make_plan
+from twin_service.solver.plan import ActionPlan, make_plan
 from twin_service.solver.schedule import Dose, Schedule
 
 SYSTEM = one_compartment()
@@ -14,7 +14,7 @@ P = np.array([[[1.2, 5.0, 50.0, 0.7, 0.25, 2.0]]])
 Row = tuple[float, int, int, float]
 
 
-def rows(plan: Plan, i: int = 0) -> list[Row]:
+def rows(plan: ActionPlan, i: int = 0) -> list[Row]:
     part = slice(plan.offset[i], plan.offset[i + 1])
     columns = (plan.time[part], plan.kind[part], plan.target[part], plan.value[part])
     return [(float(a), int(b), int(c), round(float(d), 9)) for a, b, c, d in zip(*columns, strict=True)]

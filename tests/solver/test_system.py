@@ -8,9 +8,9 @@ import pytest
 from tests.solver.systems import S, one_compartment, parameters, saturable
 from twin_service.qualification.bench.reference_problem import reference_system
 from twin_service.solver.expression import constant, symbol
-from twin_service.solver.system import Input, Output, State, StateEvent, System
+from twin_service.solver.system import Input, Output, StateEvent, System, SystemState
 
-X = State("x", "1", -S("k") * S("x"))
+X = SystemState("x", "1", -S("k") * S("x"))
 
 
 def eventful() -> System:
@@ -33,7 +33,7 @@ def test_pickle_does_not_fear_long_sums() -> None:
     total = S("x")
     for i in range(5000):
         total = total + S("k") * float(i)
-    system = System.create("long", states=(State("x", "1", total),), parameters=parameters(k=1.0))
+    system = System.create("long", states=(SystemState("x", "1", total),), parameters=parameters(k=1.0))
     assert pickle.loads(pickle.dumps(system)).digest == system.digest
 
 
@@ -60,9 +60,9 @@ def test_the_digest_sees_everything_that_decides_a_solution() -> None:
     ("fields", "says"),
     [
         ({"states": (X, X)}, "x named more than once"),
-        ({"states": (State("k", "1", S("k")),)}, "k named more than once"),
-        ({"states": (State("x", "1", S("gone")),)}, "rate of x: gone is neither"),
-        ({"states": (State("x", "1", S("k"), S("x")),)}, "initial value of x: uses the state x"),
+        ({"states": (SystemState("k", "1", S("k")),)}, "k named more than once"),
+        ({"states": (SystemState("x", "1", S("gone")),)}, "rate of x: gone is neither"),
+        ({"states": (SystemState("x", "1", S("k"), S("x")),)}, "initial value of x: uses the state x"),
         ({"outputs": (Output("o", "1", S("gone")),)}, "output o: gone"),
         ({"inputs": (Input("i", "1", "gone"),)}, "input i: no state 'gone'"),
         ({"inputs": (Input("i", "1", "x", lag=S("gone")),)}, "lag of input i: gone"),

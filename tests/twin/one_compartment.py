@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from twin_service.model.compose import compose
-from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, PatientModel, Route
+from twin_service.model.structure import (
+    Block,
+    Covariate,
+    DoseRoute,
+    Effect,
+    Endpoint,
+    ErrorLaw,
+    Observable,
+    PatientModel,
+)
 from twin_service.record.events import MICROSECONDS_PER_HOUR, CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp
-from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.solver.system import Input, Output, Parameter, SystemState
 
 CL, V, OMEGA2, PROPORTIONAL = 2.0, 20.0, 0.09, 0.1
 
@@ -20,13 +29,13 @@ def one_compartment() -> PatientModel:
     block = Block(
         id="one",
         version="1",
-        states=(State("A", "mg", -clearance / v * a),),
+        states=(SystemState("A", "mg", -clearance / v * a),),
         parameters=(Parameter("cl", "L/h", CL), Parameter("v", "L", V), Parameter("eta_cl", "1", 0.0)),
         outputs=(Output("plasma", "mg/L", a / v),),
         inputs=(Input("iv", "mg", "A"),),
         effects=(Effect("eta_cl", OMEGA2),),
         observables=(Observable("drugx", "plasma", "mg/L", ErrorLaw(proportional=PROPORTIONAL)),),
-        routes=(Route("drugx", "iv", "iv", 1.0),),
+        routes=(DoseRoute("drugx", "iv", "iv", 1.0),),
         covariates=(Covariate("weight_kg", "kg", None, 1.0, 300.0, 40.0, 120.0),),
         endpoints=(Endpoint("toxic_level", "plasma", "mg/L", "above", 12.0, "level above 12 mg/L"),),
     )

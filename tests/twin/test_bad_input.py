@@ -9,7 +9,7 @@ import pytest
 
 from tests.twin.one_compartment import at, dose, level, one_compartment, person, weight
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.unscented import unscented_update
 from twin_service.record.events import Correction, DoseGiven, Event
 from twin_service.record.timeline import Timeline
@@ -39,7 +39,9 @@ def test_a_level_before_any_dose_does_not_spoil_the_next() -> None:
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
 def test_a_level_without_a_logarithm_keeps_the_belief(value: float) -> None:
     belief = Belief.of([0.1], [[0.09]])
-    found = unscented_update(belief, lambda eta: np.exp(eta), Observed.create([value], [Noise("log", 0.0, 0.1)]))
+    found = unscented_update(
+        belief, lambda eta: np.exp(eta), ObservedReadings.create([value], [Noise("log", 0.0, 0.1)])
+    )
     np.testing.assert_array_equal(found.belief.mean, belief.mean)
     np.testing.assert_array_equal(found.belief.chol, belief.chol)
     assert bool(found.report.warnings) == (not np.isnan(value))
@@ -48,7 +50,7 @@ def test_a_level_without_a_logarithm_keeps_the_belief(value: float) -> None:
 def test_a_singular_covariance_gives_a_finite_belief() -> None:
     belief = Belief.of([0.0, 0.0], [[0.09, 0.09], [0.09, 0.09]])
     found = unscented_update(
-        belief, lambda eta: np.exp(eta[:, :1] + eta[:, 1:]), Observed.create([1.5], [Noise("normal", 0.0, 0.1)])
+        belief, lambda eta: np.exp(eta[:, :1] + eta[:, 1:]), ObservedReadings.create([1.5], [Noise("normal", 0.0, 0.1)])
     )
     assert np.isfinite(found.belief.mean).all() and np.isfinite(found.belief.chol).all()
     # the two effects are one: they move together, toward the reading
@@ -68,7 +70,7 @@ def test_a_level_beyond_any_scale_keeps_the_belief(value: float) -> None:
 
 
 def test_a_level_beyond_any_scale_is_named() -> None:
-    observed = Observed.create([1e300, 1.5], [Noise("normal", 0.0, 0.1)] * 2)
+    observed = ObservedReadings.create([1e300, 1.5], [Noise("normal", 0.0, 0.1)] * 2)
     found = unscented_update(Belief.of([0.1], [[0.09]]), lambda eta: np.exp(np.hstack([eta, eta])), observed)
     assert found.report.weight[0] == 0.0 and found.report.weight[1] == 1.0
     assert "beyond any scale" in found.report.warnings[0]

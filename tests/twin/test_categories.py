@@ -16,7 +16,7 @@ from twin_service.record.events import Event, LabMeasured
 from twin_service.record.timeline import Timeline
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp
-from twin_service.solver.system import Output, Parameter, State
+from twin_service.solver.system import Output, Parameter, SystemState
 from twin_service.twin.categories import kind_of
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.reading import read_course
@@ -32,7 +32,7 @@ def model() -> PatientModel:
     block = Block(
         id="patient",
         version="1",
-        states=(State("H", "1", RATE * exp(eta)),),
+        states=(SystemState("H", "1", RATE * exp(eta)),),
         parameters=(Parameter("eta", "1", 0.0),),
         outputs=(
             Output("level", "10*9/L", exp(eta)),
@@ -134,7 +134,7 @@ def tumor_model() -> PatientModel:
     block = Block(
         id="tumor",
         version="1",
-        states=(State("S", "1", -SHRINK * exp(eta)),),
+        states=(SystemState("S", "1", -SHRINK * exp(eta)),),
         parameters=(Parameter("eta", "1", 0.0),),
         outputs=(Output("sld", "mm", 60.0 * exp(size)),),
         effects=(Effect("eta", OMEGA2),),

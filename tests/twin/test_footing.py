@@ -19,7 +19,7 @@ from twin_service.solver.simulate import simulate
 from twin_service.twin import footing, propagate
 from twin_service.twin.assemble import build
 from twin_service.twin.fold import Folded, fold, from_snapshot, to_snapshot
-from twin_service.twin.footing import Design, footing_at
+from twin_service.twin.footing import FootingDesign, footing_at
 from twin_service.twin.propagate import columns
 from twin_service.twin.reading import read_course
 from twin_service.twin.simulate import start_from
@@ -167,7 +167,7 @@ def test_a_footing_that_cannot_describe_the_members_is_not_used() -> None:
     slow = tuple(replace(s, rate=0.02 * s.rate * (1.0 + 0.9 * sin(60.0 * eta))) for s in law.states)
     model = replace(MODEL, system=replace(law, states=slow))
     course = read_course(model, person(), Timeline.of([weight(), *(dose(1.0, 12.0 * i, f"d{i}") for i in range(120))]))
-    wide = Design(1400.0, np.zeros(1), np.array([[0.3]]))
+    wide = FootingDesign(1400.0, np.zeros(1), np.array([[0.3]]))
     assert footing_at(model, course, wide) is None
     gentle = replace(MODEL, system=replace(law, states=tuple(replace(s, rate=0.02 * s.rate) for s in law.states)))
     assert footing_at(gentle, course, wide) is not None

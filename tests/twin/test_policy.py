@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.posterior import reference_posterior
 from twin_service.kalman.walk import Walk, stacked
 from twin_service.twin.policy import LAPLACE_SAMPLES_MAX, Seen, arrive
@@ -23,7 +23,7 @@ def levels(eta: np.ndarray) -> np.ndarray:
 
 
 def seen(*values: float) -> Seen:
-    return Seen(lambda eta: levels(eta)[:, : len(values)], Observed.create(values, [LAW] * len(values)))
+    return Seen(lambda eta: levels(eta)[:, : len(values)], ObservedReadings.create(values, [LAW] * len(values)))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,9 @@ def test_a_surprise_is_a_reason_and_keeps_its_verdict() -> None:
 def test_a_past_too_long_is_not_fitted_again() -> None:
     now = seen(9.0, 2.0)
     count = LAPLACE_SAMPLES_MAX + 1
-    long = Seen(lambda eta: np.repeat(levels(eta)[:, :1], count, axis=1), Observed.create([9.0] * count, [LAW] * count))
+    long = Seen(
+        lambda eta: np.repeat(levels(eta)[:, :1], count, axis=1), ObservedReadings.create([9.0] * count, [LAW] * count)
+    )
     assert arrive(PRIOR, now, lambda: long, prior=PRIOR).estimator == "unscented"
 
 

@@ -11,7 +11,7 @@ from tests.twin.one_compartment import CL, V, one_compartment, person, weight
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block
 from twin_service.model.qsp.join import two_compartment_block
-from twin_service.model.structure import Route
+from twin_service.model.structure import DoseRoute
 from twin_service.outcome import Refusal
 from twin_service.record.timeline import Timeline
 from twin_service.scenario.regimen import PlannedDoses, Regimen
@@ -22,7 +22,7 @@ from twin_service.twin.fold import Folded, fold
 from twin_service.twin.protocol import Protocol, Rule
 from twin_service.twin.simulate import start_from, what_if
 from twin_service.twin.trajectory import belief_members
-from twin_service.twin.treat import Treated, treat
+from twin_service.twin.treat import TreatedMembers, treat
 
 DAILY = Regimen("daily", (PlannedDoses("drugx", "iv", 100.0, 24.0, 10),))
 NEVER = Rule("never", "drugx", "above", 1e6, "hold")
@@ -37,14 +37,14 @@ def fresh() -> Folded:
 @pytest.fixture(scope="module")
 def cancer() -> Folded:
     drug = two_compartment_block({"cl": 37.8, "v1": 8.0, "v2": 105.0, "q": 12.0}, "umol/L")
-    drug = replace(drug, routes=(Route("docetaxel", "iv", "dose", 1000 / 807.9),))
+    drug = replace(drug, routes=(DoseRoute("docetaxel", "iv", "dose", 1000 / 807.9),))
     model = compose(
         "m", {"anc": build_block("neutropenia_friberg"), "drug": drug}, {"anc.drug_concentration": "drug.level"}
     )
     return fold(model, person(), Timeline.of([]))
 
 
-def one(folded: Folded, protocol: Protocol, **asked: float) -> Treated:
+def one(folded: Folded, protocol: Protocol, **asked: float) -> TreatedMembers:
     found, _ = treat(folded, [protocol], start_h=0.0, members=N, **{"horizon_h": 240.0, **asked})
     return found[0]
 

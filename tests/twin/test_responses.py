@@ -16,7 +16,7 @@ from twin_service.record.timeline import Timeline
 from twin_service.scenario.regimen import Regimen
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp
-from twin_service.solver.system import Output, Parameter, State
+from twin_service.solver.system import Output, Parameter, SystemState
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.responses import Category, CategoryQuestion, known_categories
 from twin_service.twin.simulate import what_if
@@ -72,7 +72,7 @@ def tumor(*sums: tuple[float, float]) -> Folded:
     block = Block(
         id="tumor",
         version="1",
-        states=(State("S", "1", rate * 0.001 - 0.0005),),
+        states=(SystemState("S", "1", rate * 0.001 - 0.0005),),
         parameters=(Parameter("rate", "1", 0.0),),
         outputs=(Output("sld", "mm", 100.0 * exp(size)),),
         effects=(Effect("rate", 1.0),),

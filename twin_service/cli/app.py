@@ -129,9 +129,9 @@ def bench_sbml(
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
     """Run every case of an SBML semantic test suite: passed, refused by name, wrong."""
-    from twin_service.qualification.bench.sbml import Case, run
+    from twin_service.qualification.bench.sbml import SbmlCase, run
 
-    def tell(case: Case) -> None:
+    def tell(case: SbmlCase) -> None:
         if case.result != "passed":
             typer.echo(f"{case.id} {case.result}: {case.detail}", err=True)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twin_service.cli.figures import Json, Out, write_figures
+
+if TYPE_CHECKING:
+    from twin_service.model.molecule.prediction import PredictedProperty
 
 
 def register(app: typer.Typer) -> None:
@@ -43,12 +46,12 @@ def translate(
         if not rebuild:
             raise typer.BadParameter("name a compound file, or --rebuild", param_hint="FILE")
         return
-    from twin_service.fit.predict.plan import Plan, check_plan
+    from twin_service.fit.predict.plan import DosePlan, check_plan
     from twin_service.fit.translation.compound_file import read_compound
     from twin_service.fit.translation.page import write_translation
     from twin_service.fit.translation.translate import translate as run
 
-    plan = Plan(dose, route, every, count, over) if dose > 0 else None
+    plan = DosePlan(dose, route, every, count, over) if dose > 0 else None
     if plan is not None:
         check_plan(plan)
     found = run(read_compound(file), plan, seed=seed)
@@ -89,9 +92,10 @@ def molecule(
     from twin_service.model.molecule.prediction import predict_properties
     from twin_service.model.molecule.store import build_models, load_or_build
     from twin_service.model.molecule.structure import read_molecule
+    from twin_service.qualification.reference import trained_folder
 
     _needs_extra()
-    models = build_models(_reference(), _say) if rebuild else load_or_build(_reference(), _say)
+    models = (build_models if rebuild else load_or_build)(_reference(), _say, trained_folder())
     if not smiles:
         typer.echo(f"models {models.digest}")
         return
@@ -123,6 +127,7 @@ def _many(path: Path, json_file: Path | None) -> None:
     from twin_service.model.molecule.store import load_or_build
     from twin_service.model.molecule.structure import Molecule, read_molecule
     from twin_service.outcome import Refusal, RefusalCode
+    from twin_service.qualification.reference import trained_folder
 
     written = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     if not written or "SMILES" not in written[0]:
@@ -134,7 +139,7 @@ def _many(path: Path, json_file: Path | None) -> None:
             read[i] = read_molecule(row["SMILES"])
         except Refusal as refusal:
             refused.append(f"row {i + 2}: {refusal.message}")
-    found = predict_properties(list(read.values()), load_or_build(_reference(), _say)) if read else []
+    found = predict_properties(list(read.values()), load_or_build(_reference(), _say, trained_folder())) if read else []
     for line in refused:
         _say(f"refused: {line}")
     molecules = [
@@ -145,7 +150,7 @@ def _many(path: Path, json_file: Path | None) -> None:
     write_figures(counts, json_file, molecules=molecules, refused=refused)
 
 
-def _row(p) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _row(p: PredictedProperty) -> dict[str, object]:
     from dataclasses import asdict
 
     return {**asdict(p), "neighbors": [n._asdict() for n in p.neighbors]}

@@ -82,14 +82,12 @@ def record_(
     day: Annotated[float, typer.Option(help="Day of the trial.")] = 0.0,
 ) -> None:
     """Append events, or a whole cohort; all or none. Corrections tell which past decisions they change."""
-    import json
-
     from twin_service.trial.phase1.decision import changed_by_corrections
     from twin_service.trial.phase1.journal import event_from_json, read_trial, record
     from twin_service.trial.phase1.live import TrialEvent, cohort
 
     _, before = read_trial(trial)
-    new: list[TrialEvent] = [event_from_json(_object(json, e), "event") for e in event or []]
+    new: list[TrialEvent] = [event_from_json(_object(e), "event") for e in event or []]
     if dose is not None:
         new += cohort(dose, patients, toxicities, day, events=before)
     if not new:
@@ -101,7 +99,9 @@ def record_(
     show(trial)
 
 
-def _object(json, text: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _object(text: str) -> dict[str, object]:
+    import json
+
     try:
         return dict(json.loads(text))
     except ValueError as error:
@@ -245,8 +245,8 @@ def select_designs(
     """Power, screening and time of trials in all comers, in marker-positives, and stratified."""
     import numpy as np
 
+    from twin_service.report.page import write_page
     from twin_service.trial.phase1.enrichment import MarkerTruth, designs, perform
-    from twin_service.trial.phase1.page import write_page
     from twin_service.trial.phase1.selection_page import enrichment_page
 
     truth = MarkerTruth.create(

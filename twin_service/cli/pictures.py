@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.trial.toxicity import Toxicity
+from twin_service.trial.toxicity import ToxicityPanel
 from twin_service.twin.simulate import WhatIf
-from twin_service.twin.treat import Treated
+from twin_service.twin.treat import TreatedMembers
 
 INK, BLUE, ORANGE, GRAY, GREEN = "#1b1f24", "#2b6cb0", "#d9730d", "#9aa4b1", "#2f9e62"
 
 
-def draw_protocol(ruled: Treated, plain: WhatIf, folder: Path) -> Path:
+def draw_protocol(ruled: TreatedMembers, plain: WhatIf, folder: Path) -> Path:
     """Each output with and without the rules, and what was given, as one PNG file."""
     count = len(plain.bands.series)
     fig, axes = _figure(count + 1, 9.0, 2.6 * (count + 1))
@@ -41,7 +41,7 @@ def draw_protocol(ruled: Treated, plain: WhatIf, folder: Path) -> Path:
     return _save(fig, folder / "protocol.png")
 
 
-def draw_toxicity(found: Toxicity, folder: Path) -> list[Path]:
+def draw_toxicity(found: ToxicityPanel, folder: Path) -> list[Path]:
     """One bar for each risk with its interval, mechanisms that are not known beside them, and an HTML page."""
     rows: list[tuple[str, Any]] = []
     for j in found.judged:
@@ -65,7 +65,7 @@ def draw_toxicity(found: Toxicity, folder: Path) -> list[Path]:
     return [picture, page]
 
 
-def _page(found: Toxicity, picture: Path) -> str:
+def _page(found: ToxicityPanel, picture: Path) -> str:
     image = base64.b64encode(picture.read_bytes()).decode()
     parts = []
     for j in found.judged:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twin_service.cli.figures import Json, Out, write_figures
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 
 if TYPE_CHECKING:
-    from twin_service.fit.population.estimate import Method
+    from twin_service.fit.population.estimate import LikelihoodMethod
     from twin_service.model.poppk.record import PopPkRecord
 
 File = Annotated[str, typer.Argument(help="A population PK file (TOML), or an id of the library.")]
@@ -44,7 +44,7 @@ def estimate_population(
     json_file: Json = None,
 ) -> None:
     """Typical values, spread and residuals of a population model from many subjects' data; a page and a new file."""
-    from twin_service.fit.event_table import Reading, read_event_table
+    from twin_service.fit.event_table import ColumnReading, read_event_table
     from twin_service.fit.population.build import BuildOptions, build_problem
     from twin_service.fit.population.estimate import EstimationOptions
     from twin_service.fit.population.estimate import estimate_population as estimate
@@ -57,7 +57,7 @@ def estimate_population(
     from twin_service.model.poppk.build import build_poppk
 
     record, chosen = population_record(model), _method(method)
-    how = Reading(analytes=_pairs(analytes), columns=_pairs(columns))
+    how = ColumnReading(analytes=_pairs(analytes), columns=_pairs(columns))
     table = read_event_table(data, compose(record.id, {record.id: build_poppk(record)}), how)
     built = build_problem(record, table.subjects, BuildOptions(Freedom(coefficients), closed_form=not engine))
     stochastic = StochasticOptions(explore=iterations, settle=max(100, iterations * 2 // 3), seed=seed)
@@ -92,19 +92,14 @@ def population_record(model: str) -> PopPkRecord:
 
     if not model.endswith(".toml"):
         return read_model(model)
-    try:
-        return parse_model(tomllib.loads(Path(model).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Refusal(
-            RefusalCode.INVALID, f"{Path(model).name} cannot be read: {error}", field="model", reason="BAD_FILE"
-        ) from None
+    return parse_model(parse_toml(Path(model), "model"))
 
 
-def _method(text: str) -> Method:
-    from twin_service.fit.population.estimate import Method
+def _method(text: str) -> LikelihoodMethod:
+    from twin_service.fit.population.estimate import LikelihoodMethod
 
     try:
-        return Method(text.lower())
+        return LikelihoodMethod(text.lower())
     except ValueError:
         raise Refusal(
             RefusalCode.INVALID,

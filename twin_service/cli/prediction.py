@@ -11,7 +11,7 @@ from twin_service.cli.figures import Json, Out, write_figures
 from twin_service.outcome import Refusal, RefusalCode
 
 if TYPE_CHECKING:
-    from twin_service.fit.predict.plan import Plan
+    from twin_service.fit.predict.plan import DosePlan
 
 _WORDS = {
     "dose": "dose_mg",
@@ -65,10 +65,10 @@ def predict(
     out: Out = None,
 ) -> None:
     """Exposure of a drug, your own or the library's, in one person or a population, alone or with others."""
-    from twin_service.fit.predict.predict import Plan, with_data
+    from twin_service.fit.predict.predict import DosePlan, with_data
     from twin_service.fit.predict.predict import predict as run
 
-    plan = Plan(
+    plan = DosePlan(
         dose,
         route,
         every,
@@ -129,9 +129,9 @@ def _person(pairs: list[str], genotypes: list[str]) -> dict[str, float]:
     return found | dict(genotype_covariate(g, load_library()) for g in genotypes)
 
 
-def _other(text: str) -> tuple[str, Plan]:
+def _other(text: str) -> tuple[str, DosePlan]:
     """`ID,dose=200,every=24` as (id, Plan)."""
-    from twin_service.fit.predict.plan import Plan
+    from twin_service.fit.predict.plan import DosePlan
 
     name, *pairs = [p.strip() for p in text.split(",")]
     said: dict[str, float | int | str] = {}
@@ -144,7 +144,7 @@ def _other(text: str) -> tuple[str, Plan]:
         said[field] = int(number) if field == "count" else number
     if "dose_mg" not in said:
         raise _refuse("with", f"{name}: dose is missing; write '{name},dose=200' (mg)")
-    return name, Plan(**said)  # type: ignore[arg-type]
+    return name, DosePlan(**said)  # type: ignore[arg-type]
 
 
 def _range(text: str) -> tuple[str, tuple[float, float]]:

@@ -17,7 +17,9 @@ from twin_service.cli.prediction import predict
 from twin_service.cli.virtual import virtual_patients
 
 if TYPE_CHECKING:
-    from twin_service.fit.event_table import EventTable, Reading
+    from twin_service.fit.event_table import ColumnReading, EventTable
+    from twin_service.fit.individual import Estimator
+    from twin_service.fit.parameters.problem import Problem
     from twin_service.model.structure import PatientModel
 
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
@@ -29,7 +31,7 @@ Map = Annotated[
 Analytes = Annotated[list[str] | None, typer.Option("--analyte", help="VALUE=ANALYTE: meaning of a DVID or CMT.")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="VALUE=ROUTE: meaning of a CMT or ROUTE.")]
 Workers = Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)]
-ESTIMATORS = "auto, laplace, moments, extended, unscented or ensemble"
+ESTIMATOR_HELP = "auto, laplace, moments, extended, unscented or ensemble"
 
 
 def register(app: typer.Typer, bench: typer.Typer) -> None:
@@ -103,7 +105,7 @@ def evaluate(
     analytes: Analytes = None,
     inputs: Inputs = None,
     out: Out = None,
-    estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "moments",
+    estimator: Annotated[str, typer.Option(help=ESTIMATOR_HELP)] = "moments",
     workers: Workers = 0,
     json_file: Json = None,
 ) -> None:
@@ -130,7 +132,7 @@ def fit_individual(
     columns: Map = None,
     analytes: Analytes = None,
     inputs: Inputs = None,
-    estimator: Annotated[str, typer.Option(help=ESTIMATORS)] = "laplace",
+    estimator: Annotated[str, typer.Option(help=ESTIMATOR_HELP)] = "laplace",
     workers: Workers = 0,
     out: Out = None,
     json_file: Json = None,
@@ -210,7 +212,7 @@ def estimate(
     )
 
 
-def _problem(model: str, data: Path | None, free: list[str]):  # type: ignore[no-untyped-def]
+def _problem(model: str, data: Path | None, free: list[str]) -> Problem:
     if data is None:
         from twin_service.fit.petab.read import read_petab
 
@@ -240,22 +242,24 @@ def _estimation(out: Path | None, patients: int) -> dict[str, float]:
     return found.figures
 
 
-def _estimator(name: str):  # type: ignore[no-untyped-def]
-    known = ESTIMATORS.replace(" or ", ", ").split(", ")
-    if name not in known:
-        raise typer.BadParameter(f"{name!r}; known: {', '.join(known)}", param_hint="--estimator")
-    return name
+def _estimator(name: str) -> Estimator:
+    from twin_service.fit.individual import ESTIMATORS
+
+    for one in ESTIMATORS:
+        if one == name:
+            return one
+    raise typer.BadParameter(f"{name!r}; known: {', '.join(ESTIMATORS)}", param_hint="--estimator")
 
 
 def _reading(
     model: PatientModel, columns: list[str] | None, analytes: list[str] | None, inputs: list[str] | None
-) -> Reading:
+) -> ColumnReading:
     """How the table is to be read. Raises Refusal for words that are no pair, and for unknown analytes and routes."""
     from twin_service.cli.pairs import pairs
-    from twin_service.fit.event_table import Reading
+    from twin_service.fit.event_table import ColumnReading
 
     routes = {r.route: r.input for r in model.routes}
-    return Reading(
+    return ColumnReading(
         columns=pairs(columns, "--map"),
         analytes={k: known(v, model.observables, "--analyte") for k, v in pairs(analytes, "--analyte").items()},
         inputs={k: routes[known(v, routes, "--input")] for k, v in pairs(inputs, "--input").items()},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twin_service.trial.toxicity import Judged, Toxicity
+from twin_service.trial.toxicity import JudgedMechanism, ToxicityPanel
 
 
-def lines(found: Toxicity) -> list[str]:
+def lines(found: ToxicityPanel) -> list[str]:
     """The panel as text; what is not known says so."""
     models = ", ".join(found.models)
     said = [f"{found.regimen.name}; {found.patients} patients, {found.horizon_h:g} h; models: {models}"]
@@ -23,7 +23,7 @@ def lines(found: Toxicity) -> list[str]:
     return said + [f"note: {n}" for n in found.notes]
 
 
-def figures_of(found: Toxicity) -> dict[str, float]:
+def figures_of(found: ToxicityPanel) -> dict[str, float]:
     """Flat numbers of what is known; a mechanism that is not known has none."""
     figures = {
         "toxicity.patients": float(found.patients),
@@ -36,7 +36,7 @@ def figures_of(found: Toxicity) -> dict[str, float]:
     return figures
 
 
-def told(found: Toxicity) -> dict[str, object]:
+def told(found: ToxicityPanel) -> dict[str, object]:
     """Everything else for the JSON file; probabilities of what is not known are null, never 0."""
     return {
         "drug": found.drug,
@@ -48,7 +48,7 @@ def told(found: Toxicity) -> dict[str, object]:
     }
 
 
-def _told(j: Judged) -> dict[str, object]:
+def _told(j: JudgedMechanism) -> dict[str, object]:
     risks = {
         r.endpoint.id: {
             "probability": r.probability,

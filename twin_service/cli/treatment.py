@@ -16,7 +16,6 @@ outputs = ["neutrophils"]                  what to plot
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from twin_service.cli.models import closed_model
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR, CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
@@ -35,7 +35,7 @@ from twin_service.twin.categories import kind_of, observable_of
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.protocol import Protocol, Rule
 from twin_service.twin.simulate import WhatIf
-from twin_service.twin.treat import Treated
+from twin_service.twin.treat import TreatedMembers
 from twin_service.twin.treat import treat as run
 
 NAME = TwinName("local", "protocol")
@@ -73,7 +73,7 @@ RULE = {
 
 
 @dataclass(frozen=True)
-class Question:
+class ProtocolQuestion:
     """A protocol file, read."""
 
     twin: Folded
@@ -85,7 +85,7 @@ class Question:
     members: int
 
 
-def treated(question: Question) -> tuple[Treated, WhatIf]:
+def treated(question: ProtocolQuestion) -> tuple[TreatedMembers, WhatIf]:
     """The protocol and its plan without rules, in the same members."""
     (ruled,), (plain,) = run(
         question.twin,
@@ -100,12 +100,9 @@ def treated(question: Question) -> tuple[Treated, WhatIf]:
     return ruled, plain
 
 
-def read_protocol(path: Path) -> Question:
+def read_protocol(path: Path) -> ProtocolQuestion:
     """The question in `path`; refuses what it cannot read, naming place and key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refuse(f"{path.name} cannot be read: {error}", "file") from None
+    table = parse_toml(path, "file")
     _only(table, KNOWN, path.name)
     for key in ("model", "horizon_h", "plan", "visits"):
         _need(table, key, path.name)
@@ -121,7 +118,7 @@ def read_protocol(path: Path) -> Question:
         plan, rules, float(_need(visits, "every_h", "visits")), held, float(visits.get("delay_max_h", np.inf))
     )
     last = max([0.0, *(float(e["time_h"]) for k in ("reading", "given") for e in table.get(k, ()))])
-    return Question(
+    return ProtocolQuestion(
         twin,
         protocol,
         tuple(Target(**t) for t in table.get("target", ())),
@@ -132,7 +129,7 @@ def read_protocol(path: Path) -> Question:
     )
 
 
-def lines(ruled: Treated, plain: WhatIf) -> list[str]:
+def lines(ruled: TreatedMembers, plain: WhatIf) -> list[str]:
     """What a person reads: endpoints with and without the rules, what was given, which rules acted."""
     found = [f"{'':48s} {'plan':>8s} {'by rule':>8s}"]
     for a, b in zip(plain.endpoints, ruled.what_if.endpoints, strict=True):
@@ -151,7 +148,7 @@ def lines(ruled: Treated, plain: WhatIf) -> list[str]:
     ]
 
 
-def figures_of(ruled: Treated, plain: WhatIf) -> dict[str, float]:
+def figures_of(ruled: TreatedMembers, plain: WhatIf) -> dict[str, float]:
     """Flat numbers: `treat.plan.*` without rules, `treat.ruled.*` with them."""
     f = ruled.followed
     found = {
@@ -168,7 +165,7 @@ def figures_of(ruled: Treated, plain: WhatIf) -> dict[str, float]:
     return found
 
 
-def told(ruled: Treated) -> dict[str, object]:
+def told(ruled: TreatedMembers) -> dict[str, object]:
     """What each member was given, and each rule's use, for the JSON file."""
     f = ruled.followed
     members = [

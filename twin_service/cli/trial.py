@@ -67,13 +67,13 @@ def simulate(protocol: Protocol, out: Out = HERE, json_file: Json = None) -> Non
 def _run(name: str, protocol: Path, out: Path, json_file: Path | None) -> None:
     from rich.progress import Progress
 
-    from twin_service.trial.desk import Step, run_step
+    from twin_service.trial.desk import DeskStep, run_step
     from twin_service.trial.protocol import open_protocol
 
     opened = open_protocol(protocol)
     with Progress(transient=True) as bar:
         task = bar.add_task(name, total=1.0)
-        done = run_step(Step(name), opened, lambda share: bar.update(task, completed=share))
+        done = run_step(DeskStep(name), opened, lambda share: bar.update(task, completed=share))
     typer.echo(done.result.answer)
     for note in done.result.notes:
         typer.echo(f"{'warning' if note.warning else 'note'}: {note.about}: {note.message}", err=note.warning)

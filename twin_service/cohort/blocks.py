@@ -12,9 +12,9 @@ from twin_service.cohort.percentiles import StreamedPercentiles
 from twin_service.cohort.pool import Pool, each_block
 from twin_service.cohort.population import (
     BLOCK,
-    Correlation,
+    CharacteristicCorrelation,
+    CharacteristicSpread,
     Population,
-    Spread,
     block_rows,
     check_population,
     draw_block,
@@ -36,8 +36,8 @@ class PopulationBlocks:
     size: int
     doses: tuple[Dose, ...]
     times_h: tuple[float, ...]
-    spreads: tuple[Spread, ...] = ()
-    correlations: tuple[Correlation, ...] = ()
+    spreads: tuple[CharacteristicSpread, ...] = ()
+    correlations: tuple[CharacteristicCorrelation, ...] = ()
     seed: int = 0
 
     @property

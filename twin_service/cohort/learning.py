@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.cohort.mixed_model import Group, MixedModel, fit_mixed_model
+from twin_service.cohort.mixed_model import MixedModel, PatientSeries, fit_mixed_model
 from twin_service.model.progression import Predictor, Progression
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 HOURS_PER_YEAR = 8766.0
 
 
-class Reading(NamedTuple):
+class EndpointReading(NamedTuple):
     """One value of the endpoint at `time_h` hours from randomization (or the index date)."""
 
     time_h: float
@@ -29,12 +29,12 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Subject:
+class CohortSubject:
     """A patient as a population sees one: an opaque id, characteristics at time 0, and readings of one endpoint."""
 
     id: str
     covariates: Mapping[str, float]
-    readings: tuple[Reading, ...]
+    readings: tuple[EndpointReading, ...]
 
 
 class CovariateUse(NamedTuple):
@@ -46,7 +46,7 @@ class CovariateUse(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedProgression:
     """A progression with the fit it came from; `fit` holds uncertainty and likelihood for the report."""
 
     progression: Progression
@@ -54,14 +54,14 @@ class Learned:
 
 
 def fit_progression(
-    subjects: Sequence[Subject],
+    subjects: Sequence[CohortSubject],
     covariates: Sequence[CovariateUse] = (),
     *,
     analyte: str,
     unit: str,
     scale: Literal["log", "identity"] = "log",
     learned_from: str,
-) -> Learned:
+) -> LearnedProgression:
     """The progression that maximizes the restricted likelihood of all readings of `subjects`.
 
     g(y_ij) = x_i beta_a + eta_level + (x_i beta_b + eta_slope) t_ij / year + e_ij
@@ -79,10 +79,10 @@ def fit_progression(
     progression = Progression(
         analyte, unit, scale, predictors, fit.beta[:k], fit.beta[k:], fit.omega, fit.sigma, HOURS_PER_YEAR, told
     )
-    return Learned(progression, fit)
+    return LearnedProgression(progression, fit)
 
 
-def _predictor(use: CovariateUse, subjects: Sequence[Subject]) -> Predictor:
+def _predictor(use: CovariateUse, subjects: Sequence[CohortSubject]) -> Predictor:
     values = np.array([_value(s, use.name) for s in subjects], dtype=np.float64)
     if use.logarithm and np.any(values <= 0):
         raise Refusal(
@@ -104,7 +104,7 @@ def _predictor(use: CovariateUse, subjects: Sequence[Subject]) -> Predictor:
     return Predictor(use.name, use.unit, float(x.mean()), spread, use.logarithm, low, high)
 
 
-def _value(subject: Subject, name: str) -> float:
+def _value(subject: CohortSubject, name: str) -> float:
     value = subject.covariates.get(name, np.nan)
     if not np.isfinite(value):
         raise Refusal(
@@ -116,7 +116,7 @@ def _value(subject: Subject, name: str) -> float:
     return float(value)
 
 
-def _group(subject: Subject, predictors: Sequence[Predictor], scale: str) -> Group:
+def _group(subject: CohortSubject, predictors: Sequence[Predictor], scale: str) -> PatientSeries:
     hours = np.array([r.time_h for r in subject.readings])
     years = (hours - hours.min()) / HOURS_PER_YEAR
     values = np.array([r.value for r in subject.readings], dtype=np.float64)
@@ -130,4 +130,4 @@ def _group(subject: Subject, predictors: Sequence[Predictor], scale: str) -> Gro
     x = np.array([1.0, *(p.standardized(subject.covariates[p.name]) for p in predictors)])
     fixed = np.column_stack([np.tile(x, (len(years), 1)), years[:, None] * x])
     random = np.column_stack([np.ones_like(years), years])
-    return Group(np.log(values) if scale == "log" else values, fixed, random)
+    return PatientSeries(np.log(values) if scale == "log" else values, fixed, random)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.cohort.plausible import Cloud, Measure
+from twin_service.cohort.plausible import OutputMeasure, PlausiblePatients
 from twin_service.cohort.population import Population, block_rows, draw_block
-from twin_service.cohort.weighting import Target, VirtualPopulation, max_entropy
+from twin_service.cohort.weighting import MeasureTarget, VirtualPopulation, max_entropy
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.scenario.bands import outputs_of
 from twin_service.solver.schedule import NOTHING
@@ -75,9 +75,11 @@ def matching_weights(
 
 def _weighted(values: Floats, eta: Floats, matches: Sequence[Match]) -> VirtualPopulation:
     solved = np.all(np.isfinite(values), axis=1)
-    measures = tuple(Measure(f"{m.output} at {m.time_h:g} h", m.output, "value", time_h=m.time_h) for m in matches)
-    targets = [Target(g.name, m.mean, m.sd) for g, m in zip(measures, matches, strict=True)]
-    cloud = Cloud(eta[solved], values[solved], measures, len(values), Outcome())
+    measures = tuple(
+        OutputMeasure(f"{m.output} at {m.time_h:g} h", m.output, "value", time_h=m.time_h) for m in matches
+    )
+    targets = [MeasureTarget(g.name, m.mean, m.sd) for g, m in zip(measures, matches, strict=True)]
+    cloud = PlausiblePatients(eta[solved], values[solved], measures, len(values), Outcome())
     found = max_entropy(cloud, targets)
     weights = np.zeros(len(values))
     weights[solved] = found.weights

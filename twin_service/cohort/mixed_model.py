@@ -24,7 +24,7 @@ from twin_service.outcome import OK, Outcome, Refusal, RefusalCode, Verdict
 FloatArray = NDArray[np.float64]
 
 
-class Group(NamedTuple):
+class PatientSeries(NamedTuple):
     """One patient's series: y (n,), X (n, p) of the fixed effects, Z (n, q) of the random ones."""
 
     y: FloatArray
@@ -69,7 +69,7 @@ class _Profile(NamedTuple):
     XVX: FloatArray
 
 
-def fit_mixed_model(groups: Sequence[Group], *, restricted: bool = False) -> MixedModel:
+def fit_mixed_model(groups: Sequence[PatientSeries], *, restricted: bool = False) -> MixedModel:
     """The maximum-likelihood fit (restricted: REML).
 
     Raises Refusal when the fixed effects cannot be told apart, or when there are too few groups for the spread.
@@ -106,7 +106,7 @@ def fit_mixed_model(groups: Sequence[Group], *, restricted: bool = False) -> Mix
     )
 
 
-def log_likelihood(groups: Sequence[Group], *, beta: FloatArray, omega: FloatArray, sigma: float) -> float:
+def log_likelihood(groups: Sequence[PatientSeries], *, beta: FloatArray, omega: FloatArray, sigma: float) -> float:
     """log N(y; X beta, Z omega Z' + sigma^2 I) summed over the groups, by definition: the oracle of the profile."""
     total = 0.0
     for y, X, Z in groups:
@@ -118,7 +118,7 @@ def log_likelihood(groups: Sequence[Group], *, beta: FloatArray, omega: FloatArr
     return float(total)
 
 
-def _cross_products(groups: Sequence[Group]) -> _Products:
+def _cross_products(groups: Sequence[PatientSeries]) -> _Products:
     if not groups:
         raise _refuse("no series to learn from")
     stacked = [np.column_stack([g.X, g.y]) for g in groups]

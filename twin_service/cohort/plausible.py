@@ -26,7 +26,7 @@ Kind = Literal["value", "minimum", "maximum", "time_of_minimum", "time_of_maximu
 
 
 @dataclass(frozen=True)
-class Measure:
+class OutputMeasure:
     """One number per patient from an output over the simulated window; [low, high] is what a body can do.
 
     `log`: targets and densities are handled on the logarithm.
@@ -42,12 +42,12 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class PlausiblePatients:
     """Plausible patients: effects (N, nx), measures (N, k), and the share of candidates that were plausible."""
 
     eta: Floats
     values: Floats
-    measures: tuple[Measure, ...]
+    measures: tuple[OutputMeasure, ...]
     candidates: int
     outcome: Outcome
 
@@ -79,14 +79,14 @@ def draw_effects(
 
 def plausible_cloud(
     model: PatientModel,
-    measures: Sequence[Measure],
+    measures: Sequence[OutputMeasure],
     eta: Floats,
     times_h: Floats,
     *,
     covariates: Mapping[str, float] | None = None,
     schedule: Schedule = NOTHING,
     threads: int = 1,
-) -> Cloud:
+) -> PlausiblePatients:
     """Simulate candidates `eta` (N, nx) and keep those whose measures all lie inside their bounds.
 
     Raises Refusal for a measure of an unknown output. A yield below 1 in 1000 comes back as a verdict.
@@ -115,10 +115,10 @@ def plausible_cloud(
         if few
         else Outcome()
     )
-    return Cloud(eta[inside], values[inside], tuple(measures), len(eta), outcome)
+    return PlausiblePatients(eta[inside], values[inside], tuple(measures), len(eta), outcome)
 
 
-def measured(measure: Measure, times_h: Floats, series: Floats) -> Floats:
+def measured(measure: OutputMeasure, times_h: Floats, series: Floats) -> Floats:
     """The measure (N,) of output series (N, nt)."""
     if measure.kind == "value":
         return np.asarray(np.apply_along_axis(lambda row: np.interp(measure.time_h, times_h, row), 1, series))

@@ -26,7 +26,7 @@ BLOCK = 1000
 
 
 @dataclass(frozen=True)
-class Spread:
+class CharacteristicSpread:
     """How one characteristic is spread: `mean` and `sd` of the law before it is cut off at `low` and `high`.
 
     sd 0: all the same; for a yes/no characteristic (limits 0 and 1, no unit) `mean` is the share with 1.
@@ -40,7 +40,7 @@ class Spread:
     lognormal: bool = False
 
 
-class Correlation(NamedTuple):
+class CharacteristicCorrelation(NamedTuple):
     """How two characteristics go together: correlation of both where their laws are normal, before they are cut off."""
 
     first: str
@@ -55,9 +55,9 @@ class Population:
 
     model: PatientModel
     size: int
-    spreads: tuple[Spread, ...] = ()
+    spreads: tuple[CharacteristicSpread, ...] = ()
     seed: int = 0
-    correlations: tuple[Correlation, ...] = ()
+    correlations: tuple[CharacteristicCorrelation, ...] = ()
 
     @property
     def blocks(self) -> int:
@@ -120,7 +120,7 @@ def _correlation(population: Population) -> Floats:
     return matrix
 
 
-def _check_spread(s: Spread, c: Covariate, where: str) -> None:
+def _check_spread(s: CharacteristicSpread, c: Covariate, where: str) -> None:
     low, high = max(s.low, c.low), min(s.high, c.high)
     if not np.isfinite(s.mean) or not np.isfinite(s.sd) or s.sd < 0:
         raise _refuse(f"{s.name}: mean {s.mean:g}, sd {s.sd:g}: expected finite numbers, sd at least 0", f"{where}.sd")
@@ -177,7 +177,7 @@ def block_rows(model: PatientModel, covariates: Mapping[str, Floats], eta: Float
     return rows
 
 
-def _drawn(s: Spread, c: Covariate, u: Floats) -> Floats:
+def _drawn(s: CharacteristicSpread, c: Covariate, u: Floats) -> Floats:
     if _yes_no(c):
         return (u < s.mean).astype(np.float64)
     if s.sd == 0:
@@ -190,7 +190,7 @@ def _drawn(s: Spread, c: Covariate, u: Floats) -> Floats:
     return np.asarray(np.clip(x, low, high))
 
 
-def _law(s: Spread, x: Floats) -> Floats:
+def _law(s: CharacteristicSpread, x: Floats) -> Floats:
     """Distribution function of the law before it is cut off."""
     middle, width = _scale(s)
     if s.lognormal:
@@ -199,7 +199,7 @@ def _law(s: Spread, x: Floats) -> Floats:
     return np.asarray(ndtr((x - middle) / width))
 
 
-def _scale(s: Spread) -> tuple[float, float]:
+def _scale(s: CharacteristicSpread) -> tuple[float, float]:
     """Mean and SD on the scale on which the law is normal."""
     if not s.lognormal:
         return s.mean, s.sd

@@ -17,7 +17,7 @@ from twin_service.cohort.population import BLOCK, Population, block_rows, draw_b
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 from twin_service.scenario.attainment import Attained
-from twin_service.scenario.bands import QUANTILES, Bands, Series, outputs_of
+from twin_service.scenario.bands import QUANTILES, Bands, BandSeries, outputs_of
 from twin_service.scenario.endpoints import Reached, crossed
 from twin_service.scenario.grid import Grid, dosing_grid
 from twin_service.scenario.regimen import Regimen, planned_doses
@@ -166,7 +166,8 @@ def _what_if(s: _Tally, q: _Question, size: int) -> WhatIf:
     mean = np.asarray(s.mean) / s.weight
     units = {o.name: o.unit for o in q.model.system.outputs}
     series = tuple(
-        Series(n, units[n], mean[:, k], weighted_quantiles(kept[:, :, k], w, QUANTILES)) for k, n in enumerate(q.names)
+        BandSeries(n, units[n], mean[:, k], weighted_quantiles(kept[:, :, k], w, QUANTILES))
+        for k, n in enumerate(q.names)
     )
     shares = np.atleast_1d(s.crossed) / s.weight
     reached = tuple(Reached(e, float(p)) for e, p in zip(q.model.endpoints, shares, strict=True))

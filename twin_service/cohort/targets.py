@@ -15,7 +15,6 @@ sd = 0.5
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from twin_service.cohort.plausible import Kind, Measure
-from twin_service.cohort.weighting import Target
+from twin_service.cohort.plausible import Kind, OutputMeasure
+from twin_service.cohort.weighting import MeasureTarget
+from twin_service.library.files import parse_toml
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.bands import outputs_of
@@ -34,20 +34,17 @@ HORIZON_H: Final = 24.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedMeasures:
     """Measures with their bounds, targets for some of them, and the window they are taken from, hours."""
 
-    measures: tuple[Measure, ...]
-    targets: tuple[Target, ...]
+    measures: tuple[OutputMeasure, ...]
+    targets: tuple[MeasureTarget, ...]
     horizon_h: float
 
 
-def read_targets(path: Path, model: PatientModel) -> Wanted:
+def read_targets(path: Path, model: PatientModel) -> WantedMeasures:
     """What the file at `path` asks of `model`. Raises Refusal naming the entry and key at fault."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refuse(path.name, f"cannot be read: {error}") from None
+    table = parse_toml(path)
     unknown = [k for k in table if k not in ("horizon_h", "measure")]
     if unknown or not table.get("measure"):
         raise _refuse(path.name, f"{unknown[0]} is unknown" if unknown else "has no [[measure]]")
@@ -64,19 +61,19 @@ def read_targets(path: Path, model: PatientModel) -> Wanted:
             sd = _number(raw, "sd", 0.0, where)
             if not sd > 0.0:
                 raise _refuse(where, f"sd is {sd:g}; expected more than 0")
-            targets.append(Target(measures[-1].name, _number(raw, "mean", 0.0, where), sd))
-    return Wanted(tuple(measures), tuple(targets), horizon)
+            targets.append(MeasureTarget(measures[-1].name, _number(raw, "mean", 0.0, where), sd))
+    return WantedMeasures(tuple(measures), tuple(targets), horizon)
 
 
-def observed_at_start(model: PatientModel) -> Wanted:
+def observed_at_start(model: PatientModel) -> WantedMeasures:
     """Without a file: every observable before treatment, any finite value of it."""
-    measures = tuple(Measure(o.analyte, o.output, "value") for o in model.observables.values())
+    measures = tuple(OutputMeasure(o.analyte, o.output, "value") for o in model.observables.values())
     if not measures:
         raise _refuse(model.id, "observes nothing; give a file of measures")
-    return Wanted(measures, (), HORIZON_H)
+    return WantedMeasures(measures, (), HORIZON_H)
 
 
-def _measure(raw: Mapping[str, Any], model: PatientModel, where: str, horizon_h: float) -> Measure:
+def _measure(raw: Mapping[str, Any], model: PatientModel, where: str, horizon_h: float) -> OutputMeasure:
     unknown = [k for k in raw if k not in KEYS]
     if unknown:
         raise _refuse(where, f"{unknown[0]} is unknown; known: {', '.join(KEYS)}")
@@ -90,7 +87,9 @@ def _measure(raw: Mapping[str, Any], model: PatientModel, where: str, horizon_h:
         raise _refuse(
             where, f"low {low:g}, high {high:g}, time_h {time:g}: expected low < high and a time within {horizon_h:g} h"
         )
-    return Measure(str(raw.get("name") or raw["output"]), output, kind, low, high, time, bool(raw.get("log", False)))
+    return OutputMeasure(
+        str(raw.get("name") or raw["output"]), output, kind, low, high, time, bool(raw.get("log", False))
+    )
 
 
 def _number(raw: Mapping[str, Any], key: str, absent: float, where: str) -> float:

@@ -19,7 +19,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import gammaln, logsumexp, ndtr, ndtri
 
-from twin_service.cohort.plausible import Cloud
+from twin_service.cohort.plausible import PlausiblePatients
 from twin_service.outcome import Outcome, Refusal, RefusalCode, Verdict
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ MOMENT_LIMIT = 5.0
 
 
 @dataclass(frozen=True)
-class Target:
+class MeasureTarget:
     """What a measure looks like in real patients: mean and SD, on the measure's scale (logarithmic if it is `log`)."""
 
     measure: str
@@ -52,9 +52,9 @@ class VirtualPopulation:
     correlation weighted correlation of the measures (k, k)
     """
 
-    cloud: Cloud
+    cloud: PlausiblePatients
     weights: Floats
-    targets: tuple[Target, ...]
+    targets: tuple[MeasureTarget, ...]
     ks: tuple[float, ...]
     ess: float
     correlation: Floats
@@ -62,7 +62,9 @@ class VirtualPopulation:
     outcome: Outcome
 
 
-def max_entropy(cloud: Cloud, targets: Sequence[Target], *, correlation: Floats | None = None) -> VirtualPopulation:
+def max_entropy(
+    cloud: PlausiblePatients, targets: Sequence[MeasureTarget], *, correlation: Floats | None = None
+) -> VirtualPopulation:
     """The least informative weights that match each target's quantile bins (and `correlation` (k, k) if given).
 
     Raises Refusal for collinear measures: they make weights explode behind a perfect-looking fit.
@@ -86,7 +88,11 @@ def max_entropy(cloud: Cloud, targets: Sequence[Target], *, correlation: Floats 
 
 
 def accept_reject(
-    cloud: Cloud, targets: Sequence[Target], rng: np.random.Generator, *, correlation: Floats | None = None
+    cloud: PlausiblePatients,
+    targets: Sequence[MeasureTarget],
+    rng: np.random.Generator,
+    *,
+    correlation: Floats | None = None,
 ) -> VirtualPopulation:
     """Unweighted patients whose joint distribution follows a multivariate normal of the targets."""
     x = _columns(cloud, targets)
@@ -129,7 +135,7 @@ def sample(population: VirtualPopulation, count: int, rng: np.random.Generator) 
     return np.asarray(population.cloud.eta[np.minimum(picks, len(edges) - 1)])
 
 
-def _columns(cloud: Cloud, targets: Sequence[Target]) -> Floats:
+def _columns(cloud: PlausiblePatients, targets: Sequence[MeasureTarget]) -> Floats:
     names = [m.name for m in cloud.measures]
     unknown = [t.measure for t in targets if t.measure not in names]
     if unknown or not len(targets):
@@ -139,7 +145,7 @@ def _columns(cloud: Cloud, targets: Sequence[Target]) -> Floats:
     return cloud.scaled[:, [names.index(t.measure) for t in targets]]
 
 
-def _refuse_collinear(cloud: Cloud, x: Floats) -> None:
+def _refuse_collinear(cloud: PlausiblePatients, x: Floats) -> None:
     if x.shape[1] > 1:
         r: Floats = np.asarray(np.corrcoef(x.T))
         i, j = np.unravel_index(np.argmax(np.abs(r - np.eye(len(r)))), r.shape)
@@ -147,7 +153,7 @@ def _refuse_collinear(cloud: Cloud, x: Floats) -> None:
             raise _refuse(f"targets {i} and {j} are the same quantity (correlation {r[i, j]:.4f}); drop one of them")
 
 
-def _features(x: Floats, targets: Sequence[Target], correlation: Floats | None) -> tuple[Floats, Floats, int]:
+def _features(x: Floats, targets: Sequence[MeasureTarget], correlation: Floats | None) -> tuple[Floats, Floats, int]:
     """Indicator features (N, m), wanted means (m,), and how many bins hold too few patients."""
     inner = ndtri(np.array(QUANTILES))
     shares = np.diff([0.0, *QUANTILES, 1.0])
@@ -182,7 +188,7 @@ def _log_density(z: Floats) -> Floats:
     return np.asarray(np.log(NEIGHBORS / len(z)) - ball - d * np.log(np.maximum(distance, 1e-12)))
 
 
-def _ks(x: Floats, weights: Floats, targets: Sequence[Target]) -> tuple[float, ...]:
+def _ks(x: Floats, weights: Floats, targets: Sequence[MeasureTarget]) -> tuple[float, ...]:
     result = []
     for j, t in enumerate(targets):
         order = np.argsort(x[:, j])
@@ -192,7 +198,9 @@ def _ks(x: Floats, weights: Floats, targets: Sequence[Target]) -> tuple[float, .
     return tuple(result)
 
 
-def _population(cloud: Cloud, weights: Floats, targets: Sequence[Target], method: str, note: str) -> VirtualPopulation:
+def _population(
+    cloud: PlausiblePatients, weights: Floats, targets: Sequence[MeasureTarget], method: str, note: str
+) -> VirtualPopulation:
     x = _columns(cloud, targets)
     ess = float(1.0 / np.sum(weights**2))
     mean = weights @ x

@@ -37,7 +37,7 @@ class Randomized:
 
 
 @dataclass(frozen=True)
-class ControlArm:
+class DemoControlArm:
     """Forecast and observed log bilirubin of every analyzed patient, and the effect estimated without adjustment, with
     the forecast, and (`by_baseline`) with nothing but the patient's own baseline bilirubin, which is what the forecast
     has to beat."""
@@ -60,7 +60,7 @@ def pbc_patients() -> list[Randomized]:
     return found
 
 
-def run_control_arm(client: TwinClient, advance: Any) -> ControlArm:
+def run_control_arm(client: TwinClient, advance: Any) -> DemoControlArm:
     """Forecast all folds and analyze the trial; `advance(1)` after each fold."""
     patients = pbc_patients()
     usable = [p for p in patients if p.outcome is not None and all(map(math.isfinite, p.baseline.values()))]
@@ -74,7 +74,7 @@ def run_control_arm(client: TwinClient, advance: Any) -> ControlArm:
     plain = [_row(p, math.log(p.visits[0][1])) for p in usable]
     unit = "log mg/dL"
     answer, by_baseline = client.analyze_trial(rows, unit=unit), client.analyze_trial(plain, unit=unit)
-    return ControlArm(rows, answer, by_baseline, len(patients) - len(usable))
+    return DemoControlArm(rows, answer, by_baseline, len(patients) - len(usable))
 
 
 def _row(p: Randomized, score: float) -> trial_pb2.TrialRow:

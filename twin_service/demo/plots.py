@@ -10,7 +10,7 @@ import numpy as np
 
 from twin_client import TwinClient
 from twin_service.demo.cases import HOUR_ZERO, moment
-from twin_service.demo.control_arm import ControlArm
+from twin_service.demo.control_arm import DemoControlArm
 from twin_service.demo.questions import Answered
 from twin_service.demo.stream import Streamed
 from twin_service.v1 import common_pb2
@@ -153,7 +153,7 @@ def question(answer: Answered, path: Path) -> Path:
     return save(fig, path)
 
 
-def control_arm(arm: ControlArm, path: Path) -> Path:
+def control_arm(arm: DemoControlArm, path: Path) -> Path:
     """Forecast under control against observed, and the effect with and without the forecast."""
     fig, axes = figure(1, 2, 9.5, 3.8)
     for treated, color, label in ((False, GRAY, "placebo"), (True, BLUE, "D-penicillamine")):

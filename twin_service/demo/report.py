@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twin_client.ehr.reading import Held
-from twin_service.demo.control_arm import ControlArm
+from twin_service.demo.control_arm import DemoControlArm
 from twin_service.demo.questions import Answered
 from twin_service.v1 import simulation_pb2
 
@@ -30,17 +30,17 @@ TEXTS = {
 
 
 @dataclass(frozen=True)
-class Page:
+class DemoPage:
     """Everything the template shows."""
 
     figures: dict[str, float]
     images: dict[str, Path]
     answers: Sequence[tuple[Answered, Sequence[Held]]]
-    arm: ControlArm
+    arm: DemoControlArm
     seconds: float
 
 
-def write(page: Page, path: Path) -> Path:
+def write(page: DemoPage, path: Path) -> Path:
     """Render `page` to `path`."""
     from jinja2 import Environment, StrictUndefined
 
@@ -130,7 +130,7 @@ def _question(answer: Answered, held: Sequence[Held], images: dict[str, Path]) -
     }
 
 
-def _arm(arm: ControlArm) -> dict[str, Any]:
+def _arm(arm: DemoControlArm) -> dict[str, Any]:
     named = (
         ("unadjusted", arm.answer.unadjusted),
         ("adjusted by baseline bilirubin alone", arm.by_baseline.adjusted),

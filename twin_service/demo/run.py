@@ -15,7 +15,7 @@ from rich.table import Table
 from twin_client import TwinClient
 from twin_service.demo import plots, report
 from twin_service.demo.cases import Case, phenobarb, quinidine, theoph
-from twin_service.demo.control_arm import FOLDS, ControlArm, run_control_arm
+from twin_service.demo.control_arm import FOLDS, DemoControlArm, run_control_arm
 from twin_service.demo.figures import set_figures
 from twin_service.demo.process import running_server
 from twin_service.demo.questions import ask_oncology, ask_quinidine, send_oncology
@@ -46,7 +46,7 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
     }
     figures = _figures(streamed, arm)
     seconds = time.monotonic() - started
-    page = report.write(report.Page(figures, images, answers, arm, seconds), out / "report.html")
+    page = report.write(report.DemoPage(figures, images, answers, arm, seconds), out / "report.html")
     _tell(console, figures, page, seconds)
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,9 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
     return 0
 
 
-def _stream_all(client: TwinClient, patients: int, console: Console) -> tuple[dict[str, list[Streamed]], ControlArm]:
+def _stream_all(
+    client: TwinClient, patients: int, console: Console
+) -> tuple[dict[str, list[Streamed]], DemoControlArm]:
     bar = Progress(
         TextColumn("{task.description:24s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -69,7 +71,7 @@ def _stream_all(client: TwinClient, patients: int, console: Console) -> tuple[di
     return streamed, arm
 
 
-def _figures(streamed: dict[str, list[Streamed]], arm: ControlArm) -> dict[str, float]:
+def _figures(streamed: dict[str, list[Streamed]], arm: DemoControlArm) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, patients in streamed.items():
         figures |= set_figures(name, len(patients), [f for s in patients for f in s.forecasts])

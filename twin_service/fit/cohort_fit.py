@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from twin_service.fit.individual import Estimator, IndividualFit, fit_individual
 from twin_service.fit.process_pool import shared_out
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.structure import PatientModel
 
 
 def fit_individuals(
     model: PatientModel,
-    subjects: Sequence[Subject],
+    subjects: Sequence[TableSubject],
     estimator: Estimator = "laplace",
     *,
     workers: int = 1,

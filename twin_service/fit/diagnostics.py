@@ -16,8 +16,8 @@ from scipy.special import ndtri
 from scipy.stats import kstest
 
 from twin_service.fit.individual import fit_individual, prior_of
-from twin_service.fit.subject import Subject, jacobian, observed, predictor
-from twin_service.kalman.errors import SEEN, Observed
+from twin_service.fit.subject import TableSubject, jacobian, observed, predictor
+from twin_service.kalman.errors import SEEN, ObservedReadings
 from twin_service.model.structure import PatientModel
 
 FloatArray = NDArray[np.float64]
@@ -45,13 +45,13 @@ class Check(NamedTuple):
     simulated: FloatArray
 
 
-def residuals(model: PatientModel, subjects: Sequence[Subject], *, seed: int = 1) -> Residuals:
+def residuals(model: PatientModel, subjects: Sequence[TableSubject], *, seed: int = 1) -> Residuals:
     """CWRES and NPDE of every uncensored reading."""
     parts = [_of_subject(model, s, seed) for s in subjects if len(s)]
     return Residuals(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
-def _of_subject(model: PatientModel, subject: Subject, seed: int) -> tuple[FloatArray, ...]:
+def _of_subject(model: PatientModel, subject: TableSubject, seed: int) -> tuple[FloatArray, ...]:
     readings = observed(model, subject)
     seen = readings.censoring == SEEN
     fit = fit_individual(model, subject)
@@ -67,7 +67,7 @@ def _of_subject(model: PatientModel, subject: Subject, seed: int) -> tuple[Float
 
 
 def _cwres(
-    model: PatientModel, subject: Subject, eta: FloatArray, readings: Observed, seen: NDArray[np.bool_]
+    model: PatientModel, subject: TableSubject, eta: FloatArray, readings: ObservedReadings, seen: NDArray[np.bool_]
 ) -> FloatArray:
     f, J = jacobian(model, subject)(eta)
     rows = readings.rows(seen)
@@ -86,14 +86,16 @@ def _whitened(r: FloatArray, V: FloatArray) -> FloatArray:
     return np.asarray(root @ r)
 
 
-def simulated(model: PatientModel, subject: Subject, count: int, rng: np.random.Generator) -> FloatArray:
+def simulated(model: PatientModel, subject: TableSubject, count: int, rng: np.random.Generator) -> FloatArray:
     """(count, ny) readings of patients with the subject's course, on the scale of the noise."""
     eta = prior_of(model).draw(count, rng)
     scale = observed(model, subject).scaled(predictor(model, subject)(eta))
     return np.asarray(scale.f + np.sqrt(scale.v) * rng.standard_normal(scale.f.shape))
 
 
-def _npde(model: PatientModel, subject: Subject, rows: Observed, seen: NDArray[np.bool_], seed: int) -> FloatArray:
+def _npde(
+    model: PatientModel, subject: TableSubject, rows: ObservedReadings, seen: NDArray[np.bool_], seed: int
+) -> FloatArray:
     rng = np.random.default_rng([seed, len(subject), int(1e3 * subject.times_h[-1])])
     y = simulated(model, subject, REPLICATES, rng)[:, seen]
     y = y[np.all(np.isfinite(y), axis=1)]
@@ -107,7 +109,7 @@ def _npde(model: PatientModel, subject: Subject, rows: Observed, seen: NDArray[n
 
 
 def predictive_check(
-    model: PatientModel, subjects: Sequence[Subject], *, bins: int = 8, replicates: int = 200, seed: int = 1
+    model: PatientModel, subjects: Sequence[TableSubject], *, bins: int = 8, replicates: int = 200, seed: int = 1
 ) -> Check:
     """Percentiles of readings in time bins of equal count, and their 90 % interval over simulated data sets."""
     rng = np.random.default_rng(seed)
@@ -124,7 +126,7 @@ def predictive_check(
     return Check(middle, seen, np.quantile(each, LEVELS, axis=1))
 
 
-def _natural(model: PatientModel, subject: Subject, count: int, rng: np.random.Generator) -> FloatArray:
+def _natural(model: PatientModel, subject: TableSubject, count: int, rng: np.random.Generator) -> FloatArray:
     y = simulated(model, subject, count, rng)
     log = np.array([n.kind == "log" for n in observed(model, subject).noise])
     return np.asarray(np.where(log, np.exp(np.where(log, y, 0.0)), y))

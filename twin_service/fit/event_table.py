@@ -25,19 +25,27 @@ from numpy.typing import NDArray
 
 from twin_service.fit.columns import COVARIATE_NAMES, MISSING, Row, Rows, check_columns, clean_rows, covariate_of
 from twin_service.fit.dose_records import compartments, count, doses_of, number
-from twin_service.fit.subject import Subject, refuse_row
+from twin_service.fit.subject import TableSubject, refuse_row
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 
-__all__ = ["COVARIATE_NAMES", "EventTable", "JUST_AFTER_H", "Reading", "event_table", "read_event_table", "subjects_of"]
+__all__ = [
+    "COVARIATE_NAMES",
+    "EventTable",
+    "JUST_AFTER_H",
+    "ColumnReading",
+    "event_table",
+    "read_event_table",
+    "subjects_of",
+]
 ROWS_MAX: Final = 2_000_000
 JUST_AFTER_H: Final = 1e-7
 READING, DOSE, OTHER, RESET, RESET_DOSE = range(5)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ColumnReading:
     """How a table's columns map to the model.
 
     columns      our column or covariate -> the table's column; "" leaves ours unused
@@ -58,11 +66,11 @@ class Reading:
 class EventTable:
     """Subjects in order of first appearance, and a sentence for everything that was left out or not used."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[TableSubject, ...]
     notes: tuple[str, ...] = ()
 
 
-def read_event_table(path: Path | str, model: PatientModel, how: Reading = Reading()) -> EventTable:
+def read_event_table(path: Path | str, model: PatientModel, how: ColumnReading = ColumnReading()) -> EventTable:
     """A CSV file. Raises Refusal naming the row and column at fault."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as f:
@@ -73,12 +81,16 @@ def read_event_table(path: Path | str, model: PatientModel, how: Reading = Readi
         ) from None
 
 
-def subjects_of(rows: Iterable[Mapping[str, object]], model: PatientModel, how: Reading = Reading()) -> list[Subject]:
+def subjects_of(
+    rows: Iterable[Mapping[str, object]], model: PatientModel, how: ColumnReading = ColumnReading()
+) -> list[TableSubject]:
     """The subjects of rows with string or number cells, in order of first appearance."""
     return list(event_table(rows, model, how).subjects)
 
 
-def event_table(rows: Iterable[Mapping[str, object]], model: PatientModel, how: Reading = Reading()) -> EventTable:
+def event_table(
+    rows: Iterable[Mapping[str, object]], model: PatientModel, how: ColumnReading = ColumnReading()
+) -> EventTable:
     """The same, with notes. Raises Refusal naming the row and column at fault."""
     table = clean_rows(rows, _renamed(how.columns))
     if len(table.rows) > ROWS_MAX:
@@ -107,7 +119,7 @@ class _Reader:
 
     name: str
     model: PatientModel
-    how: Reading
+    how: ColumnReading
     table: Rows
     doses: list[Dose] = field(default_factory=list)
     to_come: list[Dose] = field(default_factory=list)
@@ -120,14 +132,14 @@ class _Reader:
     offset: float = 0.0
     clock: float = -math.inf
 
-    def subject(self, rows: Sequence[tuple[int, Row]]) -> Subject:
+    def subject(self, rows: Sequence[tuple[int, Row]]) -> TableSubject:
         for at, row in rows:
             self._record(at, row)
         doses = self.doses + self.to_come
         changes, segments = _segments(self.times, self.covariates, self.how.carry)
         _require(self.model, segments[0])
         r = self.readings
-        return Subject(
+        return TableSubject(
             self.name,
             Schedule(tuple(sorted(doses, key=lambda d: d.time_h)), changes, tuple(self.resets)),
             segments,

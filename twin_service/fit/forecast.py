@@ -18,9 +18,9 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from twin_service.fit.individual import Estimator, assimilate, for_forecast, on_arrival, prior_of
-from twin_service.fit.subject import Subject, noise_of, predictor
+from twin_service.fit.subject import TableSubject, noise_of, predictor
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.forecast import Band, forecast_quantiles
+from twin_service.kalman.forecast import ReadingBand, forecast_quantiles
 from twin_service.model.structure import PatientModel
 
 FloatArray = NDArray[np.float64]
@@ -29,7 +29,7 @@ DRAWS = 512
 
 
 @dataclass(frozen=True)
-class Forecast:
+class SubjectForecast:
     """One reading, what the typical patient would have had, and what was forecast for this one.
 
     history    readings of any kind assimilated before
@@ -66,21 +66,21 @@ class Score(NamedTuple):
 
 def forecast_subject(
     model: PatientModel,
-    subject: Subject,
+    subject: TableSubject,
     estimator: Estimator = "moments",
     *,
     gate: float | None = None,
     seed: int = 1,
     draws: int = DRAWS,
-) -> list[Forecast]:
+) -> list[SubjectForecast]:
     """Forecasts of all readings of `subject`, in time order; simultaneous readings do not see one another."""
     first = _bands(model, subject, prior_of(model), seed, draws)
-    found: list[Forecast] = []
+    found: list[SubjectForecast] = []
     for pick, before in beliefs_before(model, subject, estimator, gate=gate):
         known, now = len(found), subject.rows(pick)
         bands = _bands(model, now, before, seed, draws) if known else [first[int(k)] for k in pick]
         found += [
-            Forecast(
+            SubjectForecast(
                 subject.id,
                 float(now.times_h[j]),
                 now.analytes[j],
@@ -96,7 +96,7 @@ def forecast_subject(
 
 
 def beliefs_before(
-    model: PatientModel, subject: Subject, estimator: Estimator, *, gate: float | None = None
+    model: PatientModel, subject: TableSubject, estimator: Estimator, *, gate: float | None = None
 ) -> Iterator[tuple[NDArray[np.intp], Belief]]:
     """The rows of each instant with the belief about them from all instants before, made ready for a forecast."""
     prior, drift = prior_of(model), np.array([e.drift_per_h for e in model.effects])
@@ -116,7 +116,7 @@ def beliefs_before(
 
 
 def _bands(
-    model: PatientModel, now: Subject, belief: Belief, seed: int, draws: int
+    model: PatientModel, now: TableSubject, belief: Belief, seed: int, draws: int
 ) -> list[tuple[float, float, float, float]]:
     """(median, 5 %, 95 %) of each reading's predictive distribution, and the share of it below the reading."""
     band = predictive_members(model, now, belief, seed=seed, draws=draws)
@@ -124,14 +124,16 @@ def _bands(
     return [(float(q[1, j]), float(q[0, j]), float(q[2, j]), float(below[j])) for j in range(len(now))]
 
 
-def predictive_members(model: PatientModel, now: Subject, belief: Belief, *, seed: int = 1, draws: int = DRAWS) -> Band:
+def predictive_members(
+    model: PatientModel, now: TableSubject, belief: Belief, *, seed: int = 1, draws: int = DRAWS
+) -> ReadingBand:
     """Readings of `now` as an assay would give them, from members drawn quasi-randomly from `belief`."""
     sobol = qmc.Sobol(len(belief.mean) + 1, scramble=True, rng=np.random.default_rng(seed))
     z = ndtri(np.clip(sobol.random(draws), 1e-12, 1.0 - 1e-12))
     return forecast_quantiles(belief, predictor(model, now), [noise_of(model, a) for a in now.analytes], z)
 
 
-def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
+def score(forecasts: Iterable[SubjectForecast], *, prior: bool = False) -> Score:
     """Errors of the forecasts (or of the typical patient's predictions); censored readings count for coverage only."""
     rows = [f for f in forecasts if not f.censored and f.value > 0.0]
     y = np.array([f.value for f in rows])
@@ -153,7 +155,7 @@ def score(forecasts: Iterable[Forecast], *, prior: bool = False) -> Score:
     )
 
 
-def figures(forecasts: Sequence[Forecast], name: str) -> dict[str, float]:
+def figures(forecasts: Sequence[SubjectForecast], name: str) -> dict[str, float]:
     """Flat map of dotted names: all first readings, and all later ones a priori and a posteriori, and by history."""
     later = [f for f in forecasts if f.history >= 1]
     found = {

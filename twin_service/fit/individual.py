@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from twin_service.fit.subject import Subject, jacobian, observed, predictor
+from twin_service.fit.subject import TableSubject, jacobian, observed, predictor
 from twin_service.kalman.belief import Belief, flattened, renewed
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
-from twin_service.kalman.errors import Observed
+from twin_service.kalman.errors import ObservedReadings
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.moments import refined
 from twin_service.kalman.posterior import reference_posterior
@@ -54,7 +54,7 @@ def prior_of(model: PatientModel) -> Belief:
 
 def fit_individual(
     model: PatientModel,
-    subject: Subject,
+    subject: TableSubject,
     estimator: Estimator = "laplace",
     *,
     prior_weight: float = 1.0,
@@ -104,7 +104,7 @@ def fit_individual(
     )
 
 
-def _typical(model: PatientModel, subject: Subject, estimator: Estimator, tolerances: Tolerances) -> IndividualFit:
+def _typical(model: PatientModel, subject: TableSubject, estimator: Estimator, tolerances: Tolerances) -> IndividualFit:
     """Nothing differs between patients, so nothing is learned; the objective still says how well the model fits."""
     nothing = np.zeros(0)
     f = predictor(model, subject, tolerances)(np.zeros((1, 0)))[0] if len(subject) else nothing
@@ -115,7 +115,7 @@ def _typical(model: PatientModel, subject: Subject, estimator: Estimator, tolera
 
 def assimilate(
     model: PatientModel,
-    subject: Subject,
+    subject: TableSubject,
     prior: Belief,
     estimator: Estimator,
     *,
@@ -170,8 +170,8 @@ def assimilate(
 
 def on_arrival(
     model: PatientModel,
-    now: Subject,
-    seen: Subject,
+    now: TableSubject,
+    seen: TableSubject,
     belief: Belief,
     *,
     prior: Belief | None = None,
@@ -191,7 +191,7 @@ def _drift(model: PatientModel) -> FloatArray:
     return np.array([e.drift_per_h for e in model.effects], dtype=np.float64)
 
 
-def _seen(model: PatientModel, subject: Subject, tolerances: Tolerances) -> Seen:
+def _seen(model: PatientModel, subject: TableSubject, tolerances: Tolerances) -> Seen:
     """All readings of `subject`; effects that drift start their walk at its first one."""
     drift, times = _drift(model), subject.times_h
     walk = Walk(drift, times, float(times[0])) if drift.any() else None
@@ -204,7 +204,7 @@ def for_forecast(model: PatientModel, belief: Belief) -> Belief:
     return renewed(belief, prior_of(model), columns) if columns else belief
 
 
-def _objective(model: PatientModel, subject: Subject, prior: Belief, eta: FloatArray, f: FloatArray) -> float:
+def _objective(model: PatientModel, subject: TableSubject, prior: Belief, eta: FloatArray, f: FloatArray) -> float:
     """sum over readings seen of ln v + (y - f)^2/v, over censored ones -2 ln P(beyond the limit), + eta' Omega^-1 eta.
 
     As NONMEM counts it, with M3 for the censored ones (Beal 2001, doi:10.1023/A:1012299115260).
@@ -213,7 +213,7 @@ def _objective(model: PatientModel, subject: Subject, prior: Belief, eta: FloatA
     return _misfit(observed(model, subject), f) + float(u @ u)
 
 
-def _misfit(readings: Observed, f: FloatArray) -> float:
+def _misfit(readings: ObservedReadings, f: FloatArray) -> float:
     """The readings' share of the objective at predictions `f`."""
     scale = readings.scaled(f)
     usable = (scale.v > 0.0) & np.isfinite(readings.limits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.laplace import by_differences
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -24,7 +24,7 @@ Jacobian = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
-class Subject:
+class TableSubject:
     """covariates[k] holds from schedule.change_times_h[k-1] to [k]; readings are in time order.
 
     times_h, values   (ny,)   h, in each observable's unit
@@ -44,11 +44,11 @@ class Subject:
     def __len__(self) -> int:
         return len(self.times_h)
 
-    def first(self, count: int) -> Subject:
+    def first(self, count: int) -> TableSubject:
         """The subject as it was known after its first `count` readings; later doses are kept for forecasts."""
         return self.rows(np.arange(count))
 
-    def rows(self, pick: NDArray[np.intp]) -> Subject:
+    def rows(self, pick: NDArray[np.intp]) -> TableSubject:
         return replace(
             self,
             times_h=self.times_h[pick],
@@ -72,12 +72,14 @@ def noise_of(model: PatientModel, analyte: str) -> Noise:
     return Noise(law.kind, law.additive, law.proportional, law.power)
 
 
-def observed(model: PatientModel, subject: Subject) -> Observed:
+def observed(model: PatientModel, subject: TableSubject) -> ObservedReadings:
     """The subject's readings as the estimators see them."""
-    return Observed.create(subject.values, [noise_of(model, a) for a in subject.analytes], censoring=subject.censoring)
+    return ObservedReadings.create(
+        subject.values, [noise_of(model, a) for a in subject.analytes], censoring=subject.censoring
+    )
 
 
-def _course(model: PatientModel, subject: Subject) -> tuple[Schedule, int]:
+def _course(model: PatientModel, subject: TableSubject) -> tuple[Schedule, int]:
     """What can reach the readings: doses, changes and resets up to the last of them."""
     until = float(subject.times_h[-1])
     s = subject.schedule
@@ -87,7 +89,7 @@ def _course(model: PatientModel, subject: Subject) -> tuple[Schedule, int]:
     ), len(changes) + 1
 
 
-def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Predict:
+def predictor(model: PatientModel, subject: TableSubject, tolerances: Tolerances = DEFAULT) -> Predict:
     """eta (N, nx) -> readings (N, ny) of the subject, all members as one batch."""
     schedule, segments = _course(model, subject)
     columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
@@ -103,7 +105,7 @@ def predictor(model: PatientModel, subject: Subject, tolerances: Tolerances = DE
     return predict
 
 
-def jacobian(model: PatientModel, subject: Subject, tolerances: Tolerances = DEFAULT) -> Jacobian:
+def jacobian(model: PatientModel, subject: TableSubject, tolerances: Tolerances = DEFAULT) -> Jacobian:
     """eta (nx,) -> readings (ny,) and their derivatives (ny, nx).
 
     Exact sensitivities; where the system is linear and doses do not move with the effects, central differences of its
@@ -135,7 +137,7 @@ def _doses_move(model: PatientModel) -> bool:
     return bool(symbols_of(roots) & names)
 
 
-def _grid(subject: Subject, schedule: Schedule) -> tuple[float, FloatArray, NDArray[np.bool_]]:
+def _grid(subject: TableSubject, schedule: Schedule) -> tuple[float, FloatArray, NDArray[np.bool_]]:
     """Start before everything that happens, reading times, and which are taken after the dose at that time."""
     first = [d.time_h for d in schedule.doses[:1]] + [float(subject.times_h[0]), 0.0]
     return min(first), subject.times_h, subject.after_dose

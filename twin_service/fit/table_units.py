@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twin_service.fit.subject import Subject, predictor
+from twin_service.fit.subject import TableSubject, predictor
 from twin_service.model.structure import PatientModel
 
 FOLD = 8.0
 """A cohort's median reading this far from the typical patient's is rarer than a table in other units."""
 
 
-def units_of(model: PatientModel, subjects: Sequence[Subject]) -> str:
+def units_of(model: PatientModel, subjects: Sequence[TableSubject]) -> str:
     """In which units the columns of the table are read."""
     analytes = sorted({a for s in subjects for a in s.analytes})
     routed = {r.input for r in model.routes}
@@ -22,7 +22,7 @@ def units_of(model: PatientModel, subjects: Sequence[Subject]) -> str:
     return f"TIME in h, AMT in {' or '.join(amounts) or 'the unit of its input'}, {read or 'no readings'}"
 
 
-def unit_doubts(model: PatientModel, subjects: Sequence[Subject]) -> list[str]:
+def unit_doubts(model: PatientModel, subjects: Sequence[TableSubject]) -> list[str]:
     """One sentence for each analyte whose readings lie a median factor `FOLD` or more from the typical predictions."""
     logs: dict[str, list[float]] = {}
     eta = np.zeros((1, len(model.effects)))
@@ -40,7 +40,7 @@ def unit_doubts(model: PatientModel, subjects: Sequence[Subject]) -> list[str]:
     ]
 
 
-def _sentence(model: PatientModel, subjects: Sequence[Subject], analyte: str, ratio: float) -> str:
+def _sentence(model: PatientModel, subjects: Sequence[TableSubject], analyte: str, ratio: float) -> str:
     side = f"{ratio:.3g} times above" if ratio > 1.0 else f"{1.0 / ratio:.3g} times below"
     return (
         f"readings of {analyte} lie a median {side} the prediction for a typical patient. The table is read as "

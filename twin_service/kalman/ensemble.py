@@ -21,7 +21,7 @@ from scipy.linalg import eigh
 from scipy.special import log_ndtr
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import SEEN, Observed, usable
+from twin_service.kalman.errors import SEEN, ObservedReadings, usable
 from twin_service.kalman.report import GATE, UpdateReport, judge, kept_prior, tail_weight
 from twin_service.outcome import OK, Outcome, Verdict
 
@@ -65,7 +65,7 @@ class EnsembleUpdate(NamedTuple):
 def ensemble_update(
     ensemble: Ensemble,
     predict: Predict,
-    observed: Observed,
+    observed: ObservedReadings,
     *,
     rng: np.random.Generator,
     method: Literal["square_root", "perturbed"] = "square_root",
@@ -113,7 +113,7 @@ class _How(NamedTuple):
 
 
 def _condition(
-    ensemble: Ensemble, f: FloatArray, rows: Observed, how: _How, keep: NDArray[np.bool_], blank: UpdateReport
+    ensemble: Ensemble, f: FloatArray, rows: ObservedReadings, how: _How, keep: NDArray[np.bool_], blank: UpdateReport
 ) -> tuple[Ensemble, UpdateReport]:
     scale = rows.scaled(f)
     if not np.all(np.isfinite(scale.f)):
@@ -185,7 +185,7 @@ def _shrunk(A: FloatArray, Z: FloatArray, K: FloatArray, R: FloatArray) -> Float
     return np.asarray(A - (Z / root) @ reduced.T)
 
 
-def _log_tails(rows: Observed, f: FloatArray) -> FloatArray:
+def _log_tails(rows: ObservedReadings, f: FloatArray) -> FloatArray:
     scale = rows.scaled(f)
     side = np.where(rows.censoring > 0, -1.0, 1.0)
     return np.asarray(log_ndtr(side * (rows.targets() - scale.f) / np.sqrt(scale.v)))

@@ -46,7 +46,7 @@ class Scaled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedReadings:
     """What was read at one instant or over a whole timeline.
 
     values      (ny,)  in the observables' units; NaN: missing
@@ -71,7 +71,7 @@ class Observed:
         censoring: ArrayLike | None = None,
         lower: ArrayLike | None = None,
         upper: ArrayLike | None = None,
-    ) -> Observed:
+    ) -> ObservedReadings:
         """Checked observations. Raises ValueError where lengths differ or a censored row has no limit.
 
         A censored row without a limit of its own takes its value as the limit.
@@ -101,9 +101,9 @@ class Observed:
             return self.values
         return np.where(self.censoring == BELOW, self.lower, np.where(self.censoring == ABOVE, self.upper, self.values))
 
-    def rows(self, keep: NDArray[np.bool_]) -> Observed:
+    def rows(self, keep: NDArray[np.bool_]) -> ObservedReadings:
         laws = tuple(n for n, k in zip(self.noise, keep, strict=True) if k)
-        return Observed(self.values[keep], laws, self.censoring[keep], self.lower[keep], self.upper[keep])
+        return ObservedReadings(self.values[keep], laws, self.censoring[keep], self.lower[keep], self.upper[keep])
 
     def targets(self) -> FloatArray:
         """Readings (or limits) on the scale on which the noise is Gaussian, (ny,)."""
@@ -159,7 +159,7 @@ class Usable(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def usable(observed: Observed, f: ArrayLike) -> Usable:
+def usable(observed: ObservedReadings, f: ArrayLike) -> Usable:
     """Rows of `observed` that can be used where the typical prediction is `f` (ny,)."""
     scale = observed.scaled(f)
     missing = np.isnan(observed.limits)

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 LEVELS = (0.05, 0.5, 0.95)
 
 
-class Band(NamedTuple):
+class ReadingBand(NamedTuple):
     """Predictive distribution of each reading: mean, sd (ny,), quantiles (nq, ny) and the members (N, ny)."""
 
     mean: FloatArray
@@ -32,7 +32,7 @@ def forecast_quantiles(
     draws: FloatArray,
     *,
     levels: Sequence[float] = LEVELS,
-) -> Band:
+) -> ReadingBand:
     """Predictive quantiles from members eta = m + L z with assay noise.
 
     draws   (N, nx + ny) or (N, nx + 1) standard normal numbers; the last columns are for the assays
@@ -51,7 +51,7 @@ def forecast_quantiles(
         if len(good) >= max(2.0, 0.5 * len(column)):
             mean[j], sd[j] = good.mean(), good.std(ddof=1)
             quantiles[:, j] = np.quantile(good, levels)
-    return Band(mean, sd, quantiles, y)
+    return ReadingBand(mean, sd, quantiles, y)
 
 
 def _read(f: FloatArray, z: FloatArray, law: Noise) -> FloatArray:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr
 
 from twin_service.kalman.belief import Belief, factor
-from twin_service.kalman.errors import ABOVE, SEEN, Observed, usable
+from twin_service.kalman.errors import ABOVE, SEEN, ObservedReadings, usable
 from twin_service.kalman.modes import Predict, Valley, objectives, other_starts
 from twin_service.kalman.report import GATE, SecondMode, Update, UpdateReport, judge, kept_prior, tail_weight
 from twin_service.outcome import OK, Outcome, Verdict
@@ -67,7 +67,7 @@ def by_differences(predict: Predict, step: float = DIFFERENCE) -> Jacobian:
 def laplace_update(
     prior: Belief,
     predict: Predict | None,
-    observed: Observed,
+    observed: ObservedReadings,
     *,
     jacobian: Jacobian | None = None,
     start: ArrayLike | None = None,
@@ -179,7 +179,7 @@ class _Found(NamedTuple):
 class _Problem(NamedTuple):
     prior: Belief
     jacobian: Jacobian
-    rows: Observed
+    rows: ObservedReadings
     keep: NDArray[np.bool_]
 
     def at(self, u: FloatArray, weight: FloatArray) -> _Point | None:

@@ -18,7 +18,7 @@ from scipy.special import log_ndtr, ndtri
 from scipy.stats import qmc
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import SEEN, Observed
+from twin_service.kalman.errors import SEEN, ObservedReadings
 from twin_service.kalman.report import TAIL
 
 FloatArray = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Valley(NamedTuple):
 
 
 def objectives(
-    rows: Observed, keep: NDArray[np.bool_], f: FloatArray, u: FloatArray, gate: float | None = None
+    rows: ObservedReadings, keep: NDArray[np.bool_], f: FloatArray, u: FloatArray, gate: float | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """-2 ln of posterior and of likelihood, up to one constant, of members `u` (N, nx) that predict `f` (N, ny).
 
@@ -62,7 +62,7 @@ def objectives(
 
 
 def other_starts(
-    prior: Belief, predict: Predict, rows: Observed, keep: NDArray[np.bool_], found: Valley, gate: float | None
+    prior: Belief, predict: Predict, rows: ObservedReadings, keep: NDArray[np.bool_], found: Valley, gate: float | None
 ) -> list[FloatArray]:
     """At most `STARTS_MAX` places (nx,) from which another descent may end below `found` or beside it, lowest first."""
     u = _places(len(prior.mean))

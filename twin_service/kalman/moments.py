@@ -22,7 +22,7 @@ from scipy.special import gammaincinv, ndtri
 from scipy.stats import qmc
 
 from twin_service.kalman.belief import Belief, factor, whitened
-from twin_service.kalman.errors import Observed
+from twin_service.kalman.errors import ObservedReadings
 from twin_service.kalman.posterior import log_likelihood
 from twin_service.kalman.report import Update
 from twin_service.kalman.shape import ENOUGH_MEMBERS, Shape
@@ -77,7 +77,7 @@ def _points(nx: int, count: int, turn: int = 1) -> _Points:
 def posterior_moments(
     prior: Belief,
     predict: Predict,
-    observed: Observed,
+    observed: ObservedReadings,
     around: Belief,
     *,
     count: int = COUNT,
@@ -130,7 +130,7 @@ class _Round(NamedTuple):
     log_target: FloatArray
 
 
-def _round(prior: Belief, predict: Predict, observed: Observed, proposal: Belief, points: _Points) -> _Round:
+def _round(prior: Belief, predict: Predict, observed: ObservedReadings, proposal: Belief, points: _Points) -> _Round:
     eta = proposal.mean + points.t @ proposal.chol.T
     u = whitened(prior.chol, (eta - prior.mean).T)
     return _Round(proposal, eta, log_likelihood(predict, observed, eta) - 0.5 * np.sum(u**2, axis=0))
@@ -179,7 +179,9 @@ def _shape(found: _Weighed, mean: FloatArray, spread: FloatArray) -> Shape | Non
     return shape if shape.effective >= ENOUGH_MEMBERS else None
 
 
-def refined(prior: Belief, predict: Predict, observed: Observed, approximate: Update, *, count: int = COUNT) -> Update:
+def refined(
+    prior: Belief, predict: Predict, observed: ObservedReadings, approximate: Update, *, count: int = COUNT
+) -> Update:
     """`approximate` with its belief replaced by the posterior's moments.
 
     Left as it is where a reading was down-weighted (its likelihood is then not the assay's), where the update failed

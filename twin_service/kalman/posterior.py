@@ -17,7 +17,7 @@ from scipy.special import gammaincinv, gammaln, log_ndtr, ndtri
 from scipy.stats import qmc
 
 from twin_service.kalman.belief import Belief, factor, whitened
-from twin_service.kalman.errors import SEEN, Observed, usable
+from twin_service.kalman.errors import SEEN, ObservedReadings, usable
 from twin_service.kalman.laplace import laplace_update
 from twin_service.kalman.shape import Shape
 
@@ -27,7 +27,7 @@ Predict = Callable[[FloatArray], FloatArray]
 FREEDOM = 6.0
 
 
-class Posterior(NamedTuple):
+class MemberPosterior(NamedTuple):
     """Weighted members eta (N, nx), weights (N,) summing to 1, and the effective sample size."""
 
     eta: FloatArray
@@ -43,7 +43,7 @@ class Posterior(NamedTuple):
         return Belief(mean, lower, shape=Shape(whitened(lower, d.T).T, self.weights))
 
 
-def log_likelihood(predict: Predict, observed: Observed, eta: FloatArray) -> FloatArray:
+def log_likelihood(predict: Predict, observed: ObservedReadings, eta: FloatArray) -> FloatArray:
     """ln p(y | eta) of each member, (N,); -inf where the model has no finite value."""
     f = predict(eta)
     keep = usable(observed, np.nanmedian(f, axis=0)).keep
@@ -59,12 +59,12 @@ def log_likelihood(predict: Predict, observed: Observed, eta: FloatArray) -> Flo
 def reference_posterior(
     prior: Belief,
     predict: Predict,
-    observed: Observed,
+    observed: ObservedReadings,
     *,
     rng: np.random.Generator,
     count: int = 4096,
     method: Literal["auto", "tempered"] = "auto",
-) -> Posterior:
+) -> MemberPosterior:
     """The posterior of `prior` given `observed` by importance sampling; tempering where that fails.
 
     A proposal around one mode cannot know of another: ask for "tempered" where there may be several.
@@ -83,12 +83,12 @@ def reference_posterior(
     w /= w.sum()
     effective = float(1.0 / np.sum(w**2))
     if effective >= 0.1 * count:
-        return Posterior(eta, w, effective)
+        return MemberPosterior(eta, w, effective)
     return _tempered(prior, predict, observed, rng, count)
 
 
 def log_evidence(
-    prior: Belief, predict: Predict, observed: Observed, *, rng: np.random.Generator, count: int = 4096
+    prior: Belief, predict: Predict, observed: ObservedReadings, *, rng: np.random.Generator, count: int = 4096
 ) -> float:
     """ln p(y) by the same importance sampling."""
     mode = laplace_update(prior, predict, observed, gate=None).belief
@@ -113,7 +113,9 @@ def _log_prior(prior: Belief, eta: FloatArray) -> FloatArray:
     return np.asarray(-0.5 * np.sum(u**2, axis=0))
 
 
-def _tempered(prior: Belief, predict: Predict, observed: Observed, rng: np.random.Generator, count: int) -> Posterior:
+def _tempered(
+    prior: Belief, predict: Predict, observed: ObservedReadings, rng: np.random.Generator, count: int
+) -> MemberPosterior:
     """Members carried from prior to posterior along p(y | eta)^b, b from 0 to 1, moved by random walks at each step."""
     eta, b = prior.draw(count, rng), 0.0
     ll = log_likelihood(predict, observed, eta)
@@ -131,7 +133,7 @@ def _tempered(prior: Belief, predict: Predict, observed: Observed, rng: np.rando
             gain = b * (ll_new - ll) + _log_prior(prior, proposal) - _log_prior(prior, eta)
             taken = np.log(rng.random(count)) < gain
             eta, ll = np.where(taken[:, None], proposal, eta), np.where(taken, ll_new, ll)
-    return Posterior(eta, np.full(count, 1.0 / count), float(len(np.unique(eta[:, 0]))))
+    return MemberPosterior(eta, np.full(count, 1.0 / count), float(len(np.unique(eta[:, 0]))))
 
 
 def _next_power(ll: FloatArray, b: float, wanted: float) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
 
 from twin_service.kalman.belief import Belief, factor, whitened
-from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Observed, usable
+from twin_service.kalman.errors import ABOVE, BELOW, SEEN, ObservedReadings, usable
 from twin_service.kalman.report import GATE, Update, UpdateReport, judge, kept_prior, tail_weight
 from twin_service.kalman.sigma import Regression, SigmaPoints, regress, sigma_points
 from twin_service.outcome import OK, Outcome, Verdict
@@ -39,7 +39,12 @@ class _Line(NamedTuple):
 
 
 def unscented_update(
-    belief: Belief, predict: Predict, observed: Observed, *, gate: float | None = GATE, iterations: int = ITERATIONS
+    belief: Belief,
+    predict: Predict,
+    observed: ObservedReadings,
+    *,
+    gate: float | None = GATE,
+    iterations: int = ITERATIONS,
 ) -> Update:
     """The belief after `observed`, all of one instant or of several, stacked.
 
@@ -89,7 +94,7 @@ class _Score(NamedTuple):
     log_evidence: float
 
 
-def _line(belief: Belief, points: SigmaPoints, rows: Observed, f: FloatArray) -> _Line | None:
+def _line(belief: Belief, points: SigmaPoints, rows: ObservedReadings, f: FloatArray) -> _Line | None:
     """Regression over `belief` from predictions `f` (N, ny) at its points; None where the noise has no scale there.
 
     The noise variance is its expectation over the belief, so that a proportional law is evaluated where the model
@@ -108,7 +113,7 @@ def _with_noise(covariance: FloatArray, noise: FloatArray) -> FloatArray:
     return total
 
 
-def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
+def _score(rows: ObservedReadings, line: _Line, gate: float | None) -> _Score:
     """How the readings compare with what was forecast."""
     z, S = line.regression.mean, _with_noise(line.regression.covariance, line.noise)
     sd = np.sqrt(S.diagonal())
@@ -129,7 +134,7 @@ def _score(rows: Observed, line: _Line, gate: float | None) -> _Score:
     return _Score(z, sd, innovation, nis, tail_weight(nis, gate), surprising, evidence)
 
 
-def _condition(prior: Belief, rows: Observed, line: _Line, weight: FloatArray) -> tuple[Belief, float]:
+def _condition(prior: Belief, rows: ObservedReadings, line: _Line, weight: FloatArray) -> tuple[Belief, float]:
     """`prior` updated through `line`; the second value is how far a covariance had to be raised."""
     A, b, E, _, _ = line.regression
     H = A @ prior.chol
@@ -144,7 +149,7 @@ def _condition(prior: Belief, rows: Observed, line: _Line, weight: FloatArray) -
     return Belief(prior.mean + prior.chol @ u, prior.chol @ lower, prior.names), raised
 
 
-def _matched(rows: Observed, forecast: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _matched(rows: ObservedReadings, forecast: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Readings to condition on, and variance to add: a censored reading becomes the Gaussian reading that gives
     the moments of the truncated forecast."""
     y, extra = rows.targets(), np.zeros(len(rows))

@@ -7,7 +7,7 @@ mismatches are refused (check R4, R5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -182,7 +182,7 @@ def _shared_default(a: Covariate, b: Covariate) -> float | None:
     return next((d for d in (a.default, b.default) if low <= d <= high), a.default)
 
 
-def _joined_individualize(blocks: Mapping[str, Block]):  # type: ignore[no-untyped-def]
+def _joined_individualize(blocks: Mapping[str, Block]) -> Callable[[Values], dict[str, float]]:
     functions = [(alias, b.individualize) for alias, b in blocks.items() if b.individualize is not None]
 
     def individualize(covariates: Values) -> dict[str, float]:
@@ -191,7 +191,7 @@ def _joined_individualize(blocks: Mapping[str, Block]):  # type: ignore[no-untyp
     return individualize
 
 
-def _joined_warnings(blocks: Mapping[str, Block], covariates: tuple[Covariate, ...]):  # type: ignore[no-untyped-def]
+def _joined_warnings(blocks: Mapping[str, Block], covariates: tuple[Covariate, ...]) -> Callable[[Values], list[str]]:
     functions = [b.warnings for b in blocks.values() if b.warnings is not None]
 
     def warnings(values: Values) -> list[str]:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.reader import read_as
-from twin_service.model.library.tables import Head, Number, Table, Text
+from twin_service.model.library.tables import Head, LibraryTable, Number, Text
 from twin_service.model.structure import Block, Covariate
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import expression, symbol
@@ -28,13 +28,13 @@ HEMATOCRIT: Final = 0.33
 MOST_L_H: Final = 60.0
 
 
-class _Hemodialysis(Table):
+class _Hemodialysis(LibraryTable):
     drug: Text
     clearance: Number
     blood_flow: Number
 
 
-class _Hemofiltration(Table):
+class _Hemofiltration(LibraryTable):
     drug: Text
     sieving: Number
 

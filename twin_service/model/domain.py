@@ -5,7 +5,7 @@
     outside = "warn"                                     the file's word for fields without their own
 
 Drugs, bodies, population PK models, diseases and toxicities speak the same words. A covariate ends as the limits and
-caution of a `Covariate`, a dose as those of a `Route`; a body refuses while it is built.
+caution of a `Covariate`, a dose as those of a `DoseRoute`; a body refuses while it is built.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from twin_service.model.structure import Covariate, Route
+from twin_service.model.structure import Covariate, DoseRoute
 from twin_service.outcome import Refusal, RefusalCode
 
 WORDS = ("warn", "refuse")
@@ -23,7 +23,7 @@ DRUG_FIELDS = (*BODY_FIELDS, "dose_mg", "egfr_ml_min", "child_pugh")
 Fault = Callable[[str, str], None]
 
 
-class Span(NamedTuple):
+class DomainSpan(NamedTuple):
     """What a file was built for. Outside, an answer carries a warning or, where it `refuses`, is refused."""
 
     low: float
@@ -34,7 +34,7 @@ class Span(NamedTuple):
         return self.low <= value <= self.high
 
 
-def read_domain(table: Mapping[str, Any], fields: Iterable[str], fault: Fault) -> dict[str, Span]:
+def read_domain(table: Mapping[str, Any], fields: Iterable[str], fault: Fault) -> dict[str, DomainSpan]:
     """Field -> span of a file's `[domain]`; `fault(place, message)` is told every mistake."""
     raw, known = table.get("domain", {}), (*fields, "outside")
     usual = _word(raw.get("outside", "warn"), "domain.outside", fault)
@@ -54,7 +54,7 @@ def read_domain(table: Mapping[str, Any], fields: Iterable[str], fault: Fault) -
             wanted = '[low, high] or { range = [low, high], outside = "refuse" }'
             fault(f"domain.{key}", f"is {said!r}; expected {wanted}")
             continue
-        found[key] = Span(float(span[0]), float(span[1]), outside == "refuse")
+        found[key] = DomainSpan(float(span[0]), float(span[1]), outside == "refuse")
     return found
 
 
@@ -69,7 +69,7 @@ def _is_span(span: Any) -> bool:
     return numbers and span[0] < span[1]
 
 
-def refuse_outside(domain: Mapping[str, Span], values: Mapping[str, float], title: str) -> None:
+def refuse_outside(domain: Mapping[str, DomainSpan], values: Mapping[str, float], title: str) -> None:
     """Refusal where a value lies outside a span that says refuse; a covariate that is 0 for "not known" does not."""
     for name, span in domain.items():
         value = values.get(name)
@@ -89,7 +89,7 @@ def is_unknown(name: str, value: float) -> bool:
     return value == 0.0 and name != "age_y"
 
 
-def warnings_outside(domain: Mapping[str, Span], values: Mapping[str, float], title: str) -> list[str]:
+def warnings_outside(domain: Mapping[str, DomainSpan], values: Mapping[str, float], title: str) -> list[str]:
     """A sentence for every value outside its span."""
     return [
         f"{title}: {name} {values[name]:g} is outside what its file was built for ({span.low:g} to {span.high:g})"
@@ -98,7 +98,7 @@ def warnings_outside(domain: Mapping[str, Span], values: Mapping[str, float], ti
     ]
 
 
-def narrowed(covariate: Covariate, domain: Mapping[str, Span]) -> Covariate:
+def narrowed(covariate: Covariate, domain: Mapping[str, DomainSpan]) -> Covariate:
     """`covariate` with the limits (refuse) or the caution (warn) of its field in `domain`."""
     span = domain.get(covariate.name)
     if span is None:
@@ -110,13 +110,13 @@ def narrowed(covariate: Covariate, domain: Mapping[str, Span]) -> Covariate:
     )
 
 
-def with_dose_domain(route: Route, domain: Mapping[str, Span]) -> Route:
+def with_dose_domain(route: DoseRoute, domain: Mapping[str, DomainSpan]) -> DoseRoute:
     """`route` with the span of `dose_mg`."""
     span = domain.get("dose_mg")
     return route if span is None else replace(route, least_mg=span.low, most_mg=span.high, refuses=span.refuses)
 
 
-def dose_doubt(route: Route, amount_mg: float, title: str = "") -> str:
+def dose_doubt(route: DoseRoute, amount_mg: float, title: str = "") -> str:
     """A sentence where the dose is outside what the route's file was built for, "" inside; 0 is no dose.
 
     Raises Refusal where the file says refuse.

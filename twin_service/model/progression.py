@@ -19,7 +19,7 @@ from twin_service.model.compose import compose
 from twin_service.model.structure import Block, Covariate, Effect, ErrorLaw, Observable, PatientModel
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, constant, expression, symbol
-from twin_service.solver.system import Output, Parameter, State
+from twin_service.solver.system import Output, Parameter, SystemState
 
 FloatArray = NDArray[np.float64]
 ALIAS = "course"
@@ -92,7 +92,7 @@ def progression_block(progression: Progression) -> Block:
     return Block(
         id=f"progression_{progression.analyte}",
         version=progression.version,
-        states=(State("g", "1", expression(slope), expression(level)),),
+        states=(SystemState("g", "1", expression(slope), expression(level)),),
         parameters=(Parameter("eta_level", "1", 0.0), Parameter("eta_slope", "1", 0.0)),
         outputs=(Output("value", progression.unit, value),),
         effects=(

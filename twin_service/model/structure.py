@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.solver.expression import Expression
-from twin_service.solver.system import Input, Output, Parameter, State, StateEvent, System
+from twin_service.solver.system import Input, Output, Parameter, StateEvent, System, SystemState
 
 Values = Mapping[str, float]
 
@@ -74,7 +74,7 @@ class Observable:
 
 
 @dataclass(frozen=True)
-class Route:
+class DoseRoute:
     """How a given dose of `drug` enters: `amount = mg * units_per_mg` into `input`.
 
     A dose outside [least_mg, most_mg] brings a warning or, where the route `refuses`, a refusal.
@@ -138,7 +138,7 @@ class Block:
 
     id: str
     version: str
-    states: tuple[State, ...]
+    states: tuple[SystemState, ...]
     parameters: tuple[Parameter, ...]
     outputs: tuple[Output, ...] = ()
     inputs: tuple[Input, ...] = ()
@@ -147,7 +147,7 @@ class Block:
     effects: tuple[Effect, ...] = ()
     omega: NDArray[np.float64] | None = None
     observables: tuple[Observable, ...] = ()
-    routes: tuple[Route, ...] = ()
+    routes: tuple[DoseRoute, ...] = ()
     covariates: tuple[Covariate, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     individualize: Callable[[Values], Mapping[str, float]] | None = None
@@ -191,7 +191,7 @@ class PatientModel:
     effects: tuple[Effect, ...]
     omega: NDArray[np.float64]
     observables: Mapping[str, Observable]
-    routes: tuple[Route, ...]
+    routes: tuple[DoseRoute, ...]
     covariates: tuple[Covariate, ...]
     endpoints: tuple[Endpoint, ...]
     individualize: Callable[[Values], Mapping[str, float]]

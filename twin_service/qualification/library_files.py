@@ -14,7 +14,7 @@ from twin_service.library.files import CHECK, FOLDER, parse_toml
 from twin_service.model.compose import compose
 from twin_service.model.library.check_tables import DrugCheckFile, EffectCheckFile, PopulationCheckFile
 from twin_service.model.library.reader import findings_of, without_unknown
-from twin_service.model.library.tables import EffectTable, PopulationTable
+from twin_service.model.library.tables import EffectTable, PopulationFile
 from twin_service.model.pbpk.antibody import is_antibody, read_antibody
 from twin_service.model.pbpk.checks import check_file
 from twin_service.model.pbpk.library import Library, load_library
@@ -80,7 +80,7 @@ def _kind(table: Mapping[str, Any], path: Path) -> Callable[[dict[str, Any], Pat
 
 
 def _population(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
-    yield from _shape_then_meaning(PopulationTable, table, path, _build_population)
+    yield from _shape_then_meaning(PopulationFile, table, path, _build_population)
 
 
 def _build_population(table: dict[str, Any], path: Path) -> None:

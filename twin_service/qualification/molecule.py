@@ -16,6 +16,7 @@ from twin_service.model.molecule.prediction import FAR_PERCENTILE, conformal
 from twin_service.model.molecule.sources import PROPERTIES, RX, Property
 from twin_service.model.molecule.store import Models, load_or_build
 from twin_service.model.molecule.training import FOLDS, Say, Trained
+from twin_service.qualification.reference import trained_folder
 
 RMSE: Final = {"logd": "logd_rmse", "caco2": "caco2_rmse", "solubility": "solubility_rmse", "efflux": "efflux_rmse"}
 GMFE: Final = {
@@ -32,7 +33,7 @@ LEVELS: Final = (0.8, 0.9)
 
 def qualify_molecule(reference: Path, say: Say) -> dict[str, float]:
     """Every figure; the models are built first where there are none."""
-    models = load_or_build(reference, say)
+    models = load_or_build(reference, say, trained_folder())
     figures: dict[str, float] = {}
     for wanted in PROPERTIES:
         figures |= _errors(wanted, models.trained[wanted.name])

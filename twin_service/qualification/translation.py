@@ -21,6 +21,7 @@ from twin_service.fit.translation.human_animal import HumanAnimal, read_human_an
 from twin_service.fit.translation.robust_normal import Floats, Student, fit_robust_normal
 from twin_service.model.pbpk.library import load_library
 from twin_service.model.pbpk.physiology import create_body
+from twin_service.model.pbpk.record import DrugRecord
 
 WEIGHTS_KG: Final = {"rat": 0.25, "dog": 10.0, "monkey": 5.0}
 FOLD: Final = {"2": np.log10(2.0), "3": np.log10(3.0)}
@@ -109,7 +110,7 @@ def _methods(data: HumanAnimal) -> dict[str, float]:
     return _method_figures(misses)
 
 
-def _compound(data: HumanAnimal, i: int, chemistry) -> Compound:  # type: ignore[no-untyped-def]
+def _compound(data: HumanAnimal, i: int, chemistry: DrugRecord) -> Compound:
     from dataclasses import replace
 
     fup = {s: float(f) if np.isfinite(f) else None for s, f in zip(("human", *ANIMALS), data.fup[i], strict=True)}

@@ -38,7 +38,7 @@ class Attained:
     by_mic: tuple[tuple[float, float, float], ...] = ()
 
 
-class Metrics(NamedTuple):
+class TargetMetrics(NamedTuple):
     """A target's metric for N members at M MICs, and the shares of those: (N, M), (M,)."""
 
     target: Target
@@ -50,17 +50,17 @@ class Metrics(NamedTuple):
         return (self.values >= self.target.low) & (self.values <= self.target.high)
 
 
-def metrics_of(target: Target, times_h: FloatArray, values: FloatArray, dose_times_h: FloatArray) -> Metrics:
+def metrics_of(target: Target, times_h: FloatArray, values: FloatArray, dose_times_h: FloatArray) -> TargetMetrics:
     """The metric of solved members `values` (N, nt), NaN rows left out."""
     solved = values[np.all(np.isfinite(values), axis=1)]
     shares = np.array([s for _, s in target.mics] if target.mics else [1.0])
     if not len(solved):
-        return Metrics(target, np.zeros((0, len(shares))), shares / shares.sum())
+        return TargetMetrics(target, np.zeros((0, len(shares))), shares / shares.sum())
     found = measure_each(target, times_h, solved, dose_times_h)
-    return Metrics(target, found, shares / shares.sum() if found.shape[1] == len(shares) else np.ones(1))
+    return TargetMetrics(target, found, shares / shares.sum() if found.shape[1] == len(shares) else np.ones(1))
 
 
-def attained(metrics: Metrics) -> Attained:
+def attained(metrics: TargetMetrics) -> Attained:
     """Probability and distribution of one metric."""
     target, values, shares = metrics
     if not len(values):
@@ -73,11 +73,11 @@ def attained(metrics: Metrics) -> Attained:
     return Attained(target, float(each @ shares), mean, q[0], q[1], q[2], by_mic if values.shape[1] > 1 else ())
 
 
-def joint(found: Sequence[Metrics]) -> float:
+def joint(found: Sequence[TargetMetrics]) -> float:
     """Probability that every target is met at once; NaN without targets or members."""
     if not found or not len(found[0].values):
         return float("nan")
-    groups: dict[tuple[tuple[float, float], ...], list[Metrics]] = defaultdict(list)
+    groups: dict[tuple[tuple[float, float], ...], list[TargetMetrics]] = defaultdict(list)
     for m in found:
         groups[m.target.mics if m.values.shape[1] > 1 else ()].append(m)
     probability = np.ones(len(found[0].values))

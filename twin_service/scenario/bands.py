@@ -17,7 +17,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True)
-class Series:
+class BandSeries:
     """One output over time: mean and quantiles (nt,), (nq, nt), in the output's unit.
 
     mean, quantiles   of the patient's curve: what is uncertain of him
@@ -36,7 +36,7 @@ class Bands:
     """Series of several outputs on one grid of hours from the start of the course."""
 
     times_h: FloatArray
-    series: tuple[Series, ...]
+    series: tuple[BandSeries, ...]
     levels: tuple[float, ...]
     outcome: Outcome
     members: int
@@ -61,7 +61,7 @@ def outputs_of(model: PatientModel, names: Sequence[str]) -> list[str]:
     return found
 
 
-def summarize(model: PatientModel, output: str, values: FloatArray, noise: FloatArray | None = None) -> Series:
+def summarize(model: PatientModel, output: str, values: FloatArray, noise: FloatArray | None = None) -> BandSeries:
     """Mean and quantiles over the members that could be solved, values (N, nt).
 
     noise  (N,) a standard normal number for each member's assay: with it, bands of readings too; a reading of what is
@@ -72,10 +72,10 @@ def summarize(model: PatientModel, output: str, values: FloatArray, noise: Float
     unit = model.system.outputs[model.system.output_index[output]].unit
     if not len(good):
         nothing = np.full(values.shape[1], np.nan)
-        return Series(output, unit, nothing, np.tile(nothing, (len(QUANTILES), 1)))
+        return BandSeries(output, unit, nothing, np.tile(nothing, (len(QUANTILES), 1)))
     law = next((o.error for o in model.observables.values() if o.output == output and o.error.kind != "poisson"), None)
     readings = None
     if law is not None and noise is not None:
         read = predictive(good, law, noise[solved, None])
         readings = np.quantile(np.maximum(read, 0.0) if good.min() >= 0.0 else read, QUANTILES, axis=0)
-    return Series(output, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0), readings)
+    return BandSeries(output, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0), readings)

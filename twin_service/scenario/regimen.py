@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.model.domain import dose_doubt
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.structure import DoseRoute, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose
 
@@ -69,7 +69,7 @@ def planned_doses(model: PatientModel, regimen: Regimen, start_h: float) -> tupl
     return tuple(sorted(found))
 
 
-def route_for(model: PatientModel, drug: str, route: str) -> Route:
+def route_for(model: PatientModel, drug: str, route: str) -> DoseRoute:
     """The way `drug` enters by `route`; raises Refusal naming the routes the model knows."""
     for r in model.routes:
         if (r.drug, r.route) == (drug, route):

@@ -7,7 +7,7 @@ import threading
 from grpc_health.v1 import health, health_pb2
 
 from twin_service.service.door import logs
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.work.assimilation import Engine
 from twin_service.store.unit_of_work import Store
 
@@ -29,7 +29,7 @@ class HealthWatch:
         self,
         store: Store,
         engine: Engine,
-        metrics: Metrics,
+        metrics: ServerMeters,
         services: tuple[str, ...],
         *,
         period_s: float = 2.0,

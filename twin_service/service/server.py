@@ -18,12 +18,12 @@ from twin_service import units
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door import call as calls
 from twin_service.service.door import logs
-from twin_service.service.door.admission import Door, DoorParts
+from twin_service.service.door.admission import AdmissionDoor, DoorParts
 from twin_service.service.door.identity import Identities
-from twin_service.service.door.lanes import Lanes
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.lanes import LanePools
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.handlers.context import Service
-from twin_service.service.handlers.route import Route
+from twin_service.service.handlers.route import MethodRoute
 from twin_service.service.handlers.table import KINDS, ROUTES
 from twin_service.service.health import HealthWatch
 from twin_service.service.wire.rpc import SERVICE_NAMES
@@ -46,7 +46,7 @@ class Server:
         if settings.migrate_on_start:
             migrate(settings)
         self.settings = settings
-        self.metrics = Metrics()
+        self.metrics = ServerMeters()
         self.store = Store(settings, on_commit=self.metrics.committed_group)
         self.engine = Engine(self.store, settings, self.metrics)
         self.health = HealthWatch(
@@ -55,7 +55,7 @@ class Server:
         self.operations = Operations(self.store, settings, self.metrics, clock)
         again = {r.method: r.again for r in ROUTES if r.again is not None}
         self.service = Service(settings, self.store, self.engine, self.metrics, self.operations, again)
-        self.lanes = Lanes(settings)
+        self.lanes = LanePools(settings)
         self._grpc = self._make(DoorParts(settings, self.metrics, clock, identities, self.lanes))
         self.port = self._bind()
         self._probes = self._probe_port()
@@ -98,7 +98,7 @@ class Server:
         s = self.settings
         server = grpc.server(
             futures.ThreadPoolExecutor(s.rpc_threads, thread_name_prefix="rpc"),
-            interceptors=[Door(parts, {r.method: (r.lane, r.scope) for r in ROUTES})],
+            interceptors=[AdmissionDoor(parts, {r.method: (r.lane, r.scope) for r in ROUTES})],
             options=[
                 ("grpc.max_receive_message_length", s.message_bytes_max),
                 ("grpc.max_send_message_length", s.reply_bytes_max),
@@ -166,7 +166,7 @@ class _Table(grpc.GenericRpcHandler):
         return self._handlers.get(details.method)
 
 
-def _handler(route: Route, service: Service) -> grpc.RpcMethodHandler[Message, Message]:
+def _handler(route: MethodRoute, service: Service) -> grpc.RpcMethodHandler[Message, Message]:
     if route.unary is not None:
         unary = route.unary
         return grpc.unary_unary_rpc_method_handler(lambda r, c: unary(service, r), route.parse, _bytes)

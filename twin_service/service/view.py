@@ -31,7 +31,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Subject:
+class AskedTwin:
     """The twin a question is asked of: its row as stored, and the view that answers."""
 
     row: TwinRow

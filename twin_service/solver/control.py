@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 from twin_service.solver.layout import Layout
-from twin_service.solver.writer import Writer
+from twin_service.solver.writer import FunctionWriter
 
-Made = tuple[Writer, str]
+Made = tuple[FunctionWriter, str]
 GROWTH, LEAST = 6.0, 0.2
 KICK = 100.0
 """The first step after a jump is a guess and usually far too small."""
@@ -21,7 +21,7 @@ TREND = 1.3
 
 
 class _Lanes:
-    def __init__(self, place: Layout, w: Writer) -> None:
+    def __init__(self, place: Layout, w: FunctionWriter) -> None:
         self.place, self.w = place, w
 
     def get(self, name: str) -> str:
@@ -48,7 +48,7 @@ class _Lanes:
         w.lines.append(f"  store double {value}, ptr {address}, align 8")
 
 
-def choose_function(place: Layout, w: Writer) -> Made:
+def choose_function(place: Layout, w: FunctionWriter) -> Made:
     at = _Lanes(place, w)
     ahead, left = at.get("ahead"), w.sub(at.get("boundary"), at.get("t"))
     lands = w.compare("oge", w.mul(ahead, w.number(1.0001)), left)
@@ -59,7 +59,7 @@ def choose_function(place: Layout, w: Writer) -> Made:
     return w, w.function("choose", ("ws",), internal=False)
 
 
-def judge_function(place: Layout, w: Writer) -> Made:
+def judge_function(place: Layout, w: FunctionWriter) -> Made:
     at = _Lanes(place, w)
     one, zero = w.number(1.0), w.number(0.0)
     h, growth, active, fresh = at.get("h"), at.get("growth"), at.flag("active"), at.flag("fresh")
@@ -89,13 +89,13 @@ def judge_function(place: Layout, w: Writer) -> Made:
     return w, w.function("judge", ("ws",), internal=False)
 
 
-def due_function(place: Layout, w: Writer) -> Made:
+def due_function(place: Layout, w: FunctionWriter) -> Made:
     at = _Lanes(place, w)
     _due(at, at.flag("accept"))
     return w, w.function("find_due", ("ws",), internal=False)
 
 
-def advance_function(place: Layout, w: Writer) -> Made:
+def advance_function(place: Layout, w: FunctionWriter) -> Made:
     at = _Lanes(place, w)
     accept, lands, t = at.flag("accept"), at.flag("lands"), at.get("t")
     there = w.select(lands, at.get("boundary"), w.add(t, at.get("h")))
@@ -118,7 +118,7 @@ def _due(at: _Lanes, taken: str) -> None:
     at.put_any("pending", due)
 
 
-def _clamp(w: Writer, x: str, low: float, high: float) -> str:
+def _clamp(w: FunctionWriter, x: str, low: float, high: float) -> str:
     assert math.isfinite(low) and math.isfinite(high)
     x = w.select(w.compare("ogt", x, w.number(low)), x, w.number(low))
     return w.select(w.compare("olt", x, w.number(high)), x, w.number(high))

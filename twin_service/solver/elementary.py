@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from twin_service.solver.writer import Writer
+from twin_service.solver.writer import FunctionWriter
 
 _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
 _LN2_HIGH = float.fromhex("0x1.62e42fefa3800p-1")  # the last bits are zero: k * _LN2_HIGH is exact
@@ -25,7 +25,7 @@ class Parts(NamedTuple):
     low: str
 
 
-def exp(w: Writer, x: str) -> str:
+def exp(w: FunctionWriter, x: str) -> str:
     x = w.select(w.compare("olt", x, w.number(-746.0)), w.number(-746.0), x)
     x = w.select(w.compare("ogt", x, w.number(710.0)), w.number(710.0), x)
     shifted = w.fma(x, w.number(1.0 / math.log(2.0)), w.number(_ROUND))
@@ -38,12 +38,12 @@ def exp(w: Writer, x: str) -> str:
     return w.mul(w.mul(result, _two_to(w, half)), _two_to(w, rest))
 
 
-def log(w: Writer, x: str) -> str:
+def log(w: FunctionWriter, x: str) -> str:
     parts = _log_parts(w, x)
     return _log_special(w, x, parts.high)
 
 
-def power(w: Writer, x: str, y: str) -> str:
+def power(w: FunctionWriter, x: str, y: str) -> str:
     base = w.intrinsic("fabs", x)
     parts = _log_parts(w, base)
     high = _log_special(w, base, parts.high)
@@ -56,7 +56,7 @@ def power(w: Writer, x: str, y: str) -> str:
     return w.select(w.compare("oeq", y, w.number(0.0)), w.number(1.0), result)
 
 
-def integer_power(w: Writer, x: str, n: int) -> str:
+def integer_power(w: FunctionWriter, x: str, n: int) -> str:
     """x**n by repeated squaring, n > 0."""
     result, square = "", x
     while n:
@@ -68,7 +68,7 @@ def integer_power(w: Writer, x: str, n: int) -> str:
     return result
 
 
-def rough_reciprocal(w: Writer, x: str) -> str:
+def rough_reciprocal(w: FunctionWriter, x: str) -> str:
     """1/x for positive normal x to 2e-4: enough for an error norm, and much cheaper than a division.
 
     The first guess reverses the exponent bits; two Newton steps square its error of 0.12 twice.
@@ -80,7 +80,7 @@ def rough_reciprocal(w: Writer, x: str) -> str:
     return guess
 
 
-def polynomial(w: Writer, x: str, coefficients: list[float]) -> str:
+def polynomial(w: FunctionWriter, x: str, coefficients: list[float]) -> str:
     """sum_i coefficients[i] * x**i, paired (Estrin) to shorten the chain of dependent operations."""
     terms = [w.number(c) for c in coefficients]
     while len(terms) > 1:
@@ -99,11 +99,11 @@ def _bits(x: float) -> int:
     return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
-def _two_to(w: Writer, k: str) -> str:
+def _two_to(w: FunctionWriter, k: str) -> str:
     return w.unbits(w.integral("shl", w.integral("add", k, 1023), 52))
 
 
-def _log_parts(w: Writer, x: str) -> Parts:
+def _log_parts(w: FunctionWriter, x: str) -> Parts:
     """log(x) = high + low for positive finite x."""
     tiny = w.compare("olt", x, w.number(2.3e-308))
     scaled = w.select(tiny, w.mul(x, w.number(2.0**54)), x)
@@ -130,14 +130,14 @@ def _log_parts(w: Writer, x: str) -> Parts:
     return Parts(total, w.sub(low, w.sub(total, high)))
 
 
-def _log_special(w: Writer, x: str, value: str) -> str:
+def _log_special(w: FunctionWriter, x: str, value: str) -> str:
     zero, infinity = w.number(0.0), w.number(math.inf)
     value = w.select(w.compare("oeq", x, zero), w.number(-math.inf), value)
     value = w.select(w.compare("oeq", x, infinity), infinity, value)
     return w.select(w.compare("oge", x, zero), value, w.number(math.nan))
 
 
-def _signed(w: Writer, x: str, y: str, value: str) -> str:
+def _signed(w: FunctionWriter, x: str, y: str, value: str) -> str:
     """The power of a negative base: defined for whole exponents only, negative for odd ones."""
     whole = w.compare("oeq", w.intrinsic("floor", y), y)
     half = w.mul(y, w.number(0.5))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 from twin_service.solver import elementary
 from twin_service.solver.expression import Expression, walk
-from twin_service.solver.writer import LIBM, Writer
+from twin_service.solver.writer import LIBM, FunctionWriter
 
 _PREDICATE = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 _FLAGS = frozenset({*_PREDICATE, "and", "or", "not"})
 
 
-def emit_roots(w: Writer, roots: Sequence[Expression], symbol: Callable[[str], str]) -> list[str]:
+def emit_roots(w: FunctionWriter, roots: Sequence[Expression], symbol: Callable[[str], str]) -> list[str]:
     """Values of `roots`; `symbol(name)` gives the value of a symbol."""
     return Emitter(w, roots, symbol).values(roots)
 
@@ -22,7 +22,7 @@ def emit_roots(w: Writer, roots: Sequence[Expression], symbol: Callable[[str], s
 class Emitter:
     """Emits each node once. `roots` must hold all that will be asked for, so that uses are counted rightly."""
 
-    def __init__(self, w: Writer, roots: Sequence[Expression], symbol: Callable[[str], str]) -> None:
+    def __init__(self, w: FunctionWriter, roots: Sequence[Expression], symbol: Callable[[str], str]) -> None:
         self.w, self._symbol = w, symbol
         self._value: dict[int, str] = {}
         self._keep = list(roots)

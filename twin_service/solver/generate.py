@@ -19,7 +19,7 @@ from twin_service.solver.form import Form
 from twin_service.solver.layout import Layout, layout
 from twin_service.solver.stepper import commit_function, interpolation, slope_function, states_function, step_function
 from twin_service.solver.tableau import RODAS5P, Tableau
-from twin_service.solver.writer import Writer
+from twin_service.solver.writer import FunctionWriter
 
 METHOD = RODAS5P
 NAMES = (
@@ -47,20 +47,20 @@ def generate(form: Form, width: int, *, pivoted: bool = False) -> str:
     texts: list[str] = []
     declared: set[str] = set()
     for part in parts:
-        collect(part(form, place, Writer(width)), texts, declared)
+        collect(part(form, place, FunctionWriter(width)), texts, declared)
     # a rate may depend on time through a condition whose derivative is 0: its stages need their own times too
     n, drifts = len(form.rates), "time" in symbols_of(form.rates)
-    collect(slope_function(n, place, Writer(width)), texts, declared)
-    collect(commit_function(n, place, Writer(width)), texts, declared)
-    collect(step_function(METHOD, (n, drifts), place, Writer(width)), texts, declared)
+    collect(slope_function(n, place, FunctionWriter(width)), texts, declared)
+    collect(commit_function(n, place, FunctionWriter(width)), texts, declared)
+    collect(step_function(METHOD, (n, drifts), place, FunctionWriter(width)), texts, declared)
     for control in (choose_function, judge_function, due_function, advance_function):
-        collect(control(place, Writer(width)), texts, declared)
-    collect(states_function(METHOD, n, place, Writer(width)), texts, declared)
-    collect(_observe(form, place, Writer(width), METHOD), texts, declared)
+        collect(control(place, FunctionWriter(width)), texts, declared)
+    collect(states_function(METHOD, n, place, FunctionWriter(width)), texts, declared)
+    collect(_observe(form, place, FunctionWriter(width), METHOD), texts, declared)
     return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)
 
 
-Made = tuple[Writer, str]
+Made = tuple[FunctionWriter, str]
 
 
 def collect(made: Made, texts: list[str], declared: set[str]) -> None:
@@ -69,7 +69,7 @@ def collect(made: Made, texts: list[str], declared: set[str]) -> None:
 
 
 def reader(
-    form: Form, place: Layout, w: Writer, *, state: Callable[[int], str], time: Callable[[], str]
+    form: Form, place: Layout, w: FunctionWriter, *, state: Callable[[int], str], time: Callable[[], str]
 ) -> Callable[[str], str]:
     states = form.system.state_index
     constants = {name: place.q + i for i, name in enumerate(form.constant_names)}
@@ -82,7 +82,7 @@ def reader(
     return read
 
 
-def _prepare(form: Form, place: Layout, w: Writer) -> Made:
+def _prepare(form: Form, place: Layout, w: FunctionWriter) -> Made:
     index = form.system.parameter_index
     values = emit_roots(w, form.constants, lambda name: w.load("%ws", place.p + index[name]))
     for i, v in enumerate(values):
@@ -90,7 +90,7 @@ def _prepare(form: Form, place: Layout, w: Writer) -> Made:
     return w, w.function("prepare", ("ws",), internal=False)
 
 
-def _initial(form: Form, place: Layout, w: Writer) -> Made:
+def _initial(form: Form, place: Layout, w: FunctionWriter) -> Made:
     index = form.system.parameter_index
 
     def read(name: str) -> str:
@@ -101,21 +101,21 @@ def _initial(form: Form, place: Layout, w: Writer) -> Made:
     return w, w.function("initial", ("ws",), internal=False)
 
 
-def _rates(form: Form, place: Layout, w: Writer) -> Made:
+def _rates(form: Form, place: Layout, w: FunctionWriter) -> Made:
     """rates(ws, t, y, out): out += f(t, y) + infusions."""
     read = reader(form, place, w, state=lambda i: w.load("%y", i), time=lambda: w.load("%t"))
     _add_rates(form, place, w, emit_roots(w, form.rates, read))
     return w, w.function("rates", ("ws", "t", "y", "out"))
 
 
-def _add_rates(form: Form, place: Layout, w: Writer, values: Sequence[str]) -> None:
+def _add_rates(form: Form, place: Layout, w: FunctionWriter, values: Sequence[str]) -> None:
     fed = set(form.fed)
     for i, v in enumerate(values):
         total = w.add(v, w.load("%ws", place.rate + i)) if i in fed else v
         w.store(w.add(w.load("%out", i), total), "%out", i)
 
 
-def _factor(form: Form, place: Layout, w: Writer) -> Made:
+def _factor(form: Form, place: Layout, w: FunctionWriter) -> Made:
     """factor(ws, diagonal, out): LU of diagonal*I - J(t, y), drift, and out = f(t, y) + infusions.
 
     Each entry is finished in one go, all its updates together, so that few values are alive at once.
@@ -124,7 +124,7 @@ def _factor(form: Form, place: Layout, w: Writer) -> Made:
     return w, w.function("factor", ("ws", "diagonal", "out"))
 
 
-def _slopes(form: Form, place: Layout, w: Writer) -> Emitter:
+def _slopes(form: Form, place: Layout, w: FunctionWriter) -> Emitter:
     """Store f and drift, and be ready for the entries of J."""
     read = reader(form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     emitter = Emitter(w, [*form.rates, *form.jacobian.values(), *form.drift.values()], read)
@@ -136,7 +136,7 @@ def _slopes(form: Form, place: Layout, w: Writer) -> Emitter:
     return emitter
 
 
-def _dense_factor(form: Form, place: Layout, w: Writer) -> Made:
+def _dense_factor(form: Form, place: Layout, w: FunctionWriter) -> Made:
     """The same, with the whole matrix and exchanges of rows."""
     n = len(form.rates)
     emitter = _slopes(form, place, w)
@@ -155,13 +155,13 @@ def _dense_factor(form: Form, place: Layout, w: Writer) -> Made:
     return w, w.function("factor", ("ws", "diagonal", "out"))
 
 
-def _dense_solve(form: Form, place: Layout, w: Writer) -> Made:
+def _dense_solve(form: Form, place: Layout, w: FunctionWriter) -> Made:
     n = len(form.rates)
     w.foreign("twin_dense_solve", (w.slot("%ws", place.lu), w.slot("%ws", place.lu + n * n), "%b"), n)
     return w, w.function("solve", ("ws", "b"))
 
 
-def _eliminate(form: Form, place: Layout, w: Writer, emitter: Emitter) -> None:
+def _eliminate(form: Form, place: Layout, w: FunctionWriter, emitter: Emitter) -> None:
     lu = form.lu
     diagonal = w.load("%diagonal")
     below: list[list[int]] = [[] for _ in lu.order]
@@ -197,7 +197,7 @@ def _eliminate(form: Form, place: Layout, w: Writer, emitter: Emitter) -> None:
             w.store(w.mul(reduced(i, k), inverse), "%ws", place.lu + lu.slot[(i, k)])
 
 
-def emit_solve(form: Form, place: Layout, w: Writer) -> Made:
+def emit_solve(form: Form, place: Layout, w: FunctionWriter) -> Made:
     """solve(ws, b): b = (LU)^-1 b."""
     lu = form.lu
     x: dict[int, str] = {}
@@ -213,13 +213,13 @@ def emit_solve(form: Form, place: Layout, w: Writer) -> Made:
     return w, w.function("solve", ("ws", "b"))
 
 
-def _seen_now(form: Form, place: Layout, w: Writer) -> Made:
+def _seen_now(form: Form, place: Layout, w: FunctionWriter) -> Made:
     read = reader(form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     _store_seen(form.outputs, place, w, read)
     return w, w.function("seen_now", ("ws",), internal=False)
 
 
-def _observe(form: Form, place: Layout, w: Writer, method: Tableau) -> Made:
+def _observe(form: Form, place: Layout, w: FunctionWriter, method: Tableau) -> Made:
     """Outputs inside a step need only the states they read: those alone are interpolated."""
     theta = w.load("%ws", place.theta)
     between = interpolation(method, len(form.rates), place, w)
@@ -235,6 +235,6 @@ def _observe(form: Form, place: Layout, w: Writer, method: Tableau) -> Made:
     return w, w.function("observe", ("ws",), internal=False)
 
 
-def _store_seen(outputs: Sequence[Expression], place: Layout, w: Writer, read: Callable[[str], str]) -> None:
+def _store_seen(outputs: Sequence[Expression], place: Layout, w: FunctionWriter, read: Callable[[str], str]) -> None:
     for i, v in enumerate(emit_roots(w, outputs, read)):
         w.store(v, "%ws", place.seen + i)

@@ -27,7 +27,7 @@ from twin_service.solver.generate import METHOD, Made, collect, emit_solve, read
 from twin_service.solver.layout import Layout, layout
 from twin_service.solver.sparse import Position
 from twin_service.solver.stepper import interpolation
-from twin_service.solver.writer import Writer
+from twin_service.solver.writer import FunctionWriter
 
 NAMES = ("prepare", "initial", "linearize", "advance", "adopt", "observe", "seen_now")
 PREFIX = "\x01"
@@ -87,7 +87,7 @@ def generate_tangent(t: Tangent, width: int) -> str:
     texts: list[str] = []
     declared: set[str] = set()
     place = layout(t.form)
-    collect(emit_solve(t.form, place, Writer(width)), texts, declared)
+    collect(emit_solve(t.form, place, FunctionWriter(width)), texts, declared)
     for part in (
         _rates,
         _partials,
@@ -101,11 +101,11 @@ def generate_tangent(t: Tangent, width: int) -> str:
         _observe,
         _seen_now,
     ):
-        collect(part(t, place, Writer(width)), texts, declared)
+        collect(part(t, place, FunctionWriter(width)), texts, declared)
     return "\n".join(sorted(declared)) + "\n\n" + "\n".join(texts)
 
 
-def _rates(t: Tangent, place: Layout, w: Writer) -> Made:
+def _rates(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     """velocity(ws, out): out = f(t, y) + infusions."""
     read = reader(t.form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
     fed = set(t.form.fed)
@@ -114,7 +114,7 @@ def _rates(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("velocity", ("ws", "out"))
 
 
-def _partials(t: Tangent, place: Layout, w: Writer) -> Made:
+def _partials(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     """partials(ws, t, y, out): the entries of J and F_q."""
     read = reader(t.form, place, w, state=lambda i: w.load("%y", i), time=lambda: w.load("%t"))
     for i, v in enumerate(emit_roots(w, t.entries, read)):
@@ -122,7 +122,7 @@ def _partials(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("partials", ("ws", "t", "y", "out"))
 
 
-def _changes(t: Tangent, place: Layout, w: Writer) -> Made:
+def _changes(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     """changes(ws, velocity, out): the derivatives of the entries along the solution."""
     inner = reader(t.form, place, w, state=lambda i: w.load("%ws", place.y + i), time=lambda: w.load("%ws", place.t))
 
@@ -134,7 +134,7 @@ def _changes(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("changes", ("ws", "velocity", "out"))
 
 
-def _apply(t: Tangent, place: Layout, w: Writer) -> Made:
+def _apply(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     """apply(entries, s, dq, out): out += J s + F_q dq."""
     rows: list[list[tuple[int, str, int]]] = [[] for _ in t.form.rates]
     for k, (i, j) in enumerate(t.form.jacobian):
@@ -153,7 +153,7 @@ def _apply(t: Tangent, place: Layout, w: Writer) -> Made:
 class _Spare:
     """Addresses inside the coefficients of a step."""
 
-    def __init__(self, t: Tangent, w: Writer) -> None:
+    def __init__(self, t: Tangent, w: FunctionWriter) -> None:
         n, m, k = len(t.form.rates), len(t.entries), len(t.times)
         self.at = {x: w.slot("%es", i * m) for i, x in enumerate(t.times)}
         self.change = w.slot("%es", k * m)
@@ -164,7 +164,7 @@ class _Spare:
         self.k = [w.slot("%es", rest + (3 + i) * n) for i in range(METHOD.stages)]
 
 
-def _linearize(t: Tangent, place: Layout, w: Writer) -> Made:
+def _linearize(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     n, spare = len(t.form.rates), _Spare(t, w)
     h, now = w.load("%ws", place.h), w.load("%ws", place.t)
     moment = w.slot("%ws", place.theta)
@@ -183,7 +183,7 @@ def _linearize(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("linearize", ("ws", "es"), internal=False)
 
 
-def _advance(t: Tangent, place: Layout, w: Writer) -> Made:
+def _advance(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     n, spare, own = len(t.form.rates), _Spare(t, w), t.place
     h = w.load("%ws", place.h)
     inverse = w.div(w.number(1.0), h)
@@ -209,14 +209,14 @@ def _advance(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("advance", ("ws", "es", "dir"), internal=False)
 
 
-def _fill(w: Writer, n: int, target: str) -> None:
+def _fill(w: FunctionWriter, n: int, target: str) -> None:
     i = w.begin_loop(n)
     w.store(w.number(0.0), target, i)
     w.end_loop()
 
 
 def _combine(
-    stage: int, n: int, arrays: tuple[str, str, str, str], k: list[str], steps: tuple[str, str], w: Writer
+    stage: int, n: int, arrays: tuple[str, str, str, str], k: list[str], steps: tuple[str, str], w: FunctionWriter
 ) -> None:
     """The stage sensitivity and what its increment starts from."""
     s, stage_s, rate, drift = arrays
@@ -238,7 +238,7 @@ def _combine(
     w.end_loop()
 
 
-def _adopt(t: Tangent, place: Layout, w: Writer) -> Made:
+def _adopt(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     accepted = w.compare("ogt", w.load("%ws", place.accept), w.number(0.5))
     s, ahead = w.slot("%dir", t.place.s), w.slot("%dir", t.place.ahead)
     i = w.begin_loop(len(t.form.rates))
@@ -251,7 +251,7 @@ def _along_parameters(t: Tangent, roots: Sequence[Expression]) -> list[Expressio
     return directional(roots, {p.name: symbol(f"{PREFIX}{i}") for i, p in enumerate(t.form.system.parameters)})
 
 
-def _parameter_reader(t: Tangent, place: Layout, w: Writer) -> Callable[[str], str]:
+def _parameter_reader(t: Tangent, place: Layout, w: FunctionWriter) -> Callable[[str], str]:
     index = t.form.system.parameter_index
 
     def read(name: str) -> str:
@@ -262,14 +262,14 @@ def _parameter_reader(t: Tangent, place: Layout, w: Writer) -> Callable[[str], s
     return read
 
 
-def _prepare(t: Tangent, place: Layout, w: Writer) -> Made:
+def _prepare(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     roots = _along_parameters(t, t.form.constants)
     for i, v in enumerate(emit_roots(w, roots, _parameter_reader(t, place, w))):
         w.store(v, "%dir", t.place.dq + i)
     return w, w.function("prepare", ("ws", "dir"), internal=False)
 
 
-def _initial(t: Tangent, place: Layout, w: Writer) -> Made:
+def _initial(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     roots = _along_parameters(t, t.form.initial)
     for i, v in enumerate(emit_roots(w, roots, _parameter_reader(t, place, w))):
         w.store(v, "%dir", t.place.ahead + i)
@@ -286,7 +286,7 @@ def _seen_roots(t: Tangent) -> list[Expression]:
 def _seen(
     t: Tangent,
     place: Layout,
-    w: Writer,
+    w: FunctionWriter,
     state: Callable[[int], str],
     slope: Callable[[int], str],
     time: Callable[[], str],
@@ -303,7 +303,7 @@ def _seen(
         w.store(v, "%dir", t.place.seen + i)
 
 
-def _seen_now(t: Tangent, place: Layout, w: Writer) -> Made:
+def _seen_now(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     _seen(
         t,
         place,
@@ -315,7 +315,7 @@ def _seen_now(t: Tangent, place: Layout, w: Writer) -> Made:
     return w, w.function("seen_now", ("ws", "dir"), internal=False)
 
 
-def _observe(t: Tangent, place: Layout, w: Writer) -> Made:
+def _observe(t: Tangent, place: Layout, w: FunctionWriter) -> Made:
     """Inside a step: the sensitivity by its own polynomial, the states by theirs."""
     n, own = len(t.form.rates), t.place
     theta = w.load("%ws", place.theta)

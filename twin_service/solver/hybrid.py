@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twin_service.outcome import OK, Outcome, Verdict
 from twin_service.solver.evaluate import scalar_function
-from twin_service.solver.hybrid_queue import Calendar, Point
+from twin_service.solver.hybrid_queue import Calendar, SystemPoint
 from twin_service.solver.hybrid_switch import Pattern, first_switch, switches
 from twin_service.solver.reference import Stop
 from twin_service.solver.system import System
@@ -95,16 +95,16 @@ class _Run:
         self.outputs = np.full((shape, len(system.outputs)), np.nan)
         self.done = self.steps = 0
 
-    def beginning(self, p: Floats, start: float) -> Point:
+    def beginning(self, p: Floats, start: float) -> SystemPoint:
         initial = scalar_function(
             [s.initial for s in self.system.states], ["time", *(q.name for q in self.system.parameters)]
         )
         y = np.array(initial(start, *p.tolist()), float)
         if not np.isfinite(y).all():
             raise self._stop(Verdict.NOT_FINITE, start, f"initial value of {self._name(~np.isfinite(y))}")
-        return Point(start, y, p)
+        return SystemPoint(start, y, p)
 
-    def course(self, point: Point) -> None:
+    def course(self, point: SystemPoint) -> None:
         end = float(self.times[-1])
         point = self.calendar.settle(point)
         self._emit(point)
@@ -113,16 +113,16 @@ class _Run:
             point = self.calendar.settle(point)
             self._emit(point)
 
-    def _emit(self, point: Point) -> None:
+    def _emit(self, point: SystemPoint) -> None:
         while self.done < len(self.times) and self.times[self.done] <= point.t:
-            self._record(Point(float(self.times[self.done]), point.y, point.p))
+            self._record(SystemPoint(float(self.times[self.done]), point.y, point.p))
 
-    def _record(self, point: Point) -> None:
+    def _record(self, point: SystemPoint) -> None:
         self.states[self.done], self.parameters[self.done] = point.y, point.p
         self.outputs[self.done] = [float(v) for v in self._outputs(*point.values)]
         self.done += 1
 
-    def _advance(self, point: Point, boundary: float) -> Point:
+    def _advance(self, point: SystemPoint, boundary: float) -> SystemPoint:
         """Integrate from `point` to the boundary or to the first switch before it."""
         dy = self._derivative(point.p)(point.t, self._padded(point.y))
         if not np.isfinite(dy).all():
@@ -138,7 +138,7 @@ class _Run:
             what = f"state {self._name(worst >= worst.max()) if worst.size else '-'} ({failed.reason})"
             raise self._stop(Verdict.STEP_TOO_SMALL, failed.point.t, what) from None
 
-    def _integrate(self, point: Point, boundary: float, method: str) -> Point:
+    def _integrate(self, point: SystemPoint, boundary: float, method: str) -> SystemPoint:
         import scipy.integrate
 
         with warnings.catch_warnings():
@@ -161,7 +161,7 @@ class _Run:
                 raise _MethodFailed(point, str(error)) from None
         return point
 
-    def _step(self, solver: Any, point: Point, boundary: float) -> tuple[Point, bool]:
+    def _step(self, solver: Any, point: SystemPoint, boundary: float) -> tuple[SystemPoint, bool]:
         self.steps += 1
         if self.deadline is not None and self.deadline.expired:
             raise self._stop(Verdict.CANCELLED, point.t, "deadline")
@@ -185,10 +185,10 @@ class _Run:
             self.times[self.done] < reached or (not stop and self.times[self.done] <= reached)
         ):
             t = float(self.times[self.done])
-            self._record(Point(t, state(t), point.p))
-        return Point(reached, state(reached), point.p), stop
+            self._record(SystemPoint(t, state(t), point.p))
+        return SystemPoint(reached, state(reached), point.p), stop
 
-    def _first_switch(self, point: Point, state: Callable[[float], Floats], end: float) -> float | None:
+    def _first_switch(self, point: SystemPoint, state: Callable[[float], Floats], end: float) -> float | None:
         if self._pattern is None:
             return None
         function, p = self._pattern, point.p.tolist()
@@ -218,6 +218,6 @@ class _Run:
 
 
 class _MethodFailed(Exception):
-    def __init__(self, point: Point, reason: str) -> None:
+    def __init__(self, point: SystemPoint, reason: str) -> None:
         super().__init__(reason)
         self.point, self.reason = point, reason

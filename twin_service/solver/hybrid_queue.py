@@ -30,7 +30,7 @@ class Pending(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Point:
+class SystemPoint:
     """Time, states and parameters."""
 
     t: float
@@ -57,7 +57,7 @@ class Calendar:
     def next_time(self) -> float:
         return min((w.time for w in self.waiting), default=float("inf"))
 
-    def settle(self, point: Point) -> Point:
+    def settle(self, point: SystemPoint) -> SystemPoint:
         """Execute everything that is due at this instant."""
         for _ in range(_MOST_AT_ONCE):
             self._turn(point)
@@ -74,14 +74,14 @@ class Calendar:
             f"trigger each other without end ({_MOST_AT_ONCE} executions at one instant)",
         )
 
-    def _choose(self, due: list[Pending], point: Point) -> Pending:
+    def _choose(self, due: list[Pending], point: SystemPoint) -> Pending:
         """The one of highest priority; among equals at random, among those without priority the first."""
         priorities = [self.rules[w.event].priority(point) for w in due]
         highest = max(priorities)
         best = [w for w, priority in zip(due, priorities, strict=True) if priority == highest]
         return best[0] if len(best) == 1 or highest == -np.inf else best[int(self.rng.integers(len(best)))]
 
-    def _turn(self, point: Point) -> None:
+    def _turn(self, point: SystemPoint) -> None:
         for i, (value, event) in enumerate(zip(self.triggers(*point.values), self.system.events, strict=True)):
             now = bool(value) and value == value
             if now and not self.holds[i]:
@@ -90,7 +90,7 @@ class Calendar:
                 self.waiting = [w for w in self.waiting if w.event != i]
             self.holds[i] = now
 
-    def _fire(self, i: int, event: StateEvent, point: Point) -> Pending:
+    def _fire(self, i: int, event: StateEvent, point: SystemPoint) -> Pending:
         delay = self.rules[i].delay(point)
         if not (0.0 <= delay < float("inf")):
             raise Stop(
@@ -100,13 +100,13 @@ class Calendar:
             )
         return Pending(point.t + delay, i, self.rules[i].values(point) if event.values_at_trigger else None)
 
-    def _execute(self, pending: Pending, point: Point) -> Point:
+    def _execute(self, pending: Pending, point: SystemPoint) -> SystemPoint:
         rules, event = self.rules[pending.event], self.system.events[pending.event]
         values = dict(zip(event.assignments, pending.values or rules.values(point), strict=True))
         factors = dict(zip(event.factors, rules.factors(point), strict=True))
         return self._assign(point, {k: v * factors[k] if k in factors else v for k, v in values.items()})
 
-    def _assign(self, point: Point, values: dict[str, float]) -> Point:
+    def _assign(self, point: SystemPoint, values: dict[str, float]) -> SystemPoint:
         y, p = point.y.copy(), point.p.copy()
         for name, value in values.items():
             if name in self.system.state_index:
@@ -125,16 +125,16 @@ class _Rules:
         self._values = scalar_function(list(event.assignments.values()), names)
         self._factors = scalar_function(list(event.factors.values()), names)
 
-    def delay(self, point: Point) -> float:
+    def delay(self, point: SystemPoint) -> float:
         return float(self._delay(*point.values)[0])
 
-    def priority(self, point: Point) -> float:
+    def priority(self, point: SystemPoint) -> float:
         """The event's priority now; events without one come last."""
         value = -np.inf if self._priority is None else float(self._priority(*point.values)[0])
         return -np.inf if np.isnan(value) else value
 
-    def values(self, point: Point) -> tuple[float, ...]:
+    def values(self, point: SystemPoint) -> tuple[float, ...]:
         return tuple(float(v) for v in self._values(*point.values))
 
-    def factors(self, point: Point) -> tuple[float, ...]:
+    def factors(self, point: SystemPoint) -> tuple[float, ...]:
         return tuple(float(v) for v in self._factors(*point.values))

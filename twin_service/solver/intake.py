@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.solver.plan import Plan, change_matrix, make_plan
+from twin_service.solver.plan import ActionPlan, change_matrix, make_plan
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.system import System
 
@@ -34,7 +34,7 @@ class Run(NamedTuple):
     start_h: Floats
     state: Floats | None
     row: NDArray[np.int64]
-    plan: Plan
+    plan: ActionPlan
 
 
 def admit(

@@ -18,8 +18,8 @@ from twin_service.solver.lanes import (
     NOT_FINITE,
     TOO_MANY,
     TOO_SMALL,
-    Course,
     Functions,
+    LaneJob,
     Lanes,
     Result,
     Tangents,
@@ -42,7 +42,7 @@ def drive(
     width: int,
     tol: Any,
     members: Any,
-    c: Course,
+    c: LaneJob,
     r: Result,
     g: Tangents,
     limits: Any,
@@ -106,7 +106,7 @@ def new_lanes(width: int, n: int) -> Lanes:
 
 
 @njit_bare_part
-def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
+def _load(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: LaneJob, g: Tangents) -> None:
     """Put the lane's new member at its start."""
     n, m = c.steady.shape[1], lanes.member[lane]
     lanes.action[lane], lanes.output[lane] = c.offset[m], 0
@@ -145,7 +145,7 @@ def _set_initial(f: Functions, at: Layout, ws: Any, width: int, n: int, lane: in
 
 @njit_bare_part
 def _arrive(
-    f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: Course, r: Result, g: Tangents
+    f: Functions, at: Layout, ws: Any, width: int, tol: Any, lanes: Lanes, lane: int, c: LaneJob, r: Result, g: Tangents
 ) -> None:
     """At a boundary: outputs before the actions, the actions, outputs after them, and the way to the next boundary."""
     m, t = lanes.member[lane], ws[at.t * width + lane]
@@ -180,7 +180,7 @@ def _arrive(
 
 
 @njit_bare_part
-def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course, g: Tangents) -> None:
+def _act(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: LaneJob, g: Tangents) -> None:
     a, m = lanes.action[lane], lanes.member[lane]
     kind, i, n = c.kind[a], c.target[a], c.steady.shape[1]
     if g.each:
@@ -213,7 +213,7 @@ def _seen_at(
     width: int,
     lanes: Lanes,
     lane: int,
-    c: Course,
+    c: LaneJob,
     r: Result,
     g: Tangents,
     t: float,
@@ -300,14 +300,14 @@ def _fail(at: Layout, ws: Any, width: int, n: int, lanes: Lanes, lane: int, r: R
 
 
 @njit_bare_part
-def _next_time(at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: Course) -> None:
+def _next_time(at: Layout, ws: Any, width: int, lanes: Lanes, lane: int, c: LaneJob) -> None:
     m, o = lanes.member[lane], lanes.output[lane]
     coming = c.times[min(m, c.times.shape[0] - 1), o] if o < c.times.shape[1] else np.inf
     ws[at.coming * width + lane] = coming
 
 
 @njit_bare_part
-def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: Course, r: Result, g: Tangents) -> None:
+def _observe(f: Functions, at: Layout, ws: Any, width: int, lanes: Lanes, c: LaneJob, r: Result, g: Tangents) -> None:
     """Outputs inside the steps just accepted, one of every lane."""
     n = c.steady.shape[1]
     call1(f.observe, ws.ctypes.data)

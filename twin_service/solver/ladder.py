@@ -14,7 +14,7 @@ from twin_service.solver.engine import Computed, model_of, run_compiled
 from twin_service.solver.intake import Run
 from twin_service.solver.linear import linear_form, run_linear
 from twin_service.solver.reference import run_reference
-from twin_service.solver.steady import Found, steady_states
+from twin_service.solver.steady import SteadyFound, steady_states
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Deadline, Tolerances
 
@@ -38,7 +38,7 @@ def solve(
 
 def find_steady(
     system: System, run: Run, tolerances: Tolerances, *, deadline: Deadline | None, method: str = "root"
-) -> Found:
+) -> SteadyFound:
     """Steady states of all steady doses, solved ten times tighter than the run that uses them."""
     tight = Tolerances(max(tolerances.rtol / 10, 1e-13), tolerances.atol_scale / 10, tolerances.max_steps)
 

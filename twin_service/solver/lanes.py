@@ -78,7 +78,7 @@ class Functions(NamedTuple):
     advance: int
 
 
-class Course(NamedTuple):
+class LaneJob(NamedTuple):
     """What is asked for (see `intake.Run`, `plan.Plan`); `times` and `after` hold one row for all or one each."""
 
     parameters: Floats

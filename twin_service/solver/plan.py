@@ -19,6 +19,7 @@ from twin_service.solver.evaluate import array_function
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.system import ZERO, Input, System
+from twin_service.solver.workspace import PROCESS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +30,7 @@ KEPT_MAX, KEPT_ROWS_MAX = 64, 20_000
 Key = tuple[str, Schedule, int, float]
 
 
-class Plan(NamedTuple):
+class ActionPlan(NamedTuple):
     """Actions of patient i are rows `offset[i]:offset[i+1]`.
 
     time      h
@@ -70,9 +71,6 @@ class Doses(NamedTuple):
     adds: NDArray[np.bool_]
 
 
-_KEPT: dict[Key | None, Plan] = {}
-
-
 def change_matrix(schedules: Sequence[Schedule]) -> Floats:
     """Change times (h), one row per schedule, padded with infinity."""
     width = max((len(s.change_times_h) for s in schedules), default=0)
@@ -82,18 +80,13 @@ def change_matrix(schedules: Sequence[Schedule]) -> Floats:
     return changes
 
 
-def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> ActionPlan:
     """The plan of N patients; `schedules` holds one for all or N; `parameters` is (N, K, np); `start_h` (N,)."""
     n = parameters.shape[0]
     key = _key(system, schedules, n, start_h)
-    if key in _KEPT:
-        return _KEPT[key]
-    plan = _made(system, parameters, schedules, start_h)
-    if key is not None:
-        if len(_KEPT) >= KEPT_MAX:
-            _KEPT.clear()
-        _KEPT[key] = plan
-    return plan
+    if key is None:
+        return _made(system, parameters, schedules, start_h)
+    return PROCESS.kept("plans", key, lambda: _made(system, parameters, schedules, start_h), most=KEPT_MAX)
 
 
 def _key(system: System, schedules: Sequence[Schedule], n: int, start_h: Floats) -> Key | None:
@@ -108,7 +101,7 @@ def _entry(u: Input) -> list[Expression]:
     return [u.bioavailability, u.lag, ZERO if u.duration is None else u.duration]
 
 
-def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> Plan:
+def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], start_h: Floats) -> ActionPlan:
     n, shared = parameters.shape[0], len(schedules) == 1
     changes, resets = change_matrix(schedules), _reset_matrix(schedules)
     doses = flatten_doses(system, schedules)
@@ -124,7 +117,7 @@ def _made(system: System, parameters: Floats, schedules: Sequence[Schedule], sta
         parts += _dose_rows(system, parameters, doses, changes=changes, resets=resets, start_h=start_h)
     if not parts:
         none, whole = np.zeros(0), np.zeros(0, np.int64)
-        return Plan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, none, whole)
+        return ActionPlan(np.zeros(n + 1, np.int64), none, whole, whole, none, none, none, none, whole)
     return _sorted(n, [np.concatenate([p[c] for p in parts]) for c in range(9)])
 
 
@@ -320,12 +313,12 @@ def _on_their_way(
     return parts
 
 
-def _sorted(n: int, columns: list[NDArray[Any]]) -> Plan:
+def _sorted(n: int, columns: list[NDArray[Any]]) -> ActionPlan:
     who, time, kind = columns[0].astype(np.int64), columns[1], columns[2]
     order = np.lexsort((kind, time, who))
     offset = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(who, minlength=n), out=offset[1:])
     c = [np.ascontiguousarray(x[order]) for x in columns]
-    return Plan(
+    return ActionPlan(
         offset, c[1], c[2].astype(np.int64), c[3].astype(np.int64), c[4], c[5], c[6], c[7], c[8].astype(np.int64)
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from twin_service.solver.action import BOLUS, CHANGE, START, STOP
 from twin_service.solver.intake import Run
 from twin_service.solver.linear import linear_form
-from twin_service.solver.plan import Plan
+from twin_service.solver.plan import ActionPlan
 from twin_service.solver.reference import accumulators, as_python
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Tolerances
@@ -34,12 +34,12 @@ SLACK = 30.0
 """A Newton correction amplifies integration noise by 1/(1 - eigenvalue); this many tolerances are accepted."""
 
 
-class Found(NamedTuple):
+class SteadyFound(NamedTuple):
     """states (S, ns), whether each converged (S,), and the plan whose steady actions point at those rows."""
 
     states: Floats
     converged: Bools
-    plan: Plan
+    plan: ActionPlan
     who: NDArray[np.int64]
 
 
@@ -59,7 +59,9 @@ Solver = Callable[[Run], Floats]
 """Final states (N, ns) of a run."""
 
 
-def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: Solver, method: str = "root") -> Found:
+def steady_states(
+    system: System, run: Run, tolerances: Tolerances, *, solver: Solver, method: str = "root"
+) -> SteadyFound:
     """Steady states for every steady action of the plan; `method` is "root" or "pulse"."""
     plan = run.plan
     places = np.flatnonzero(plan.steady)
@@ -68,7 +70,7 @@ def steady_states(system: System, run: Run, tolerances: Tolerances, *, solver: S
     states, converged = problem.by_pulses() if method == "pulse" else problem.by_root()
     target = plan.target.copy()
     target[places] = np.arange(len(places))
-    return Found(states, converged, plan._replace(target=target), who)
+    return SteadyFound(states, converged, plan._replace(target=target), who)
 
 
 def pulse_run(run: Run, places: NDArray[np.int64], who: NDArray[np.int64], states: Floats) -> Run:
@@ -203,7 +205,7 @@ def _corrections(slopes: Floats, residual: Floats) -> tuple[Floats, Bools]:
     return np.asarray(np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], np.float64), np.asarray(solved, np.bool_)
 
 
-def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
+def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> ActionPlan:
     """One interval of each problem: its dose enters after the wait; infusions of earlier doses may still run."""
     rows: list[tuple[float, int, int, float]] = []
     offset = np.zeros(len(which) + 1, np.int64)
@@ -212,7 +214,7 @@ def _interval_plan(p: _Pulsed, which: NDArray[np.int64], start: Floats) -> Plan:
         offset[k + 1] = len(rows)
     time, kind, index_, value = (np.array(c) for c in zip(*rows, strict=True))
     zero = np.zeros(len(rows))
-    return Plan(
+    return ActionPlan(
         offset,
         time.astype(np.float64),
         kind.astype(np.int64),

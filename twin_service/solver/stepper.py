@@ -7,12 +7,12 @@ from collections.abc import Callable
 from twin_service.solver import elementary
 from twin_service.solver.layout import Layout
 from twin_service.solver.tableau import Tableau
-from twin_service.solver.writer import Writer
+from twin_service.solver.writer import FunctionWriter
 
 SAFETY = 0.9
 
 
-def commit_function(n: int, place: Layout, w: Writer) -> tuple[Writer, str]:
+def commit_function(n: int, place: Layout, w: FunctionWriter) -> tuple[FunctionWriter, str]:
     """y = new in the lanes that accepted their step."""
     accepted = w.compare("ogt", w.load("%ws", place.accept), w.number(0.5))
     old, new = w.slot("%ws", place.y), w.slot("%ws", place.new)
@@ -22,7 +22,7 @@ def commit_function(n: int, place: Layout, w: Writer) -> tuple[Writer, str]:
     return w, w.function("commit", ("ws",), internal=False)
 
 
-def slope_function(n: int, place: Layout, w: Writer) -> tuple[Writer, str]:
+def slope_function(n: int, place: Layout, w: FunctionWriter) -> tuple[FunctionWriter, str]:
     """The first increment's place = f(t, y) + infusions."""
     target = w.slot("%ws", place.k)
     i = w.begin_loop(n)
@@ -32,7 +32,7 @@ def slope_function(n: int, place: Layout, w: Writer) -> tuple[Writer, str]:
     return w, w.function("slope", ("ws",), internal=False)
 
 
-def step_function(m: Tableau, shape: tuple[int, bool], place: Layout, w: Writer) -> tuple[Writer, str]:
+def step_function(m: Tableau, shape: tuple[int, bool], place: Layout, w: FunctionWriter) -> tuple[FunctionWriter, str]:
     """attempt(ws, tol): new state, squared error norm and the factor by which the step may grow.
 
     `shape` is the number of states and whether rates depend on time explicitly.
@@ -59,7 +59,7 @@ def step_function(m: Tableau, shape: tuple[int, bool], place: Layout, w: Writer)
     return w, w.function("attempt", ("ws", "tol"), internal=False)
 
 
-def _add_drift(factor: float, n: int, where: tuple[str, str], place: Layout, w: Writer) -> None:
+def _add_drift(factor: float, n: int, where: tuple[str, str], place: Layout, w: FunctionWriter) -> None:
     h, target = where
     drift = w.slot("%ws", place.drift)
     scale = w.mul(h, w.number(factor))
@@ -76,7 +76,7 @@ def _combine(
     *,
     steps: tuple[str, str],
     place: Layout,
-    w: Writer,
+    w: FunctionWriter,
 ) -> None:
     """stage = y + sum a_sj k_j and k_s = sum c_sj/h k_j + gamma_s h drift, in one pass over the increments."""
     n, drifts = shape
@@ -104,7 +104,7 @@ def _combine(
     w.end_loop()
 
 
-def _finish(m: Tableau, n: int, arrays: tuple[str, str, str], place: Layout, w: Writer) -> None:
+def _finish(m: Tableau, n: int, arrays: tuple[str, str, str], place: Layout, w: FunctionWriter) -> None:
     """new = stage + last increment; the error is that increment, weighted by tolerance."""
     y, stage, last = arrays
     new, rtol = w.slot("%ws", place.new), w.broadcast("%tol")
@@ -127,7 +127,9 @@ def _finish(m: Tableau, n: int, arrays: tuple[str, str, str], place: Layout, w: 
     w.store(w.mul(growth, w.number(SAFETY)), "%ws", place.growth)
 
 
-def interpolation(m: Tableau, n: int, place: Layout, w: Writer, *, theta: str = "") -> Callable[[int | str], str]:
+def interpolation(
+    m: Tableau, n: int, place: Layout, w: FunctionWriter, *, theta: str = ""
+) -> Callable[[int | str], str]:
     """A function giving state i at t + theta h, with theta from the workspace unless given."""
     theta = theta or w.load("%ws", place.theta)
     rest = w.sub(w.number(1.0), theta)
@@ -149,7 +151,7 @@ def interpolation(m: Tableau, n: int, place: Layout, w: Writer, *, theta: str = 
     return at
 
 
-def states_function(m: Tableau, n: int, place: Layout, w: Writer) -> tuple[Writer, str]:
+def states_function(m: Tableau, n: int, place: Layout, w: FunctionWriter) -> tuple[FunctionWriter, str]:
     """All states at t + theta h."""
     at = interpolation(m, n, place, w)
     full = w.slot("%ws", place.full)

@@ -21,7 +21,7 @@ ZERO = constant(0.0)
 
 
 @dataclass(frozen=True)
-class State:
+class SystemState:
     """A quantity that integrates. `initial` may use parameters; `atol` is its absolute tolerance in its own unit."""
 
     name: str
@@ -89,7 +89,7 @@ class System:
     """A closed model, ready to solve. `create` checks it; the constructor trusts its caller."""
 
     name: str
-    states: tuple[State, ...]
+    states: tuple[SystemState, ...]
     parameters: tuple[Parameter, ...]
     outputs: tuple[Output, ...] = ()
     inputs: tuple[Input, ...] = ()
@@ -100,7 +100,7 @@ class System:
         cls,
         name: str,
         *,
-        states: tuple[State, ...],
+        states: tuple[SystemState, ...],
         parameters: tuple[Parameter, ...],
         outputs: tuple[Output, ...] = (),
         inputs: tuple[Input, ...] = (),
@@ -175,7 +175,7 @@ def _roots(system: System) -> list[Expression]:
 
 
 Fields = tuple[
-    str, tuple[State, ...], tuple[Parameter, ...], tuple[Output, ...], tuple[Input, ...], tuple[StateEvent, ...]
+    str, tuple[SystemState, ...], tuple[Parameter, ...], tuple[Output, ...], tuple[Input, ...], tuple[StateEvent, ...]
 ]
 
 

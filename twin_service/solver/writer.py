@@ -11,7 +11,7 @@ import struct
 LIBM = ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
 
 
-class Writer:
+class FunctionWriter:
     """Lines of one function. Values are SSA names or literals of type `real`, `integer` or `flag`."""
 
     def __init__(self, width: int) -> None:

@@ -11,10 +11,10 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import Event, from_json, to_json
 from twin_service.record.person import TwinName
 from twin_service.store import chain
-from twin_service.store.tables import AnswerTable, EventTable, ForecastTable, RequestTable, SnapshotTable
+from twin_service.store.tables import AnswerTable, EventRow, ForecastTable, RequestTable, SnapshotTable
 from twin_service.store.twins import Act, TwinRow, get_twin, save_twin
 
-EVENTS: Table = EventTable.__table__  # type: ignore[attr-defined]
+EVENTS: Table = EventRow.__table__  # type: ignore[attr-defined]
 FORECASTS: Table = ForecastTable.__table__  # type: ignore[attr-defined]
 SNAPSHOTS: Table = SnapshotTable.__table__  # type: ignore[attr-defined]
 REQUESTS: Table = RequestTable.__table__  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ class TwinTable(SQLModel, table=True):
     row_digest: str = Field(sa_column=_text(64))
 
 
-class EventTable(SQLModel, table=True):
+class EventRow(SQLModel, table=True):
     """One recorded event; `body` is its canonical text, null once erased."""
 
     __tablename__: ClassVar[str] = "events"

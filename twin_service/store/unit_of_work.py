@@ -18,7 +18,7 @@ from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_e
 from twin_service.store.errors import StoreUnavailable, unavailable
 from twin_service.store.migrate import check_schema
 from twin_service.store.tables import ProbeTable
-from twin_service.store.writer import Writer
+from twin_service.store.writer import GroupWriter
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Store:
             self._unlock()
             raise
         self._writing = writer_engine(self._url)
-        self._writer = Writer(
+        self._writer = GroupWriter(
             self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max, watch=self._heard
         )
         self._reading = reader_engine(self._url, settings.database_connections)

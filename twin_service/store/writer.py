@@ -25,7 +25,7 @@ class _Job(NamedTuple):
     outside: bool = False
 
 
-class Writer:
+class GroupWriter:
     """Group commit over one connection.
 
     A job is a function of the connection. It may be run again (a conflict, a failed group), so it must read all it

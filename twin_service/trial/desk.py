@@ -18,7 +18,7 @@ from twin_service.trial.forecast.crossfit import TrialForecast
 from twin_service.trial.forecast.features import Baseline
 from twin_service.trial.forecast.learned import learn
 from twin_service.trial.forecast.run import forecast_trial, historical_controls, history_tables, trial_baseline
-from twin_service.trial.protocol import ForecastSpec, Method, Opened
+from twin_service.trial.protocol import AnalysisMethod, ForecastSpec, OpenedProtocol
 from twin_service.trial.report.adjust_step import adjust_step, forecast_step
 from twin_service.trial.report.borrow_step import borrow_step
 from twin_service.trial.report.data_step import data_step
@@ -31,7 +31,7 @@ FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
 
-class Step(enum.Enum):
+class DeskStep(enum.Enum):
     DATA = "data"
     PLAN = "plan"
     FORECAST = "forecast"
@@ -51,17 +51,17 @@ class Done:
     digests: Mapping[str, str]
 
 
-def run_step(step: Step, opened: Opened, progress: Progress = lambda share: None) -> Done:
+def run_step(step: DeskStep, opened: OpenedProtocol, progress: Progress = lambda share: None) -> Done:
     """Raises Refusal when the protocol lacks the step's section, or the data cannot carry the analysis."""
-    table: dict[Step, Callable[[Opened, Progress], tuple[StepResult, Mapping[str, str]]]] = {
-        Step.DATA: _data,
-        Step.FORECAST: _forecast,
-        Step.ADJUST: _adjust,
-        Step.EXTERNAL: _external,
-        Step.PLAN: _plan,
-        Step.BORROW: _borrow,
-        Step.INTERIM: _interim,
-        Step.SIMULATE: _simulate,
+    table: dict[DeskStep, Callable[[OpenedProtocol, Progress], tuple[StepResult, Mapping[str, str]]]] = {
+        DeskStep.DATA: _data,
+        DeskStep.FORECAST: _forecast,
+        DeskStep.ADJUST: _adjust,
+        DeskStep.EXTERNAL: _external,
+        DeskStep.PLAN: _plan,
+        DeskStep.BORROW: _borrow,
+        DeskStep.INTERIM: _interim,
+        DeskStep.SIMULATE: _simulate,
     }
     result, digests = table[step](opened, progress)
     progress(1.0)
@@ -69,17 +69,17 @@ def run_step(step: Step, opened: Opened, progress: Progress = lambda share: None
 
 
 def run_adjust(
-    opened: Opened, data: AnalysisData, progress: Progress = lambda share: None
+    opened: OpenedProtocol, data: AnalysisData, progress: Progress = lambda share: None
 ) -> tuple[AdjustedTrial, TrialForecast | None]:
     """The protocol's adjusted analysis with the forecasts it needs."""
     p = opened.protocol
-    method = p.adjust.method if p.adjust else Method.ANCOVA
+    method = p.adjust.method if p.adjust else AnalysisMethod.ANCOVA
     if method not in WITH_FORECAST:
         return adjust_trial(p, data, progress=progress), None
     tables = history_tables(opened)
     forecast = forecast_trial(p, data, tables, lambda share: progress(0.8 * share))
     history = None
-    if method is Method.BAYESIAN_PROCOVA and tables is not None:
+    if method is AnalysisMethod.BAYESIAN_PROCOVA and tables is not None:
         history = _history(opened)
     return adjust_trial(p, data, forecast, history=history, progress=progress), forecast
 
@@ -95,7 +95,7 @@ def section(value: object, name: str) -> None:
         )
 
 
-def _history(opened: Opened) -> tuple[FloatArray, FloatArray]:
+def _history(opened: OpenedProtocol) -> tuple[FloatArray, FloatArray]:
     """Readings of the historical controls at the last visit beside forecasts of models that never saw them."""
     p = opened.protocol
     spec = p.forecast or ForecastSpec()
@@ -111,24 +111,24 @@ def _history(opened: Opened) -> tuple[FloatArray, FloatArray]:
     return past.y[read, -1], past.y[read, -1] - residual
 
 
-def _data(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _data(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     data = load_data(opened)
     return data_step(opened.protocol, data), data.digests
 
 
-def _forecast(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _forecast(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     data = load_data(opened)
     found = forecast_trial(opened.protocol, data, history_tables(opened), progress)
     return forecast_step(opened.protocol, data, found), data.digests
 
 
-def _adjust(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _adjust(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     data = load_data(opened)
     found, _ = run_adjust(opened, data, progress)
     return adjust_step(opened.protocol, data, found), data.digests
 
 
-def _external(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _external(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     p = opened.protocol
     section(p.external, "external")
     section(p.data.external or None, "data.external")
@@ -138,12 +138,12 @@ def _external(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[s
     return external_step(p, data, found), {**data.digests, outside.source: outside.digest}
 
 
-def _plan(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _plan(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     section(opened.protocol.plan, "plan")
     return plan_step(opened.protocol, progress), {}
 
 
-def _borrow(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _borrow(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     spec = opened.protocol.borrow
     section(spec, "borrow")
     assert spec is not None
@@ -151,12 +151,12 @@ def _borrow(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str
     return borrow_step(opened.protocol, history), {history.source: history.digest}
 
 
-def _interim(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _interim(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     section(opened.protocol.interim, "interim")
     return interim_step(opened.protocol), {}
 
 
-def _simulate(opened: Opened, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
+def _simulate(opened: OpenedProtocol, progress: Progress) -> tuple[StepResult, Mapping[str, str]]:
     """With [forecast] in the protocol the virtual patients are its controls with their forecasts."""
     p = opened.protocol
     section(p.interim, "interim")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from twin_service.library.files import parse_text
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.protocol_reader import read_record
 
@@ -24,14 +24,14 @@ class EndpointKind(enum.Enum):
     TIME_TO_EVENT = "time_to_event"
 
 
-class Measure(enum.Enum):
+class EndpointMeasure(enum.Enum):
     """What of a visit is analyzed: the value, or its change from baseline."""
 
     VALUE = "value"
     CHANGE = "change"
 
 
-class Method(enum.Enum):
+class AnalysisMethod(enum.Enum):
     ANCOVA = "ancova"
     PROCOVA = "procova"
     MMRM = "mmrm"
@@ -112,7 +112,7 @@ class EndpointSpec:
     unit: str
     kind: EndpointKind = EndpointKind.CONTINUOUS
     parameter: str = ""
-    measure: Measure = Measure.VALUE
+    measure: EndpointMeasure = EndpointMeasure.VALUE
     where: dict[str, str] = field(default_factory=dict)
     responder_at_least: float | None = None
     lower_is_better: bool = False
@@ -144,7 +144,7 @@ class EstimandSpec:
 class AdjustSpec:
     """`covariates` are numbers, `factors` are classes; `baseline` is added for continuous endpoints unless false."""
 
-    method: Method = Method.ANCOVA
+    method: AnalysisMethod = AnalysisMethod.ANCOVA
     covariates: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     baseline: bool = True
@@ -272,7 +272,7 @@ class TrialProtocol:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedProtocol:
     """A protocol, what reads the files it names, and the SHA-256 of its text."""
 
     protocol: TrialProtocol
@@ -280,7 +280,7 @@ class Opened:
     digest: str
 
 
-def open_protocol(path: Path) -> Opened:
+def open_protocol(path: Path) -> OpenedProtocol:
     """Raises Refusal for a file that is not there, is not TOML, or has mistakes (all of them in one message)."""
 
     def read_file(name: str) -> bytes:
@@ -295,13 +295,10 @@ def open_protocol(path: Path) -> Opened:
         raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: {error.strerror}", field="protocol") from None
 
 
-def parse_protocol(raw: bytes, read_file: Callable[[str], bytes], name: str = "trial.toml") -> Opened:
+def parse_protocol(raw: bytes, read_file: Callable[[str], bytes], name: str = "trial.toml") -> OpenedProtocol:
     """A protocol from its bytes; `read_file` gives the bytes of a file it names."""
-    try:
-        table = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(RefusalCode.INVALID, f"{name}: not TOML: {error}", field="protocol") from None
-    return Opened(read_record(TrialProtocol, table, where=name), read_file, hashlib.sha256(raw).hexdigest())
+    table = parse_text(raw, name, "protocol")
+    return OpenedProtocol(read_record(TrialProtocol, table, where=name), read_file, hashlib.sha256(raw).hexdigest())
 
 
 def file_in(files: Mapping[str, bytes]) -> Callable[[str], bytes]:

@@ -77,7 +77,7 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Panel:
+class SafetyPanel:
     """Everything known about the harm of one regimen; `notes` say what could not be judged."""
 
     risks: tuple[Risk, ...]
@@ -111,7 +111,7 @@ def toxicity_panel(
     weights: Floats | None = None,
     endpoints: Sequence[Endpoint] | None = None,
     deadline: Deadline | None = None,
-) -> Panel:
+) -> SafetyPanel:
     """Simulate patients (drawn from the model, or `eta` (N, nx) with `weights`) under `schedule` and judge the harm.
 
     concentration   output in umol/L to hold against `thresholds` ("": margins are not judged)
@@ -142,10 +142,10 @@ def toxicity_panel(
     notes = [] if risks else [f"{model.id} has no effect block with a harmful endpoint; add one"]
     if thresholds and not concentration:
         notes.append("margins were not judged: name the concentration to hold against the thresholds")
-    return Panel(risks, margins, int(good.sum()), tuple(notes), failed)
+    return SafetyPanel(risks, margins, int(good.sum()), tuple(notes), failed)
 
 
-def signals(panel: Panel, *, probability: float = 0.1) -> list[str]:
+def signals(panel: SafetyPanel, *, probability: float = 0.1) -> list[str]:
     """What a safety review should look at first: risks whose interval passes `probability`, margins too small."""
     found = [
         f"{r.endpoint.title}: {100 * r.probability:.0f} % of patients ({r.mechanism})"

@@ -77,7 +77,7 @@ PANEL = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedMechanism:
     """One mechanism under one regimen; `known` False: the library has no data of this drug, which is not no risk."""
 
     mechanism: Mechanism
@@ -88,13 +88,13 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Toxicity:
+class ToxicityPanel:
     """The panel. `exposure`: levels outside the therapeutic range. `models`: what was simulated."""
 
     drug: str
     regimen: Regimen
     horizon_h: float
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedMechanism, ...]
     exposure: tuple[Risk, ...]
     models: tuple[str, ...]
     digests: tuple[str, ...]
@@ -127,7 +127,7 @@ def assess(
     covariates: Mapping[str, float] | None = None,
     patients: int = PATIENTS,
     deadline: Deadline | None = None,
-) -> Toxicity:
+) -> ToxicityPanel:
     """Simulate patients of every model that knows `drug` under `regimen`, and judge each mechanism.
 
     Raises Refusal for a drug the library does not have, a missing characteristic, or a regimen a model cannot take.
@@ -165,7 +165,7 @@ def assess(
         margins += panel.margins
         exposure += [r for r in panel.risks if r.endpoint.id.startswith((f"{drug}_high", "toxic"))]
     judged = tuple(j for m in PANEL if (j := _judge(m, drug, risks, margins, models)) is not None)
-    return Toxicity(
+    return ToxicityPanel(
         drug,
         regimen,
         horizon_h,
@@ -180,7 +180,7 @@ def assess(
 
 def _judge(
     m: Mechanism, drug: str, risks: Sequence[Risk], margins: Sequence[Margin], models: Sequence[PatientModel]
-) -> Judged | None:
+) -> JudgedMechanism | None:
     graded = tuple(f"{a}_grade" for a in m.graded)
     # of a lab that is graded, the grades say all that its graded endpoints would
     mine = [r for r in risks if r.endpoint.id.startswith(graded)] if graded else []
@@ -189,10 +189,10 @@ def _judge(
     if not mine and not held:
         if not m.always:
             return None
-        return Judged(m, False, f"not known: no effect block or threshold of the library belongs to {drug}")
+        return JudgedMechanism(m, False, f"not known: no effect block or threshold of the library belongs to {drug}")
     blocks = [b for model in models for b in model.block_versions if _speaks(b, m)]
     said = "; ".join(dict.fromkeys(f"{b} ({_source(b)})" for b in blocks)) or "; ".join(x.id for x in models)
-    return Judged(m, True, said, tuple(sorted(mine, key=lambda r: r.endpoint.id)), held)
+    return JudgedMechanism(m, True, said, tuple(sorted(mine, key=lambda r: r.endpoint.id)), held)
 
 
 def _graded(model: PatientModel) -> list[Endpoint]:

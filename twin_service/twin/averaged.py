@@ -22,7 +22,7 @@ from twin_service.record.events import Censoring
 from twin_service.record.person import ModelChoice, Person
 from twin_service.record.timeline import Timeline
 from twin_service.scenario.attainment import attained, joint, metrics_of
-from twin_service.scenario.bands import QUANTILES, Bands, Series
+from twin_service.scenario.bands import QUANTILES, Bands, BandSeries
 from twin_service.scenario.regimen import Regimen, planned_doses
 from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Schedule
@@ -40,7 +40,7 @@ WIDTH = 3.2897072539
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateModel:
     """One model: its twin, or why it could not take the record.
 
     weight        of all candidates together 1
@@ -60,11 +60,11 @@ class Candidate:
 class Averaged:
     """The candidates in the order asked for, and how many readings they were compared by."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateModel, ...]
     readings: int
 
     @property
-    def kept(self) -> tuple[Candidate, ...]:
+    def kept(self) -> tuple[CandidateModel, ...]:
         return tuple(c for c in self.candidates if c.folded is not None)
 
 
@@ -99,10 +99,10 @@ def average(
     candidates = []
     for choice, (folded, why) in zip(choices, found, strict=True):
         if folded is None:
-            candidates.append(Candidate(choice, None, 0.0, float("nan"), float("nan"), why))
+            candidates.append(CandidateModel(choice, None, 0.0, float("nan"), float("nan"), why))
             continue
         w, (evidence, rrmse) = next(weights)
-        candidates.append(Candidate(choice, folded, float(w), evidence, rrmse))
+        candidates.append(CandidateModel(choice, folded, float(w), evidence, rrmse))
     return Averaged(tuple(candidates), len(shared))
 
 
@@ -167,12 +167,12 @@ def averaged_what_if(
     return found
 
 
-def _series(analyte: str, unit: str, values: FloatArray) -> Series:
+def _series(analyte: str, unit: str, values: FloatArray) -> BandSeries:
     good = values[np.all(np.isfinite(values), axis=1)]
     if not len(good):
         nothing = np.full(values.shape[1], np.nan)
-        return Series(analyte, unit, nothing, np.tile(nothing, (len(QUANTILES), 1)))
-    return Series(analyte, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0))
+        return BandSeries(analyte, unit, nothing, np.tile(nothing, (len(QUANTILES), 1)))
+    return BandSeries(analyte, unit, good.mean(axis=0), np.quantile(good, QUANTILES, axis=0))
 
 
 def _counts(weights: Sequence[float], members: int) -> list[int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.ensemble import Ensemble, ensemble_update
-from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, Observed
+from twin_service.kalman.errors import ABOVE, BELOW, SEEN, Noise, ObservedReadings
 from twin_service.kalman.report import UpdateReport
 from twin_service.kalman.walk import Walk
 from twin_service.model.structure import ErrorLaw, PatientModel
@@ -167,7 +167,7 @@ def _with_categories(
     return Estimated(found.belief, nis, surprising, weights, f"{first.estimator}, members weighted", outcome)
 
 
-def _by_ensemble(predict: Predict, readings: Observed, belief: Belief, seed: int) -> Estimated:
+def _by_ensemble(predict: Predict, readings: ObservedReadings, belief: Belief, seed: int) -> Estimated:
     """The square-root ensemble filter on members drawn from `belief`; the seed is the course's own digest, so the same
     course gives the same members on any machine."""
     rng = np.random.default_rng(seed)
@@ -187,10 +187,10 @@ def _estimated(belief: Belief, report: UpdateReport, estimator: str, outcome: Ou
     )
 
 
-def observed(model: PatientModel, samples: list[Sample]) -> Observed:
+def observed(model: PatientModel, samples: list[Sample]) -> ObservedReadings:
     """`samples` as the estimators read them: values, assay laws and detection limits."""
     flag = {Censoring.NONE: SEEN, Censoring.BELOW: BELOW, Censoring.ABOVE: ABOVE}
-    return Observed.create(
+    return ObservedReadings.create(
         [s.value for s in samples],
         [noise_of(model.observables[s.analyte].error) for s in samples],
         censoring=[flag[s.censoring] for s in samples],

@@ -30,8 +30,8 @@ from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import RECIST, kind_of, observable_of, read_as
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.estimate import Estimated, update
-from twin_service.twin.footing import Design, Fitted, footing_at, next_design
-from twin_service.twin.forecast import NOT_USED, Band, Forecast, is_impossible, surprise_told
+from twin_service.twin.footing import FittedFooting, FootingDesign, footing_at, next_design
+from twin_service.twin.forecast import NOT_USED, Forecast, ForecastBand, is_impossible, surprise_told
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import Footing, columns, propagate
 from twin_service.twin.reading import is_modelled, read_course
@@ -52,7 +52,7 @@ class Anchor(NamedTuple):
     time_h: float
     prefix: str
     belief: Belief
-    design: Design | None = None
+    design: FootingDesign | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Folded:
     warnings: tuple[str, ...]
     pending: int = 0
 
-    def footing_for(self, outputs: Iterable[str] | None = None) -> Fitted | None:
+    def footing_for(self, outputs: Iterable[str] | None = None) -> FittedFooting | None:
         """Where members of the present belief may start instead of at hour 0, when asked for `outputs` (None: any)."""
         found = footing_at(self.model, self.course, self.anchors[-1].design) if self.anchors else None
         if found is None or not found.doubtful:
@@ -162,7 +162,7 @@ def _look(
     *,
     estimator: str,
     draws: FloatArray,
-    footing: Fitted | None,
+    footing: FittedFooting | None,
     earlier: list[Forecast],
     deadline: Deadline | None,
 ) -> tuple[list[Forecast], Belief]:
@@ -214,7 +214,7 @@ def from_snapshot(model: PatientModel, course: Course, kept: Snapshot) -> Anchor
     """The anchor that was stored."""
     shape = Shape(kept.shape_points, kept.shape_weights) if kept.shape_weights.size else None
     belief = Belief(kept.mean, kept.chol, tuple(e.name for e in model.effects), shape)
-    design = Design(course.hours(kept.footing_us), kept.footing_mean, kept.footing_chol)
+    design = FootingDesign(course.hours(kept.footing_us), kept.footing_mean, kept.footing_chol)
     has_design = kept.footing_mean.size > 0
     return Anchor(course.hours(kept.time_us), kept.prefix_digest, belief, design if has_design else None)
 
@@ -258,7 +258,7 @@ def _bands(
     *,
     deadline: Deadline | None,
     footing: Footing | None = None,
-) -> list[Band]:
+) -> list[ForecastBand]:
     """Predictive bands of `samples`, assay noise included, from members drawn from `belief`."""
     eta = belief.members(draws[:, : len(belief.mean)])
     run = propagate(
@@ -273,22 +273,22 @@ def _bands(
     column = columns(model, [s.analyte for s in samples])
     judged = any(s.analyte == RECIST for s in samples)
     scans = scans_before(model, course, samples[0].time_h, eta, deadline=deadline) if judged else None
-    bands: list[Band] = []
+    bands: list[ForecastBand] = []
     for j, sample in enumerate(samples):
         noisy = read_as(model, sample.analyte, run.outputs[:, j, column[j]], draws[:, -1], scans=scans)
         good = noisy[np.isfinite(noisy)]
         if len(good) < 0.5 * len(noisy):
-            bands.append(Band(np.nan, np.nan, np.nan, np.nan, np.nan))
+            bands.append(ForecastBand(np.nan, np.nan, np.nan, np.nan, np.nan))
             continue
         q = np.quantile(good, (0.05, 0.5, 0.95))
-        bands.append(Band(float(good.mean()), float(good.std(ddof=1)), float(q[0]), float(q[1]), float(q[2])))
+        bands.append(ForecastBand(float(good.mean()), float(good.std(ddof=1)), float(q[0]), float(q[1]), float(q[2])))
     return bands
 
 
 def _forecasts(
     samples: list[Sample],
-    priors: list[Band],
-    bands: list[Band],
+    priors: list[ForecastBand],
+    bands: list[ForecastBand],
     estimated: Estimated,
     earlier: list[Forecast],
     ignored: frozenset[str],

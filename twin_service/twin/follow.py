@@ -20,7 +20,7 @@ from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
 from twin_service.twin.protocol import Protocol, Rule, rules_on
-from twin_service.twin.simulate import Start
+from twin_service.twin.simulate import FutureStart
 from twin_service.twin.trajectory import resolve_outputs
 
 FloatArray = NDArray[np.float64]
@@ -59,7 +59,7 @@ class _Tally:
 
 
 @dataclass(frozen=True)
-class Followed:
+class FollowedMembers:
     """outputs (N, nt, no) and what each member got; `acted` (N, rules) counts each rule's actions.
 
     planned_mg, given_mg   by drug, within the horizon; given (N,) without rescues
@@ -97,8 +97,8 @@ def possible_doses(protocol: Protocol, horizon_h: float) -> list[tuple[float, fl
 
 
 def follow(
-    folded: Folded, start: Start, protocol: Protocol, grid: Grid, *, deadline: Deadline | None = None
-) -> Followed:
+    folded: Folded, start: FutureStart, protocol: Protocol, grid: Grid, *, deadline: Deadline | None = None
+) -> FollowedMembers:
     """Walk all members of `start` through `protocol` on `grid`, which holds all its visits."""
     horizon_h, n = float(grid.hours[-1]), len(start.rows)
     arms = [_arm(d, n) for d in protocol.plan.doses]
@@ -129,7 +129,7 @@ def follow(
 
 def _run(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     grid: Grid,
     who: NDArray[np.intp],
     doses: Sequence[tuple[Dose, ...]],
@@ -320,7 +320,7 @@ def _doses_of(
 
 def _followed(
     protocol: Protocol, arms: Sequence[_Arm], tally: _Tally, outputs: FloatArray, outcome: Outcome, horizon_h: float
-) -> Followed:
+) -> FollowedMembers:
     n = len(outputs)
     planned: dict[str, float] = {}
     given: dict[str, FloatArray] = {}
@@ -338,7 +338,7 @@ def _followed(
             assert r is not None
             rescue.setdefault(r.drug, np.zeros(n))[m] += r.amount_mg * float((visit + r.hours < horizon_h).sum())
     every = sorted({float(t) for a in arms for t in a.hours.ravel() if t == t and t < horizon_h})
-    return Followed(
+    return FollowedMembers(
         outputs,
         outcome,
         planned,

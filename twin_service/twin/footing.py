@@ -47,11 +47,11 @@ FLOOR = 1e-3
 
 WITHIN = np.array([0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0])  # of the way from one dose to the next
 
-_FOOTINGS: Remembered[Fitted | str] = Remembered(bytes_max=64 * 2**20)
+_FOOTINGS: Remembered[FittedFooting | str] = Remembered(bytes_max=64 * 2**20)
 REFUSED = "refused"
 
 
-class Design(NamedTuple):
+class FootingDesign(NamedTuple):
     """When (h) a footing is judged, and mean (nx,) and factor (nx, nx) of the spread of its members."""
 
     time_h: float
@@ -60,7 +60,7 @@ class Design(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedFooting:
     """A footing that was judged good. coefficients (terms, ns); `logged` (ns,): which states are fitted as logarithms.
 
     States are those at `start_h`; they are good for questions from `time_h` on. A coordinate of u beyond `FARTHEST` is
@@ -68,7 +68,7 @@ class Fitted:
     doubtful  outputs that rest on a sum that is never forgotten, as what was excreted so far, and was fitted too badly
     """
 
-    design: Design
+    design: FootingDesign
     start_h: float
     coefficients: FloatArray
     low: FloatArray
@@ -92,11 +92,11 @@ def next_design(
     model: PatientModel,
     course: Course,
     belief: Belief,
-    before: Design | None,
+    before: FootingDesign | None,
     *,
     time_h: float,
     deadline: Deadline | None = None,
-) -> Design | None:
+) -> FootingDesign | None:
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
     if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
         return None
@@ -107,15 +107,15 @@ def next_design(
         if recent and (contained or not good):
             return before  # one that was refused is not tried again at once: trying costs what it should save
         if contained and good:
-            return Design(time_h, before.mean, before.chol)
-    fresh = Design(time_h, belief.mean, WIDER * belief.chol)
+            return FootingDesign(time_h, before.mean, before.chol)
+    fresh = FootingDesign(time_h, belief.mean, WIDER * belief.chol)
     wide = footing_at(model, course, fresh, deadline)
-    return fresh if wide is not None else Design(time_h, belief.mean, NARROWER * belief.chol)
+    return fresh if wide is not None else FootingDesign(time_h, belief.mean, NARROWER * belief.chol)
 
 
 def footing_at(
-    model: PatientModel, course: Course, design: Design | None, deadline: Deadline | None = None
-) -> Fitted | None:
+    model: PatientModel, course: Course, design: FootingDesign | None, deadline: Deadline | None = None
+) -> FittedFooting | None:
     """The footing of `design`, or None where it is not good enough."""
     if design is None:
         return None
@@ -130,7 +130,7 @@ def footing_at(
     return None if isinstance(kept, str) else kept
 
 
-def _contains(design: Design, belief: Belief) -> bool:
+def _contains(design: FootingDesign, belief: Belief) -> bool:
     """Whether `REACH` standard deviations of the belief lie within as many of the design's spread, on every axis."""
     shift = np.linalg.solve(design.chol, belief.mean - design.mean)
     spread = np.sqrt(np.sum(np.linalg.solve(design.chol, belief.chol) ** 2, axis=1))
@@ -141,7 +141,7 @@ def _spread(effects: int) -> FloatArray:
     return standard_draws("footing", effects, MEMBERS)[:, :effects]
 
 
-def _standardized(design: Design, eta: FloatArray) -> FloatArray:
+def _standardized(design: FootingDesign, eta: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.solve(design.chol, (eta - design.mean).T).T)
 
 
@@ -154,12 +154,14 @@ def _terms(u: FloatArray) -> FloatArray:
     return np.column_stack([np.ones(len(u)), u, u[:, i] * u[:, j]])
 
 
-def _start_h(course: Course, design: Design) -> float:
+def _start_h(course: Course, design: FootingDesign) -> float:
     """The last mark that lies 32 happenings before the design's time."""
     return [m for m in course.marks if m <= design.time_h][-2]
 
 
-def _fitted(model: PatientModel, course: Course, design: Design, deadline: Deadline | None) -> Fitted | None:
+def _fitted(
+    model: PatientModel, course: Course, design: FootingDesign, deadline: Deadline | None
+) -> FittedFooting | None:
     u = _spread(len(design.mean))
     eta = design.mean + u @ design.chol.T
     start_h = _start_h(course, design)
@@ -193,16 +195,16 @@ def _resting_on(system: System, states: frozenset[str]) -> frozenset[str]:
         driven |= more
 
 
-def _learned(design: Design, start_h: float, u: FloatArray, states: FloatArray) -> Fitted:
+def _learned(design: FootingDesign, start_h: float, u: FloatArray, states: FloatArray) -> FittedFooting:
     """Least squares; a state is never put beyond what was learned from."""
     least, most = states.min(axis=0), states.max(axis=0)
     logged = (least > 0.0) & (least > LOGGED_MIN * most)
     wanted = np.where(logged, np.log(np.where(logged, states, 1.0)), states)
     coefficients = np.asarray(np.linalg.lstsq(_terms(u), wanted, rcond=None)[0], dtype=np.float64)
-    return Fitted(design, start_h, coefficients, wanted.min(axis=0), wanted.max(axis=0), logged)
+    return FittedFooting(design, start_h, coefficients, wanted.min(axis=0), wanted.max(axis=0), logged)
 
 
-def _greatest(model: PatientModel, course: Course, design: Design, deadline: Deadline | None) -> FloatArray:
+def _greatest(model: PatientModel, course: Course, design: FootingDesign, deadline: Deadline | None) -> FloatArray:
     """(ns,) The greatest size of each state of the design's central member, around its last happenings."""
     ends = np.array([0.0, *course.happenings(design.time_h)[-HAPPENINGS:], design.time_h])
     times = np.unique((ends[:-1, None] + WITHIN * np.diff(ends)[:, None]).ravel())

@@ -18,7 +18,7 @@ ODDS_TOLD = 1e4
 NOT_USED = "not used: impossible for this patient"
 
 
-class Band(NamedTuple):
+class ForecastBand(NamedTuple):
     """A predictive distribution in the observable's unit."""
 
     mean: float
@@ -41,8 +41,8 @@ class Forecast:
     """
 
     sample: Sample
-    prior: Band
-    band: Band
+    prior: ForecastBand
+    band: ForecastBand
     history: int
     nis: float
     surprising: bool
@@ -64,7 +64,7 @@ def surprise_told(f: Forecast, unit: str) -> str:
     )
 
 
-def is_impossible(sample: Sample, band: Band, prior: Band) -> bool:
+def is_impossible(sample: Sample, band: ForecastBand, prior: ForecastBand) -> bool:
     """Whether a reading cannot be this patient's: far above all that he or anybody like him was expected to have, or
     nothing where there must be something.
 

@@ -19,7 +19,7 @@ from twin_service.scenario.target import Target, measure
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
-from twin_service.twin.simulate import Start, start_from
+from twin_service.twin.simulate import FutureStart, start_from
 from twin_service.twin.trajectory import resolve_outputs
 
 FloatArray = NDArray[np.float64]
@@ -161,7 +161,7 @@ def hours_until_below(
 
 
 def _metric(
-    folded: Folded, start: Start, plan: PlannedDoses, target: Target, horizon_h: float, deadline: Deadline | None
+    folded: Folded, start: FutureStart, plan: PlannedDoses, target: Target, horizon_h: float, deadline: Deadline | None
 ) -> FloatArray:
     doses = planned_doses(folded.model, Regimen("asked", (plan,)), start.time_h)
     grid = dosing_grid(doses, start.time_h, horizon_h, max(horizon_h / 400, 0.05), marks_h=target.marks_h)
@@ -170,7 +170,7 @@ def _metric(
 
 
 def _values(
-    folded: Folded, start: Start, doses: tuple[Dose, ...], output: str, grid: Grid, deadline: Deadline | None
+    folded: Folded, start: FutureStart, doses: tuple[Dose, ...], output: str, grid: Grid, deadline: Deadline | None
 ) -> FloatArray:
     """`output` of all members that could be solved, (N, nt)."""
     model = folded.model

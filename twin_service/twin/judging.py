@@ -18,7 +18,7 @@ from twin_service.scenario.utility import attained_smoothly, harm_of
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.candidates import Dispensable, too_much
 from twin_service.twin.fold import Folded
-from twin_service.twin.simulate import Future, Start, WhatIf, solve, summarized
+from twin_service.twin.simulate import Future, FutureStart, WhatIf, solve, summarized
 from twin_service.twin.trajectory import resolve_outputs
 
 FloatArray = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Preferences:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedCandidate:
     """A candidate with its benefit (probability that all targets are met), its likeliest serious harm, and the reason
     for its place. `harm` None: the model knows no serious harm.
 
@@ -87,7 +87,7 @@ class Ranked:
         return self.harm.attributable if self.harm is not None else 0.0
 
 
-class Asked(NamedTuple):
+class OptionAsked(NamedTuple):
     """What every candidate of one option is asked."""
 
     option: Dispensable | None
@@ -96,7 +96,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class CandidateQuestion:
     horizon_h: float
     constraints: Sequence[Constraint]
     limits: Sequence[Limit]
@@ -104,12 +104,12 @@ class Question:
     deadline: Deadline | None
 
 
-class Judged(NamedTuple):
+class JudgedCandidate(NamedTuple):
     """A candidate, its utility by member (N,), and its course."""
 
-    ranked: Ranked
+    ranked: RankedCandidate
     worth: FloatArray
-    asked: Asked
+    asked: OptionAsked
     future: Future
 
     @property
@@ -123,7 +123,7 @@ def serious_harm(endpoints: Sequence[Reached]) -> Reached | None:
     return max(serious, key=lambda r: (r.probability != r.probability, r.probability), default=None)
 
 
-def judge(asked: Asked, plan: Regimen, start: Start, question: Question) -> Judged:
+def judge(asked: OptionAsked, plan: Regimen, start: FutureStart, question: CandidateQuestion) -> JudgedCandidate:
     twin, measured = asked.twin, [*asked.targets, *(x.target for x in question.limits)]
     run = solve(twin, start, plan, horizon_h=question.horizon_h, targets=measured, deadline=question.deadline)
     found = summarized(
@@ -142,10 +142,12 @@ def judge(asked: Asked, plan: Regimen, start: Start, question: Question) -> Judg
     excess = "" if asked.option is None else too_much(twin.model, asked.option, plan)
     ranked = _placed(found, question, twin.model.id, excess)
     good = worth[np.isfinite(worth)]
-    return Judged(replace(ranked, utility=float(good.mean()) if len(good) else float("nan")), worth, asked, run)
+    return JudgedCandidate(
+        replace(ranked, utility=float(good.mean()) if len(good) else float("nan")), worth, asked, run
+    )
 
 
-def _worth(asked: Asked, start: Start, run: Future, preferences: Preferences) -> FloatArray:
+def _worth(asked: OptionAsked, start: FutureStart, run: Future, preferences: Preferences) -> FloatArray:
     """Utility of each member (N,); NaN for one that could not be solved."""
     model, index = asked.twin.model, asked.twin.model.system.output_index
     solved = np.all(np.isfinite(run.outputs), axis=(1, 2))
@@ -171,7 +173,7 @@ def _worth(asked: Asked, start: Start, run: Future, preferences: Preferences) ->
     return worth
 
 
-def _placed(w: WhatIf, question: Question, model_id: str, excess: str) -> Ranked:
+def _placed(w: WhatIf, question: CandidateQuestion, model_id: str, excess: str) -> RankedCandidate:
     known = {r.endpoint.id: r.probability for r in w.endpoints}
     broken = [excess, *(_broken(c, known, model_id) for c in question.constraints)]
     broken += [_outside(x, a) for x, a in zip(question.limits, w.limits, strict=True)]
@@ -189,7 +191,7 @@ def _placed(w: WhatIf, question: Question, model_id: str, excess: str) -> Ranked
         reason += _harm_told(serious_harm(w.endpoints))
     benefit = w.joint_probability
     admissible = not told and w.outcome.ok and benefit == benefit
-    return Ranked(w, benefit, serious_harm(w.endpoints), admissible, reason, w.limits, model_id)
+    return RankedCandidate(w, benefit, serious_harm(w.endpoints), admissible, reason, w.limits, model_id)
 
 
 def _harm_told(harm: Reached | None) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Observed
+from twin_service.kalman.errors import ObservedReadings
 from twin_service.kalman.laplace import Jacobian, laplace_update
 from twin_service.kalman.moments import refined
 from twin_service.kalman.report import GATE, Update, UpdateReport
@@ -39,7 +39,7 @@ class Seen(NamedTuple):
     """
 
     predict: Predict
-    readings: Observed
+    readings: ObservedReadings
     jacobian: Jacobian | None = None
     walk: Walk | None = None
 

@@ -24,25 +24,25 @@ from twin_service.solver.simulate import Deadline
 from twin_service.twin.candidates import NOTHING, Dispensable, burden, candidates, combinations
 from twin_service.twin.fold import Folded
 from twin_service.twin.judging import (
-    Asked,
+    CandidateQuestion,
     Constraint,
-    Judged,
+    JudgedCandidate,
     Limit,
+    OptionAsked,
     Preferences,
-    Question,
-    Ranked,
+    RankedCandidate,
     judge,
     serious_harm,
 )
 from twin_service.twin.sampling import WorthDrawing, worth_drawing
-from twin_service.twin.simulate import Start, start_from
+from twin_service.twin.simulate import FutureStart, start_from
 
 __all__ = [
     "Constraint",
     "Dispensable",
     "Limit",
     "Preferences",
-    "Ranked",
+    "RankedCandidate",
     "Ranking",
     "candidates",
     "recommend",
@@ -63,8 +63,8 @@ class Ranking:
     """Best first. `recommended` is None when no candidate is within the constraints and above the floor; `message` says
     why one or none is, and what ties with it; `draw` when a level is worth drawing, the most useful first."""
 
-    ranked: tuple[Ranked, ...]
-    recommended: Ranked | None
+    ranked: tuple[RankedCandidate, ...]
+    recommended: RankedCandidate | None
     considered: int
     message: str = ""
     draw: tuple[WorthDrawing, ...] = ()
@@ -89,9 +89,9 @@ def recommend(
     carriers = carriers or {}
     _check(folded, options, targets, constraints=constraints, carriers=carriers)
     candidates(options, horizon_h)
-    question = Question(horizon_h, constraints, limits, preferences, deadline)
+    question = CandidateQuestion(horizon_h, constraints, limits, preferences, deadline)
     plans = [
-        (Asked(o, carriers.get(i, folded), (*targets, *o.targets)), plan)
+        (OptionAsked(o, carriers.get(i, folded), (*targets, *o.targets)), plan)
         for i, o in enumerate(options)
         for plan in combinations(o, horizon_h)
     ]
@@ -111,14 +111,14 @@ class _Starts:
     """The members at the start, solved once for each twin and number of members."""
 
     def __init__(
-        self, folded: Folded, start_h: float, question: Question, plans: Sequence[tuple[Asked, Regimen]]
+        self, folded: Folded, start_h: float, question: CandidateQuestion, plans: Sequence[tuple[OptionAsked, Regimen]]
     ) -> None:
         self._origin_us, self._start_h, self._question = folded.course.start_us, start_h, question
         asked = [t.output for a, _ in plans for t in a.targets] + [x.target.output for x in question.limits]
         self._outputs = list(dict.fromkeys(asked))
-        self._kept: dict[tuple[int, int], Start] = {}
+        self._kept: dict[tuple[int, int], FutureStart] = {}
 
-    def of(self, twin: Folded, members: int) -> Start:
+    def of(self, twin: Folded, members: int) -> FutureStart:
         key = (id(twin), members)
         if key not in self._kept:
             self._kept[key] = start_from(
@@ -133,11 +133,15 @@ class _Starts:
 
 
 def _judged_nothing(
-    folded: Folded, plans: Sequence[tuple[Asked, Regimen]], starts: _Starts, members: int, question: Question
-) -> list[Judged]:
+    folded: Folded,
+    plans: Sequence[tuple[OptionAsked, Regimen]],
+    starts: _Starts,
+    members: int,
+    question: CandidateQuestion,
+) -> list[JudgedCandidate]:
     """Giving nothing now, judged by the targets of all options; left out where a target needs doses to be measured."""
     own = [t for a, _ in plans if a.twin is folded for t in a.targets]
-    asked = Asked(None, folded, tuple(dict.fromkeys(own)))
+    asked = OptionAsked(None, folded, tuple(dict.fromkeys(own)))
     if not asked.targets:
         return []
     try:
@@ -148,7 +152,7 @@ def _judged_nothing(
         return []
 
 
-def _apart(best: Judged, other: Judged) -> tuple[float, float]:
+def _apart(best: JudgedCandidate, other: JudgedCandidate) -> tuple[float, float]:
     """How far `other` lies below `best`, and the standard error of that, member by member."""
     if len(best.worth) != len(other.worth):
         return best.expected - other.expected, 0.0
@@ -157,7 +161,9 @@ def _apart(best: Judged, other: Judged) -> tuple[float, float]:
     return float(d.mean()), float(d.std() / np.sqrt(len(d)))
 
 
-def _resolved(judged: list[Judged], starts: _Starts, members: int, question: Question) -> list[Judged]:
+def _resolved(
+    judged: list[JudgedCandidate], starts: _Starts, members: int, question: CandidateQuestion
+) -> list[JudgedCandidate]:
     """The close ones at the top computed again with more members, until they are told apart or it does not matter."""
     for more in MORE_MEMBERS:
         able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
@@ -177,18 +183,18 @@ def _resolved(judged: list[Judged], starts: _Starts, members: int, question: Que
     return judged
 
 
-def _harms_apart(a: Judged, b: Judged) -> bool:
+def _harms_apart(a: JudgedCandidate, b: JudgedCandidate) -> bool:
     return abs(a.ranked.harm_added - b.ranked.harm_added) > HARM_APART
 
 
-def _ordered(judged: list[Judged]) -> list[Judged]:
+def _ordered(judged: list[JudgedCandidate]) -> list[JudgedCandidate]:
     """Admissible ones first: those that tie with the best by harm and burden, the others by utility."""
     able = sorted((j for j in judged if j.ranked.admissible), key=lambda j: -j.expected)
     rest = sorted((j for j in judged if not j.ranked.admissible), key=lambda j: -np.nan_to_num(j.expected, nan=-9.0))
     if not able:
         return rest
-    ties: list[Judged] = [able[0]]
-    others: list[Judged] = []
+    ties: list[JudgedCandidate] = [able[0]]
+    others: list[JudgedCandidate] = []
     for j in able[1:]:
         gap, se = _apart(able[0], j)
         (ties if gap <= min(2.0 * se, TIE) or gap <= 1e-12 else others).append(j)
@@ -197,7 +203,7 @@ def _ordered(judged: list[Judged]) -> list[Judged]:
     return [*ties, *others, *rest]
 
 
-def _marked(ordered: list[Judged]) -> tuple[Ranked, ...]:
+def _marked(ordered: list[JudgedCandidate]) -> tuple[RankedCandidate, ...]:
     """With the standard error of each difference to the first, and who is on the efficient set."""
     found = []
     for j in ordered:
@@ -213,11 +219,11 @@ def _marked(ordered: list[Judged]) -> tuple[Ranked, ...]:
     return tuple(found)
 
 
-def _is_worth_giving(r: Ranked, preferences: Preferences) -> bool:
+def _is_worth_giving(r: RankedCandidate, preferences: Preferences) -> bool:
     return r.admissible and r.benefit >= preferences.floor and r.harm_added <= preferences.harm_max
 
 
-def _message(ranked: Sequence[Ranked], chosen: Ranked | None, preferences: Preferences) -> str:
+def _message(ranked: Sequence[RankedCandidate], chosen: RankedCandidate | None, preferences: Preferences) -> str:
     if not ranked:
         return ""
     first = next((r for r in ranked if chosen is not None or r.what_if.regimen is not NOTHING), ranked[0])
@@ -235,7 +241,7 @@ def _message(ranked: Sequence[Ranked], chosen: Ranked | None, preferences: Prefe
     return f"nothing is recommended: {why}; {_what_would_help(first)}"
 
 
-def _what_would_help(first: Ranked) -> str:
+def _what_would_help(first: RankedCandidate) -> str:
     for a in first.what_if.targets:
         if a.q50 < a.target.low:
             return f"{a.target.label} is too low with it (median {a.q50:.3g}): offer larger or more frequent doses"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from twin_service.model.qsp.likelihood import grade, scale_of
-from twin_service.model.qsp.recist import Response, best_response, categories
+from twin_service.model.qsp.recist import RecistResponse, best_response, categories
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.twin.categories import GRADE, RECIST, SUM, kind_of, observable_of, read_as
 from twin_service.twin.fold import Folded
@@ -127,13 +127,13 @@ def _responses(folded: Folded, q: CategoryQuestion, hours: FloatArray, c: _Cours
     sums = np.stack([read_as(folded.model, SUM, c.values[:, k], c.z) for k in c.at], axis=1)
     past = np.broadcast_to(np.array(later), (len(sums), len(later)))
     judged = categories(np.concatenate([past, sums], axis=1), np.full(len(sums), baseline))
-    labels = list(Response)[:4]
+    labels = list(RecistResponse)[:4]
     found = [
         Category(q.analyte, r.name, float(t), float(np.mean(judged[:, len(later) + j] == r)))
         for j, t in enumerate(hours)
         for r in labels
     ]
-    best = np.array([best_response([Response(v) for v in row]) for row in judged])
+    best = np.array([best_response([RecistResponse(v) for v in row]) for row in judged])
     end = float(hours[-1])
     return found + [Category(q.analyte, r.name, end, float(np.mean(best == r)), True) for r in labels]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Outcome, Refusal, RefusalCode
-from twin_service.scenario.attainment import Attained, Metrics, attained, joint, metrics_of
+from twin_service.scenario.attainment import Attained, TargetMetrics, attained, joint, metrics_of
 from twin_service.scenario.bands import QUANTILES, Bands, summarize
 from twin_service.scenario.endpoints import Reached, crossed, endpoint_probability
 from twin_service.scenario.grid import Grid, dosing_grid
@@ -43,7 +43,7 @@ class WhatIf:
 
 
 @dataclass(frozen=True)
-class Start:
+class FutureStart:
     """The members at the moment from which futures part: parameters in force, states, baseline outputs.
 
     free    (N, ne) who reaches each endpoint within the horizon without any drug; None: not asked
@@ -66,7 +66,7 @@ def start_from(
     outputs: Iterable[str] | None = None,
     free_until_h: float = 0.0,
     deadline: Deadline | None = None,
-) -> Start:
+) -> FutureStart:
     """Solve the shared history once. `start_h` counts from the start of the course; `outputs` are all that will be
     asked of what follows (None: anything). `free_until_h`: the horizon over which drug-free risks are wanted."""
     if not np.isfinite(start_h) or start_h < 0:
@@ -84,7 +84,7 @@ def start_from(
         folded.model, folded.course, past, [max(start_h, 1e-9)], footing=folded.footing_for(outputs), deadline=deadline
     )
     rows = folded.model.members(folded.course.covariates[_segment(folded, start_h)], eta)
-    start = Start(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
+    start = FutureStart(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
     if not free_until_h or not folded.model.endpoints:
         return start
     return replace(start, free=drug_free(folded, start, past, free_until_h, deadline))
@@ -145,7 +145,7 @@ def each_what_if(
 
 def future(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     regimen: Regimen,
     *,
     horizon_h: float,
@@ -195,7 +195,7 @@ class Future(NamedTuple):
 
 def solve(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     regimen: Regimen,
     *,
     horizon_h: float,
@@ -228,7 +228,7 @@ FREE_STEPS = 100
 
 
 def drug_free(
-    folded: Folded, start: Start, past: FloatArray, horizon_h: float, deadline: Deadline | None = None
+    folded: Folded, start: FutureStart, past: FloatArray, horizon_h: float, deadline: Deadline | None = None
 ) -> NDArray[np.bool_]:
     """Which members reach each endpoint within the horizon although they never had a drug, (N, ne).
 
@@ -279,7 +279,7 @@ def grid_for(
 
 def summarized(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     regimen: Regimen,
     grid: Grid,
     *,
@@ -318,7 +318,7 @@ def summarized(
     )
 
 
-def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, given_h: FloatArray) -> Metrics:
+def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, given_h: FloatArray) -> TargetMetrics:
     """The target's metric for each member that could be solved in full."""
     name = resolve_outputs(folded, [target.output])[0]
     solved = np.all(np.isfinite(outputs), axis=(1, 2))

@@ -15,22 +15,22 @@ from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose
 from twin_service.solver.simulate import Deadline
 from twin_service.twin.fold import Folded
-from twin_service.twin.follow import Followed, follow, possible_doses
+from twin_service.twin.follow import FollowedMembers, follow, possible_doses
 from twin_service.twin.protocol import Protocol, check_protocol
 from twin_service.twin.responses import CategoryQuestion, check, marks
-from twin_service.twin.simulate import Start, WhatIf, future, grid_for, start_from, summarized
+from twin_service.twin.simulate import FutureStart, WhatIf, future, grid_for, start_from, summarized
 from twin_service.twin.trajectory import resolve_outputs
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Treated:
+class TreatedMembers:
     """One protocol: the forecast of members each treated by its own decisions, and what each of them got."""
 
     protocol: Protocol
     what_if: WhatIf
-    followed: Followed
+    followed: FollowedMembers
 
     @property
     def intensity(self) -> dict[str, FloatArray]:
@@ -52,7 +52,7 @@ def treat(
     members: int = 256,
     step_h: float = 0.0,
     deadline: Deadline | None = None,
-) -> tuple[list[Treated], list[WhatIf]]:
+) -> tuple[list[TreatedMembers], list[WhatIf]]:
     """Every protocol and every plan from `start_h` over `horizon_h` hours, on a grid that sees all their doses."""
     for i, p in enumerate(protocols):
         try:
@@ -98,7 +98,7 @@ def treat(
 
 def _treated(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     protocol: Protocol,
     grid: Grid,
     *,
@@ -106,7 +106,7 @@ def _treated(
     names: Sequence[str],
     categories: Sequence[CategoryQuestion],
     deadline: Deadline | None,
-) -> Treated:
+) -> TreatedMembers:
     followed = follow(folded, start, protocol, grid, deadline=deadline)
     found = summarized(
         folded,
@@ -120,12 +120,12 @@ def _treated(
         outcome=followed.outcome,
         categories=categories,
     )
-    return Treated(protocol, found, followed)
+    return TreatedMembers(protocol, found, followed)
 
 
 def _common_grid(
     folded: Folded,
-    start: Start,
+    start: FutureStart,
     protocols: Sequence[Protocol],
     plans: Sequence[Regimen],
     *,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.structure import DoseRoute, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.exposure import area
 from twin_service.solver.schedule import Dose, Schedule
@@ -90,7 +90,7 @@ def refuse_for_nobody(folded: Folded, drug: str, route: str) -> None:
         )
 
 
-def _fold(model: PatientModel, way: Route, output: str, known: Mapping[str, float], c: Characteristic) -> float:
+def _fold(model: PatientModel, way: DoseRoute, output: str, known: Mapping[str, float], c: Characteristic) -> float:
     name = c.covariates[0]
     rows = np.stack([model.values(known), *(model.values({**known, name: v}) for v in (c.low, c.high))])
     hours = np.linspace(0.0, WITHIN_H, 97)

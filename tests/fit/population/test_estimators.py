@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fit.population.sets import theophylline, wang
-from twin_service.fit.population.estimate import EstimationOptions, Method, estimate_population
+from twin_service.fit.population.estimate import EstimationOptions, LikelihoodMethod, estimate_population
 from twin_service.fit.population.first_order import first_order
 from twin_service.fit.population.log_scale import on_log_scale
 from twin_service.fit.population.marginal import quadrature, sampled
@@ -139,4 +139,4 @@ def test_one_subject_is_refused() -> None:
 
     built = theophylline(first=1)
     with pytest.raises(Refusal, match="one subject says nothing"):
-        estimate_population(built, Method.FOCEI, EstimationOptions())
+        estimate_population(built, LikelihoodMethod.FOCEI, EstimationOptions())

@@ -12,7 +12,7 @@ import pytest
 from tests.fit.population.sets import built_of, theophylline
 from twin_service.fit.population.build import BuildOptions
 from twin_service.fit.population.closed_form import ClosedForm
-from twin_service.fit.population.estimate import Method, estimate_population
+from twin_service.fit.population.estimate import LikelihoodMethod, estimate_population
 from twin_service.fit.population.library_file import estimated_table, origin_of, written
 from twin_service.fit.population.modes import Warm
 from twin_service.fit.population.objective import FOCEI, evaluate
@@ -92,7 +92,7 @@ def test_the_new_file_reads_back_with_the_estimates_and_their_origin() -> None:
 
 
 def test_fo_of_theophylline_and_refusal_of_too_few_readings() -> None:
-    assert estimate_population(theophylline(), Method.FO).found.outcome.ok
+    assert estimate_population(theophylline(), LikelihoodMethod.FO).found.outcome.ok
     structure = {"compartments": 1, "absorption": "none", "elimination": "linear"}
     record = parse_model({**BASE, "structure": structure, "parameters": PARAMETERS[1], "observables": OBSERVED})
     few = [r for r in ROWS if r["TIME"] < 1.0]

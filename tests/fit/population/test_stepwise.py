@@ -12,7 +12,7 @@ from twin_service.fit.event_table import subjects_of
 from twin_service.fit.population.build import build_problem
 from twin_service.fit.population.estimate import check_estimable
 from twin_service.fit.population.stepwise import Relation, StepwiseOptions, candidates_of, stepwise, with_relations
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.compose import compose
 from twin_service.model.poppk.build import build_poppk
 from twin_service.model.poppk.record import PopPkRecord, parse_model
@@ -34,7 +34,7 @@ TABLE: dict[str, Any] = {
 }
 
 
-def data(seed: int, people: int = 60, spread: float = 0.25) -> tuple[PopPkRecord, list[Subject]]:
+def data(seed: int, people: int = 60, spread: float = 0.25) -> tuple[PopPkRecord, list[TableSubject]]:
     """Clearance by weight^0.9; age does nothing."""
     rng, record = np.random.default_rng(seed), parse_model(TABLE)
     rows: list[dict[str, Any]] = []

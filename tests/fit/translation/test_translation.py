@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_service.fit.predict.plan import Plan
+from twin_service.fit.predict.plan import DosePlan
 from twin_service.fit.translation.allometry import clearance_methods, invariant_time, life_span_y, power_law
 from twin_service.fit.translation.compound import AnimalStudy, Compound, InVitroClearance, TimeCourse
 from twin_service.fit.translation.compound_file import read_compound
@@ -173,7 +173,7 @@ def test_more_sources_narrow_the_posterior(tmp_path):
 def test_course_has_the_area_of_its_clearance(tmp_path):
     compound, evidence, library = _compound(tmp_path, rat=(0.25, 20.0, 1.0)), load_evidence(), load_library()
     draws = draw(clearance_belief(compound, evidence), volume_belief(compound, evidence), 0.4, count=8)
-    course = human_course(compound, draws, Plan(100.0, "iv"), library)
+    course = human_course(compound, draws, DosePlan(100.0, "iv"), library)
     areas = np.array([e.total_area for e in course.exposures])
     # Beyond the liver's flow the excess leaves from arterial plasma, and venous levels no longer give clearance.
     hepatic = draws.clearance < 15.0
@@ -187,7 +187,7 @@ def test_page_and_figures(tmp_path):
         HEAD + RAT + '[[in_vitro]]\nclint = { value = 5, unit = "uL/min/10^6cells", origin = "x" }\n'
         'cells = { value = 1, unit = "1", origin = "x" }\n',
     )
-    found = translate(read_compound(path), Plan(10.0))
+    found = translate(read_compound(path), DosePlan(10.0))
     figures = found.figures()
     assert figures["translate.clearance_ml_min_kg_q10"] < figures["translate.clearance_ml_min_kg"]
     assert 0.0 < figures["translate.f"] <= 1.0

@@ -16,7 +16,7 @@ from twin_service.model.molecule.prediction import conformal, learned_values, pr
 from twin_service.model.molecule.sources import PROPERTIES, logit
 from twin_service.model.molecule.store import Models
 from twin_service.model.molecule.structure import read_molecule
-from twin_service.model.molecule.training import Shared, Table, train
+from twin_service.model.molecule.training import MoleculeTable, Shared, train
 from twin_service.model.pbpk.checks import check_file
 from twin_service.model.pbpk.library import load_library
 from twin_service.outcome import Refusal
@@ -115,7 +115,7 @@ def _models() -> Models:
     carbons = np.array([s.count("C") for s in CHAINS], dtype=float)
     rows = np.arange(len(molecules))
     trained = {
-        p.name: train(p, shared, Table(rows, -5.0 + 0.05 * carbons, np.zeros(len(rows), dtype=int)))
+        p.name: train(p, shared, MoleculeTable(rows, -5.0 + 0.05 * carbons, np.zeros(len(rows), dtype=int)))
         for p in PROPERTIES[:1]
     }
     return Models(shared, {p.name: trained[PROPERTIES[0].name] for p in PROPERTIES}, {"digest": "0" * 64})

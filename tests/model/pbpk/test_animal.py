@@ -6,7 +6,7 @@ import pytest
 
 from twin_service.model.pbpk.animal import drug_in, read_animals
 from twin_service.model.pbpk.checks import plasma_clearance
-from twin_service.model.pbpk.door import Door
+from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import inspect_drug, load_library, parse_toml
 from twin_service.model.pbpk.settle import settle
@@ -54,7 +54,7 @@ def test_what_is_silent_stays_human_and_is_said():
 def test_mistakes_are_named():
     with pytest.raises(Refusal, match="no body here"):
         drug_in(_drug(), "zebra", LIBRARY)
-    door = Door("x.toml")
+    door = FindingsDoor("x.toml")
     read_animals({"rats": {"fupp": 1}}, door, ["human", "rat"])
     said = " ".join(map(str, door.findings))
     assert "did you mean 'rat'?" in said and "did you mean 'fup'?" in said

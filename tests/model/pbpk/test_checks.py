@@ -8,7 +8,7 @@ import pytest
 
 from twin_service.library.files import FOLDER
 from twin_service.model.pbpk.checks import RULES, check_file
-from twin_service.model.pbpk.door import Door
+from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.library import load_drug, load_library
 from twin_service.model.pbpk.species_file import read_species
 from twin_service.outcome import Refusal
@@ -95,7 +95,7 @@ def test_sums_of_a_species_are_checked() -> None:
     table["organ"][2]["mass_male_kg"]["value"] = [30.0] * 9
     table["organ"][3]["flow_share_male"]["value"] = 0.5
     table["organ"][4]["drains_to"] = "nowhere"
-    door = Door("human.toml")
+    door = FindingsDoor("human.toml")
     read_species(table, door)
     assert {f.rule for f in door.findings} == {"R1", "R2", "R3"} <= set(RULES)
 

@@ -7,7 +7,7 @@ import pytest
 
 from twin_service.model.qsp.recist import (
     Lesion,
-    Response,
+    RecistResponse,
     Scan,
     best_response,
     categories,
@@ -19,7 +19,7 @@ from twin_service.model.qsp.recist import (
 from twin_service.outcome import Refusal
 
 
-def scan(day: float, *sizes: float | None, new: bool = False, nontarget: Response | None = None) -> Scan:
+def scan(day: float, *sizes: float | None, new: bool = False, nontarget: RecistResponse | None = None) -> Scan:
     lesions = tuple(Lesion(f"L{i}", f"organ{i}", s) for i, s in enumerate(sizes))
     return Scan(24.0 * day, lesions, new, nontarget)
 
@@ -44,22 +44,25 @@ def test_a_lesion_that_was_not_measured_makes_the_sum_unknown() -> None:
     targets = target_lesions(first.lesions)
     assert sum_of_diameters(first, targets) == 80.0
     assert np.isnan(sum_of_diameters(scan(56, 40.0, None), targets))
-    assert responses([first, scan(56, 40.0, None)]) == [Response.NE]
+    assert responses([first, scan(56, 40.0, None)]) == [RecistResponse.NE]
 
 
 @pytest.mark.parametrize(
     ("sums", "found"),
     [
-        ((100, 71, 70), (Response.SD, Response.PR)),
-        ((100, 50, 59, 60), (Response.PR, Response.PR, Response.PD)),  # 20 % over the nadir, though below baseline
-        ((20, 12, 15), (Response.PR, Response.SD)),  # 25 % over the nadir but only 3 mm
-        ((100, 119), (Response.SD,)),
-        ((100, 120), (Response.PD,)),
-        ((100, 0, 4), (Response.CR, Response.PR)),
-        ((100, 0, 5), (Response.CR, Response.PD)),
+        ((100, 71, 70), (RecistResponse.SD, RecistResponse.PR)),
+        (
+            (100, 50, 59, 60),
+            (RecistResponse.PR, RecistResponse.PR, RecistResponse.PD),
+        ),  # 20 % over the nadir, though below baseline
+        ((20, 12, 15), (RecistResponse.PR, RecistResponse.SD)),  # 25 % over the nadir but only 3 mm
+        ((100, 119), (RecistResponse.SD,)),
+        ((100, 120), (RecistResponse.PD,)),
+        ((100, 0, 4), (RecistResponse.CR, RecistResponse.PR)),
+        ((100, 0, 5), (RecistResponse.CR, RecistResponse.PD)),
     ],
 )
-def test_response_at_each_scan(sums: tuple[float, ...], found: tuple[Response, ...]) -> None:
+def test_response_at_each_scan(sums: tuple[float, ...], found: tuple[RecistResponse, ...]) -> None:
     assert responses([scan(56 * k, s) for k, s in enumerate(sums)]) == list(found)
 
 
@@ -73,22 +76,22 @@ def test_nodes_are_gone_below_10_mm() -> None:
     def nodes(day: float, size: float) -> Scan:
         return Scan(24 * day, (Lesion("n", "neck", size, nodal=True),))
 
-    assert responses([nodes(0, 20.0), nodes(56, 9.0)]) == [Response.CR]
-    assert responses([nodes(0, 20.0), nodes(56, 11.0)]) == [Response.PR]
+    assert responses([nodes(0, 20.0), nodes(56, 9.0)]) == [RecistResponse.CR]
+    assert responses([nodes(0, 20.0), nodes(56, 11.0)]) == [RecistResponse.PR]
 
 
 def test_new_lesions_and_other_lesions_count() -> None:
     first = scan(0, 100.0)
-    assert responses([first, scan(56, 50.0, new=True)]) == [Response.PD]
-    assert responses([first, scan(56, 50.0, nontarget=Response.PD)]) == [Response.PD]
-    assert responses([first, scan(56, 0.0, nontarget=Response.SD)]) == [Response.PR]
+    assert responses([first, scan(56, 50.0, new=True)]) == [RecistResponse.PD]
+    assert responses([first, scan(56, 50.0, nontarget=RecistResponse.PD)]) == [RecistResponse.PD]
+    assert responses([first, scan(56, 0.0, nontarget=RecistResponse.SD)]) == [RecistResponse.PR]
 
 
 def test_best_response_with_and_without_confirmation() -> None:
-    found = [Response.SD, Response.PR, Response.SD, Response.PD, Response.CR]
-    assert best_response(found) is Response.PR
-    assert best_response(found, confirm=True) is Response.SD
-    assert best_response([Response.PR, Response.PR], confirm=True) is Response.PR
+    found = [RecistResponse.SD, RecistResponse.PR, RecistResponse.SD, RecistResponse.PD, RecistResponse.CR]
+    assert best_response(found) is RecistResponse.PR
+    assert best_response(found, confirm=True) is RecistResponse.SD
+    assert best_response([RecistResponse.PR, RecistResponse.PR], confirm=True) is RecistResponse.PR
 
 
 def test_probabilities_sum_to_one_and_follow_the_weights() -> None:
@@ -125,4 +128,4 @@ def test_scans_that_contradict_themselves_are_refused_with_their_place() -> None
         with pytest.raises(Refusal) as refused:
             responses(scans)
         assert refused.value.field == place
-    assert responses((scan(0.0, 20.0), scan(1.0, 0.0))) == [Response.CR]
+    assert responses((scan(0.0, 20.0), scan(1.0, 0.0))) == [RecistResponse.CR]

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("libsbml", reason="python-libsbml is the extra `sbml`")
 
 from tests.model.sbml import writing as w
-from twin_service.model.sbml import Table, load, simulate_sbml
+from twin_service.model.sbml import SbmlTable, load, simulate_sbml
 from twin_service.outcome import Refusal
 
 
-def ran(tmp_path: Path, fill: Callable[[Any], None], end: float = 4.0, steps: int = 8) -> Table:
+def ran(tmp_path: Path, fill: Callable[[Any], None], end: float = 4.0, steps: int = 8) -> SbmlTable:
     return simulate_sbml(load(w.write(tmp_path / "small.xml", fill)), 0.0, end, steps)
 
 

@@ -16,7 +16,7 @@ from twin_service.solver.expression import TIME, symbol
 from twin_service.solver.functions import exp, logical_and, maximum, sqrt, where
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import Tolerances, simulate
-from twin_service.solver.system import Input, Output, Parameter, State, System
+from twin_service.solver.system import Input, Output, Parameter, System, SystemState
 
 CL, V, ka, gut, blood = (symbol(n) for n in ("CL (L/h)", "V", "ka", "gut", "blood conc"))
 GRID = np.linspace(0.0, 24.0, 49)
@@ -30,7 +30,10 @@ def system() -> System:
     wave = where(logical_and(TIME > 10.0, TIME < 14.0), 2.0, 1.0)
     return System.create(
         "two-compartment model",
-        states=(State("gut", "mg", -ka * gut), State("blood conc", "mg/L", ka * gut / V - saturable * wave, 3.0 / V)),
+        states=(
+            SystemState("gut", "mg", -ka * gut),
+            SystemState("blood conc", "mg/L", ka * gut / V - saturable * wave, 3.0 / V),
+        ),
         parameters=(Parameter("CL (L/h)", "L/h", 4.0), Parameter("V", "L", 20.0), Parameter("ka", "1/h", 1.2)),
         outputs=(Output("effect", "%", 100.0 * exp(-blood / 5.0) + sqrt(V)), Output("blood conc", "mg/L", blood)),
         inputs=(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_service.model.sbml import SbmlModel, Table, load, simulate_sbml
+from twin_service.model.sbml import SbmlModel, SbmlTable, load, simulate_sbml
 
 pytest.importorskip("libsbml", reason="python-libsbml is the extra `sbml`")
 
@@ -22,7 +22,7 @@ def loaded(tmp_path: Path, fill: Callable[[Any], None]) -> SbmlModel:
     return load(w.write(tmp_path / "small.xml", fill))
 
 
-def ran(tmp_path: Path, fill: Callable[[Any], None], end: float = 4.0, **how: Any) -> Table:
+def ran(tmp_path: Path, fill: Callable[[Any], None], end: float = 4.0, **how: Any) -> SbmlTable:
     return simulate_sbml(loaded(tmp_path, fill), 0.0, end, 8, **how)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("libsbml", reason="python-libsbml is the extra `sbml`")
 
-from twin_service.qualification.bench.sbml import Case, run
+from twin_service.qualification.bench.sbml import SbmlCase, run
 
 PASSING = frozenset((Path(__file__).parent / "passing.txt").read_text().split())
 ARCHIVE = "sbml/semantic_cases_odd.tar.xz"
@@ -31,7 +31,7 @@ def cases(reference_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def checked(folder: Path, only: set[str] | None, workers: int) -> dict[str, float]:
-    seen: list[Case] = []
+    seen: list[SbmlCase] = []
     figures = run(folder, seen.append, workers, only=only)
     passed = {c.id for c in seen if c.result == "passed"}
     assert [c for c in seen if c.result == "wrong"] == []

@@ -12,7 +12,7 @@ import pytest
 
 from twin_service.outcome import Refusal
 from twin_service.trial.adjust.ancova import ancova
-from twin_service.trial.adjust.mmrm.covariance import STRUCTURES, Structure
+from twin_service.trial.adjust.mmrm.covariance import STRUCTURES, CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import fit_repeated
 from twin_service.trial.adjust.mmrm.inference import Contrasts, Inference
 from twin_service.trial.adjust.mmrm.likelihood import curvature, evaluate, repeated, slope
@@ -73,7 +73,7 @@ def test_gradient_is_the_finite_difference() -> None:
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_every_structure_is_a_covariance_with_the_slopes_it_says(name: str) -> None:
-    shape = Structure(name, 4, (0.0, 1.0, 3.0, 7.0))
+    shape = CovarianceStructure(name, 4, (0.0, 1.0, 3.0, 7.0))
     theta = np.random.default_rng(2).normal(0, 0.4, shape.parameters)
     sigma = np.asarray(shape.sigma(theta))
     assert np.all(np.linalg.eigvalsh(sigma) > 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.trial.cohorts import pbc_trial, question, simulated_trial
-from twin_service.cohort.learning import CovariateUse, Reading
+from twin_service.cohort.learning import CovariateUse, EndpointReading
 from twin_service.outcome import Refusal
 from twin_service.trial.forecast.control_arm import (
     ControlArm,
@@ -26,7 +26,7 @@ def run(patients: list[TrialPatient], seed: int = 1, **changes: object) -> Contr
 
 
 def with_outcomes(patient: TrialPatient, factor: float) -> TrialPatient:
-    later = tuple(Reading(r.time_h, r.value * factor) if r.time_h > 0 else r for r in patient.readings)
+    later = tuple(EndpointReading(r.time_h, r.value * factor) if r.time_h > 0 else r for r in patient.readings)
     return replace(patient, readings=later)
 
 
@@ -99,7 +99,7 @@ def test_baseline_can_be_a_covariate_too() -> None:
     [([700, 760], 760), ([700, 790], 790), ([100, 1200], None), ([740, 760], 740), ([740, 760, 745], 745)],
 )
 def test_the_reading_nearest_to_the_visit_counts(hours: list, chosen: float | None) -> None:
-    patient = TrialPatient("a", False, {}, tuple(Reading(h, 1.0) for h in hours))
+    patient = TrialPatient("a", False, {}, tuple(EndpointReading(h, 1.0) for h in hours))
     found = endpoint_reading(patient, Visit(750.0, 650.0, 850.0))
     assert (found.time_h if found else None) == chosen
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from tests.trial.cohorts import simulated_trial
-from twin_service.cohort.learning import HOURS_PER_YEAR, CovariateUse, Reading, Subject
+from twin_service.cohort.learning import HOURS_PER_YEAR, CohortSubject, CovariateUse, EndpointReading
 from twin_service.outcome import Refusal
 from twin_service.trial.forecast.history import forecast_from_history, longest_follow_up_h, shared_covariates
 
 OPTIONS = {"analyte": "marker", "unit": "mg/L"}
 
 
-def people(seed: int, count: int, prefix: str) -> list[Subject]:
+def people(seed: int, count: int, prefix: str) -> list[CohortSubject]:
     patients = simulated_trial(np.random.default_rng(seed), count // 2)
-    return [Subject(f"{prefix}{p.id}", p.covariates, p.readings) for p in patients]
+    return [CohortSubject(f"{prefix}{p.id}", p.covariates, p.readings) for p in patients]
 
 
-def at_baseline(subjects: list[Subject]) -> list[Subject]:
+def at_baseline(subjects: list[CohortSubject]) -> list[CohortSubject]:
     return [replace(s, readings=s.readings[:1]) for s in subjects]
 
 
@@ -54,8 +54,8 @@ def test_a_subject_does_not_change_anothers_forecast() -> None:
 
 
 def test_shared_covariates_are_those_all_have_and_that_vary() -> None:
-    a = Subject("a", {"age_y": 50.0, "site": 1.0, "albumin": 35.0}, ())
-    b = Subject("b", {"age_y": 60.0, "site": 1.0}, ())
+    a = CohortSubject("a", {"age_y": 50.0, "site": 1.0, "albumin": 35.0}, ())
+    b = CohortSubject("b", {"age_y": 60.0, "site": 1.0}, ())
     assert shared_covariates([a, b], [a, b]) == (CovariateUse("age_y", "1"),)
     assert shared_covariates([], []) == ()
 
@@ -77,7 +77,7 @@ def test_a_patient_in_both_groups_is_refused_without_his_name() -> None:
 
 
 def test_a_reading_after_the_index_date_is_refused() -> None:
-    late = [replace(NEW[0], readings=(*NEW[0].readings[:1], Reading(24.0, 3.0)))]
+    late = [replace(NEW[0], readings=(*NEW[0].readings[:1], EndpointReading(24.0, 3.0)))]
     with pytest.raises(Refusal, match="nothing measured after randomization"):
         forecast_from_history(late, HISTORY, [1000.0], **OPTIONS)
 

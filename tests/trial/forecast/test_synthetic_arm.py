@@ -14,15 +14,15 @@ from twin_service.outcome import Refusal
 from twin_service.trial.forecast.control_arm import candidate
 from twin_service.trial.forecast.synthetic_arm import (
     LEVELS,
-    Candidate,
     Lab,
+    RandomizedPatient,
     calibration,
     control_forecasts,
     synthetic_difference,
 )
 
 MODEL = progression_model(COURSE)
-PATIENT = Candidate("a", {"age_y": 60.0}, (Lab(0.0, "marker", 4.0),))
+PATIENT = RandomizedPatient("a", {"age_y": 60.0}, (Lab(0.0, "marker", 4.0),))
 
 
 def exact(labs: list[tuple[float, float]], age: float, years: float) -> tuple[float, float]:
@@ -40,7 +40,7 @@ def exact(labs: list[tuple[float, float]], age: float, years: float) -> tuple[fl
     return float(mean), float(variance)
 
 
-def one(patient: Candidate, years: float = 1.0, members: int = 1024):  # type: ignore[no-untyped-def]
+def one(patient: RandomizedPatient, years: float = 1.0, members: int = 1024):  # type: ignore[no-untyped-def]
     times = [years * HOURS_PER_YEAR]
     return control_forecasts(MODEL, [patient], times, analyte="marker", scale="log", members=members)[0]
 
@@ -74,7 +74,7 @@ def test_several_screening_labs_count_from_the_first() -> None:
 
 
 def test_a_forecast_depends_on_its_patient_alone() -> None:
-    others = [Candidate(f"o{i}", {"age_y": 40.0 + i}, (Lab(0.0, "marker", 1.0 + i),)) for i in range(3)]
+    others = [RandomizedPatient(f"o{i}", {"age_y": 40.0 + i}, (Lab(0.0, "marker", 1.0 + i),)) for i in range(3)]
     times = [HOURS_PER_YEAR]
     alone = control_forecasts(MODEL, [PATIENT], times, analyte="marker")[0]
     among = control_forecasts(MODEL, [*others, PATIENT], times, analyte="marker")[3]
@@ -114,7 +114,7 @@ def test_outside_the_patients_it_was_learned_from_it_warns() -> None:
         (replace(PATIENT, covariates={}), [100.0], "marker", "candidates[0].covariates.age_y"),
     ],
 )
-def test_what_cannot_be_forecast_is_refused(patient: Candidate, times: list, analyte: str, field: str) -> None:
+def test_what_cannot_be_forecast_is_refused(patient: RandomizedPatient, times: list, analyte: str, field: str) -> None:
     with pytest.raises(Refusal) as caught:
         control_forecasts(MODEL, [patient], times, analyte=analyte)
     assert caught.value.field == field

@@ -11,7 +11,7 @@ from scipy.stats import norm, t
 
 from twin_service.outcome import Refusal
 from twin_service.trial.interim.group_sequential import (
-    Design,
+    GroupSequentialDesign,
     conditional_power,
     drift_for_power,
     expected,
@@ -128,7 +128,7 @@ def test_all_boundaries_of_the_reference_program(reference_dir: Path) -> None:
         np.testing.assert_allclose(rebuilt(case).upper[np.isfinite(wanted)], wanted[np.isfinite(wanted)], atol=2e-6)
 
 
-def rebuilt(case: dict) -> Design:
+def rebuilt(case: dict) -> GroupSequentialDesign:
     looks = np.array(case["info_rates"], dtype=float)
     looks, alpha, kind = looks / looks[-1], case["alpha_one_sided"], case["type"]
     if kind in ("P", "OF", "WT"):

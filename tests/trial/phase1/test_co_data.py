@@ -7,11 +7,11 @@ import pytest
 
 from twin_service.outcome import Refusal
 from twin_service.trial.phase1.co_data import Exchangeable, map_prior
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, logistic_risk
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, logistic_risk
 from twin_service.trial.phase1.two_agents import PairPrior, pair_given, pair_risk
 
-NOTHING = Given.create([], [], [])
-EARLIER = Given.create([10, 25, 50], [6, 6, 6], [0, 1, 3])
+NOTHING = DoseOutcomes.create([], [], [])
+EARLIER = DoseOutcomes.create([10, 25, 50], [6, 6, 6], [0, 1, 3])
 HYPER = Exchangeable(50, (-1.0, 0.2), (1.5, 0.6), (0.5, 0.25))
 
 
@@ -79,7 +79,7 @@ SEEN = ([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 0, 0, 2])
 
 def test_a_second_drug_never_given_changes_nothing() -> None:
     """At (d, 0) the pair's model is the single one, whose quadrature is exact; five standard errors of the sum."""
-    exact = logistic_risk(FIRST, Given.create(*SEEN), [20, 25], cuts=(0.2, 0.35))
+    exact = logistic_risk(FIRST, DoseOutcomes.create(*SEEN), [20, 25], cuts=(0.2, 0.35))
     found = pair_risk(
         PairPrior(FIRST, SECOND),
         pair_given([(d, 0.0) for d in SEEN[0]], *SEEN[1:]),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from twin_service.outcome import Refusal
-from twin_service.trial.phase1.crm import Followed, Skeleton, crm, indifference_skeleton
+from twin_service.trial.phase1.crm import FollowedPatients, Skeleton, crm, indifference_skeleton
 
 S = Skeleton.create([0.05, 0.12, 0.25, 0.4, 0.55])
 
 
 def test_nothing_seen_is_the_prior() -> None:
-    fit = crm(S, Followed.create([], [], 5), 0.25)
+    fit = crm(S, FollowedPatients.create([], [], 5), 0.25)
     assert fit.estimate == pytest.approx(0, abs=1e-12)
     assert fit.variance == pytest.approx(1.34, rel=1e-9)
     np.testing.assert_allclose(fit.risk, S.risks, rtol=1e-9)
@@ -28,7 +28,7 @@ def test_dfcrm_agrees(reference_dir: Path) -> None:
     for case in json.loads((reference_dir / "trials/phase1/crm_dfcrm.json").read_text())["cases"]:
         intercept = case["intcpt"] if case["model"] == "logistic" else None
         skeleton = Skeleton.create(case["skeleton"], sd=case["scale"], intercept=intercept)
-        seen = Followed.create([n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]))
+        seen = FollowedPatients.create([n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]))
         mle = case["method"] == "mle"
         fit = crm(skeleton, seen, case["target"], likelihood_only=mle)
         tolerance = 2e-5 if mle else 1e-8
@@ -43,7 +43,7 @@ def test_partial_follow_up_and_skeletons_agree(reference_dir: Path) -> None:
     folder = reference_dir / "trials/phase1"
     case = json.loads((folder / "titecrm_dfcrm.json").read_text())["case"]
     share = np.minimum(np.array(case["followup"]) / case["obswin"], 1)
-    seen = Followed.create([n - 1 for n in case["level"]], case["tox"], 6, share)
+    seen = FollowedPatients.create([n - 1 for n in case["level"]], case["tox"], 6, share)
     fit = crm(Skeleton.create(case["skeleton"]), seen, case["target"])
     assert fit.estimate == pytest.approx(case["estimate"], abs=1e-9)
     np.testing.assert_allclose(fit.risk, case["ptox"], atol=1e-9)
@@ -60,10 +60,10 @@ def test_partial_follow_up_and_skeletons_agree(reference_dir: Path) -> None:
 
 
 def test_whole_follow_up_is_the_plain_method_and_none_says_nothing() -> None:
-    plain = crm(S, Followed.create([0, 1, 1], [0, 0, 1], 5), 0.25)
-    whole = crm(S, Followed.create([0, 1, 1], [0, 0, 1], 5, [1, 1, 0.1]), 0.25)
+    plain = crm(S, FollowedPatients.create([0, 1, 1], [0, 0, 1], 5), 0.25)
+    whole = crm(S, FollowedPatients.create([0, 1, 1], [0, 0, 1], 5, [1, 1, 0.1]), 0.25)
     assert whole.estimate == plain.estimate  # a toxicity counts whole whenever it came
-    assert crm(S, Followed.create([3], [0], 5, [0.0]), 0.25).estimate == pytest.approx(0, abs=1e-12)
+    assert crm(S, FollowedPatients.create([3], [0], 5, [0.0]), 0.25).estimate == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_whole_follow_up_is_the_plain_method_and_none_says_nothing() -> None:
     [
         (lambda: Skeleton.create([0.3, 0.2]), "skeleton"),
         (lambda: Skeleton.create([0.2, 0.3], sd=0), "sd"),
-        (lambda: Followed.create([5], [0], 5), "level"),
-        (lambda: Followed.create([0, 1], [0], 5), "patients"),
-        (lambda: Followed.create([0], [2], 5), "toxic"),
-        (lambda: Followed.create([0], [0], 5, [1.5]), "weight"),
-        (lambda: crm(S, Followed.create([0], [0], 5), 0.25, likelihood_only=True), "toxic"),
+        (lambda: FollowedPatients.create([5], [0], 5), "level"),
+        (lambda: FollowedPatients.create([0, 1], [0], 5), "patients"),
+        (lambda: FollowedPatients.create([0], [2], 5), "toxic"),
+        (lambda: FollowedPatients.create([0], [0], 5, [1.5]), "weight"),
+        (lambda: crm(S, FollowedPatients.create([0], [0], 5), 0.25, likelihood_only=True), "toxic"),
         (lambda: indifference_skeleton(0.2, 5, prior_level=2, halfwidth=0.3), "halfwidth"),
     ],
 )

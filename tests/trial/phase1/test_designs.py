@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 
 from twin_service.outcome import Refusal
-from twin_service.trial.phase1.crm import Followed, Skeleton, crm
+from twin_service.trial.phase1.crm import FollowedPatients, Skeleton, crm
 from twin_service.trial.phase1.designs import Blrm, Boin, Crm, OverdoseControl, RuleOfThree
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, logistic_risk
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, logistic_risk
 from twin_service.trial.phase1.escalation_rules import three_plus_three, three_plus_three_next
-from twin_service.trial.phase1.simulation import Backfill, Conduct, characteristics, simulate, simulate_rolling
+from twin_service.trial.phase1.simulation import (
+    Backfill,
+    EscalationConduct,
+    characteristics,
+    simulate,
+    simulate_rolling,
+)
 
 P = (0.05, 0.15, 0.3, 0.45, 0.6)
 PRIOR = LogisticPrior(100, (-0.85, 0.5), ((1.0, -0.2), (-0.2, 0.64)))
@@ -39,7 +45,7 @@ def test_every_decision_of_three_plus_three(reference_dir: Path) -> None:
 @pytest.mark.parametrize("deescalate", [False, True])
 def test_simulated_three_plus_three_is_the_exact_one(deescalate: bool) -> None:
     exact = three_plus_three(P, deescalate=deescalate)
-    found = simulate(RuleOfThree(5, deescalate), P, Conduct(cohorts=20), 20_000, np.random.default_rng(1))
+    found = simulate(RuleOfThree(5, deescalate), P, EscalationConduct(cohorts=20), 20_000, np.random.default_rng(1))
     seen = characteristics(found, P, 0.3)
     np.testing.assert_allclose(seen.selection, exact.declared, atol=0.012)
     np.testing.assert_allclose(seen.patients, exact.patients, atol=0.06)
@@ -49,7 +55,7 @@ def test_simulated_three_plus_three_is_the_exact_one(deescalate: bool) -> None:
 def test_boin_does_what_its_own_program_says(reference_dir: Path) -> None:
     """BOIN 2.7.2, 10,000 trials there and here: three standard errors of the difference."""
     case = json.loads((reference_dir / "trials/phase1/boin_oc.json").read_text())
-    conduct = Conduct(cohorts=case["ncohort"], cohort=case["cohortsize"])
+    conduct = EscalationConduct(cohorts=case["ncohort"], cohort=case["cohortsize"])
     found = simulate(Boin.create(5, case["target"]), case["p_true"], conduct, 10_000, np.random.default_rng(2))
     seen = characteristics(found, case["p_true"], case["target"])
     wanted = np.array(case["selpercent"]) / 100
@@ -65,7 +71,7 @@ def test_the_coarse_grid_decides_as_the_fine_one() -> None:
     )
     hit, over = design.shares(n, y)
     for row in range(3):
-        fine = logistic_risk(PRIOR, Given.create(DOSES, n[row], y[row]), DOSES)  # type: ignore[arg-type]
+        fine = logistic_risk(PRIOR, DoseOutcomes.create(DOSES, n[row], y[row]), DOSES)  # type: ignore[arg-type]
         np.testing.assert_allclose(hit[row], [r.shares[1] for r in fine], atol=5e-4)
         np.testing.assert_allclose(over[row], [r.overdose for r in fine], atol=5e-4)
 
@@ -76,7 +82,7 @@ def test_the_crm_design_is_the_crm() -> None:
     for row in range(2):
         level = np.repeat(np.arange(5), n[row].astype(int))
         toxic = np.concatenate([[1] * int(b) + [0] * int(a - b) for a, b in zip(n[row], y[row], strict=True)])
-        fit = crm(SKELETON, Followed.create(level, toxic.astype(int), 5), 0.25)  # type: ignore[arg-type]
+        fit = crm(SKELETON, FollowedPatients.create(level, toxic.astype(int), 5), 0.25)  # type: ignore[arg-type]
         at = np.array([int(level[-1])])
         assert design.next_level(n[[row]], y[[row]], at)[0] == fit.level
         partial = design.next_level_partial((level[None], toxic[None] > 0, np.ones((1, len(level)))), at)
@@ -108,18 +114,18 @@ def test_overdose_control_limits_steps_and_stops() -> None:
 
 def test_duration_and_dropouts_are_what_arithmetic_says() -> None:
     """Every cohort waits for three arrivals and a window: nothing toxic, five cohorts of 3 + 3."""
-    conduct = Conduct(cohorts=5, per_week=0.7, window_days=28)
+    conduct = EscalationConduct(cohorts=5, per_week=0.7, window_days=28)
     days = simulate(RuleOfThree(5), [0.0] * 5, conduct, 4000, np.random.default_rng(1)).days
     assert days.mean() == pytest.approx(5 * (3 * 10 + 28), rel=0.02)
-    lossy = Conduct(cohorts=5, per_week=0.7, window_days=28, dropout=0.25)
+    lossy = EscalationConduct(cohorts=5, per_week=0.7, window_days=28, dropout=0.25)
     days = simulate(RuleOfThree(5), [0.0] * 5, lossy, 4000, np.random.default_rng(1)).days
     assert days.mean() == pytest.approx(5 * (4 * 10 + 28), rel=0.02)
 
 
 def test_backfill_treats_more_below_and_does_not_escalate_by_itself() -> None:
     rng, design = np.random.default_rng(1), Boin.create(5, 0.3)
-    plain = simulate(design, P, Conduct(cohorts=10), 2000, rng)
-    filled = simulate(design, P, Conduct(cohorts=10, backfill=Backfill(12)), 2000, rng)
+    plain = simulate(design, P, EscalationConduct(cohorts=10), 2000, rng)
+    filled = simulate(design, P, EscalationConduct(cohorts=10, backfill=Backfill(12)), 2000, rng)
     assert filled.patients.sum() > 1.3 * plain.patients.sum()
     assert filled.patients[:, 0].max() <= 12 + 3 * 10
     a, b = characteristics(plain, P, 0.3), characteristics(filled, P, 0.3)
@@ -128,8 +134,8 @@ def test_backfill_treats_more_below_and_does_not_escalate_by_itself() -> None:
 
 def test_rolling_decisions_save_time() -> None:
     for design in (Boin.create(5, 0.3), Crm(SKELETON, 0.3)):
-        whole = simulate(design, P, Conduct(cohorts=8), 500, np.random.default_rng(1))
-        rolling = simulate_rolling(design, P, Conduct(cohorts=8), 500, np.random.default_rng(1))
+        whole = simulate(design, P, EscalationConduct(cohorts=8), 500, np.random.default_rng(1))
+        rolling = simulate_rolling(design, P, EscalationConduct(cohorts=8), 500, np.random.default_rng(1))
         assert np.median(rolling.days) < 0.8 * np.median(whole.days)
         assert np.all(rolling.patients.sum(axis=1) <= 24)
         assert characteristics(rolling, P, 0.3).right > characteristics(whole, P, 0.3).right - 0.1
@@ -137,7 +143,7 @@ def test_rolling_decisions_save_time() -> None:
 
 def test_without_delay_the_rolling_trial_is_the_sequential_one() -> None:
     """A window of almost no time: every outcome is known at the next arrival."""
-    conduct = Conduct(cohort=1, cohorts=20, window_days=1e-6)
+    conduct = EscalationConduct(cohort=1, cohorts=20, window_days=1e-6)
     one = characteristics(simulate(Crm(SKELETON, 0.3), P, conduct, 3000, np.random.default_rng(1)), P, 0.3)
     two = characteristics(simulate_rolling(Crm(SKELETON, 0.3), P, conduct, 3000, np.random.default_rng(2)), P, 0.3)
     assert np.all(np.abs(one.selection - two.selection) < 4 * np.sqrt(2) * np.maximum(one.selection_se, 0.002))
@@ -146,10 +152,13 @@ def test_without_delay_the_rolling_trial_is_the_sequential_one() -> None:
 @pytest.mark.parametrize(
     ("ask", "field"),
     [
-        (lambda: simulate(RuleOfThree(5), [0.1], Conduct(), 1, np.random.default_rng(1)), "risks"),
-        (lambda: simulate(RuleOfThree(1), [0.1], Conduct(start=3), 1, np.random.default_rng(1)), "conduct.start"),
-        (lambda: Conduct.create(cohort=0), "conduct"),
-        (lambda: Conduct.create(dropout=1.0), "conduct"),
+        (lambda: simulate(RuleOfThree(5), [0.1], EscalationConduct(), 1, np.random.default_rng(1)), "risks"),
+        (
+            lambda: simulate(RuleOfThree(1), [0.1], EscalationConduct(start=3), 1, np.random.default_rng(1)),
+            "conduct.start",
+        ),
+        (lambda: EscalationConduct.create(cohort=0), "conduct"),
+        (lambda: EscalationConduct.create(dropout=1.0), "conduct"),
     ],
 )
 def test_impossible_trials_are_refused(ask, field: str) -> None:  # type: ignore[no-untyped-def]

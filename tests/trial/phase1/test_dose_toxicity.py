@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from twin_service.outcome import Refusal
 from twin_service.trial.phase1.dose_toxicity import (
+    DoseOutcomes,
     DoseRisk,
-    Given,
     LogisticPrior,
     logistic_risk,
     power_risk,
@@ -22,8 +22,8 @@ from twin_service.trial.phase1.dose_toxicity import (
 
 PRIOR = LogisticPrior(250.0, (2.15, 0.52), ((0.7056, 0.134), (0.134, 0.64)))
 # Neuenschwander, Branson & Gsponer 2008: the trial of their example after the fifth cohort
-SEEN = Given.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 0, 0, 2])
-NOTHING = Given.create([], [], [])
+SEEN = DoseOutcomes.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 0, 0, 2])
+NOTHING = DoseOutcomes.create([], [], [])
 DOSES = [1, 2.5, 5, 10, 15, 20, 25, 30, 40, 50]
 
 
@@ -59,7 +59,7 @@ def test_the_posterior_is_what_importance_sampling_gives() -> None:
 def test_risk_rises_with_dose_and_with_toxicities() -> None:
     found = logistic_risk(PRIOR, SEEN, DOSES)
     assert all(a.mean < b.mean for a, b in zip(found, found[1:], strict=False))
-    worse = Given.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 1, 1, 2])
+    worse = DoseOutcomes.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 1, 1, 2])
     assert all(a.mean < b.mean for a, b in zip(found, logistic_risk(PRIOR, worse, DOSES), strict=True))
     for risk in found:
         assert risk.q025 < risk.median < risk.q975
@@ -68,7 +68,7 @@ def test_risk_rises_with_dose_and_with_toxicities() -> None:
 
 def test_the_unit_of_dose_does_not_matter() -> None:
     grams = LogisticPrior(0.25, PRIOR.mean, PRIOR.cov)
-    in_g = Given.create(SEEN.doses / 1000, SEEN.patients, SEEN.toxicities)
+    in_g = DoseOutcomes.create(SEEN.doses / 1000, SEEN.patients, SEEN.toxicities)
     a, b = logistic_risk(PRIOR, SEEN, [25.0])[0], logistic_risk(grams, in_g, [0.025])[0]
     assert (a.mean, a.q975) == pytest.approx((b.mean, b.q975))
 
@@ -124,7 +124,7 @@ def test_an_independent_quadrature_agrees(reference_dir: Path) -> None:
     for case in cases:
         data = case.get("data") or {"dose": [], "n": [], "dlt": []}
         prior = LogisticPrior(case["dref"], tuple(case["prior_mean"]), tuple(map(tuple, case["prior_cov"])))
-        given = Given.create(data["dose"], data["n"], data["dlt"])
+        given = DoseOutcomes.create(data["dose"], data["n"], data["dlt"])
         wanted = case["posterior"]
         found = logistic_risk(prior, given, [w["dose"] for w in wanted], cuts=case["interval_cuts"][1:-1])
         for f, w in zip(found, wanted, strict=True):
@@ -136,10 +136,10 @@ def test_an_independent_quadrature_agrees(reference_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "field"),
     [
-        (lambda: Given.create([1, 2], [3], [0]), "doses"),
-        (lambda: Given.create([0], [3], [0]), "doses"),
-        (lambda: Given.create([1], [3], [4]), "toxicities"),
-        (lambda: Given.create([1], [2.5], [1]), "toxicities"),  # type: ignore[list-item]
+        (lambda: DoseOutcomes.create([1, 2], [3], [0]), "doses"),
+        (lambda: DoseOutcomes.create([0], [3], [0]), "doses"),
+        (lambda: DoseOutcomes.create([1], [3], [4]), "toxicities"),
+        (lambda: DoseOutcomes.create([1], [2.5], [1]), "toxicities"),  # type: ignore[list-item]
         (lambda: logistic_risk(PRIOR, SEEN, [-1.0]), "doses"),
         (lambda: logistic_risk(PRIOR, SEEN, [1.0], cuts=(0.3, 0.2)), "cuts"),
         (lambda: logistic_risk(LogisticPrior(1.0, (0, 0), ((1.0, 1.0), (1.0, 1.0))), SEEN, [1.0]), "prior"),

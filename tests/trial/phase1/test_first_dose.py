@@ -11,9 +11,10 @@ import pytest
 
 from tests.house.source import ROOT
 from twin_service.outcome import Refusal
+from twin_service.report.page import render
 from twin_service.trial.phase1.conversion import (
     SPECIES,
-    Finding,
+    DoseFinding,
     Scaling,
     human_equivalent_dose,
     safety_factor,
@@ -22,9 +23,16 @@ from twin_service.trial.phase1.conversion import (
 from twin_service.trial.phase1.first_dose import first_dose
 from twin_service.trial.phase1.first_dose_page import first_dose_page
 from twin_service.trial.phase1.first_dose_plan import FirstDosePlan
-from twin_service.trial.phase1.human_course import AnimalPk, Draws, HumanPk, concentration, draw, exposure, from_animals
-from twin_service.trial.phase1.occupancy import Target, concentration_for, occupancy, occupancy_course
-from twin_service.trial.phase1.page import render
+from twin_service.trial.phase1.human_course import (
+    AnimalPk,
+    HumanPk,
+    KineticDraws,
+    concentration,
+    draw,
+    exposure,
+    from_animals,
+)
+from twin_service.trial.phase1.occupancy import SampledTarget, concentration_for, occupancy, occupancy_course
 from twin_service.trial.phase1.plan_file import plan_of, read_plan
 
 TUTORIALS = ROOT / "clients" / "tutorials" / "first_cohort"
@@ -45,7 +53,7 @@ def test_the_guidance_s_conversions(reference_dir: Path) -> None:
         assert hed == pytest.approx(row["hed_mg_per_kg"])
         power = human_equivalent_dose(row["noael_mg_per_kg"], s, Scaling.EXPONENT)
         assert power == pytest.approx(row["hed_power_law_b067"])
-        factor = safety_factor(Finding.NOAEL, s, (), None).value
+        factor = safety_factor(DoseFinding.NOAEL, s, (), None).value
         assert hed / factor * 60 == pytest.approx(row["mrsd_mg_60kg"])
     for row in reference["receptor_occupancy_quadratic"]:
         share = float(occupancy(row["drug_total_nM"], row["kd_nM"], row["target_total_nM"]))
@@ -92,7 +100,7 @@ def test_equal_rates_are_no_special_case() -> None:
 
 def test_without_target_or_turnover_the_course_is_the_plain_one() -> None:
     times = np.linspace(0, 48, 97)
-    drug, bound = occupancy_course(PK, Target.create(0.5, 1e-9), 100.0, times)
+    drug, bound = occupancy_course(PK, SampledTarget.create(0.5, 1e-9), 100.0, times)
     plain = concentration(PK, 100.0, times)[0]
     np.testing.assert_allclose(drug, plain, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(bound, plain / (plain + 0.5), rtol=1e-4, atol=1e-7)
@@ -101,8 +109,8 @@ def test_without_target_or_turnover_the_course_is_the_plain_one() -> None:
 def test_turnover_clears_the_drug_and_the_target_comes_back() -> None:
     times = np.linspace(0, 400, 401)
     pk = HumanPk(0.01, 3.0)
-    still = occupancy_course(pk, Target.create(0.001, 0.05), 0.3, times)
-    busy = occupancy_course(pk, Target.create(0.001, 0.05, 20.0), 0.3, times)
+    still = occupancy_course(pk, SampledTarget.create(0.001, 0.05), 0.3, times)
+    busy = occupancy_course(pk, SampledTarget.create(0.001, 0.05, 20.0), 0.3, times)
     assert busy[0][-1] < still[0][-1]
     assert busy[1][-1] < 0.5 < busy[1][0]
 
@@ -116,19 +124,21 @@ def test_scaling_from_animals_finds_its_exponent() -> None:
     draws = draw(pk, 20_000, np.random.default_rng(1))
     gmfe = np.exp(np.mean(np.abs(np.log(draws.clearance / pk.clearance))))
     assert gmfe == pytest.approx(2.33, rel=0.02)
-    assert isinstance(draws, Draws)
+    assert isinstance(draws, KineticDraws)
 
 
 def test_reasons_raise_the_factor() -> None:
     rat = SPECIES["rat"]
-    assert safety_factor(Finding.NOAEL, rat, (), None).value == 10
-    assert safety_factor(Finding.NOAEL, rat, ("novel target", "steep dose response"), None).value == pytest.approx(100)
-    assert safety_factor(Finding.HNSTD, SPECIES["dog"], (), None).value == 6
-    assert safety_factor(Finding.NOAEL, rat, ("novel target",), 30).reasons[0] == "stated in the plan"
+    assert safety_factor(DoseFinding.NOAEL, rat, (), None).value == 10
+    assert safety_factor(DoseFinding.NOAEL, rat, ("novel target", "steep dose response"), None).value == pytest.approx(
+        100
+    )
+    assert safety_factor(DoseFinding.HNSTD, SPECIES["dog"], (), None).value == 6
+    assert safety_factor(DoseFinding.NOAEL, rat, ("novel target",), 30).reasons[0] == "stated in the plan"
     with pytest.raises(Refusal, match="did you mean 'novel target'"):
-        safety_factor(Finding.NOAEL, rat, ("novel targets",), None)
+        safety_factor(DoseFinding.NOAEL, rat, ("novel targets",), None)
     with pytest.raises(Refusal, match="HNSTD is defined in a non-rodent"):
-        safety_factor(Finding.HNSTD, rat, (), None)
+        safety_factor(DoseFinding.HNSTD, rat, (), None)
     with pytest.raises(Refusal, match="did you mean 'monkey'"):
         species_named("monkye")
 

@@ -11,9 +11,10 @@ import pytest
 
 from tests.house.source import ROOT
 from twin_service.outcome import Refusal
+from twin_service.report.page import render
 from twin_service.trial.phase1.comparison import compare, standard_scenarios
 from twin_service.trial.phase1.decision import changed_by_corrections, decide, history
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, logistic_risk
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, logistic_risk
 from twin_service.trial.phase1.escalation_page import answer, comparison_page, decision_page
 from twin_service.trial.phase1.escalation_plan import EscalationPlan, running_design, with_dose
 from twin_service.trial.phase1.journal import event_from_json, event_to_json, open_trial, read_trial, record
@@ -21,14 +22,13 @@ from twin_service.trial.phase1.live import (
     Corrected,
     DoseAdded,
     Dosed,
-    Observed,
+    ObservedOutcome,
     TrialEvent,
     Withdrawn,
     append,
     cohort,
     fold,
 )
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.plan_file import plan_of, read_plan
 
 PLAN = read_plan(ROOT / "clients/tutorials/first_cohort/escalation.toml", EscalationPlan)
@@ -52,7 +52,7 @@ def test_the_decision_is_the_design_s_and_its_numbers_the_quadrature_s() -> None
     found = decide(PLAN, events)
     exact = logistic_risk(
         LogisticPrior(60, (-1.1, 0.1), ((2.25, 0), (0, 0.49))),
-        Given.create([10, 20, 40], [3] * 3, [0, 0, 1]),
+        DoseOutcomes.create([10, 20, 40], [3] * 3, [0, 0, 1]),
         PLAN.doses,
     )
     assert [v.risk for v in found.doses] == [r.mean for r in exact]
@@ -89,7 +89,7 @@ def test_every_past_decision_is_reproducible() -> None:
 def test_a_correction_to_cohort_one_after_cohort_four() -> None:
     events = run(PLAN, (10, 0), (20, 0), (40, 1), (40, 1))
     before = decide(PLAN, events)
-    to = Observed("c1p1o", 20, "c1p1", True)
+    to = ObservedOutcome("c1p1o", 20, "c1p1", True)
     events = append(PLAN, events, Corrected("k", 130, "c1p1o", to, "source data verification"))
     after = decide(PLAN, events)
     assert after.doses[0].toxicities == 1 and after.doses[0].risk > before.doses[0].risk  # type: ignore[operator]
@@ -112,10 +112,14 @@ def test_pending_late_and_withdrawn_patients() -> None:
     events: tuple[TrialEvent, ...] = (Dosed("a", 0, 10, ("p1", "p2", "p3")),)
     waits = decide(PLAN, events)
     assert waits.next_dose is None and not waits.ends and "wait" in waits.reasons[0]
-    events += (Observed("o1", 28, "p1", False), Observed("o2", 28, "p2", False), Withdrawn("w", 10, "p3", "moved"))
+    events += (
+        ObservedOutcome("o1", 28, "p1", False),
+        ObservedOutcome("o2", 28, "p2", False),
+        Withdrawn("w", 10, "p3", "moved"),
+    )
     found = decide(PLAN, events)
     assert (found.doses[0].patients, found.next_dose) == (2, 20)
-    events += (Observed("late", 60, "p1", True),)
+    events += (ObservedOutcome("late", 60, "p1", True),)
     late = decide(PLAN, events)
     assert late.late == ("p1 on day 60",) and late.doses[0].toxicities == 1
     lenient = PLAN.model_copy(update={"conduct": PLAN.conduct.model_copy(update={"late": "report"})})
@@ -125,9 +129,9 @@ def test_pending_late_and_withdrawn_patients() -> None:
 
 def test_a_rolling_design_decides_before_all_are_followed() -> None:
     plan = with_design(kind="crm", guess=4, rolling=True)
-    events: tuple[TrialEvent, ...] = (Dosed("a", 0, 10, ("p1", "p2", "p3")), Observed("o1", 20, "p1", True))
+    events: tuple[TrialEvent, ...] = (Dosed("a", 0, 10, ("p1", "p2", "p3")), ObservedOutcome("o1", 20, "p1", True))
     assert decide(plan, events).next_dose is None  # two of three are watched
-    events += (Observed("o2", 28, "p2", False),)
+    events += (ObservedOutcome("o2", 28, "p2", False),)
     assert decide(plan, events).next_dose == 10
     assert decide(with_design(kind="boin", rolling=True), events).next_dose is not None
 
@@ -148,14 +152,14 @@ def test_an_intermediate_dose_is_added_with_a_reason() -> None:
         (Dosed("x", 1, 25, ("q",)), "not a planned dose; nearest: 20"),
         (Dosed("x", 1, 20, ("c1p1",)), "was dosed already"),
         (Dosed("x", 1, 20, ()), "one or more patients"),
-        (Observed("x", 1, "nobody", True), "never dosed"),
-        (Observed("x", 1, "c1p1", False), "followed to the end already"),
-        (Observed("x", -1, "c1p1", True), "before the dose"),
+        (ObservedOutcome("x", 1, "nobody", True), "never dosed"),
+        (ObservedOutcome("x", 1, "c1p1", False), "followed to the end already"),
+        (ObservedOutcome("x", -1, "c1p1", True), "before the dose"),
         (Withdrawn("x", 1, "c1p1"), "recorded already"),
         (Corrected("x", 1, "zz", None, "why"), "was not recorded before"),
         (Corrected("x", 1, "c1", None, ""), "says why"),
         (Corrected("x", 1, "c1", None, "gone"), "never dosed"),  # its outcomes would hang in the air
-        (Observed("c1", 1, "c1p1", True), "recorded already; correct it"),
+        (ObservedOutcome("c1", 1, "c1p1", True), "recorded already; correct it"),
         (DoseAdded("x", 1, 30, ""), "says why"),
     ],
 )
@@ -193,7 +197,7 @@ def test_the_file_of_a_trial_keeps_its_chain(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="opened once"):
         open_trial(PLAN, path)
     with pytest.raises(Refusal, match="never dosed"):
-        record(path, [Observed("x", 1, "c1p1", True), Observed("y", 1, "nobody", True)])
+        record(path, [ObservedOutcome("x", 1, "c1p1", True), ObservedOutcome("y", 1, "nobody", True)])
     plan, events = read_trial(path)
     assert plan == PLAN and len(events) == 4  # all or none
     lines = path.read_text().splitlines()
@@ -204,7 +208,7 @@ def test_the_file_of_a_trial_keeps_its_chain(tmp_path: Path) -> None:
 
 def test_events_survive_json() -> None:
     events = run(PLAN, (10, 0))
-    events = append(PLAN, events, Corrected("k", 5, "c1p1o", Observed("c1p1o", 4, "c1p1", True), "typo"))
+    events = append(PLAN, events, Corrected("k", 5, "c1p1o", ObservedOutcome("c1p1o", 4, "c1p1", True), "typo"))
     for event in events:
         assert event_from_json(json.loads(json.dumps(event_to_json(event)))) == event
     with pytest.raises(Refusal, match="did you mean 'observed'"):

@@ -13,15 +13,15 @@ from twin_service.trial.phase1.dose_toxicity import LogisticPrior
 from twin_service.trial.phase1.enrichment import MarkerTruth, designs, perform
 from twin_service.trial.phase1.exposure import (
     ExposurePlan,
+    ExposureVariability,
     Truth,
-    Variability,
     conduct,
     exposure_risk,
     population_risks,
 )
 from twin_service.trial.phase1.human_course import HumanPk
 from twin_service.trial.phase1.interim import Doubt, MarkerSeen, Worlds, expansion_size, look, target_worlds, too_toxic
-from twin_service.trial.phase1.occupancy import Target
+from twin_service.trial.phase1.occupancy import SampledTarget
 from twin_service.trial.phase1.selection import Candidates, accuracy, decision_curve, explain, fit, validate
 
 
@@ -153,7 +153,12 @@ def test_exposure_overdoses_fewer_where_exposure_varies() -> None:
     share = {}
     for by in (False, True):
         found = conduct(
-            plan, Truth(-1.1, 1.8, 60), Variability(0.5, 0.3), (300, 8, 3), np.random.default_rng(1), by_exposure=by
+            plan,
+            Truth(-1.1, 1.8, 60),
+            ExposureVariability(0.5, 0.3),
+            (300, 8, 3),
+            np.random.default_rng(1),
+            by_exposure=by,
         )
         share[by] = found.overdosed.sum() / found.patients.sum()
         assert np.all(found.toxicities <= found.patients) and found.selected.max() < 6
@@ -163,7 +168,9 @@ def test_exposure_overdoses_fewer_where_exposure_varies() -> None:
 def test_without_variability_exposure_and_dose_are_one_design() -> None:
     plan = ExposurePlan.create(DOSES, DOSES, PRIOR, OverdoseControl())
     one, two = (
-        conduct(plan, Truth(-1.1, 1.8, 60), Variability(0, 0), (50, 6, 3), np.random.default_rng(1), by_exposure=by)
+        conduct(
+            plan, Truth(-1.1, 1.8, 60), ExposureVariability(0, 0), (50, 6, 3), np.random.default_rng(1), by_exposure=by
+        )
         for by in (False, True)
     )
     np.testing.assert_array_equal(one.selected, two.selected)
@@ -189,7 +196,7 @@ def test_one_world_is_a_binomial() -> None:
 
 def test_inactivity_below_speaks_about_doses_above() -> None:
     """Kd is common to all doses: nothing seen where much was expected lowers the hope higher up."""
-    pk, target = HumanPk(5.0, 50.0, 1.0, 0.5), Target.create(0.02, 0.001)
+    pk, target = HumanPk(5.0, 50.0, 1.0, 0.5), SampledTarget.create(0.02, 0.001)
     worlds = target_worlds(pk, target, [1.0, 3.0, 9.0], 0.5, Doubt(1.5, 0.3, 0.2), np.random.default_rng(1))
     assert np.all(np.diff(worlds.response, axis=1) >= 0)
     before = look(worlds, MarkerSeen(np.zeros(3), np.zeros(3)), total=12, needed=6)

@@ -43,7 +43,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedParameters:
     """The best of `starts`: estimates by name, -ln L, how many starts ended there, intervals.
 
     objectives  where each start ended, best first
@@ -66,7 +66,7 @@ def estimate(
     level: float = 0.95,
     profiles: bool = True,
     say: Callable[[str], None] = lambda line: None,
-) -> Fitted:
+) -> FittedParameters:
     """Fit `problem` from `starts` Latin-hypercube points (the first is the problem's own) and profile the best.
 
     The interval of a parameter holds all values whose profile -ln L is within chi2(1, level)/2 of the minimum.
@@ -78,7 +78,7 @@ def estimate(
     runs.sort(key=lambda r: r[1])
     best, objective = runs[0]
     if objective >= BIG:
-        return Fitted(
+        return FittedParameters(
             {},
             float("inf"),
             0,
@@ -94,7 +94,7 @@ def estimate(
     values = {f.name: f.from_scale(v) for f, v in zip(problem.free, best, strict=True)}
     lone = found < 2 and starts > 3
     outcome = Outcome(Verdict.NOT_CONVERGED, f"only 1 of {starts} starts found the best fit") if lone else Outcome()
-    return Fitted(values, objective, found, starts, tuple(intervals), outcome, tuple(f for _, f in runs))
+    return FittedParameters(values, objective, found, starts, tuple(intervals), outcome, tuple(f for _, f in runs))
 
 
 def _bounds(problem: Problem) -> Floats:

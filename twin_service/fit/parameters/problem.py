@@ -23,7 +23,7 @@ HALF_LOG_2PI: Final = 0.5 * float(np.log(2 * np.pi))
 LN10: Final = float(np.log(10.0))
 
 
-class Scale(Enum):
+class CoordinateScale(Enum):
     """As it is, natural logarithm, decimal logarithm: of a search coordinate or of an observable."""
 
     LIN = "lin"
@@ -32,24 +32,24 @@ class Scale(Enum):
 
     def of(self, value: float) -> float:
         """`value` on this scale."""
-        if self is Scale.LIN:
+        if self is CoordinateScale.LIN:
             return float(value)
-        return float(np.log(value) if self is Scale.LOG else np.log10(value))
+        return float(np.log(value) if self is CoordinateScale.LOG else np.log10(value))
 
     def inverse(self, x: float) -> float:
         """The value that lies at `x` of this scale."""
-        if self is Scale.LIN:
+        if self is CoordinateScale.LIN:
             return float(x)
-        return float(np.exp(x) if self is Scale.LOG else 10.0**x)
+        return float(np.exp(x) if self is CoordinateScale.LOG else 10.0**x)
 
     def log_slope(self, value: float) -> float:
         """-ln of the derivative of this scale at `value`, which a density in `value` carries."""
-        if self is Scale.LIN:
+        if self is CoordinateScale.LIN:
             return 0.0
-        return float(np.log(value) if self is Scale.LOG else np.log(value * LN10))
+        return float(np.log(value) if self is CoordinateScale.LOG else np.log(value * LN10))
 
 
-class Law(Enum):
+class NoiseLaw(Enum):
     """Distribution of what is measured about what is predicted, on the observable's scale."""
 
     NORMAL = "normal"
@@ -58,7 +58,7 @@ class Law(Enum):
     def surprise(self, residual: float, spread: float) -> float:
         """-ln of the density at `residual`; `spread` is the SD of a normal, the scale b of a Laplace law."""
         z = residual / spread
-        if self is Law.NORMAL:
+        if self is NoiseLaw.NORMAL:
             return 0.5 * z**2 + float(np.log(spread)) + HALF_LOG_2PI
         return abs(z) + float(np.log(2.0 * spread))
 
@@ -75,7 +75,7 @@ class Free:
     low: float
     high: float
     start: float
-    scale: Scale = Scale.LOG10
+    scale: CoordinateScale = CoordinateScale.LOG10
     penalty: Callable[[float], float] | None = None
     nominal: bool = True
 
@@ -87,7 +87,7 @@ class Free:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRow:
     """One row: an observable under a condition at a time, its noise as a number or a parameter's name.
 
     proportional   a share of the prediction that adds to the SD (in quadrature), for untransformed values
@@ -100,9 +100,9 @@ class Measured:
     time: float
     value: float
     sd: float | str
-    transformation: Scale = Scale.LIN
+    transformation: CoordinateScale = CoordinateScale.LIN
     proportional: float = 0.0
-    law: Law = Law.NORMAL
+    law: NoiseLaw = NoiseLaw.NORMAL
     spread: str = ""
     title: str = ""
 
@@ -117,7 +117,7 @@ class Problem:
 
     name: str
     free: tuple[Free, ...]
-    rows: tuple[Measured, ...]
+    rows: tuple[MeasuredRow, ...]
     predict: Predict
     fixed: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Problem:
         cls,
         name: str,
         free: Sequence[Free],
-        rows: Sequence[Measured],
+        rows: Sequence[MeasuredRow],
         *,
         predict: Predict,
         fixed: Sequence[tuple[str, float]] = (),
@@ -135,13 +135,17 @@ class Problem:
     ) -> Problem:
         """A checked problem. Raises Refusal for bounds that are wrong or values a transformation cannot take."""
         for f in free:
-            if not f.low < f.high or not f.low <= f.start <= f.high or (f.scale is not Scale.LIN and f.low <= 0):
+            if (
+                not f.low < f.high
+                or not f.low <= f.start <= f.high
+                or (f.scale is not CoordinateScale.LIN and f.low <= 0)
+            ):
                 raise _refuse(
                     f"{name}: parameter {f.name} in [{f.low:g}, {f.high:g}] from {f.start:g}, {f.scale.value}: "
                     "expected low < high, start between them, positive for a log scale"
                 )
         for i, r in enumerate(rows):
-            if not np.isfinite(r.value) or (r.transformation is not Scale.LIN and r.value <= 0):
+            if not np.isfinite(r.value) or (r.transformation is not CoordinateScale.LIN and r.value <= 0):
                 raise _refuse(
                     f"{name}: row {i}, {r.observable} at {r.time:g} is {r.value:g}, which "
                     f"{r.transformation.value} cannot take"
@@ -172,7 +176,7 @@ class Problem:
             total -= sum(_row(r, float(f), float(s)) for r, f, s in zip(rows, predicted, spreads, strict=True))
         return total
 
-    def spreads(self, values: dict[str, float], rows: Sequence[Measured], predicted: Floats) -> Floats:
+    def spreads(self, values: dict[str, float], rows: Sequence[MeasuredRow], predicted: Floats) -> Floats:
         """The noise of `rows` (one observable, one condition) at parameters `values`, as their law takes it."""
         sd = np.array([values[r.sd] if isinstance(r.sd, str) else r.sd for r in rows])
         found = np.hypot(sd, np.array([r.proportional for r in rows]) * predicted)
@@ -186,16 +190,16 @@ class Problem:
         """All parameters by name where the search begins: the nominal values."""
         return dict(self.fixed) | {f.name: f.start for f in self.free}
 
-    def groups(self) -> dict[tuple[str, str], list[Measured]]:
+    def groups(self) -> dict[tuple[str, str], list[MeasuredRow]]:
         """Rows by observable and condition, each in order of time."""
-        groups: dict[tuple[str, str], list[Measured]] = {}
+        groups: dict[tuple[str, str], list[MeasuredRow]] = {}
         for r in sorted(self.rows, key=lambda r: r.time):
             groups.setdefault((r.observable, r.condition), []).append(r)
         return groups
 
 
-def _row(r: Measured, f: float, spread: float) -> float:
-    if r.transformation is not Scale.LIN and f <= 0.0:
+def _row(r: MeasuredRow, f: float, spread: float) -> float:
+    if r.transformation is not CoordinateScale.LIN and f <= 0.0:
         return float("inf")
     residual = r.transformation.of(r.value) - r.transformation.of(f)
     return r.law.surprise(residual, spread) + r.transformation.log_slope(r.value)

@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.fit.parameters.problem import Free, Measured, Predict, Problem, Scale
+from twin_service.fit.parameters.problem import CoordinateScale, Free, MeasuredRow, Predict, Problem
 from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block, wiring
 from twin_service.model.qsp.join import constant_block
-from twin_service.model.qsp.record import ParameterRecord, read_block_file
+from twin_service.model.qsp.record import LawParameter, read_block_file
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
@@ -63,16 +63,16 @@ def _closed(block_id: str) -> tuple[PatientModel, tuple[str, ...]]:
     return compose(block_id, {"block": build_block(block_id), **sources}, wires), tuple(said)
 
 
-def _free(p: ParameterRecord) -> Free:
-    scale = Scale.LOG10 if p.value > 0 and p.low >= 0 else Scale.LIN
-    low = max(p.low, p.value / DECADES) if scale is Scale.LOG10 else p.low
-    high = min(p.high, p.value * DECADES) if scale is Scale.LOG10 else p.high
+def _free(p: LawParameter) -> Free:
+    scale = CoordinateScale.LOG10 if p.value > 0 and p.low >= 0 else CoordinateScale.LIN
+    low = max(p.low, p.value / DECADES) if scale is CoordinateScale.LOG10 else p.low
+    high = min(p.high, p.value * DECADES) if scale is CoordinateScale.LOG10 else p.high
     return Free(p.name, low, high, p.value, scale)
 
 
-def _read(data: Path, model: PatientModel, ports: Sequence[str]) -> tuple[dict[str, _Experiment], list[Measured]]:
+def _read(data: Path, model: PatientModel, ports: Sequence[str]) -> tuple[dict[str, _Experiment], list[MeasuredRow]]:
     experiments: dict[str, _Experiment] = defaultdict(_Experiment)
-    rows: list[Measured] = []
+    rows: list[MeasuredRow] = []
     with data.open(encoding="utf-8", newline="") as handle:
         for i, r in enumerate(csv.DictReader(handle), 2):
             where, condition = f"{data.name} line {i}", r.get("condition") or "all"
@@ -86,7 +86,7 @@ def _read(data: Path, model: PatientModel, ports: Sequence[str]) -> tuple[dict[s
     return dict(experiments), rows
 
 
-def _measured(r: Mapping[str, str], model: PatientModel, at: tuple[str, str, float]) -> Measured:
+def _measured(r: Mapping[str, str], model: PatientModel, at: tuple[str, str, float]) -> MeasuredRow:
     where, condition, time = at
     if r["analyte"] not in model.observables:
         raise _refuse(
@@ -95,8 +95,8 @@ def _measured(r: Mapping[str, str], model: PatientModel, at: tuple[str, str, flo
     e: ErrorLaw = model.observables[r["analyte"]].error
     value = _number(r, "value", where)
     if e.kind == "log":
-        return Measured(r["analyte"], condition, time, value, e.proportional, Scale.LOG)
-    return Measured(r["analyte"], condition, time, value, e.additive, Scale.LIN, e.proportional)
+        return MeasuredRow(r["analyte"], condition, time, value, e.proportional, CoordinateScale.LOG)
+    return MeasuredRow(r["analyte"], condition, time, value, e.additive, CoordinateScale.LIN, e.proportional)
 
 
 def _dose(r: Mapping[str, str], model: PatientModel, where: str, time: float) -> Dose:

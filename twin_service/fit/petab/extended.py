@@ -24,7 +24,7 @@ _PLACEHOLDER: Final = re.compile(r"\b(observable|noise)Parameter(\d+)_(\w+)\b")
 
 
 @dataclass(frozen=True)
-class Start:
+class ConditionStart:
     """Where a condition writes the value of an entity.
 
     flag          parameter that says that it is written; empty where the entity has no other start
@@ -41,7 +41,7 @@ class Extended:
     """The loaded model, and by what name it predicts; `starts` by the id that a condition sets."""
 
     model: SbmlModel
-    starts: Mapping[str, Start]
+    starts: Mapping[str, ConditionStart]
     observables: Mapping[tuple[str, tuple[str, ...]], str]
     noises: Mapping[tuple[str, tuple[str, ...]], str]
 
@@ -132,7 +132,7 @@ class _Writer:
             if self.model.getElementBySId(name) is None:
                 self._parameter(name)
 
-    def start(self, name: str) -> Start:
+    def start(self, name: str) -> ConditionStart:
         """How a condition sets `name`: directly where nothing moves it, else through a switch in its initial value."""
         element = self.model.getElementBySId(name)
         if element is None:
@@ -146,7 +146,7 @@ class _Writer:
         assigned = self.model.getInitialAssignmentBySymbol(name)
         if name not in self.moving and assigned is None:
             size = element.getCompartment() if species and not element.getHasOnlySubstanceUnits() else ""
-            return Start(name, compartment=size)
+            return ConditionStart(name, compartment=size)
         given, flag = self._parameter(f"petab_start_{name}"), self._parameter(f"petab_given_{name}")
         own = self.libsbml.formulaToL3String(assigned.getMath()) if assigned is not None else _own_start(element)
         if assigned is not None:
@@ -154,7 +154,7 @@ class _Writer:
         made = self.model.createInitialAssignment()
         made.setSymbol(name)
         made.setMath(self._math(f"piecewise({given}, {flag} > 0.5, {own})", f"condition column {name}"))
-        return Start(given, flag=flag)
+        return ConditionStart(given, flag=flag)
 
     def follow(self) -> None:
         """Let a constant that is computed from constants follow them when a fit or a condition changes them."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from twin_service.fit.parameters.problem import Free, Measured, Problem, Scale
+from twin_service.fit.parameters.problem import CoordinateScale, Free, MeasuredRow, Problem
 from twin_service.fit.petab.course import Runner
 from twin_service.fit.petab.extended import extend
 from twin_service.fit.petab.tables import MeasurementRow, ParameterRow, PriorKind, Tables, read_tables
@@ -30,7 +30,7 @@ def read_petab(path: Path) -> Problem:
     extended = extend(tables)
     runner = Runner.create(tables, extended)
     rows = [
-        Measured(
+        MeasuredRow(
             extended.observable_of(m),
             _condition(m),
             m.time,
@@ -63,7 +63,7 @@ def _check_conditions(runner: Runner, problem: Problem, tables: Tables) -> None:
 def _free(p: ParameterRow) -> Free:
     """Without a nominal value the search begins in the middle of the bounds, on the parameter's scale."""
     start = p.nominal
-    if math.isnan(start) and p.low < p.high and (p.scale is Scale.LIN or p.low > 0.0):
+    if math.isnan(start) and p.low < p.high and (p.scale is CoordinateScale.LIN or p.low > 0.0):
         start = p.scale.inverse(0.5 * (p.scale.of(p.low) + p.scale.of(p.high)))
     return Free(p.id, p.low, p.high, start, p.scale, _penalty(p), nominal=not math.isnan(p.nominal))
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import yaml  # type: ignore[import-untyped]
 
-from twin_service.fit.parameters.problem import Law, Scale
+from twin_service.fit.parameters.problem import CoordinateScale, NoiseLaw
 from twin_service.outcome import Refusal, RefusalCode
 
 E = TypeVar("E", bound=Enum)
@@ -53,7 +53,7 @@ class ParameterRow:
     """`nominal` is NaN where the cell is empty."""
 
     id: str
-    scale: Scale
+    scale: CoordinateScale
     low: float
     high: float
     nominal: float
@@ -66,8 +66,8 @@ class ObservableRow:
     id: str
     formula: str
     noise: str
-    transformation: Scale
-    law: Law
+    transformation: CoordinateScale
+    law: NoiseLaw
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class _Reader:
         if not free and math.isnan(nominal):
             self.wrong(where, f"{r['parameterId']} is not estimated and has no nominalValue")
         low, high = (self._number(where, r, c, empty=None if free else math.nan) for c in ("lowerBound", "upperBound"))
-        return ParameterRow(r["parameterId"], Scale(scale), low, high, nominal, free, self._prior(where, r))
+        return ParameterRow(r["parameterId"], CoordinateScale(scale), low, high, nominal, free, self._prior(where, r))
 
     def _prior(self, where: str, r: Row) -> tuple[PriorKind, float, float] | None:
         text, numbers = r.get("objectivePriorType", ""), r.get("objectivePriorParameters", "")
@@ -241,10 +241,10 @@ class _Reader:
         scale = self._choice(
             where, r.get("observableTransformation", "") or "lin", ("lin", "log", "log10"), "observableTransformation"
         )
-        law = self._enum(where, r.get("noiseDistribution", "") or "normal", Law, "noiseDistribution")
+        law = self._enum(where, r.get("noiseDistribution", "") or "normal", NoiseLaw, "noiseDistribution")
         if not r["noiseFormula"]:
             self.wrong(where, "noiseFormula is empty; give the SD as a number or a formula")
-        return ObservableRow(r["observableId"], r["observableFormula"], r["noiseFormula"], Scale(scale), law)
+        return ObservableRow(r["observableId"], r["observableFormula"], r["noiseFormula"], CoordinateScale(scale), law)
 
     def measurement(self, placed: tuple[str, Row], observables: set[str], conditions: set[str]) -> MeasurementRow:
         where, r = placed

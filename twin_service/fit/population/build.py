@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.fit.population.by_engine import EngineModel
-from twin_service.fit.population.closed_form import DoseTable, Given, closed_form, concentration_of
+from twin_service.fit.population.closed_form import DoseTable, GivenWays, closed_form, concentration_of
 from twin_service.fit.population.handles import Freedom, Handles, handles_of
 from twin_service.fit.population.likelihood import HazardLaw, LognormalLaw, NormalLaw, PoissonLaw, Readings, ResidualLaw
 from twin_service.fit.population.parameters import OmegaBlock, ParameterSpace
 from twin_service.fit.population.problem import PopulationProblem, StructuralModel
 from twin_service.fit.population.typical import GeneratedTypical
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.compose import compose
 from twin_service.model.poppk.build import covariates_of, observed_of, routes_of
 from twin_service.model.poppk.record import PopPkRecord, effects_of, omega
@@ -55,11 +55,11 @@ class BuiltProblem:
     start: Floats
     record: PopPkRecord
     handles: Handles
-    subjects: tuple[Subject, ...]
+    subjects: tuple[TableSubject, ...]
 
 
 def build_problem(
-    record: PopPkRecord, subjects: Sequence[Subject], options: BuildOptions = BuildOptions()
+    record: PopPkRecord, subjects: Sequence[TableSubject], options: BuildOptions = BuildOptions()
 ) -> BuiltProblem:
     """Refuses a table without readings, and covariates that the file needs and a subject lacks."""
     people = tuple(s for s in subjects if len(s))
@@ -95,7 +95,7 @@ def build_problem(
     return BuiltProblem(problem, _start(record, made, space), record, made, people)
 
 
-def _known(record: PopPkRecord, subject: Subject) -> list[dict[str, float]]:
+def _known(record: PopPkRecord, subject: TableSubject) -> list[dict[str, float]]:
     """Covariates of each segment that reaches a reading, defaults filled in."""
     declared = {c.name: c.default for c in covariates_of(record)}
     reached = 1 + sum(t <= float(subject.times_h[-1]) for t in subject.schedule.change_times_h)
@@ -189,7 +189,7 @@ def law_of(error: ErrorLaw) -> ResidualLaw:
     return NormalLaw(additive, proportional, power, sds_add=error.kind == "sum")
 
 
-def readings_of(record: PopPkRecord, people: Sequence[Subject]) -> tuple[Readings, list[tuple[str, float, bool]]]:
+def readings_of(record: PopPkRecord, people: Sequence[TableSubject]) -> tuple[Readings, list[tuple[str, float, bool]]]:
     """Padded readings, and the residual sizes that belong to them."""
     observables = record.raw["observables"]
     place = {o["analyte"]: k for k, o in enumerate(observables)}
@@ -212,7 +212,7 @@ def readings_of(record: PopPkRecord, people: Sequence[Subject]) -> tuple[Reading
 
 
 def _closed(
-    record: PopPkRecord, made: Handles, people: Sequence[Subject], everyone: NDArray[np.intp]
+    record: PopPkRecord, made: Handles, people: Sequence[TableSubject], everyone: NDArray[np.intp]
 ) -> StructuralModel | None:
     doses = [s.schedule.doses for s in people]
     if any(d.steady_interval_h for mine in doses for d in mine):
@@ -221,7 +221,7 @@ def _closed(
         return None
     given = [d for mine in doses for d in mine]
     oral = [not d.input.endswith(".iv") for d in given]
-    what = Given(any(oral), not all(oral), any(d.duration_h > 0.0 for d in given))
+    what = GivenWays(any(oral), not all(oral), any(d.duration_h > 0.0 for d in given))
     concentration = concentration_of(record.structure, made.parameters, what)
     if concentration is None:
         return None
@@ -269,7 +269,7 @@ def estimation_model(record: PopPkRecord, made: Handles) -> PatientModel:
     return compose(record.id, {record.id: block})
 
 
-def by_engine(record: PopPkRecord, made: Handles, people: Sequence[Subject], options: BuildOptions) -> EngineModel:
+def by_engine(record: PopPkRecord, made: Handles, people: Sequence[TableSubject], options: BuildOptions) -> EngineModel:
     """The structural model through the engine."""
     model = estimation_model(record, made)
     system = model.system

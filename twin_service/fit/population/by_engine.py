@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.fit.population.problem import Predicted, Who
+from twin_service.fit.population.problem import PredictedReadings, Who
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.sensitivity import simulate_sensitivities
 from twin_service.solver.simulate import simulate
@@ -42,9 +42,9 @@ class EngineModel:
     threads: int = 1
     costly: bool = True
 
-    def __call__(self, phi: Floats, who: Who, order: int) -> Predicted:
+    def __call__(self, phi: Floats, who: Who, order: int) -> PredictedReadings:
         if order == 0:
-            return Predicted(self._plain(phi, who))
+            return PredictedReadings(self._plain(phi, who))
         if order == 1:
             return self._first(phi, who)
         n, p = phi.shape
@@ -53,7 +53,7 @@ class EngineModel:
         assert every.g is not None
         f, g = every.f.reshape(2 * p + 1, n, -1), every.g.reshape(2 * p + 1, n, p, -1)
         h = (g[1 : p + 1] - g[p + 1 :]).transpose(1, 0, 2, 3) / (2.0 * MOVE)
-        return Predicted(f[0], g[0], 0.5 * (h + h.transpose(0, 2, 1, 3)))
+        return PredictedReadings(f[0], g[0], 0.5 * (h + h.transpose(0, 2, 1, 3)))
 
     def _placed(self, phi: Floats, who: Who) -> tuple[Floats, list[Schedule]]:
         rows = self.rows[who]
@@ -74,7 +74,7 @@ class EngineModel:
         )
         return np.take_along_axis(run.outputs, self.output[who][:, :, None], 2)[:, :, 0]
 
-    def _first(self, phi: Floats, who: Who) -> Predicted:
+    def _first(self, phi: Floats, who: Who) -> PredictedReadings:
         rows, courses = self._placed(phi, who)
         run, slopes, _ = simulate_sensitivities(
             self.system,
@@ -90,4 +90,4 @@ class EngineModel:
         pick = self.output[who]
         f = np.take_along_axis(run.outputs, pick[:, :, None], 2)[:, :, 0]
         g = np.take_along_axis(slopes, pick[:, :, None, None], 2)[:, :, 0]
-        return Predicted(f, np.ascontiguousarray(g.transpose(0, 2, 1)))
+        return PredictedReadings(f, np.ascontiguousarray(g.transpose(0, 2, 1)))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.fit.population.problem import Predicted, Who
+from twin_service.fit.population.problem import PredictedReadings, Who
 from twin_service.solver import functions as fn
 from twin_service.solver.derivative import gradients
 from twin_service.solver.evaluate import array_function
@@ -62,7 +62,7 @@ class ClosedForm:
     everyone: Who
     costly: bool = False
 
-    def __call__(self, phi: Floats, who: Who, order: int) -> Predicted:
+    def __call__(self, phi: Floats, who: Who, order: int) -> PredictedReadings:
         t, p = self.table, self.handles
         given = (t.elapsed, t.amount, t.duration, t.oral, t.scale)
         elapsed, amount, duration, oral, scale = given if who is self.everyone else (a[who] for a in given)
@@ -76,17 +76,17 @@ class ClosedForm:
             parts = [np.broadcast_to(x, elapsed.shape).sum(1) * scale for x in found]
         f, first = parts[0], parts[1 : 1 + p]
         if order == 0:
-            return Predicted(f)
+            return PredictedReadings(f)
         g = np.stack(first, axis=1)
         if order == 1:
-            return Predicted(f, g)
+            return PredictedReadings(f, g)
         h = np.empty((len(f), p, p, f.shape[1]))
         k = 1 + p
         for i in range(p):
             for j in range(i + 1):
                 h[:, i, j] = h[:, j, i] = parts[k]
                 k += 1
-        return Predicted(f, g, h)
+        return PredictedReadings(f, g, h)
 
 
 def closed_form(concentration: Expression, handles: Sequence[str], table: DoseTable, everyone: Who) -> ClosedForm:
@@ -101,7 +101,7 @@ def closed_form(concentration: Expression, handles: Sequence[str], table: DoseTa
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenWays:
     """Whether any dose enters the depot, any goes elsewhere, any lasts: what nobody gets is left out."""
 
     oral: bool
@@ -109,7 +109,7 @@ class Given:
     infused: bool
 
 
-def concentration_of(structure: Mapping[str, Any], p: Mapping[str, Any], given: Given) -> Expression | None:
+def concentration_of(structure: Mapping[str, Any], p: Mapping[str, Any], given: GivenWays) -> Expression | None:
     """mg/L at `elapsed` hours after a dose; None where the structure has no closed form here."""
     oral, infused = given.oral, given.infused
     kind, n = structure.get("absorption", "none"), int(structure.get("compartments", 1))

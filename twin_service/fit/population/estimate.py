@@ -13,17 +13,17 @@ from twin_service.fit.population.first_order import check_first_order
 from twin_service.fit.population.log_scale import on_log_scale
 from twin_service.fit.population.marginal import Integral, quadrature, sampled
 from twin_service.fit.population.modes import Warm, modes, recheck
-from twin_service.fit.population.objective import FOCE, FOCEI, LAPLACE, Approximation, Evaluation, evaluate
+from twin_service.fit.population.objective import FOCE, FOCEI, LAPLACE, Approximation, ObjectiveEvaluation, evaluate
 from twin_service.fit.population.problem import PopulationProblem, outer_of
 from twin_service.fit.population.saem import StochasticOptions, importance_em, saem
-from twin_service.fit.population.search import Found, SearchOptions, search, search_first_order, search_quadrature
+from twin_service.fit.population.search import SearchEnd, SearchOptions, search, search_first_order, search_quadrature
 from twin_service.fit.population.uncertainty import Covariance, covariance, shrinkage
 from twin_service.outcome import Refusal, RefusalCode
 
 Floats = NDArray[np.float64]
 
 
-class Method(Enum):
+class LikelihoodMethod(Enum):
     """How the likelihood is approximated."""
 
     FO = "fo"
@@ -51,9 +51,9 @@ class PopulationEstimate:
     """What was found. `objective` is -2 ln L without n ln 2 pi, by the method's own approximation."""
 
     built: BuiltProblem
-    method: Method
-    found: Found
-    evaluation: Evaluation
+    method: LikelihoodMethod
+    found: SearchEnd
+    evaluation: ObjectiveEvaluation
     warm: Warm
     objective: float
     objective_error: float
@@ -78,14 +78,16 @@ class PopulationEstimate:
 
 
 def estimate_population(
-    built: BuiltProblem, method: Method = Method.FOCEI, options: EstimationOptions = EstimationOptions()
+    built: BuiltProblem,
+    method: LikelihoodMethod = LikelihoodMethod.FOCEI,
+    options: EstimationOptions = EstimationOptions(),
 ) -> PopulationEstimate:
     """Estimates of a model's parameters from many subjects. Refuses what the method cannot say and a single subject."""
     check_estimable(built)
     problem = built.problem
-    kind = {Method.FOCE: FOCE, Method.LAPLACE: LAPLACE}.get(method, FOCEI)
+    kind = {LikelihoodMethod.FOCE: FOCE, LikelihoodMethod.LAPLACE: LAPLACE}.get(method, FOCEI)
     constant = 0.0
-    if method in (Method.FO, Method.FOCE):
+    if method in (LikelihoodMethod.FO, LikelihoodMethod.FOCE):
         problem, constant = on_log_scale(problem)
         check_first_order(problem)
     found, path, restarts = _found(problem, built.start, method, kind, options)
@@ -94,7 +96,7 @@ def estimate_population(
         recheck(problem, outer_of(problem, found.x), warm)
     e = evaluate(problem, found.x, warm, kind)
     objective, error = found.value + constant, 0.0
-    if method in (Method.IMP, Method.SAEM):
+    if method in (LikelihoodMethod.IMP, LikelihoodMethod.SAEM):
         integral = _integral(problem, found.x, options)
         objective, error = integral.value, integral.error
         found = found._replace(value=objective)
@@ -151,16 +153,16 @@ def check_estimable(built: BuiltProblem) -> None:
 
 
 def _found(
-    problem: PopulationProblem, start: Floats, method: Method, kind: Approximation, options: EstimationOptions
-) -> tuple[Found, Floats, int]:
+    problem: PopulationProblem, start: Floats, method: LikelihoodMethod, kind: Approximation, options: EstimationOptions
+) -> tuple[SearchEnd, Floats, int]:
     none = np.zeros((0, len(start)))
-    if method is Method.FO:
+    if method is LikelihoodMethod.FO:
         return search_first_order(problem, start, options.search), none, 0
-    if method is Method.AGQ:
+    if method is LikelihoodMethod.AGQ:
         return search_quadrature(problem, start, options.nodes, options.search), none, 0
-    if method in (Method.SAEM, Method.IMP):
-        done = (saem if method is Method.SAEM else importance_em)(problem, start, options.stochastic)
-        return Found(done.x, np.nan, np.zeros(len(problem.space.free)), len(done.path), done.outcome), done.path, 0
+    if method in (LikelihoodMethod.SAEM, LikelihoodMethod.IMP):
+        done = (saem if method is LikelihoodMethod.SAEM else importance_em)(problem, start, options.stochastic)
+        return SearchEnd(done.x, np.nan, np.zeros(len(problem.space.free)), len(done.path), done.outcome), done.path, 0
     s = search(problem, start, kind, options.search)
     return s.found, none, s.restarts
 
@@ -170,7 +172,7 @@ def _integral(problem: PopulationProblem, x: Floats, options: EstimationOptions)
     return sampled(problem, x, Warm.cold(problem), rng, options.draws)[0]
 
 
-def _warnings(problem: PopulationProblem, found: Found, unsure: Covariance | None) -> tuple[str, ...]:
+def _warnings(problem: PopulationProblem, found: SearchEnd, unsure: Covariance | None) -> tuple[str, ...]:
     told = [] if found.outcome.ok else [str(found.outcome)]
     if unsure is not None:
         told += [f"the data do not determine {d} separately" for d in unsure.directions]

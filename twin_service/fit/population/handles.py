@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from twin_service.model.poppk.covariates import DERIVED, LAWS
-from twin_service.model.poppk.record import CovariateTerm, ParameterRecord, PopPkRecord, effects_of
+from twin_service.model.poppk.record import CovariateTerm, PopPkRecord, TypicalParameter, effects_of
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol, symbols_of
@@ -131,7 +131,7 @@ class _Made:
     """One parameter on its way from the file to handles."""
 
     record: PopPkRecord
-    q: ParameterRecord
+    q: TypicalParameter
     covariates: Mapping[str, Any]
     changing: frozenset[str]
     freedom: Freedom
@@ -231,7 +231,7 @@ class _Made:
         return handles, expression(1.0 / (1.0 + (1.0 - value) / value * fn.exp(-eta)))
 
 
-def coefficient_name(q: ParameterRecord, k: int) -> str:
+def coefficient_name(q: TypicalParameter, k: int) -> str:
     """The name of a covariate's coefficient: parameter, covariate, and a number where one covariate enters twice."""
     before = sum(t.covariate == q.terms[k].covariate for t in q.terms[:k])
     return f"{q.name}~{q.terms[k].covariate}" + (f"~{before + 1}" if before else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_service.fit.population.likelihood import Floats, LognormalLaw, NormalLaw
-from twin_service.fit.population.problem import PopulationProblem, Predicted, StructuralModel, Who
+from twin_service.fit.population.problem import PopulationProblem, PredictedReadings, StructuralModel, Who
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class LogModel:
     def costly(self) -> bool:
         return self.inner.costly
 
-    def __call__(self, phi: Floats, who: Who, order: int) -> Predicted:
+    def __call__(self, phi: Floats, who: Who, order: int) -> PredictedReadings:
         f, g, h = self.inner(phi, who, order)
         with np.errstate(all="ignore"):
             r = None if g is None else g / f[:, None]
             bend = None if h is None or r is None else h / f[:, None, None] - r[:, :, None] * r[:, None]
-            return Predicted(np.log(f), r, bend)
+            return PredictedReadings(np.log(f), r, bend)
 
 
 def on_log_scale(problem: PopulationProblem) -> tuple[PopulationProblem, float]:

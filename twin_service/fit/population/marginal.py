@@ -37,7 +37,7 @@ class Integral(NamedTuple):
         return float(self.each.sum()) + self.prior
 
 
-class Cloud(NamedTuple):
+class EffectDraws(NamedTuple):
     """Weighted draws of every subject's effects: eta (M, N, ne), weights (M, N) that sum to 1 over M."""
 
     eta: Floats
@@ -66,7 +66,7 @@ def quadrature(problem: PopulationProblem, x: Floats, warm: Warm, nodes: int = 5
 
 def sampled(
     problem: PopulationProblem, x: Floats, warm: Warm, rng: np.random.Generator, draws: int = 1000
-) -> tuple[Integral, Cloud]:
+) -> tuple[Integral, EffectDraws]:
     """Importance sampling with `draws` for each subject, half of them the mirror images of the others."""
     at = outer_of(problem, x)
     eta, state = modes(problem, at, warm, warm.start(x))
@@ -89,7 +89,7 @@ def sampled(
     error = 2.0 * float(np.sqrt((pairs.var(0) / mean**2 / half).sum()))
     weight = u / u.sum(0)
     prior = 0.0 if problem.prior is None else prior_terms(problem.prior, problem.space, x)[0]
-    return Integral(each, error, 1.0 / (weight**2).sum(0), prior), Cloud(points, weight)
+    return Integral(each, error, 1.0 / (weight**2).sum(0), prior), EffectDraws(points, weight)
 
 
 def _in_blocks(problem: PopulationProblem, at: Outer, points: Floats) -> Floats:

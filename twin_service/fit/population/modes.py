@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.fit.population.problem import Curvature, Outer, Point, PopulationProblem, Who, point
+from twin_service.fit.population.problem import Curvature, LikelihoodPoint, Outer, PopulationProblem, Who, point
 
 Floats = NDArray[np.float64]
 ITERATIONS, HALVINGS = 60, 25
@@ -47,7 +47,7 @@ class Warm:
 
 def modes(
     problem: PopulationProblem, at: Outer, warm: Warm, eta: Floats, *, frozen: Floats | None = None, full: bool = True
-) -> tuple[Floats, Point]:
+) -> tuple[Floats, LikelihoodPoint]:
     """Modes (N, ne) from `eta`, and the evaluation there (with second derivatives if `full`)."""
     everyone, eta = problem.everyone, eta.copy()
     order = 1 if problem.predict.costly else 2
@@ -66,7 +66,7 @@ def modes(
     return eta, state
 
 
-def _newton(at: Outer, state: Point, active: Who, tolerance: float) -> tuple[Who, Floats, Floats]:
+def _newton(at: Outer, state: LikelihoodPoint, active: Who, tolerance: float) -> tuple[Who, Floats, Floats]:
     """Subjects whose joint objective should still fall, their steps and the expected falls."""
     hess, grad = state.hess[active], state.grad[active]
     usable = np.isfinite(hess).all((1, 2)) & np.isfinite(grad).all(1) & np.isfinite(state.total[active])
@@ -87,7 +87,7 @@ def _halve(
     problem: PopulationProblem,
     at: Outer,
     warm: Warm,
-    now: tuple[Floats, Point],
+    now: tuple[Floats, LikelihoodPoint],
     plan: tuple[Who, Floats, Floats],
     frozen: Floats | None,
 ) -> Who:
@@ -113,7 +113,7 @@ def _halve(
     return np.concatenate(moved)
 
 
-def _take(state: Point, new: Point, who: Who, good: NDArray[np.bool_]) -> None:
+def _take(state: LikelihoodPoint, new: LikelihoodPoint, who: Who, good: NDArray[np.bool_]) -> None:
     mine = who[good]
     for into, value in zip(state[:-1], new[:-1], strict=True):
         if into is not None and value is not None:

@@ -23,8 +23,8 @@ from twin_service.fit.population.modes import Warm, modes
 from twin_service.fit.population.prior import prior_terms
 from twin_service.fit.population.problem import (
     Curvature,
+    LikelihoodPoint,
     Outer,
-    Point,
     PopulationProblem,
     frozen_variance,
     outer_of,
@@ -48,14 +48,14 @@ FOCEI, FOCE = Approximation("FOCEI"), Approximation("FOCE", interaction=False)
 LAPLACE = Approximation("Laplace", exact=True)
 
 
-class Evaluation(NamedTuple):
+class ObjectiveEvaluation(NamedTuple):
     """Objective and gradient of each subject (N,), (N, len x) and what other verbs need at this point."""
 
     each: Floats
     gradients: Floats
     at: Outer
     eta: Floats
-    state: Point
+    state: LikelihoodPoint
     K_inverse: Floats
     prior: tuple[float, Floats]
 
@@ -86,7 +86,7 @@ class _Bent(NamedTuple):
 
 def evaluate(
     problem: PopulationProblem, x: Floats, warm: Warm, kind: Approximation = FOCEI, *, keep: bool = True
-) -> Evaluation:
+) -> ObjectiveEvaluation:
     """Objective and exact gradient at x (all entries; fixed ones too). `keep` moves the warm start to here."""
     at = outer_of(problem, x)
     frozen = None if kind.interaction else _freeze(problem, at)
@@ -97,8 +97,10 @@ def evaluate(
 
 
 def _assembled(
-    problem: PopulationProblem, here: tuple[Outer, Floats, Point], how: tuple[Warm, Approximation, _Frozen | None, bool]
-) -> Evaluation:
+    problem: PopulationProblem,
+    here: tuple[Outer, Floats, LikelihoodPoint],
+    how: tuple[Warm, Approximation, _Frozen | None, bool],
+) -> ObjectiveEvaluation:
     (at, eta, state), (warm, kind, frozen, keep) = here, how
     B, Omega = problem.B, at.L @ at.L.T
     K = 0.5 * state.hess if kind.exact else state.H
@@ -130,10 +132,10 @@ def _assembled(
         _remember(problem, (at, moved, state), dps, warm)
     nothing: tuple[float, Floats] = (0.0, np.zeros(len(at.x)))
     prior = nothing if problem.prior is None else prior_terms(problem.prior, problem.space, at.x)
-    return Evaluation(each, np.concatenate([Gb, Go, Gs], 1), at, moved, state, Ki, prior)
+    return ObjectiveEvaluation(each, np.concatenate([Gb, Go, Gs], 1), at, moved, state, Ki, prior)
 
 
-def _bent(B: Floats, state: Point, Ki: Floats) -> _Bent:
+def _bent(B: Floats, state: LikelihoodPoint, Ki: Floats) -> _Bent:
     assert state.g is not None and state.h is not None
     t, u = state.t, (B @ Ki @ B.T) @ state.g
     q = np.einsum("npk,npk->nk", state.g, u)
@@ -142,7 +144,7 @@ def _bent(B: Floats, state: Point, Ki: Floats) -> _Bent:
     return _Bent(w, s, t.cs[0] * q if len(t.cs) else np.zeros_like(q))
 
 
-def _bent_exactly(problem: PopulationProblem, here: tuple[Outer, Floats, Point], Ki: Floats) -> _Bent:
+def _bent_exactly(problem: PopulationProblem, here: tuple[Outer, Floats, LikelihoodPoint], Ki: Floats) -> _Bent:
     """The same for the exact Hessian: its change along each phi and each s by central differences."""
     at, eta, state = here
     p, scratch = problem.B.shape[0], Curvature(np.zeros_like(state.dpp))
@@ -163,7 +165,7 @@ def _bent_exactly(problem: PopulationProblem, here: tuple[Outer, Floats, Point],
     return _Bent(w, s, np.zeros_like(state.f))
 
 
-def _dpp(state: Point, t: Terms) -> Floats:
+def _dpp(state: LikelihoodPoint, t: Terms) -> Floats:
     assert state.g is not None and state.h is not None
     bend = np.einsum("npqk,nk->npq", state.h, t.df)
     return np.asarray((state.g * t.dff[:, None]) @ state.g.transpose(0, 2, 1) + bend)
@@ -176,7 +178,7 @@ def _freeze(problem: PopulationProblem, at: Outer) -> _Frozen:
     return _Frozen(v.v, v.vs, typical.g * v.v1[:, None])
 
 
-def _remember(problem: PopulationProblem, here: tuple[Outer, Floats, Point], dps: Floats, warm: Warm) -> None:
+def _remember(problem: PopulationProblem, here: tuple[Outer, Floats, LikelihoodPoint], dps: Floats, warm: Warm) -> None:
     """The modes and d eta / d x, for the start of the next inner search."""
     at, eta, state = here
     B = problem.B
@@ -189,7 +191,7 @@ def _remember(problem: PopulationProblem, here: tuple[Outer, Floats, Point], dps
         warm.last, warm.eta = (at.x.copy(), slope), eta
 
 
-def information(problem: PopulationProblem, e: Evaluation) -> Floats:
+def information(problem: PopulationProblem, e: ObjectiveEvaluation) -> Floats:
     """Expected Hessian of the objective under linearization (len x, len x): where a quasi-Newton search starts."""
     at, state, space, B = e.at, e.state, problem.space, problem.B
     b, o, s = space.spans

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from twin_service.fit.population.estimate import Method, PopulationEstimate
+from twin_service.fit.population.estimate import LikelihoodMethod, PopulationEstimate
 from twin_service.fit.population.gof import Goodness, goodness
 from twin_service.fit.population.library_file import estimated_table, written
 from twin_service.fit.population.pictures import write_pictures
 from twin_service.fit.population.table import EstimateRow, estimate_rows
 
 METHODS = {
-    Method.FO: "first order (FO)",
-    Method.FOCE: "first order conditional (FOCE)",
-    Method.FOCEI: "first order conditional with interaction (FOCEI)",
-    Method.LAPLACE: "Laplace with the exact Hessian",
-    Method.AGQ: "adaptive Gauss-Hermite quadrature",
-    Method.IMP: "Monte Carlo EM by importance sampling (IMP)",
-    Method.SAEM: "stochastic approximation EM (SAEM)",
+    LikelihoodMethod.FO: "first order (FO)",
+    LikelihoodMethod.FOCE: "first order conditional (FOCE)",
+    LikelihoodMethod.FOCEI: "first order conditional with interaction (FOCEI)",
+    LikelihoodMethod.LAPLACE: "Laplace with the exact Hessian",
+    LikelihoodMethod.AGQ: "adaptive Gauss-Hermite quadrature",
+    LikelihoodMethod.IMP: "Monte Carlo EM by importance sampling (IMP)",
+    LikelihoodMethod.SAEM: "stochastic approximation EM (SAEM)",
 }
 
 

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Who = NDArray[np.intp]
 
 
-class Predicted(NamedTuple):
+class PredictedReadings(NamedTuple):
     """f (N, n), g = df/dphi (N, p, n), h = d2f/dphi2 (N, p, p, n); None where not asked for."""
 
     f: Floats
@@ -36,7 +36,7 @@ class StructuralModel(Protocol):
 
     @property
     def costly(self) -> bool: ...
-    def __call__(self, phi: Floats, who: Who, order: int) -> Predicted: ...
+    def __call__(self, phi: Floats, who: Who, order: int) -> PredictedReadings: ...
 
 
 class TypicalModel(Protocol):
@@ -76,7 +76,7 @@ class Outer(NamedTuple):
     A: Floats
 
 
-class Point(NamedTuple):
+class LikelihoodPoint(NamedTuple):
     """One evaluation of `who`: l (N,) as `total`, its gradient and Hessian in eta, and the pieces they are made of."""
 
     total: Floats
@@ -117,7 +117,7 @@ def point(
     *,
     order: int = 2,
     frozen: Floats | None = None,
-) -> Point:
+) -> LikelihoodPoint:
     """Joint objective and derivatives; `frozen` (N, n) variances hold the noise where it is (FOCE)."""
     everyone = who is problem.everyone
     mu = at.mu if everyone else at.mu[who]
@@ -136,7 +136,9 @@ def point(
     with np.errstate(invalid="ignore", over="ignore"):
         total = t.d.sum(1) + np.einsum("ni,ij,nj->n", eta, P, eta)
     total = np.where(np.isfinite(total), total, np.inf)
-    return Point(total, dphi @ B + 2.0 * eta @ P, B.T @ dpp @ B + 2.0 * P, B.T @ J @ B + P, dphi, dpp, J, f, g, h, t)
+    return LikelihoodPoint(
+        total, dphi @ B + 2.0 * eta @ P, B.T @ dpp @ B + 2.0 * P, B.T @ J @ B + P, dphi, dpp, J, f, g, h, t
+    )
 
 
 def joint(problem: PopulationProblem, at: Outer, eta: Floats, who: Who) -> Floats:
@@ -148,7 +150,7 @@ def joint(problem: PopulationProblem, at: Outer, eta: Floats, who: Who) -> Float
     return np.where(np.isfinite(total), total, np.inf)
 
 
-def frozen_variance(problem: PopulationProblem, at: Outer, predicted: Predicted) -> Variance:
+def frozen_variance(problem: PopulationProblem, at: Outer, predicted: PredictedReadings) -> Variance:
     """Variances at eta = 0 (N, n) with their derivatives by f and s; refuses laws that have none."""
     f, readings = predicted.f, problem.readings
     v, v1 = np.ones_like(f), np.zeros_like(f)

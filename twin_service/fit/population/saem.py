@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.fit.population.likelihood import terms_of
-from twin_service.fit.population.marginal import Cloud, sampled
+from twin_service.fit.population.marginal import EffectDraws, sampled
 from twin_service.fit.population.modes import Warm
 from twin_service.fit.population.problem import Outer, PopulationProblem, joint, outer_of
 from twin_service.outcome import OK, Outcome, Verdict
@@ -101,7 +101,7 @@ def importance_em(
     return Sampled(np.mean(path[total // 2 :], axis=0), np.array(path), OK)
 
 
-def _of_cloud(problem: PopulationProblem, at: Outer, cloud: Cloud) -> _Statistics:
+def _of_cloud(problem: PopulationProblem, at: Outer, cloud: EffectDraws) -> _Statistics:
     m, n, ne = cloud.eta.shape
     return _statistics(problem, at, cloud.eta.reshape(-1, ne), np.tile(problem.everyone, m), cloud.weight.ravel())
 

@@ -19,7 +19,7 @@ from twin_service.fit.population.first_order import first_order
 from twin_service.fit.population.likelihood import LognormalLaw, NormalLaw
 from twin_service.fit.population.marginal import quadrature
 from twin_service.fit.population.modes import Warm, modes, recheck
-from twin_service.fit.population.objective import FOCEI, Approximation, Evaluation, evaluate, information
+from twin_service.fit.population.objective import FOCEI, Approximation, ObjectiveEvaluation, evaluate, information
 from twin_service.fit.population.problem import PopulationProblem, outer_of
 from twin_service.outcome import OK, Outcome, Verdict
 from twin_service.solver.tolerances import Deadline
@@ -47,7 +47,7 @@ class SearchOptions:
     deadline: Deadline = field(default_factory=Deadline)
 
 
-class Found(NamedTuple):
+class SearchEnd(NamedTuple):
     """Where a search ended."""
 
     x: Floats
@@ -60,8 +60,8 @@ class Found(NamedTuple):
 class Searched(NamedTuple):
     """The optimum, the evaluation there, and what happened on the way."""
 
-    found: Found
-    evaluation: Evaluation
+    found: SearchEnd
+    evaluation: ObjectiveEvaluation
     warm: Warm
     restarts: int
     better_modes: int
@@ -90,12 +90,12 @@ def search(
     return best._replace(found=found, restarts=tried)
 
 
-def fit_once(problem: PopulationProblem, start: Floats, warm: Warm, options: SearchOptions) -> Found:
+def fit_once(problem: PopulationProblem, start: Floats, warm: Warm, options: SearchOptions) -> SearchEnd:
     """EM passes and one quasi-Newton search by FOCEI, as the bench times it; modes are not looked at again."""
     return minimize(_objective(problem, warm, FOCEI), em_passes(problem, start, warm, options.passes), options)
 
 
-def improved(problem: PopulationProblem, start: Floats, kind: Approximation, options: SearchOptions) -> Found:
+def improved(problem: PopulationProblem, start: Floats, kind: Approximation, options: SearchOptions) -> SearchEnd:
     """One search from `start` with cold modes: no restart, no second look at the modes."""
     warm = Warm.cold(problem)
     return minimize(_objective(problem, warm, kind), em_passes(problem, start, warm, options.passes), options)
@@ -145,7 +145,7 @@ class _Free(NamedTuple):
 
 def _objective(problem: PopulationProblem, warm: Warm, kind: Approximation) -> _Free:
     free = problem.space.free
-    held: list[Evaluation] = []
+    held: list[ObjectiveEvaluation] = []
 
     def value(x: Floats) -> tuple[float, Floats]:
         e = evaluate(problem, x, warm, kind)
@@ -161,12 +161,14 @@ def _objective(problem: PopulationProblem, warm: Warm, kind: Approximation) -> _
     return _Free(value, curvature, free)
 
 
-def minimize(objective: _Free, start: Floats, options: SearchOptions) -> Found:
+def minimize(objective: _Free, start: Floats, options: SearchOptions) -> SearchEnd:
     """BFGS on the free entries, Armijo steps, longest step 1 (entries are logs)."""
     x, free = np.array(start, float), objective.free
     o, g = objective.value(x)
     if not np.isfinite(o) or not np.isfinite(g).all():
-        return Found(x, o, g, 0, Outcome(Verdict.NOT_FINITE, "the objective has no value at the start; choose another"))
+        return SearchEnd(
+            x, o, g, 0, Outcome(Verdict.NOT_FINITE, "the objective has no value at the start; choose another")
+        )
     Q, outcome, it = np.linalg.inv(objective.curvature()), Outcome(Verdict.NOT_CONVERGED, "the limit of steps"), 0
     fresh = True
     for it in range(options.iterations):  # noqa: B007
@@ -193,7 +195,7 @@ def minimize(objective: _Free, start: Floats, options: SearchOptions) -> Found:
         if sy > 1e-10 * np.sqrt((s @ s) * (y @ y)):
             V = np.eye(len(s)) - np.outer(s, y) / sy
             Q = V @ Q @ V.T + np.outer(s, s) / sy
-    return Found(x, o, g, it, outcome)
+    return SearchEnd(x, o, g, it, outcome)
 
 
 def _positive(R: Floats) -> Floats:
@@ -264,7 +266,9 @@ def _residuals(problem: PopulationProblem, s: Floats, seen: tuple[Floats, Floats
     return new
 
 
-def search_first_order(problem: PopulationProblem, start: Floats, options: SearchOptions = SearchOptions()) -> Found:
+def search_first_order(
+    problem: PopulationProblem, start: Floats, options: SearchOptions = SearchOptions()
+) -> SearchEnd:
     """FO by BFGS; the first matrix is the information of FOCEI at the start."""
     warm, free = Warm.cold(problem), problem.space.free
 
@@ -280,7 +284,7 @@ def search_first_order(problem: PopulationProblem, start: Floats, options: Searc
 
 def search_quadrature(
     problem: PopulationProblem, start: Floats, nodes: int, options: SearchOptions = SearchOptions()
-) -> Found:
+) -> SearchEnd:
     """Adaptive Gauss-Hermite from the FOCEI optimum; its gradient is by central differences of the objective."""
     first = search(problem, start, FOCEI, options)
     warm, free = Warm.cold(problem), problem.space.free

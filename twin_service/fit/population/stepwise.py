@@ -24,7 +24,7 @@ from scipy.stats import chi2
 from twin_service.fit.population.build import BuildOptions, build_problem
 from twin_service.fit.population.handles import Freedom
 from twin_service.fit.population.search import SearchOptions, search
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.poppk.record import PopPkRecord, parse_model
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.tolerances import Deadline
@@ -77,7 +77,9 @@ class StepwiseResult:
     steps: tuple[SearchStep, ...]
 
 
-def candidates_of(record: PopPkRecord, subjects: Sequence[Subject], parameters: Sequence[str] = ()) -> list[Relation]:
+def candidates_of(
+    record: PopPkRecord, subjects: Sequence[TableSubject], parameters: Sequence[str] = ()
+) -> list[Relation]:
     """Every parameter with an effect by every covariate that differs between subjects; powers about the median for
     positive ones, categories for yes/no."""
     names = [
@@ -116,7 +118,7 @@ def with_relations(record: PopPkRecord, relations: Sequence[Relation]) -> PopPkR
 
 def stepwise(
     record: PopPkRecord,
-    subjects: Sequence[Subject],
+    subjects: Sequence[TableSubject],
     candidates: Sequence[Relation],
     options: StepwiseOptions = StepwiseOptions(),
     say: Callable[[str], None] = lambda line: None,
@@ -169,7 +171,7 @@ class _Fits:
     """Objectives of models by their relations; each is fitted once and written to the diary."""
 
     record: PopPkRecord
-    subjects: tuple[Subject, ...]
+    subjects: tuple[TableSubject, ...]
     options: StepwiseOptions
     known: dict[str, float]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin_service.fit.predict.plan import Floats, Plan
+from twin_service.fit.predict.plan import DosePlan, Floats
 from twin_service.fit.predict.quadrature import Nodes, nodes
 from twin_service.model.pbpk.checks import hepatic_availability, plasma_clearance
 from twin_service.model.pbpk.individual import disposition, reference_body
@@ -82,7 +82,7 @@ class Rest(NamedTuple):
     half_life_h: Floats
 
 
-def figure_nodes(plan: Plan, end_h: float) -> Nodes:
+def figure_nodes(plan: DosePlan, end_h: float) -> Nodes:
     """Where the level must be known for exact areas: the last interval (one dose: until the end), and the first."""
     taken = [t for t, _ in plan.taken()]
     breaks = [*taken, *(t + plan.duration_h for t in taken), *plan.meals_h]
@@ -93,12 +93,12 @@ def figure_nodes(plan: Plan, end_h: float) -> Nodes:
     return Nodes(np.concatenate([a.times_h, b.times_h]), np.concatenate([a.weights, b.weights]))
 
 
-def _span(plan: Plan, end_h: float) -> tuple[tuple[float, float], tuple[float, float]]:
+def _span(plan: DosePlan, end_h: float) -> tuple[tuple[float, float], tuple[float, float]]:
     last = (plan.last_h, end_h if plan.is_alone else plan.last_h + plan.interval_h)
     return (plan.start_h, plan.start_h + plan.interval_h), last
 
 
-def exposures(t: Floats, levels: Floats, plan: Plan, rest: Rest | None = None) -> list[Exposure]:
+def exposures(t: Floats, levels: Floats, plan: DosePlan, rest: Rest | None = None) -> list[Exposure]:
     """One for each row of `levels` (N, nt) on times `t` that hold the `figure_nodes`.
 
     rest  without it (an antibody) the area to come and the half-life are read from the tail of the course
@@ -109,7 +109,7 @@ def exposures(t: Floats, levels: Floats, plan: Plan, rest: Rest | None = None) -
     ]
 
 
-def _exposure(t: Floats, c: Floats, plan: Plan, rest: tuple[float, float] | None) -> Exposure:
+def _exposure(t: Floats, c: Floats, plan: DosePlan, rest: tuple[float, float] | None) -> Exposure:
     last, end = plan.last_h, plan.last_h + plan.interval_h
     alone = plan.is_alone
     inside = (t >= last) if alone else (t >= last) & (t <= end)
@@ -140,7 +140,7 @@ def _exposure(t: Floats, c: Floats, plan: Plan, rest: tuple[float, float] | None
     )
 
 
-def _area(t: Floats, c: Floats, plan: Plan, span: tuple[float, float]) -> float:
+def _area(t: Floats, c: Floats, plan: DosePlan, span: tuple[float, float]) -> float:
     taken = [h for h, _ in plan.taken()]
     at = nodes(*span, [*taken, *(h + plan.duration_h for h in taken), *plan.meals_h])
     return float(at.area(t, c[None, :])[0])
@@ -157,7 +157,7 @@ def _slope(t: Floats, c: Floats) -> float:
     return -float(np.polyfit(t[part], np.log(np.maximum(c[part], 1e-300)), 1)[0])
 
 
-def summary(rows: Sequence[Exposure], plan: Plan) -> dict[str, float]:
+def summary(rows: Sequence[Exposure], plan: DosePlan) -> dict[str, float]:
     """Flat figures by dotted name: of the person, or median and 5 and 95 % of a population."""
     tables = [asdict(r) for r in rows]
     found = {}

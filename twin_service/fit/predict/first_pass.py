@@ -21,7 +21,7 @@ from twin_service.fit.predict.linearized import Linearized
 from twin_service.fit.predict.plan import Floats
 from twin_service.fit.predict.quadrature import Nodes
 from twin_service.model.pbpk.lumen import places
-from twin_service.model.pbpk.record import DrugRecord, Species
+from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
 from twin_service.solver.system import System
 
 
@@ -52,7 +52,7 @@ def integrals(system: System, course: tuple[Nodes, Floats, Floats], linear: Line
 
 
 def first_pass(
-    drug: DrugRecord, species: Species, areas: Mapping[str, float], values: Mapping[str, float], given: float
+    drug: DrugRecord, species: SpeciesRecord, areas: Mapping[str, float], values: Mapping[str, float], given: float
 ) -> FirstPass:
     """Fractions of `given` (umol) from the areas of the amounts (umol h) and the parameters of the body, by name."""
     d = drug.id

@@ -30,7 +30,7 @@ LARGEST_BYTES: Final = 5_000_000
 UNIT_FOLD: Final = 300.0
 
 
-class Level(NamedTuple):
+class ObservedLevel(NamedTuple):
     """An observed level, mg/L; where `below` it is the limit of the assay."""
 
     study: str
@@ -52,7 +52,7 @@ class StudyComparison(NamedTuple):
     below_agreed: int = 0
 
 
-def read_levels(path: Path, molar_mass: float | None) -> list[Level]:
+def read_levels(path: Path, molar_mass: float | None) -> list[ObservedLevel]:
     """The levels of a CSV file, by study and time. Raises Refusal with every mistake, each with its line."""
     if not path.exists():
         raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: no such file", field="data", reason="NO_SUCH_FILE")
@@ -64,7 +64,7 @@ def read_levels(path: Path, molar_mass: float | None) -> list[Level]:
     findings = _header_findings(path.name, header)
     refuse_all(findings)
     clock = next(n for n in header if n in HOURS)
-    found: list[Level] = []
+    found: list[ObservedLevel] = []
     for k, raw in enumerate(rows, start=2):
         row = {str(n).strip(): (v or "").strip() for n, v in raw.items() if isinstance(v, str) or v is None}
         try:
@@ -89,7 +89,7 @@ def read_levels(path: Path, molar_mass: float | None) -> list[Level]:
     return sorted(found)
 
 
-def compare(levels: Sequence[Level], predicted_mg_l: Sequence[float]) -> list[StudyComparison]:
+def compare(levels: Sequence[ObservedLevel], predicted_mg_l: Sequence[float]) -> list[StudyComparison]:
     """Each study, and all of them as "all" where there are several; `predicted_mg_l` is aligned with `levels`."""
     pairs = list(zip(levels, predicted_mg_l, strict=True))
     studies = list(dict.fromkeys(level.study for level in levels))
@@ -100,7 +100,7 @@ def compare(levels: Sequence[Level], predicted_mg_l: Sequence[float]) -> list[St
     return found
 
 
-def doubts(levels: Sequence[Level], predicted_mg_l: Sequence[float]) -> list[str]:
+def doubts(levels: Sequence[ObservedLevel], predicted_mg_l: Sequence[float]) -> list[str]:
     """What looks like a slip of unit: all of the data far off by much the same factor."""
     logs = [math.log(p / y.value_mg_l) for y, p in zip(levels, predicted_mg_l, strict=True) if not y.below and p > 0]
     if len(logs) >= 3 and abs(float(np.median(logs))) > math.log(UNIT_FOLD):
@@ -118,7 +118,7 @@ def _header_findings(name: str, header: Sequence[str]) -> list[Finding]:
     return found
 
 
-def _level(row: dict[str, str], clock: str, molar_mass: float | None) -> Level:
+def _level(row: dict[str, str], clock: str, molar_mass: float | None) -> ObservedLevel:
     """Raises ValueError with a sentence."""
     text, below = row["value"], row.get("blq", "") not in ("", "0")
     if text.startswith("<"):
@@ -134,7 +134,7 @@ def _level(row: dict[str, str], clock: str, molar_mass: float | None) -> Level:
         converted = units.convert(value, row["unit"], "mg/L", molar_mass=molar_mass)
     except Refusal as refusal:
         raise ValueError(f"unit: {refusal.message}") from None
-    return Level(row.get("study") or "data", time * HOURS[clock], converted, below)
+    return ObservedLevel(row.get("study") or "data", time * HOURS[clock], converted, below)
 
 
 def _number(text: str, name: str) -> float:
@@ -147,7 +147,7 @@ def _number(text: str, name: str) -> float:
     return value
 
 
-def _compared(study: str, pairs: Sequence[tuple[Level, float]]) -> StudyComparison:
+def _compared(study: str, pairs: Sequence[tuple[ObservedLevel, float]]) -> StudyComparison:
     below = [(y, p) for y, p in pairs if y.below]
     measured = [(y, p) for y, p in pairs if not y.below]
     t = np.array([y.time_h for y, _ in measured])

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from twin_service.fit.predict.figures import Exposure
-from twin_service.fit.predict.plan import Floats, Plan
+from twin_service.fit.predict.plan import DosePlan, Floats
 from twin_service.model.pbpk.elimination import activity_covariate
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.people import draw_people
-from twin_service.model.pbpk.record import Species
+from twin_service.model.pbpk.record import SpeciesRecord
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -68,7 +68,12 @@ class People(NamedTuple):
 
 
 def members(
-    model: PatientModel, person: Mapping[str, float], plan: Plan, ranges: Ranges, *, body: Species | None = None
+    model: PatientModel,
+    person: Mapping[str, float],
+    plan: DosePlan,
+    ranges: Ranges,
+    *,
+    body: SpeciesRecord | None = None,
 ) -> People:
     """The typical person, or `plan.population` people with effects and covariates drawn.
 
@@ -91,7 +96,7 @@ def members(
     return People(rows, tuple(people))
 
 
-def individuals(people: People, each: Sequence[Exposure], plan: Plan) -> dict[str, list[dict[str, float]]]:
+def individuals(people: People, each: Sequence[Exposure], plan: DosePlan) -> dict[str, list[dict[str, float]]]:
     """Every person of a population: number, characteristics, exposure; nothing for the typical one."""
     if not plan.population:
         return {}

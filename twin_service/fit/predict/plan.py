@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.model.structure import PatientModel, Route
+from twin_service.model.structure import DoseRoute, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.schedule import Dose, Schedule
 
@@ -19,7 +19,7 @@ MOST_DOSES, MOST_PEOPLE = 5000, 10_000
 
 
 @dataclass(frozen=True)
-class Plan:
+class DosePlan:
     """`count` doses of `dose_mg` by `route` every `interval_h` from `start_h`, each over `duration_h`.
 
     formulation  dosage form of the drug file (default: its first)
@@ -68,7 +68,25 @@ class Plan:
         ]
 
 
-def check_plan(plan: Plan) -> None:
+ROUTES = {"iv": "into a vein", "oral": "by mouth", "sc": "under the skin", "im": "into a muscle"}
+
+
+def told(plan: DosePlan) -> str:
+    """The plan in words: 500 mg by mouth every 12 h, 6 doses."""
+    where = next((words for route, words in ROUTES.items() if plan.route.startswith(route)), plan.route)
+    parts = [f"{plan.dose_mg:g} mg {where}"]
+    parts += [f"over {plan.duration_h:g} h"] * (plan.duration_h > 0)
+    parts += [f"every {plan.interval_h:g} h, {plan.count} doses"] * (plan.count > 1)
+    parts += [f"at steady state of every {plan.interval_h:g} h"] * plan.steady
+    said = " ".join(parts)
+    more = [f"first {plan.loading_mg:g} mg"] * (plan.loading_mg > 0) + [f"from hour {plan.start_h:g}"] * (
+        plan.start_h > 0
+    )
+    more += [f"dose {k} missed" for k in plan.missed]
+    return f"{said} ({', '.join(more)})" if more else said
+
+
+def check_plan(plan: DosePlan) -> None:
     """Raises Refusal for a number that cannot be."""
     for name, value, low in (
         ("dose_mg", plan.dose_mg, 1e-12),
@@ -105,7 +123,7 @@ def check_plan(plan: Plan) -> None:
         )
 
 
-def entry(model: PatientModel, drug: str, route: str) -> Route:
+def entry(model: PatientModel, drug: str, route: str) -> DoseRoute:
     """The way in. Raises Refusal naming those there are, and what a missing one needs."""
     found = [r for r in model.routes if r.drug == drug]
     for r in found:
@@ -123,7 +141,7 @@ def entry(model: PatientModel, drug: str, route: str) -> Route:
     )
 
 
-def schedule_of(model: PatientModel, plans: Sequence[tuple[str, Plan]]) -> Schedule:
+def schedule_of(model: PatientModel, plans: Sequence[tuple[str, DosePlan]]) -> Schedule:
     """Every dose of every drug, and the meals of the first plan."""
     doses = []
     for drug, plan in plans:
@@ -146,7 +164,7 @@ def schedule_of(model: PatientModel, plans: Sequence[tuple[str, Plan]]) -> Sched
     return Schedule(tuple(sorted(doses)))
 
 
-def horizon_of(plans: Sequence[Plan], half_life_h: float) -> float:
+def horizon_of(plans: Sequence[DosePlan], half_life_h: float) -> float:
     """Until eight half-lives after the last dose, two days at least and a year at most, or as told."""
     if plans[0].horizon_h:
         return plans[0].horizon_h
@@ -154,7 +172,7 @@ def horizon_of(plans: Sequence[Plan], half_life_h: float) -> float:
     return max(max(p.last_h for p in plans), plans[0].last_h + max(plans[0].interval_h, slow))
 
 
-def grid_of(plan: Plan, end: float, times_h: list[float] | None) -> Floats:
+def grid_of(plan: DosePlan, end: float, times_h: list[float] | None) -> Floats:
     """Times dense after every one of the last twenty doses."""
     starts = [t for t, _ in plan.taken()]
     after = np.concatenate(

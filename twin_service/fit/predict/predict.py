@@ -28,7 +28,7 @@ from twin_service.fit.predict.first_pass import FirstPass, first_pass, integrals
 from twin_service.fit.predict.linearized import linearized
 from twin_service.fit.predict.own_data import compare, doubts, read_levels
 from twin_service.fit.predict.people import Ranges, check_person, individuals, members
-from twin_service.fit.predict.plan import Floats, Plan, check_plan, entry, grid_of, horizon_of, schedule_of
+from twin_service.fit.predict.plan import DosePlan, Floats, check_plan, entry, grid_of, horizon_of, schedule_of, told
 from twin_service.fit.predict.quadrature import nodes
 from twin_service.fit.predict.user_files import own_library, read_own
 from twin_service.model.compose import compose
@@ -44,9 +44,9 @@ from twin_service.solver.simulate import simulate
 
 Bools = NDArray[np.bool_]
 QUANTILES = (0.05, 0.5, 0.95)
-Other = tuple[str | Path, Plan]
+Other = tuple[str | Path, DosePlan]
 
-__all__ = ["Plan", "predict", "with_data"]
+__all__ = ["DosePlan", "predict", "with_data"]
 
 
 class Setting(NamedTuple):
@@ -62,7 +62,7 @@ class Setting(NamedTuple):
 
 def predict(
     drug: Path | str,
-    plan: Plan,
+    plan: DosePlan,
     person: Mapping[str, float] | None = None,
     *,
     others: Sequence[Other] = (),
@@ -107,8 +107,10 @@ def predict(
     figures = summary(each, plan)
     if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
+    alone: Floats | None = None
     if others:
-        figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
+        ratios, alone = _ratios(setting, drug, (plan, grid, people.rows), each)
+        figures |= ratios
     if setting.record is not None:
         figures |= {k: v for k, v in _at_rest(setting, said).items() if k not in figures}
     volumes = volumes_by_method(setting.record, setting.library, species) if setting.record is not None else {}
@@ -129,6 +131,12 @@ def predict(
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     drawn = {d: c[:, shown] for d, c in levels.items()}
+    if alone is not None:
+        answer["alone_mg_l"] = np.median(alone[:, shown], axis=0)[_kept(grid[shown], times_h)].tolist()
+    answer["beside"] = [f"{name}: {told(p)}" for name, p in names[1:]]
+    answer["ranges_mg_l"] = [
+        {"low": w.low, "high": w.high, "measure": w.measure} for w in (setting.record.windows if setting.record else ())
+    ]
     return answer | _courses(setting.drug, drawn, (grid[shown], times_h), plan) | individuals(people, each, plan)
 
 
@@ -137,14 +145,14 @@ def _at_rest(setting: Setting, person: Mapping[str, float]) -> dict[str, float]:
     return disposition_figures(setting.record, setting.library, person, setting.species)
 
 
-def _grid(plan: Plan, end_h: float, times_h: list[float] | None) -> tuple[Floats, Bools]:
+def _grid(plan: DosePlan, end_h: float, times_h: list[float] | None) -> tuple[Floats, Bools]:
     """The times to solve for, and which of them are shown: quadrature points are not."""
     shown = grid_of(plan, end_h, times_h)
     grid = np.unique(np.concatenate([shown, figure_nodes(plan, float(shown[-1])).times_h]))
     return grid, np.isin(grid, shown)
 
 
-def _rest(setting: Setting, plan: Plan, rows: Floats, final: Floats) -> Rest | None:
+def _rest(setting: Setting, plan: DosePlan, rows: Floats, final: Floats) -> Rest | None:
     """The area to come and the half-life of each member by the linear system; None for an antibody."""
     if setting.record is None:
         return None
@@ -159,7 +167,7 @@ def _rest(setting: Setting, plan: Plan, rows: Floats, final: Floats) -> Rest | N
 
 
 def with_data(
-    drug: Path | str, plan: Plan, person: Mapping[str, float], data: Path, library: Library | None = None
+    drug: Path | str, plan: DosePlan, person: Mapping[str, float], data: Path, library: Library | None = None
 ) -> dict[str, Any]:
     """The levels of `data` beside the prediction: `figures` by study, `observed` for the plots, `warnings`.
 
@@ -181,12 +189,16 @@ def with_data(
     return {"figures": figures, "observed": observed, "warnings": doubts(levels, predicted)}
 
 
+def _kept(grid: Floats, wanted: list[float] | None) -> Bools:
+    return np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+
+
 def _courses(
-    drug: str, levels: Mapping[str, Floats], times: tuple[Floats, list[float] | None], plan: Plan
+    drug: str, levels: Mapping[str, Floats], times: tuple[Floats, list[float] | None], plan: DosePlan
 ) -> dict[str, Any]:
     """The course of every drug, its median in a population, at the times wanted."""
     grid, wanted = times
-    keep = np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+    keep = _kept(grid, wanted)
     middle = {d: np.median(c, axis=0)[keep].tolist() for d, c in levels.items()}
     found: dict[str, Any] = {
         "time_h": grid[keep].tolist(),
@@ -200,7 +212,7 @@ def _courses(
 
 
 def _setting(
-    drug: Path | str, plan: Plan, others: Sequence[Other], library: Library, species: str = "human"
+    drug: Path | str, plan: DosePlan, others: Sequence[Other], library: Library, species: str = "human"
 ) -> Setting:
     path = Path(drug)
     if is_antibody(drug):
@@ -228,7 +240,7 @@ def _id_of(drug: Path | str) -> str:
 
 
 def _levels(
-    setting: Setting, rows: Floats, names: Sequence[tuple[str, Plan]], grid: Floats, *, organs: Sequence[str] = ()
+    setting: Setting, rows: Floats, names: Sequence[tuple[str, DosePlan]], grid: Floats, *, organs: Sequence[str] = ()
 ) -> tuple[dict[str, Floats], Floats]:
     """Level (mg/L) of every drug in the body, and unbound and in `organs` of the first, (N, nt) each; last states."""
     known = [] if setting.record is None else list(setting.library.species[setting.species].organ_ids)
@@ -265,22 +277,27 @@ def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
 
 
 def _ratios(
-    setting: Setting, drug: Path | str, run: tuple[Plan, Floats, Floats], together: Mapping[str, float]
-) -> dict[str, float]:
-    """AUC and Cmax with the others over those alone, in the same people."""
+    setting: Setting, drug: Path | str, run: tuple[DosePlan, Floats, Floats], together: Sequence[Exposure]
+) -> tuple[dict[str, float], Floats]:
+    """AUC and Cmax with the others over those alone, in the same people, and the course alone (N, nt)."""
     plan, grid, rows = run
     alone = _setting(drug, plan, (), setting.library, setting.species)
     columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
     own = rows[:, columns]
     levels, final = _levels(alone, own, [(setting.drug, plan)], grid)
-    before = summary(exposures(grid, levels[setting.drug], plan, _rest(alone, plan, own, final)), plan)
-    pairs = (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l"))
-    return {f"predict.{k}": together[f"predict.{v}"] / before[f"predict.{v}"] for k, v in pairs} | {
-        f"predict.{v}_alone": before[f"predict.{v}"] for _, v in pairs
-    }
+    before = exposures(grid, levels[setting.drug], plan, _rest(alone, plan, own, final))
+    middle, middle_alone = summary(together, plan), summary(before, plan)
+    found = dict[str, float]()
+    for name, of in (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l")):
+        found[f"predict.{name}"] = middle[f"predict.{of}"] / middle_alone[f"predict.{of}"]
+        found[f"predict.{of}_alone"] = middle_alone[f"predict.{of}"]
+        if plan.population:
+            each = [getattr(a, of) / getattr(b, of) for a, b in zip(together, before, strict=True)]
+            found |= {f"predict.{name}_{e}": float(np.quantile(each, q)) for e, q in (("q05", 0.05), ("q95", 0.95))}
+    return found, levels[setting.drug]
 
 
-def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_life: float) -> dict[str, float]:
+def _fractions(setting: Setting, person: Mapping[str, float], plan: DosePlan, half_life: float) -> dict[str, float]:
     """F, and how it comes about: absorbed, past the gut wall, past the liver; of the typical person, at this dose."""
     assert setting.record is not None
     model, d = setting.model, setting.drug
@@ -297,7 +314,7 @@ def _fractions(setting: Setting, person: Mapping[str, float], plan: Plan, half_l
     return {"predict.f": areas[plan.route].total_area / areas["iv"].total_area}
 
 
-def _by_flows(setting: Setting, rows: Floats, plan: Plan, half_life: float) -> FirstPass:
+def _by_flows(setting: Setting, rows: Floats, plan: DosePlan, half_life: float) -> FirstPass:
     """First pass of one dose by what flows where."""
     assert setting.record is not None
     system, d = setting.model.system, setting.drug
@@ -314,7 +331,7 @@ def _by_flows(setting: Setting, rows: Floats, plan: Plan, half_life: float) -> F
     return first_pass(setting.record, setting.library.species[setting.species], areas, values, given)
 
 
-def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, Plan]]) -> list[str]:
+def _dose_doubts(model: PatientModel, names: Sequence[tuple[str, DosePlan]]) -> list[str]:
     """Sentences on doses outside what their drug's file was built for; Refusal where it says refuse."""
     said = (dose_doubt(entry(model, d, p.route), mg) for d, p in names for mg in (p.loading_mg, p.dose_mg))
     return [*dict.fromkeys(s for s in said if s)]
@@ -333,7 +350,7 @@ def _inert(setting: Setting) -> list[str]:
     ]
 
 
-def _unsteady(plan: Plan, grid: Floats, levels: Floats) -> list[str]:
+def _unsteady(plan: DosePlan, grid: Floats, levels: Floats) -> list[str]:
     """Whether the last interval is still far from the steady state."""
     if plan.count < 3:
         return []

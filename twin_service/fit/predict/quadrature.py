@@ -25,8 +25,10 @@ class Nodes(NamedTuple):
     weights: Floats
 
     def area(self, times_h: Floats, values: Floats) -> Floats:
-        """Area of `values` (N, nt), known at `times_h` (nt,) that hold every node: (N,)."""
-        at = np.searchsorted(times_h, self.times_h)
+        """Area of `values` (N, nt), known at `times_h` (nt,) holding every node: (N,). Raises ValueError elsewhere."""
+        at = np.minimum(np.searchsorted(times_h, self.times_h), len(times_h) - 1)
+        if not np.array_equal(times_h[at], self.times_h):
+            raise ValueError("the times of the course do not hold the nodes of the area asked for")
         return np.asarray(values[:, at] @ self.weights)
 
 

@@ -27,7 +27,7 @@ EXTRACTED_BELOW: Final = 0.71
 LIFE_SPAN_BELOW: Final = 1.0
 
 
-class Method(NamedTuple):
+class ScalingMethod(NamedTuple):
     """One method's answer; `note` says what it took for granted."""
 
     name: str
@@ -51,7 +51,7 @@ def power_law(weights_kg: Sequence[float], values: Sequence[float]) -> PowerLaw:
     return PowerLaw(float(np.exp(intercept)), float(slope))
 
 
-def clearance_methods(compound: Compound, brain_kg: Mapping[str, float]) -> list[Method]:
+def clearance_methods(compound: Compound, brain_kg: Mapping[str, float]) -> list[ScalingMethod]:
     """Every method that the animals allow; `brain_kg` gives brain weights at the species' reference weight."""
     studies = [a for a in compound.animals if a.clearance_ml_min_kg]
     found = [m for a in studies for m in _single(a, compound)]
@@ -63,7 +63,9 @@ def clearance_methods(compound: Compound, brain_kg: Mapping[str, float]) -> list
             two = [a for a in studies if a.species in pair]
             law = power_law([a.weight_kg for a in two], [_whole(a) for a in two])
             value = law.coefficient * HUMAN_KG**exponent / HUMAN_KG
-            found.append(Method(f"two species, {' and '.join(sorted(pair))}", value, f"fixed exponent {exponent}"))
+            found.append(
+                ScalingMethod(f"two species, {' and '.join(sorted(pair))}", value, f"fixed exponent {exponent}")
+            )
     return found
 
 
@@ -72,47 +74,47 @@ def _whole(study: AnimalStudy) -> float:
     return study.clearance_ml_min_kg * study.weight_kg
 
 
-def _single(study: AnimalStudy, compound: Compound) -> list[Method]:
+def _single(study: AnimalStudy, compound: Compound) -> list[ScalingMethod]:
     assert study.clearance_ml_min_kg is not None
     clearance, s = study.clearance_ml_min_kg, study.species
-    found = [Method(f"{s}, exponent 0.75", clearance * (HUMAN_KG / study.weight_kg) ** -0.25)]
+    found = [ScalingMethod(f"{s}, exponent 0.75", clearance * (HUMAN_KG / study.weight_kg) ** -0.25)]
     if s in SINGLE:
-        found.append(Method(f"{s}, single species", clearance * SINGLE[s], f"{SINGLE[s]} of CL/kg"))
+        found.append(ScalingMethod(f"{s}, single species", clearance * SINGLE[s], f"{SINGLE[s]} of CL/kg"))
     if s in LIVER_FLOW:
-        found.append(Method(f"{s}, liver blood flow", clearance * LIVER_FLOW["human"] / LIVER_FLOW[s]))
+        found.append(ScalingMethod(f"{s}, liver blood flow", clearance * LIVER_FLOW["human"] / LIVER_FLOW[s]))
     if study.fup is not None:
         value = found[0].value * compound.fup / study.fup
-        found.append(Method(f"{s}, exponent 0.75, unbound", value, "clearance follows the unbound fraction"))
+        found.append(ScalingMethod(f"{s}, exponent 0.75, unbound", value, "clearance follows the unbound fraction"))
     return found
 
 
-def _fitted(studies: Sequence[AnimalStudy], compound: Compound, brain_kg: Mapping[str, float]) -> list[Method]:
+def _fitted(studies: Sequence[AnimalStudy], compound: Compound, brain_kg: Mapping[str, float]) -> list[ScalingMethod]:
     weights, wholes = [a.weight_kg for a in studies], [_whole(a) for a in studies]
     law = power_law(weights, wholes)
-    found = [Method("simple allometry", law.at(HUMAN_KG) / HUMAN_KG, f"exponent {law.exponent:.2f}")]
+    found = [ScalingMethod("simple allometry", law.at(HUMAN_KG) / HUMAN_KG, f"exponent {law.exponent:.2f}")]
     found.append(_rule_of_exponents(law, studies, brain_kg))
     rat = next((a for a in studies if a.species == "rat" and a.fup), None)
     if rat is not None and rat.fup:
         ratio = rat.fup / compound.fup
         value = 33.35 * (law.coefficient / ratio) ** 0.77 / HUMAN_KG
-        found.append(Method("unbound-corrected intercept", value, f"unbound fraction rat over man {ratio:.2g}"))
+        found.append(ScalingMethod("unbound-corrected intercept", value, f"unbound fraction rat over man {ratio:.2g}"))
     return found
 
 
-def _rule_of_exponents(law: PowerLaw, studies: Sequence[AnimalStudy], brain_kg: Mapping[str, float]) -> Method:
+def _rule_of_exponents(law: PowerLaw, studies: Sequence[AnimalStudy], brain_kg: Mapping[str, float]) -> ScalingMethod:
     name, weights, wholes = "rule of exponents", [a.weight_kg for a in studies], [_whole(a) for a in studies]
     doubt = "; beyond 0.55 to 1.3 the rule does not trust itself" if not 0.55 <= law.exponent <= 1.3 else ""
     if law.exponent < EXTRACTED_BELOW:
-        return Method(name, law.at(HUMAN_KG) / HUMAN_KG, "simple allometry" + doubt)
+        return ScalingMethod(name, law.at(HUMAN_KG) / HUMAN_KG, "simple allometry" + doubt)
     brains = [brain_kg[a.species] for a in studies]
     if law.exponent < LIFE_SPAN_BELOW:
         spans = [life_span_y(b, w) for b, w in zip(brains, weights, strict=True)]
         fitted = power_law(weights, [c * s for c, s in zip(wholes, spans, strict=True)])
-        return Method(
+        return ScalingMethod(
             name, fitted.at(HUMAN_KG) / life_span_y(brain_kg["human"], HUMAN_KG) / HUMAN_KG, "life span" + doubt
         )
     fitted = power_law(weights, [c * b for c, b in zip(wholes, brains, strict=True)])
-    return Method(name, fitted.at(HUMAN_KG) / brain_kg["human"] / HUMAN_KG, "brain weight" + doubt)
+    return ScalingMethod(name, fitted.at(HUMAN_KG) / brain_kg["human"] / HUMAN_KG, "brain weight" + doubt)
 
 
 def life_span_y(brain_kg: float, weight_kg: float) -> float:

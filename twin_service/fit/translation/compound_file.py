@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from twin_service.fit.translation.compound import AnimalStudy, Compound, InVitroClearance, TimeCourse
 from twin_service.library.files import parse_toml
-from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
+from twin_service.model.pbpk.door import FindingsDoor, shaped, table_rows, value_or
 from twin_service.model.pbpk.drug_file import read_drug
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.record import DrugRecord
@@ -48,7 +48,7 @@ SYSTEMS: Final = {"microsomes": "uL/min/mg", "hepatocytes": "uL/min/10^6cells"}
 def read_compound(path: Path, library: Library | None = None) -> Compound:
     """The compound in `path`. Raises Refusal with every mistake in it."""
     library = library or load_library()
-    door = Door(path.name)
+    door = FindingsDoor(path.name)
     table = parse_toml(path)
     table.setdefault("id", path.stem)
     found = compound_of(table, door, library)
@@ -63,7 +63,7 @@ def read_compound(path: Path, library: Library | None = None) -> Compound:
     return found
 
 
-def compound_of(table: Mapping[str, Any], door: Door, library: Library) -> Compound | None:
+def compound_of(table: Mapping[str, Any], door: FindingsDoor, library: Library) -> Compound | None:
     """The compound of a parsed table; None where something required is missing (the door holds the findings)."""
     door.known(table, "", (*CHEMISTRY, *OWN))
     table = shaped(table, door, lists=("animal", "in_vitro"), tables=())
@@ -83,7 +83,7 @@ def compound_of(table: Mapping[str, Any], door: Door, library: Library) -> Compo
     )
 
 
-def _chemistry(table: Mapping[str, Any], door: Door, library: Library) -> DrugRecord | None:
+def _chemistry(table: Mapping[str, Any], door: FindingsDoor, library: Library) -> DrugRecord | None:
     """Read by the drug file's own reader, with a way out that stands for the one to be found."""
     own = {k: v for k, v in table.items() if k in CHEMISTRY}
     way = {"value": 1.0, "unit": "L/h", "origin": "stands for what is translated"}
@@ -93,7 +93,7 @@ def _chemistry(table: Mapping[str, Any], door: Door, library: Library) -> DrugRe
     return replace(record, bp=settle(record, human).bp) if record is not None else None
 
 
-def _animal(row: Mapping[str, Any], at: str, door: Door, library: Library) -> AnimalStudy | None:
+def _animal(row: Mapping[str, Any], at: str, door: FindingsDoor, library: Library) -> AnimalStudy | None:
     door.known(row, at, ANIMAL_KEYS)
     bodies = [s for s in library.species if s != "human"]
     species = door.word(row.get("species"), f"{at}.species", bodies)
@@ -118,7 +118,7 @@ def _animal(row: Mapping[str, Any], at: str, door: Door, library: Library) -> An
     )
 
 
-def _course(raw: Any, at: str, door: Door) -> TimeCourse | None:
+def _course(raw: Any, at: str, door: FindingsDoor) -> TimeCourse | None:
     if not isinstance(raw, Mapping):
         door.fault(at, "expected a table: time_h, conc_mg_l (lists of the same length) and dose", "R8")
         return None
@@ -139,7 +139,7 @@ def _rising(raw: Any) -> bool:
     return _numbers(raw) and all(b > a for a, b in zip(raw, raw[1:], strict=False))
 
 
-def _in_vitro(row: Mapping[str, Any], at: str, door: Door) -> InVitroClearance | None:
+def _in_vitro(row: Mapping[str, Any], at: str, door: FindingsDoor) -> InVitroClearance | None:
     door.known(row, at, IN_VITRO_KEYS)
     if "clint" not in row:
         door.quantity(row, "clint", SYSTEMS["microsomes"], where=at, required=True)
@@ -168,7 +168,7 @@ def _in_vitro(row: Mapping[str, Any], at: str, door: Door) -> InVitroClearance |
     )
 
 
-def _concentration(row: Mapping[str, Any], at: str, system: str, door: Door) -> float | None:
+def _concentration(row: Mapping[str, Any], at: str, system: str, door: FindingsDoor) -> float | None:
     """mg/mL of protein or 10^6 cells/mL; cells are a plain number of millions per mL."""
     if system == "microsomes":
         found = door.quantity(row, "protein", "mg/mL", where=at, positive=True, high=50.0)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm, qmc, t
 
-from twin_service.fit.predict.figures import Exposure, exposures
-from twin_service.fit.predict.plan import Floats, Plan, grid_of, schedule_of
-from twin_service.fit.translation.allometry import Method
+from twin_service.fit.predict.figures import Exposure, exposures, figure_nodes
+from twin_service.fit.predict.plan import DosePlan, Floats, grid_of, schedule_of
+from twin_service.fit.translation.allometry import ScalingMethod
 from twin_service.fit.translation.compound import HUMAN_KG, Compound
-from twin_service.fit.translation.evidence import Belief
+from twin_service.fit.translation.evidence import HumanBelief
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.elimination import hepatic_flow
@@ -32,7 +32,7 @@ MOST_LIVER = 0.9
 LIVER_FLOW_ML_MIN_KG = 20.7
 
 
-class Draws(NamedTuple):
+class HumanDraws(NamedTuple):
     """Pairs from the posterior: mL/min/kg, L/kg (n,) each."""
 
     clearance: Floats
@@ -55,32 +55,37 @@ class HumanCourse(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def draw(clearance: Belief, vss: Belief, correlation: float, *, count: int = DRAWS, seed: int = 1) -> Draws:
+def draw(
+    clearance: HumanBelief, vss: HumanBelief, correlation: float, *, count: int = DRAWS, seed: int = 1
+) -> HumanDraws:
     """`count` pairs from the two posteriors (n a power of 2)."""
     u = qmc.Sobol(2, seed=seed).random(count)
     z = norm.ppf(u)
     z[:, 1] = correlation * z[:, 0] + np.sqrt(1.0 - correlation**2) * z[:, 1]
-    return Draws(*(_values(b, norm.cdf(x)) for b, x in zip((clearance, vss), z.T, strict=True)))
+    return HumanDraws(*(_values(b, norm.cdf(x)) for b, x in zip((clearance, vss), z.T, strict=True)))
 
 
-def _values(belief: Belief, p: Floats) -> Floats:
+def _values(belief: HumanBelief, p: Floats) -> Floats:
     s = belief.student
     found: Floats = 10.0 ** (s.location + s.scale * t.ppf(p, s.degrees))
     return found
 
 
-def human_course(compound: Compound, draws: Draws, plan: Plan, library: Library) -> HumanCourse:
+def human_course(compound: Compound, draws: HumanDraws, plan: DosePlan, library: Library) -> HumanCourse:
     """Every draw simulated in the reference man."""
     records = [_record(compound, float(c), float(v), library) for c, v in zip(draws.clearance, draws.vss, strict=True)]
     model, rows = _rows(records, library)
     longest = float(np.quantile(draws.half_life_h, 0.9))
     horizon = plan.horizon_h or plan.last_h + min(max(8.0 * longest, 48.0), 24.0 * 365.0)
-    grid = grid_of(plan, horizon, None)
+    into_blood = replace(plan, route="iv", duration_h=0.5)
+    shown = grid_of(plan, horizon, None)
+    at = [figure_nodes(p, float(shown[-1])).times_h for p in (plan, into_blood)]
+    grid = np.unique(np.concatenate([shown, *at]))
     levels = _levels(model, rows, plan, grid)
     found = exposures(grid, levels, plan)
     available = None
     if plan.route.startswith("oral"):
-        areas = exposures(grid, _levels(model, rows, replace(plan, route="iv", duration_h=0.5), grid), plan)
+        areas = exposures(grid, _levels(model, rows, into_blood, grid), into_blood)
         available = np.array([a.total_area / b.total_area for a, b in zip(found, areas, strict=True)])
     return HumanCourse(grid, levels, found, available, _beyond_liver(compound, draws))
 
@@ -114,7 +119,7 @@ def _rows(records: list[DrugRecord], library: Library) -> tuple[PatientModel, Fl
     return model, rows
 
 
-def _levels(model: PatientModel, rows: Floats, plan: Plan, grid: Floats) -> Floats:
+def _levels(model: PatientModel, rows: Floats, plan: DosePlan, grid: Floats) -> Floats:
     drug = model.routes[0].drug
     solution = simulate(model.system, rows, schedule_of(model, [(drug, plan)]), grid)
     if not solution.ok:
@@ -124,14 +129,14 @@ def _levels(model: PatientModel, rows: Floats, plan: Plan, grid: Floats) -> Floa
     return found
 
 
-def _beyond_liver(compound: Compound, draws: Draws) -> tuple[str, ...]:
+def _beyond_liver(compound: Compound, draws: HumanDraws) -> tuple[str, ...]:
     share = float(np.mean(draws.clearance > LIVER_FLOW_ML_MIN_KG * (compound.chemistry.bp or 1.0)))
     if share < 0.01:
         return ()
     return (f"{share:.0%} of the draws clear more than the liver's blood flow: the excess leaves by other organs",)
 
 
-def volume_note(methods: list[Method], belief: Belief) -> tuple[str, ...]:
+def volume_note(methods: list[ScalingMethod], belief: HumanBelief) -> tuple[str, ...]:
     """A doubt where tissue composition lies outside the posterior's 95 % interval."""
     low, high = belief.quantile(0.025), belief.quantile(0.975)
     out = [m.name.removeprefix("composition, ") for m in methods if m.name.startswith("composition")]

@@ -9,7 +9,6 @@ digest of the data they were fitted to; `learn` writes it anew.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ from twin_service.fit.translation.compound import Compound
 from twin_service.fit.translation.human_animal import HumanAnimal, read_human_animal
 from twin_service.fit.translation.in_vitro import FLOW
 from twin_service.fit.translation.robust_normal import Floats, RobustNormal, Student, fit_robust_normal
+from twin_service.library.files import FOLDER, parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 
-FILE: Final = Path(__file__).resolve().parents[2] / "library" / "translation.toml"
+FILE: Final = FOLDER / "translation.toml"
 ANIMALS: Final = ("rat", "dog", "monkey")
 CLEARANCE: Final = ("human", *ANIMALS, "in vitro")
 VOLUME: Final = ("human", *ANIMALS)
@@ -46,7 +46,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Belief:
+class HumanBelief:
     """A posterior of log10 of a positive quantity and the weight each source had in it."""
 
     student: Student
@@ -62,21 +62,21 @@ class Belief:
         return float(10.0**self.student.location)
 
 
-def clearance_belief(compound: Compound, evidence: Evidence, in_vitro: float | None = None) -> Belief:
+def clearance_belief(compound: Compound, evidence: Evidence, in_vitro: float | None = None) -> HumanBelief:
     """Human plasma clearance, mL/min/kg; `in_vitro` is the well-stirred value, uncorrected."""
     row = [np.nan] + [_log(s.clearance_ml_min_kg if (s := compound.study(a)) else None) for a in ANIMALS]
     return _belief(evidence.clearance, np.array([*row, _log(in_vitro)]), CLEARANCE)
 
 
-def volume_belief(compound: Compound, evidence: Evidence) -> Belief:
+def volume_belief(compound: Compound, evidence: Evidence) -> HumanBelief:
     """Human Vss, L/kg."""
     row = [np.nan] + [_log(s.vss_l_kg if (s := compound.study(a)) else None) for a in ANIMALS]
     return _belief(evidence.volume, np.array(row), VOLUME)
 
 
-def _belief(model: RobustNormal, row: Floats, names: Sequence[str]) -> Belief:
+def _belief(model: RobustNormal, row: Floats, names: Sequence[str]) -> HumanBelief:
     student, weights = model.given(row, 0)
-    return Belief(student, {n: float(w) for n, w in zip(names, weights, strict=True) if w != 0.0})
+    return HumanBelief(student, {n: float(w) for n, w in zip(names, weights, strict=True) if w != 0.0})
 
 
 def _log(value: float | None) -> float:
@@ -132,14 +132,14 @@ def load_evidence(path: Path = FILE) -> Evidence:
             field="translation",
             reason="NO_EVIDENCE",
         )
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    table = parse_toml(path)
     return Evidence(
         _model(table["clearance"]),
         _model(table["volume"]),
         float(table["bias_log10"]),
         float(table["correlation"]),
         dict(table["rows"]),
-        str(table["data"]["digest"]),
+        str(table["digest"]),
     )
 
 
@@ -151,13 +151,14 @@ def write_evidence(evidence: Evidence, path: Path = FILE) -> str:
     """Write the file; returns the digest of what was written."""
     lines = [
         "# What animals and the liver in vitro have been worth for man. Written by `twin translate --rebuild`.",
-        f"bias_log10 = {evidence.bias_log10:.6f}",
-        f"correlation = {evidence.correlation:.6f}",
-        "",
-        "[data]",
+        "schema = 1",
+        'id = "translation"',
+        'version = "1"',
         'origin = "clearance and Vss of rat, dog, monkey and man: PKSmart (Apache-2.0), after Lombardo 2018, '
         'doi:10.1124/dmd.118.082966; in vitro: httk 2.7.4 (MIT), Pearce 2017, doi:10.18637/jss.v079.i04"',
         f'digest = "{evidence.digest}"',
+        f"bias_log10 = {evidence.bias_log10:.6f}",
+        f"correlation = {evidence.correlation:.6f}",
         "",
         "[rows]",
         *(f'"{k}" = {v}' for k, v in evidence.rows.items()),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from math import exp, log10
 from typing import Final
 
-from twin_service.fit.translation.allometry import Method
+from twin_service.fit.translation.allometry import ScalingMethod
 from twin_service.fit.translation.compound import Compound, InVitroClearance
 
 LIVER_G_KG: Final = 25.7
@@ -80,20 +80,20 @@ def renal(compound: Compound) -> float:
     return compound.renal_ml_min_kg if compound.renal_ml_min_kg is not None else FILTRATION * compound.fup
 
 
-def in_vitro_methods(compound: Compound, bias_log10: float) -> list[Method]:
+def in_vitro_methods(compound: Compound, bias_log10: float) -> list[ScalingMethod]:
     """Every model of the liver for every incubation; `bias_log10` is the measured miss of the well-stirred model."""
     bp, fup, found = blood_plasma(compound), compound.fup, []
     for vitro in compound.in_vitro:
         clint, s = liver_clint(vitro, compound), vitro.system
         added = f"fu_inc {unbound_in_incubation(vitro, compound):.2g}, renal {renal(compound):.2g} mL/min/kg added"
         value = well_stirred(clint, fup, bp) + renal(compound)
-        found.append(Method(f"{s}, well-stirred", value, added))
-        found.append(Method(f"{s}, parallel tube", parallel_tube(clint, fup, bp) + renal(compound), added))
+        found.append(ScalingMethod(f"{s}, well-stirred", value, added))
+        found.append(ScalingMethod(f"{s}, parallel tube", parallel_tube(clint, fup, bp) + renal(compound), added))
         corrected = well_stirred(clint * 10.0**bias_log10, fup, bp) + renal(compound)
-        found.append(Method(f"{s}, well-stirred, corrected", corrected, f"clint x {10.0**bias_log10:.2g}"))
+        found.append(ScalingMethod(f"{s}, well-stirred, corrected", corrected, f"clint x {10.0**bias_log10:.2g}"))
         if vitro.uptake is not None:
             scale = CELLS_G * LIVER_G_KG / 1000.0
             out, bile = (vitro.efflux if vitro.efflux is not None else vitro.uptake) * scale, vitro.bile * scale
             every = vitro.uptake * scale * (clint + bile) / (out + clint + bile)
-            found.append(Method(f"{s}, extended", well_stirred(every, fup, bp) + renal(compound), added))
+            found.append(ScalingMethod(f"{s}, extended", well_stirred(every, fup, bp) + renal(compound), added))
     return found

@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from twin_service.fit.predict.plan import Plan
-from twin_service.fit.translation.allometry import Method, clearance_methods, invariant_time
+from twin_service.fit.predict.plan import DosePlan
+from twin_service.fit.translation.allometry import ScalingMethod, clearance_methods, invariant_time
 from twin_service.fit.translation.compound import Compound
-from twin_service.fit.translation.course import Draws, HumanCourse, draw, human_course, volume_note
-from twin_service.fit.translation.evidence import Belief, Evidence, clearance_belief, load_evidence, volume_belief
+from twin_service.fit.translation.course import HumanCourse, HumanDraws, draw, human_course, volume_note
+from twin_service.fit.translation.evidence import Evidence, HumanBelief, clearance_belief, load_evidence, volume_belief
 from twin_service.fit.translation.in_vitro import blood_plasma, in_vitro_methods, liver_clint, renal, well_stirred
 from twin_service.fit.translation.volume import volume_methods
 from twin_service.model.pbpk.library import Library, load_library
@@ -27,12 +27,12 @@ class Translation:
     """What man will do with the compound: beliefs, what each method says, draws and the course."""
 
     compound: Compound
-    clearance: Belief
-    vss: Belief
-    methods: Mapping[str, tuple[Method, ...]]
-    draws: Draws
+    clearance: HumanBelief
+    vss: HumanBelief
+    methods: Mapping[str, tuple[ScalingMethod, ...]]
+    draws: HumanDraws
     course: HumanCourse | None
-    plan: Plan | None
+    plan: DosePlan | None
     disagreements: tuple[str, ...]
     warnings: tuple[str, ...]
     evidence_digest: str
@@ -67,7 +67,7 @@ class Translation:
 
 def translate(
     compound: Compound,
-    plan: Plan | None = None,
+    plan: DosePlan | None = None,
     *,
     library: Library | None = None,
     evidence: Evidence | None = None,
@@ -142,7 +142,9 @@ def contradictions(compound: Compound) -> tuple[str, ...]:
     return tuple(found)
 
 
-def disagreements(methods: Mapping[str, Sequence[Method]], clearance: Belief, vss: Belief) -> tuple[str, ...]:
+def disagreements(
+    methods: Mapping[str, Sequence[ScalingMethod]], clearance: HumanBelief, vss: HumanBelief
+) -> tuple[str, ...]:
     """Methods outside the 90 % interval, and what is usually the reason."""
     found = []
     for what, belief in (("clearance", clearance), ("vss", vss)):
@@ -154,7 +156,7 @@ def disagreements(methods: Mapping[str, Sequence[Method]], clearance: Belief, vs
     return tuple(found)
 
 
-def _why(method: Method, what: str) -> str:
+def _why(method: ScalingMethod, what: str) -> str:
     """The usual reason of a method's miss."""
     name = method.name
     if name.startswith(("microsomes", "hepatocytes")):
@@ -173,7 +175,7 @@ def _why(method: Method, what: str) -> str:
     return "binding to this species' tissues or plasma differs"
 
 
-def _silent(compound: Compound, clearance: Belief, vss: Belief) -> tuple[str, ...]:
+def _silent(compound: Compound, clearance: HumanBelief, vss: HumanBelief) -> tuple[str, ...]:
     """What entered no posterior."""
     found = []
     if not clearance.weights:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from twin_service.fit.translation.allometry import Method, power_law
+from twin_service.fit.translation.allometry import ScalingMethod, power_law
 from twin_service.fit.translation.compound import HUMAN_KG, AnimalStudy, Compound
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library
@@ -54,16 +54,18 @@ def oie_tozer(water: Waters, fup: float, fut: float) -> float:
     return vp * (1.0 + ratio) + fup * vp * (ve / vp - ratio) + vr * fup / fut
 
 
-def volume_methods(compound: Compound, library: Library) -> list[Method]:
+def volume_methods(compound: Compound, library: Library) -> list[ScalingMethod]:
     """Every method the animals and the chemistry allow."""
     studies = [a for a in compound.animals if a.vss_l_kg]
     found = [m for a in studies for m in _single(a, compound)]
     if len({a.species for a in studies}) >= 2:
         law = power_law([a.weight_kg for a in studies], [_vss(a) * a.weight_kg for a in studies])
-        found.append(Method("simple allometry", law.at(HUMAN_KG) / HUMAN_KG, f"exponent {law.exponent:.2f}"))
+        found.append(ScalingMethod("simple allometry", law.at(HUMAN_KG) / HUMAN_KG, f"exponent {law.exponent:.2f}"))
     found += _oie_tozer(studies, compound)
     plain = replace(compound.chemistry, vss_l_kg=None, kp_scalar=1.0, kp={})
-    found += [Method(f"composition, {m}", _composed(replace(plain, method=m), library)) for m in PARTITION_METHODS]
+    found += [
+        ScalingMethod(f"composition, {m}", _composed(replace(plain, method=m), library)) for m in PARTITION_METHODS
+    ]
     return found + _calibrated(studies, plain, library)
 
 
@@ -72,14 +74,14 @@ def _vss(study: AnimalStudy) -> float:
     return study.vss_l_kg
 
 
-def _single(study: AnimalStudy, compound: Compound) -> list[Method]:
-    found = [Method(f"{study.species}, proportional", _vss(study))]
+def _single(study: AnimalStudy, compound: Compound) -> list[ScalingMethod]:
+    found = [ScalingMethod(f"{study.species}, proportional", _vss(study))]
     if study.fup is not None:
-        found.append(Method(f"{study.species}, proportional, unbound", _vss(study) * compound.fup / study.fup))
+        found.append(ScalingMethod(f"{study.species}, proportional, unbound", _vss(study) * compound.fup / study.fup))
     return found
 
 
-def _oie_tozer(studies: Sequence[AnimalStudy], compound: Compound) -> list[Method]:
+def _oie_tozer(studies: Sequence[AnimalStudy], compound: Compound) -> list[ScalingMethod]:
     free = {
         a.species: unbound_in_tissue(WATERS[a.species], a.fup, _vss(a))
         for a in studies
@@ -93,7 +95,7 @@ def _oie_tozer(studies: Sequence[AnimalStudy], compound: Compound) -> list[Metho
     note = f"fut {mean:.2g} of {', '.join(usable)}" + (
         f"; without {', '.join(left_out)}: no more than extracellular" if left_out else ""
     )
-    return [Method("Oie-Tozer", oie_tozer(WATERS["human"], compound.fup, mean), note)]
+    return [ScalingMethod("Oie-Tozer", oie_tozer(WATERS["human"], compound.fup, mean), note)]
 
 
 def _composed(drug: DrugRecord, library: Library, species: str = "human") -> float:
@@ -102,7 +104,7 @@ def _composed(drug: DrugRecord, library: Library, species: str = "human") -> flo
     return disposition(drug, found, body, body).vss_l / body.weight_kg
 
 
-def _calibrated(studies: Sequence[AnimalStudy], plain: DrugRecord, library: Library) -> list[Method]:
+def _calibrated(studies: Sequence[AnimalStudy], plain: DrugRecord, library: Library) -> list[ScalingMethod]:
     """The PBPK body with one scalar on every Kp, the geometric mean of what the animals' own volumes ask for."""
     scalars = [s for s in (kp_scalar(a, plain, library) for a in studies) if s > 0.0]
     if not scalars:
@@ -110,7 +112,7 @@ def _calibrated(studies: Sequence[AnimalStudy], plain: DrugRecord, library: Libr
     scalar = float(np.exp(np.mean(np.log(scalars))))
     value = _composed(replace(plain, kp_scalar=scalar), library)
     spread = f", {min(scalars):.2g} to {max(scalars):.2g}" if len(scalars) > 1 else ""
-    return [Method("PBPK, Kp scalar of animals", value, f"scalar {scalar:.2g}{spread}")]
+    return [ScalingMethod("PBPK, Kp scalar of animals", value, f"scalar {scalar:.2g}{spread}")]
 
 
 def kp_scalar(study: AnimalStudy, plain: DrugRecord, library: Library) -> float:

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin_service.model.library.tables import Span, Table, Text
+from twin_service.model.library.tables import LibraryTable, Span, Text
 
 Rung = Literal["published", "closed_form", "reference_run", "recomputed"]
 Measure = Literal["auc", "auc_inf", "auc_tau", "cmax", "cmin", "thalf", "tmax", "auc_ratio", "cmax_ratio", "cav", "fe"]
 
 
-class Wanted(Table):
+class WantedTable(LibraryTable):
     """A figure and the fold error allowed; `reached`: a miss that is known, and may only shrink."""
 
     value: Annotated[float, Field(gt=0)]
@@ -21,7 +21,7 @@ class Wanted(Table):
     reached: Annotated[float, Field(gt=1)] | None = None
 
 
-class OtherDrug(Table):
+class OtherDrug(LibraryTable):
     drug: Text
     route: Text
     dose_mg: Annotated[float, Field(gt=0)]
@@ -31,11 +31,11 @@ class OtherDrug(Table):
     duration_h: float = 0.0
 
 
-class DrugCheck(Table):
+class DrugCheck(LibraryTable):
     study: Text
     source: Text
     route: Text
-    expect: Annotated[dict[Measure, Wanted], Field(min_length=1)]
+    expect: Annotated[dict[Measure, WantedTable], Field(min_length=1)]
     dose_mg: Annotated[float, Field(gt=0)] | None = None
     dose_mg_kg: Annotated[float, Field(gt=0)] | None = None
     dosed: str = ""
@@ -50,56 +50,56 @@ class DrugCheck(Table):
     with_: list[OtherDrug] = Field([], alias="with")
 
 
-class DrugCheckFile(Table):
+class DrugCheckFile(LibraryTable):
     check: Annotated[list[DrugCheck], Field(min_length=1)]
 
 
-class GivenDose(Table):
+class GivenDose(LibraryTable):
     time_h: float
     route: Text
     amount_mg: float
     duration_h: float = 0.0
 
 
-class Level(Table):
+class LevelTable(LibraryTable):
     analyte: Text
     time_h: float
     value: float
     tolerance: float = 2e-6
 
 
-class PopulationCheck(Table):
+class PopulationCheck(LibraryTable):
     id: Text
     rung: Rung
     source: Text
     covariates: dict[str, float] = {}
     doses: list[GivenDose]
-    expect: Annotated[list[Level], Field(min_length=1)]
+    expect: Annotated[list[LevelTable], Field(min_length=1)]
 
 
-class PopulationCheckFile(Table):
+class PopulationCheckFile(LibraryTable):
     check: Annotated[list[PopulationCheck], Field(min_length=1)]
 
 
-class RampDecay(Table):
+class RampDecay(LibraryTable):
     amplitude: float
     rate_per_h: float
     lag_h: float = 0.0
 
 
-class PortProfile(Table):
+class PortProfile(LibraryTable):
     unit: str | None = None
     value: float = 0.0
     segments: list[list[float]] = []
     ramp_decay: RampDecay | None = None
 
 
-class Changed(Table):
+class ChangedTable(LibraryTable):
     value: float
     unit: Text
 
 
-class EffectDose(Table):
+class EffectDose(LibraryTable):
     input: Text
     time: float
     amount: float
@@ -108,7 +108,7 @@ class EffectDose(Table):
     duration: float = 0.0
 
 
-class Kinetics(Table):
+class Kinetics(LibraryTable):
     port: Text
     cl: float
     v1: float
@@ -116,7 +116,7 @@ class Kinetics(Table):
     q: float
 
 
-class EffectFigure(Table):
+class EffectFigure(LibraryTable):
     output: Text
     measure: Literal[
         "value", "minimum", "maximum", "time_of_minimum", "time_of_maximum", "time_first_above", "time_last_above"
@@ -131,7 +131,7 @@ class EffectFigure(Table):
     absolute_tolerance: float | None = None
 
 
-class EffectCheck(Table):
+class EffectCheck(LibraryTable):
     id: Text
     rung: Rung
     source: Text
@@ -139,10 +139,10 @@ class EffectCheck(Table):
     time_unit: str = "h"
     covariates: dict[str, float] = {}
     ports: dict[str, PortProfile] = {}
-    parameters: dict[str, Changed] = {}
+    parameters: dict[str, ChangedTable] = {}
     doses: list[EffectDose] = []
     kinetics: Kinetics | None = None
 
 
-class EffectCheckFile(Table):
+class EffectCheckFile(LibraryTable):
     check: Annotated[list[EffectCheck], Field(min_length=1)]

@@ -16,13 +16,13 @@ Span = Annotated[list[float], Field(min_length=2, max_length=2)]
 Domain = dict[str, object]
 
 
-class Table(BaseModel):
+class LibraryTable(BaseModel):
     """A table of a file: no key unknown, no text taken for a number, no NaN."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Number(Table):
+class Number(LibraryTable):
     """A number with where it comes from."""
 
     value: float
@@ -33,7 +33,7 @@ class Number(Table):
     note: str = ""
 
 
-class Error(Table):
+class Error(LibraryTable):
     """How readings scatter; `model/structure.ErrorLaw` says what each kind means."""
 
     origin: str = ""
@@ -44,7 +44,7 @@ class Error(Table):
     fixed: bool = False
 
 
-class CovariateTable(Table):
+class CovariateTable(LibraryTable):
     name: Text
     unit: Text
     default: float | None = None
@@ -54,7 +54,7 @@ class CovariateTable(Table):
     origin: str = ""
 
 
-class EndpointTable(Table):
+class EndpointTable(LibraryTable):
     """A threshold on an output; what it harms, how badly and by which product are fields of their own."""
 
     id: Text
@@ -72,7 +72,7 @@ class EndpointTable(Table):
     origin: str = ""
 
 
-class PopulationTerm(Table):
+class PopulationTerm(LibraryTable):
     law: Text
     covariate: Text
     coefficient: float
@@ -83,7 +83,7 @@ class PopulationTerm(Table):
     fixed: bool = False
 
 
-class PopulationEffect(Table):
+class PopulationEffect(LibraryTable):
     kind: str = "exponential"
     variance: float | None = None
     sd: float | None = None
@@ -97,7 +97,7 @@ class PopulationEffect(Table):
     fixed: bool = False
 
 
-class PopulationParameter(Table):
+class PopulationParameter(LibraryTable):
     value: float
     unit: Text
     origin: Text
@@ -109,7 +109,7 @@ class PopulationParameter(Table):
     bounds: Span | None = None
 
 
-class PopulationObservable(Table):
+class PopulationObservable(LibraryTable):
     analyte: Text
     unit: Text
     error: Error
@@ -120,13 +120,13 @@ class PopulationObservable(Table):
     upper_limit: float | None = None
 
 
-class ResponseTable(Table):
+class ResponseTable(LibraryTable):
     law: Text
     direction: str = "inhibition"
     unit: str = "1"
 
 
-class Structure(Table):
+class StructureTable(LibraryTable):
     """Which compartments, absorption and elimination; the laws are in `poppk/structures` and `poppk/responses`."""
 
     compartments: int = 1
@@ -138,13 +138,13 @@ class Structure(Table):
     response: ResponseTable | None = None
 
 
-class Covariance(Table):
+class CovarianceTable(LibraryTable):
     between: Annotated[list[str], Field(min_length=2, max_length=2)]
     value: float
     origin: str = ""
 
 
-class Head(Table):
+class Head(LibraryTable):
     """What every file begins with."""
 
     id: Text
@@ -155,12 +155,12 @@ class Head(Table):
     notes: str = ""
 
 
-class PopulationTable(Head):
+class PopulationFile(Head):
     """`library/poppk/<id>.toml`."""
 
     drug: Text
     source: Text
-    structure: Structure
+    structure: StructureTable
     parameters: dict[str, PopulationParameter]
     observables: Annotated[list[PopulationObservable], Field(min_length=1)]
     fitted_on: str = ""
@@ -169,7 +169,7 @@ class PopulationTable(Head):
     units_per_mg: float = 1.0
     derived: list[str] = []
     covariates: list[CovariateTable] = []
-    covariance: list[Covariance] = []
+    covariance: list[CovarianceTable] = []
     endpoints: list[EndpointTable] = []
     molar_mass: Number | None = None
     domain: Domain = {}
@@ -183,7 +183,7 @@ class EffectParameter(Number):
     spread_origin: str = ""
 
 
-class PortTable(Table):
+class PortTable(LibraryTable):
     name: Text
     unit: Text
     wire: str = ""
@@ -192,14 +192,14 @@ class PortTable(Table):
     default: float = 0.0
 
 
-class RouteTable(Table):
+class RouteTable(LibraryTable):
     drug: Text
     route: Text
     input: Text
     units_per_mg: Annotated[float, Field(gt=0)]
 
 
-class EffectObservable(Table):
+class EffectObservable(LibraryTable):
     analyte: Text
     output: Text
     unit: Text
@@ -209,7 +209,7 @@ class EffectObservable(Table):
     upper_limit: float | None = None
 
 
-class EffectTerm(Table):
+class EffectTerm(LibraryTable):
     parameter: Text
     covariate: Text
     law: Literal["power", "linear", "fraction", "broken_line"]
@@ -218,7 +218,7 @@ class EffectTerm(Table):
     reference: float = 0.0
 
 
-class Correlation(Table):
+class CorrelationTable(LibraryTable):
     between: Annotated[list[str], Field(min_length=2, max_length=2)]
     covariance: float
     origin: str = ""
@@ -238,13 +238,13 @@ class EffectTable(Head):
     route: list[RouteTable] = []
     covariate: list[CovariateTable] = []
     covariate_effect: list[EffectTerm] = []
-    correlation: list[Correlation] = []
+    correlation: list[CorrelationTable] = []
     observable: list[EffectObservable] = []
     endpoint: list[EndpointTable] = []
     domain: Domain = {}
 
 
-class Series(Table):
+class AgeSeries(LibraryTable):
     """A number, or one for each age of the file."""
 
     value: float | list[float]
@@ -252,20 +252,20 @@ class Series(Table):
     origin: Text
 
 
-class OrganTable(Table):
+class OrganTable(LibraryTable):
     id: Text
     drains_to: Text
     composition: Text
-    mass_male_kg: Series | None = None
-    mass_female_kg: Series | None = None
-    blood_share: Series | None = None
-    flow_share_male: Series | None = None
-    flow_share_female: Series | None = None
-    height_exponent: Series | None = None
+    mass_male_kg: AgeSeries | None = None
+    mass_female_kg: AgeSeries | None = None
+    blood_share: AgeSeries | None = None
+    flow_share_male: AgeSeries | None = None
+    flow_share_female: AgeSeries | None = None
+    height_exponent: AgeSeries | None = None
     closes: bool = False
 
 
-class CompositionTable(Table):
+class CompositionTable(LibraryTable):
     origin: Text
     extracellular_water: float = 0.0
     intracellular_water: float = 0.0
@@ -282,7 +282,7 @@ class CompositionTable(Table):
     water: float = 0.0
 
 
-class Spread(Table):
+class CoefficientOfVariation(LibraryTable):
     """A coefficient of variation between people, a fraction."""
 
     cv: Annotated[float, Field(gt=0, lt=1)]
@@ -296,14 +296,14 @@ class SpeciesTable(Head):
     origin: str = ""
     ages_y: list[float] = []
     density_kg_l: Number | float | None = None
-    body: dict[str, Series]
+    body: dict[str, AgeSeries]
     organ: Annotated[list[OrganTable], Field(min_length=1)]
     composition: dict[str, CompositionTable]
     domain: Domain = {}
-    variability: dict[str, Spread] = {}
+    variability: dict[str, CoefficientOfVariation] = {}
 
 
-class Curve(Table):
+class AgeCurve(LibraryTable):
     """[at birth, peak, age at half in years, Hill, cap in years]."""
 
     value: Annotated[list[float], Field(min_length=4, max_length=5)]
@@ -311,21 +311,21 @@ class Curve(Table):
     age: Literal["postnatal", "postmenstrual"] = "postnatal"
 
 
-class EnzymeSpread(Table):
+class EnzymeSpread(LibraryTable):
     value: Annotated[float, Field(gt=0)]
     origin: Text
 
 
-class EnzymeTable(Table):
+class EnzymeTable(LibraryTable):
     id: Text
     kind: Literal["enzyme", "transporter"] = "enzyme"
     liver: Number | None = None
     gut: Number | None = None
     kdeg_liver: Number | None = None
     kdeg_gut: Number | None = None
-    maturation: Curve | None = None
-    gut_maturation: Curve | None = None
-    kidney_maturation: Curve | None = None
+    maturation: AgeCurve | None = None
+    gut_maturation: AgeCurve | None = None
+    kidney_maturation: AgeCurve | None = None
     cv: EnzymeSpread | None = None
     genotype: str = ""
 
@@ -337,7 +337,7 @@ class EnzymesTable(Head):
     defaults: dict[str, Number] = {}
 
 
-class GeneTable(Table):
+class GeneTable(LibraryTable):
     gene: Text
     enzyme: Text
     origin: Text

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Final
 
-from twin_service.model.molecule.ionization import Site, sites_of
-from twin_service.model.molecule.prediction import Predicted
+from twin_service.model.molecule.ionization import ChargedSite, sites_of
+from twin_service.model.molecule.prediction import PredictedProperty
 from twin_service.model.molecule.structure import Molecule
 
 REFERENCE_KG: Final = 73.0  # the man to whom a file's clearance in L/h belongs
 MOST_LIVER_L_H: Final = 85.0
 
 
-def neutral_logp(logd: float, sites: Sequence[Site]) -> float:
+def neutral_logp(logd: float, sites: Sequence[ChargedSite]) -> float:
     """Octanol:water of the neutral form from logD at pH 7.4; at most 4 units are added for charge."""
     added = sum(log10(1.0 + 10.0 ** (s.pka - 7.4 if s.charge == "base" else 7.4 - s.pka)) for s in sites)
     return logd + min(added, 4.0)
 
 
-def drug_text(molecule: Molecule, found: Sequence[Predicted], digest: str, *, name: str) -> str:
+def drug_text(molecule: Molecule, found: Sequence[PredictedProperty], digest: str, *, name: str) -> str:
     """The text of `name`.toml."""
     by = {p.name: p for p in found}
     sites = sites_of(molecule.smiles)
@@ -61,7 +61,7 @@ def drug_text(molecule: Molecule, found: Sequence[Predicted], digest: str, *, na
     return "\n".join(lines) + "\n"
 
 
-def _origin(p: Predicted, digest: str) -> str:
+def _origin(p: PredictedProperty, digest: str) -> str:
     doubt = "" if p.in_domain else ", OUTSIDE the domain"
     return f"predicted from structure, 80 % interval {p.low:.3g} to {p.high:.3g} {p.unit}{doubt}, models {digest[:12]}"
 
@@ -70,7 +70,7 @@ def _line(key: str, value: float, unit: str, origin: str, method: str = "predict
     return f'{key} = {{ value = {value:.4g}, unit = "{unit}", origin = "{origin}", method = "{method}" }}'
 
 
-def as_figures(found: Sequence[Predicted]) -> Mapping[str, float]:
+def as_figures(found: Sequence[PredictedProperty]) -> Mapping[str, float]:
     """Flat figures by dotted name: value and 80 % interval."""
     return {
         f"molecule.{p.name}{end}": float(x)

@@ -7,7 +7,7 @@ of descriptors ranked to a normal scale. Ralaivola 2005, doi:10.1016/j.neunet.20
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -53,7 +53,7 @@ def one(smiles: str) -> tuple[list[float], Counts]:
     return values, generator.GetCountFingerprintAsNumPy(molecule).clip(0, 255).astype(np.uint8)
 
 
-def _number(function, molecule) -> float:  # type: ignore[no-untyped-def]
+def _number(function: Callable[[object], float], molecule: object) -> float:
     """A descriptor that is not defined for this molecule counts as 0, as it did in training."""
     value = float(function(molecule))
     return min(max(value, -LIMIT), LIMIT) if np.isfinite(value) else 0.0

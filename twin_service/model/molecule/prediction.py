@@ -33,7 +33,7 @@ class Neighbor(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictedProperty:
     """One property at the door's unit; `low` and `high` end the 80 %, `low90` and `high90` the 90 % interval."""
 
     name: str
@@ -50,7 +50,9 @@ class Predicted:
     doubts: tuple[str, ...]
 
 
-def predict_properties(molecules: Sequence[Molecule], models: Models, *, near: int = 3) -> list[list[Predicted]]:
+def predict_properties(
+    molecules: Sequence[Molecule], models: Models, *, near: int = 3
+) -> list[list[PredictedProperty]]:
     """Every property of every molecule."""
     features = features_of([m.smiles for m in molecules])
     similar = tanimoto(features.counts, models.shared.features.counts).astype(np.float64)
@@ -91,7 +93,7 @@ def conformal(errors: Floats, similarities: Floats, similarity: float, level: fl
 
 def _one(
     wanted: Property, trained: Trained, asked: tuple[Models, Molecule], found: tuple[float, Floats], near: int
-) -> Predicted:
+) -> PredictedProperty:
     models, molecule = asked
     learned, similar = found
     nearest = float(similar.max())
@@ -112,7 +114,7 @@ def _one(
         )
         for i in order
     ]
-    return Predicted(
+    return PredictedProperty(
         name=wanted.name,
         words=wanted.words,
         unit=wanted.unit,

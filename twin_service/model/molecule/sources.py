@@ -19,7 +19,7 @@ from twin_service.outcome import Refusal, RefusalCode
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """One column of one file; `scale` puts a written value on the learned scale."""
 
     path: str
@@ -37,7 +37,7 @@ class Property:
     words: str
     unit: str
     scale: str
-    sources: tuple[Source, ...]
+    sources: tuple[DataSource, ...]
 
     def value(self, learned: float) -> float:
         """From the learned scale to the unit at the door."""
@@ -85,20 +85,20 @@ RX: Final = "chem/adme_expansion/expansionrx_train_part.csv"
 PER_MG_HUMAN, PER_MG_RAT = -float(np.log10(0.9)), -float(np.log10(1.8))
 
 
-def _az(name: str, column: str, scale: Callable[[float], float]) -> Source:
-    return Source(f"chem/adme/{name}.csv", "canonical_smiles", column, scale, AZ)
+def _az(name: str, column: str, scale: Callable[[float], float]) -> DataSource:
+    return DataSource(f"chem/adme/{name}.csv", "canonical_smiles", column, scale, AZ)
 
 
-def _fang(column: str, scale: Callable[[float], float]) -> Source:
-    return Source(FANG, "SMILES", column, scale, BIOGEN)
+def _fang(column: str, scale: Callable[[float], float]) -> DataSource:
+    return DataSource(FANG, "SMILES", column, scale, BIOGEN)
 
 
-def _rx(column: str, scale: Callable[[float], float]) -> Source:
-    return Source(RX, "SMILES", column, scale, EXPANSION)
+def _rx(column: str, scale: Callable[[float], float]) -> DataSource:
+    return DataSource(RX, "SMILES", column, scale, EXPANSION)
 
 
-def _human(column: str, scale: Callable[[float], float]) -> Source:
-    return Source(HUMAN, "smiles_r", column, scale, PKS)
+def _human(column: str, scale: Callable[[float], float]) -> DataSource:
+    return DataSource(HUMAN, "smiles_r", column, scale, PKS)
 
 
 def _percent_log(value: float) -> float:
@@ -204,7 +204,7 @@ PROPERTIES: Final = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredProperty:
     """One row: its SMILES as written, the learned value, the index of its source."""
 
     smiles: str
@@ -212,7 +212,7 @@ class Measured:
     source: int
 
 
-def read_rows(wanted: Property, folder: Path) -> list[Measured]:
+def read_rows(wanted: Property, folder: Path) -> list[MeasuredProperty]:
     """Every row of every source. Raises Refusal where a file is absent."""
     found = []
     for k, source in enumerate(wanted.sources):
@@ -231,7 +231,7 @@ def read_rows(wanted: Property, folder: Path) -> list[Measured]:
                 except ValueError:
                     continue
                 if np.isfinite(value):
-                    found.append(Measured(row[source.smiles], value, k))
+                    found.append(MeasuredProperty(row[source.smiles], value, k))
     return found
 
 

@@ -1,12 +1,11 @@
 """Trained models on disk: one file for what is shared, one a property, and a card that says what they were made of.
 
-They are built on first use in `TWIN_MODEL_DIR`, else in the user's cache, from training data that may not be shipped.
+They are built on first use, in the folder the caller names, from training data that may not be shipped.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,9 +17,9 @@ import numpy as np
 
 from twin_service.model.molecule.features import Features
 from twin_service.model.molecule.sources import PROPERTIES, digest_of
-from twin_service.model.molecule.training import Say, Shared, Table, Trained, read_tables, train
+from twin_service.model.molecule.training import MoleculeTable, Say, Shared, Trained, read_tables, train
 
-FORM: Final = "1"
+FORM: Final = "1"  # of the files; other forms lie in other folders
 COLUMNS: Final = ("rows", "values", "sources", "weights", "left_out", "similarity")
 
 
@@ -37,22 +36,13 @@ class Models:
         return str(self.card["digest"])
 
 
-def model_folder(folder: Path | None = None) -> Path:
-    """`folder`, else TWIN_MODEL_DIR, else the user's cache."""
-    if folder is not None or os.environ.get("TWIN_MODEL_DIR"):
-        return Path(folder or os.environ["TWIN_MODEL_DIR"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twin_service" / f"molecule-{FORM}"
-
-
-def load_or_build(reference: Path, say: Say, folder: Path | None = None) -> Models:
-    """What stands on disk; trained first, with progress, where nothing does."""
-    place = model_folder(folder)
+def load_or_build(reference: Path, say: Say, place: Path) -> Models:
+    """What stands in the folder `place`; trained first, with progress, where nothing does."""
     return load_models(place) if (place / "card.json").exists() else build_models(reference, say, place)
 
 
-def build_models(reference: Path, say: Say, folder: Path | None = None) -> Models:
-    """Train every property and write them. Raises Refusal where training data are absent."""
-    place = model_folder(folder)
+def build_models(reference: Path, say: Say, place: Path) -> Models:
+    """Train every property and write them to `place`. Raises Refusal where training data are absent."""
     shared, tables = read_tables(reference, say)
     place.mkdir(parents=True, exist_ok=True)
     (place / "card.json").unlink(missing_ok=True)  # written last: a card says that everything stands
@@ -109,6 +99,6 @@ def load_models(folder: Path) -> Models:
 
 def _read(stem: Path) -> Trained:
     with np.load(stem.with_suffix(".npz")) as f:
-        table = Table(f["rows"], f["values"], f["sources"])
+        table = MoleculeTable(f["rows"], f["values"], f["sources"])
         text = stem.with_suffix(".txt").read_text(encoding="utf-8")
         return Trained(table, f["weights"], float(f["mean"]), text, f["left_out"], f["similarity"])

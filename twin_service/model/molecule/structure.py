@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twin_service.outcome import Refusal, RefusalCode
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 ORGANIC: Final = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I"})
 PEPTIDE_BONDS: Final = 4
@@ -59,7 +62,7 @@ def read_molecule(text: str) -> Molecule:
     )
 
 
-def _doubts(molecule) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+def _doubts(molecule: Mol) -> tuple[str, ...]:
     """Kinds of molecule the training data hardly hold."""
     from rdkit import Chem
     from rdkit.Chem.Descriptors import MolWt

@@ -15,16 +15,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from twin_service.model.molecule.features import Features, Floats, features_of, kernel, ranks_of, tanimoto
-from twin_service.model.molecule.sources import PROPERTIES, Measured, Property, read_rows
+from twin_service.model.molecule.sources import PROPERTIES, MeasuredProperty, Property, read_rows
 from twin_service.model.molecule.structure import read_molecule
 from twin_service.outcome import Refusal
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 FOLDS: Final = 5
 RIDGE: Final = 0.15
@@ -48,7 +51,7 @@ IN_VIVO: Final = ("vss", "clearance", "thalf")
 Say = Callable[[str], None]
 
 
-class Table(NamedTuple):
+class MoleculeTable(NamedTuple):
     """The molecules measured (rows of one feature table), their values, their sources."""
 
     rows: NDArray[np.intp]
@@ -74,7 +77,7 @@ class Trained(NamedTuple):
     left_out    predictions with the scaffold left out (n,), similarity of each to what was left in (n,)
     """
 
-    table: Table
+    table: MoleculeTable
     weights: Floats
     mean: float
     boosted: str
@@ -82,7 +85,7 @@ class Trained(NamedTuple):
     similarity: Floats
 
 
-def read_tables(folder: Path, say: Say) -> tuple[Shared, dict[str, Table]]:
+def read_tables(folder: Path, say: Say) -> tuple[Shared, dict[str, MoleculeTable]]:
     """All properties' rows, molecules merged by the first block of their InChIKey (values averaged)."""
     rows = {p.name: read_rows(p, folder) for p in PROPERTIES}
     written = sorted({r.smiles for each in rows.values() for r in each})
@@ -118,7 +121,7 @@ def _fold(scaffold: str) -> int:
     return int(hashlib.sha256(scaffold.encode()).hexdigest(), 16) % FOLDS
 
 
-def _merged(rows: list[Measured], place: dict[str, int]) -> Table:
+def _merged(rows: list[MeasuredProperty], place: dict[str, int]) -> MoleculeTable:
     values: dict[int, list[float]] = {}
     sources: dict[int, int] = {}
     for r in rows:
@@ -126,10 +129,10 @@ def _merged(rows: list[Measured], place: dict[str, int]) -> Table:
             values.setdefault(place[r.smiles], []).append(r.value)
             sources.setdefault(place[r.smiles], r.source)
     at = sorted(values)
-    return Table(np.array(at), np.array([np.mean(values[i]) for i in at]), np.array([sources[i] for i in at]))
+    return MoleculeTable(np.array(at), np.array([np.mean(values[i]) for i in at]), np.array([sources[i] for i in at]))
 
 
-def train(wanted: Property, shared: Shared, table: Table) -> Trained:
+def train(wanted: Property, shared: Shared, table: MoleculeTable) -> Trained:
     """The model of one property, and its predictions of every scaffold left out."""
     features, y = shared.features.take(table.rows), table.values
     normal = ranks_of(features.descriptors).apply(features.descriptors)
@@ -163,7 +166,7 @@ def _ridge(k: Floats, y: Floats) -> tuple[Floats, float]:
     return np.asarray(cho_solve(factor, y - mean)), mean
 
 
-def _boost(x: NDArray[np.float32], y: Floats, name: str):  # type: ignore[no-untyped-def]
+def _boost(x: NDArray[np.float32], y: Floats, name: str) -> Booster:
     import lightgbm
 
     objective = "regression_l1" if name in IN_VIVO else "regression"

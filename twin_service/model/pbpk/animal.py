@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twin_service.model.pbpk.door import PER_BODY, PER_CELLS, PER_PROTEIN, Door
-from twin_service.model.pbpk.record import AnimalValues, Clearance, DrugRecord, Quantity
+from twin_service.model.pbpk.door import PER_BODY, PER_CELLS, PER_PROTEIN, FindingsDoor
+from twin_service.model.pbpk.record import AnimalValues, Clearance, DrugRecord, SourcedQuantity
 from twin_service.model.pbpk.settle import settle
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -35,7 +35,7 @@ def species_bodies() -> list[str]:
     return sorted(p.stem for p in BODIES.glob("*.toml") if not p.name.endswith(".check.toml"))
 
 
-def read_animals(table: Mapping[str, Any], door: Door, bodies: Iterable[str]) -> dict[str, AnimalValues]:
+def read_animals(table: Mapping[str, Any], door: FindingsDoor, bodies: Iterable[str]) -> dict[str, AnimalValues]:
     """Every `[species.<id>]`; mistakes are findings."""
     found, known = {}, sorted(set(bodies) - {"human"})
     for name, row in table.items():
@@ -55,7 +55,7 @@ def read_animals(table: Mapping[str, Any], door: Door, bodies: Iterable[str]) ->
     return found
 
 
-def _ways(row: Mapping[str, Any], at: str, door: Door) -> tuple[Clearance, ...]:
+def _ways(row: Mapping[str, Any], at: str, door: FindingsDoor) -> tuple[Clearance, ...]:
     total = door.quantity(row, "clearance", "L/h/kg", where=at, positive=True, high=500.0)
     unchanged = door.quantity(row, "unchanged", "1", where=at, low=0.0, high=1.0)
     fu_inc = door.quantity(row, "fu_inc", "1", where=at, positive=True, high=1.0)
@@ -75,7 +75,7 @@ def _ways(row: Mapping[str, Any], at: str, door: Door) -> tuple[Clearance, ...]:
     return (Clearance("liver", "linear", "OTHER", basis=basis, constant=clint, fu_inc=inside, name="own liver"),)
 
 
-def _total(total: Quantity, unchanged: Quantity | None) -> Clearance:
+def _total(total: SourcedQuantity, unchanged: SourcedQuantity | None) -> Clearance:
     share = unchanged.value if unchanged else None
     return Clearance("total", "in_vivo", "OTHER", basis=PER_BODY, constant=total, unchanged=share, name="own")
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from twin_service.library.files import FOLDER, files_in, parse_toml
-from twin_service.model.pbpk.door import Door, shaped
+from twin_service.model.pbpk.door import FindingsDoor, shaped
 from twin_service.model.pbpk.sheet import Sheet
-from twin_service.model.structure import Block, Covariate, Effect, ErrorLaw, Observable, Route
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, constant, symbol
@@ -69,7 +69,7 @@ def read_antibody(path: Path) -> dict[str, Any]:
     Raises Refusal with every mistake in the file.
     """
     table = parse_toml(path)
-    door = Door(path.name)
+    door = FindingsDoor(path.name)
     door.known(table, "", ("id", "schema", "version", "title", "notes", "fitted", "molar_mass", *_UNITS))
     table = shaped(table, door, lists=(), tables=_UNITS)
     for key in ("id", "version", "title"):
@@ -103,7 +103,7 @@ def read_antibody(path: Path) -> dict[str, Any]:
     return said
 
 
-def _catabolism(said: dict[str, Any], table: Mapping[str, Any], door: Door) -> None:
+def _catabolism(said: dict[str, Any], table: Mapping[str, Any], door: FindingsDoor) -> None:
     """A clearance, or the uptake and what FcRn returns of it: CL = uptake (1 - recycled)."""
     row = table.get("catabolism", {})
     if "clearance" in row and "uptake" in row:
@@ -168,7 +168,8 @@ def build_antibody(antibody: str | Path, folder: Path = FOLDER) -> Block:
         observables=(
             Observable(name, f"{name}_level", "mg/L", ErrorLaw(proportional=0.15), f"{said['title']}, serum"),
         ),
-        routes=(Route(name, "iv", f"{name}_iv", per_mg),) + ((Route(name, "sc", f"{name}_sc", per_mg),) if sc else ()),
+        routes=(DoseRoute(name, "iv", f"{name}_iv", per_mg),)
+        + ((DoseRoute(name, "sc", f"{name}_sc", per_mg),) if sc else ()),
         covariates=(Covariate("weight_kg", "kg", WEIGHT_KG, 2.0, 350.0, 30.0, 150.0),),
         individualize=partial(_individual, said),
         warnings=partial(_doubts, said),

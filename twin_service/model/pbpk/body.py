@@ -15,13 +15,13 @@ from twin_service.model.pbpk.absorption import write_gallbladder, write_gut
 from twin_service.model.pbpk.circulation import circulate
 from twin_service.model.pbpk.covariates import body_warnings, covariates_of
 from twin_service.model.pbpk.dosage import Formulation
-from twin_service.model.pbpk.individual import Plan, individual_values
+from twin_service.model.pbpk.individual import BodyPlan, individual_values
 from twin_service.model.pbpk.interaction import inhibition, linear, saturable, write_turnover
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.outputs import endpoints_of, inputs_of, observables_of, outputs_of, route_of
 from twin_service.model.pbpk.record import Clearance, DrugRecord
 from twin_service.model.pbpk.sheet import Sheet
-from twin_service.model.pbpk.site import Site
+from twin_service.model.pbpk.site import DrugSite
 from twin_service.model.pbpk.variability import effects_of, factor
 from twin_service.model.structure import Block
 from twin_service.outcome import Refusal, RefusalCode
@@ -59,7 +59,7 @@ def build_body(
     if species not in library.species:
         raise _refuse("species", f"{species!r} is unknown; known: {', '.join(library.species)}")
     records = _with_metabolites([library.drug(d) if isinstance(d, str) else d for d in drugs], library, metabolites)
-    plan = Plan(library, species, tuple(records), _chosen(records, formulations or {}), frozenset(routes))
+    plan = BodyPlan(library, species, tuple(records), _chosen(records, formulations or {}), frozenset(routes))
     sheet = Sheet()
     sites = [_write_drug(sheet, r, plan) for r in records]
     _write_elimination(sheet, sites, plan)
@@ -112,14 +112,14 @@ def _chosen(records: Sequence[DrugRecord], wanted: Mapping[str, str]) -> dict[st
     return found
 
 
-def _write_drug(sheet: Sheet, drug: DrugRecord, plan: Plan) -> Site:
+def _write_drug(sheet: Sheet, drug: DrugRecord, plan: BodyPlan) -> DrugSite:
     species = plan.library.species[plan.species]
     spread = factor(drug, "distribution", inverse=True)
     blood = circulate(sheet, drug, species, spread)
     for sink in ("urine", "metabolized"):
         sheet.state(f"{drug.id}_{sink}")
     if "oral" not in plan.routes or not _is_dosed(drug, plan):
-        return Site(drug, blood, None)
+        return DrugSite(drug, blood, None)
     arterial_unbound = blood.arterial * sheet.parameter(f"{drug.id}_cu_arterial", "1/L")
     gut = write_gut(
         sheet,
@@ -129,10 +129,10 @@ def _write_drug(sheet: Sheet, drug: DrugRecord, plan: Plan) -> Site:
         arterial_unbound=arterial_unbound,
         effects=(factor(drug, "permeability"), factor(drug, "gastric_emptying")),
     )
-    return Site(drug, blood, gut)
+    return DrugSite(drug, blood, gut)
 
 
-def _is_dosed(drug: DrugRecord, plan: Plan) -> bool:
+def _is_dosed(drug: DrugRecord, plan: BodyPlan) -> bool:
     """A metabolite that only forms inside the body needs no gut, unless another drug's gut wall forms it."""
     return not any(w.forms == drug.id for d in plan.drugs for w in d.clearances) or bool(drug.absorption.ka)
 
@@ -145,7 +145,7 @@ def _has_wall(drug: DrugRecord, drugs: Sequence[DrugRecord]) -> bool:
     )
 
 
-def _write_elimination(sheet: Sheet, sites: Sequence[Site], plan: Plan) -> None:
+def _write_elimination(sheet: Sheet, sites: Sequence[DrugSite], plan: BodyPlan) -> None:
     unbound: dict[tuple[str, str], Expression] = {}
     for site in sites:
         for organ in ("liver", "kidney"):
@@ -166,7 +166,7 @@ def _write_elimination(sheet: Sheet, sites: Sequence[Site], plan: Plan) -> None:
             sheet.move(filtered, f"{site.drug.id}_kidney", f"{site.drug.id}_urine")
 
 
-def _is_possible(site: Site, way: Clearance) -> bool:
+def _is_possible(site: DrugSite, way: Clearance) -> bool:
     return way.organ != "gut" or (site.gut is not None and site.gut.unbound is not None)
 
 
@@ -177,8 +177,8 @@ def _place(organ: str) -> str:
 
 def _rate(
     sheet: Sheet,
-    way: tuple[Site, int, Clearance],
-    plan: Plan,
+    way: tuple[DrugSite, int, Clearance],
+    plan: BodyPlan,
     amounts: Mapping[tuple[str, str], Expression],
     unbound: Mapping[tuple[str, str], Expression],
 ) -> Expression:
@@ -199,7 +199,7 @@ def _rate(
     return linear(enzyme, size, cu=cu, competing=competing, blocking=blocking)  # type: ignore[no-any-return]
 
 
-def _send(sheet: Sheet, site: Site, way: Clearance, rate: Expression) -> None:
+def _send(sheet: Sheet, site: DrugSite, way: Clearance, rate: Expression) -> None:
     """Take `rate` from where it happens to where it goes: a metabolite, a sink or back to the lumen."""
     d = site.drug.id
     source = {

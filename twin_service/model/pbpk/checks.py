@@ -17,10 +17,10 @@ from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.findings import Finding
 from twin_service.model.library.reader import findings_of
 from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
-from twin_service.model.pbpk.door import Door
+from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow, renal_clearance
-from twin_service.model.pbpk.individual import Plan, disposition, individual_values, reference_body
+from twin_service.model.pbpk.individual import BodyPlan, disposition, individual_values, reference_body
 from twin_service.model.pbpk.library import Library, inspect_drug, load_library
 from twin_service.model.pbpk.physiology import create_body
 from twin_service.model.pbpk.record import Clearance, DrugRecord
@@ -54,7 +54,7 @@ def check_file(path: Path | str, library: Library | None = None) -> list[Finding
         table = parse_toml(path)
     except Refusal as refusal:
         return [Finding(path.name, "", "", refusal.message.removeprefix(f"{path.name}: "))]
-    door = Door(path.name)
+    door = FindingsDoor(path.name)
     shared: dict[str, type[BaseModel]] = {"organ": SpeciesTable, "enzyme": EnzymesTable, "gene": GenotypesTable}
     for key, model in shared.items():
         shape = findings_of(model, table, path.name) if key in table else []
@@ -88,7 +88,7 @@ def check_drug(table: dict[str, object], path: Path, library: Library) -> list[F
     return door.findings
 
 
-def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
+def _check_metabolites(drug: DrugRecord, library: Library, door: FindingsDoor) -> None:
     for i, way in enumerate(drug.clearances):
         if way.forms and way.forms not in library.drug_paths and way.forms != drug.id:
             door.fault(
@@ -102,7 +102,7 @@ def _check_metabolites(drug: DrugRecord, library: Library, door: Door) -> None:
 STRONGLY_BOUND = 0.05
 
 
-def _check_in_vitro(drug: DrugRecord, door: Door) -> None:
+def _check_in_vitro(drug: DrugRecord, door: FindingsDoor) -> None:
     """Where in vitro values are known to fall short."""
     for i, way in enumerate(drug.clearances):
         if way.basis in ("microsomes", "recombinant") and not way.facilitated and drug.fup < STRONGLY_BOUND:
@@ -113,7 +113,7 @@ def _check_in_vitro(drug: DrugRecord, door: Door) -> None:
             )
 
 
-def _check_renal(drug: DrugRecord, library: Library, door: Door) -> None:
+def _check_renal(drug: DrugRecord, library: Library, door: FindingsDoor) -> None:
     """Say what the kidney adds to a liver's clearance, or takes of a total one."""
     gfr = reference_body(library.species["human"]).gfr_l_h
     for i, way in enumerate(drug.clearances):
@@ -139,11 +139,11 @@ def _stated(way: Clearance, library: Library) -> float:
     return number * (reference_body(library.species["human"]).weight_kg if way.basis == "body_weight" else 1.0)
 
 
-def _check_behavior(drug: DrugRecord, library: Library, door: Door) -> None:
+def _check_behavior(drug: DrugRecord, library: Library, door: FindingsDoor) -> None:
     species = library.species["human"]
     body = reference_body(species)
     form = drug.formulations[0] if drug.formulations else Formulation("solution", "solution")
-    plan = Plan(library, "human", (drug,), {drug.id: form}, frozenset({"iv"}))
+    plan = BodyPlan(library, "human", (drug,), {drug.id: form}, frozenset({"iv"}))
     try:
         individual_values(plan, {})
     except Refusal as refusal:

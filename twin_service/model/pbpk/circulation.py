@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import DrugRecord, Species
+from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.solver.expression import Expression
 
@@ -29,19 +29,19 @@ class Blood:
     unbound: Mapping[str, Expression]
 
 
-def shared_parameters(sheet: Sheet, species: Species) -> None:
+def shared_parameters(sheet: Sheet, species: SpeciesRecord) -> None:
     """Flow constants of the body that all drugs share: Q/V_art to each organ, cardiac output over V_ven."""
     for organ in species.organs:
         sheet.parameter(f"k_{organ.id}", "1/h")
 
 
-def shared_values(species: Species, body: Body) -> dict[str, float]:
+def shared_values(species: SpeciesRecord, body: Body) -> dict[str, float]:
     lung = _lung(species)
     values = {f"k_{o.id}": body.flow[o.id] / body.arterial_l for o in species.organs if o.id != lung}
     return {**values, f"k_{lung}": body.cardiac_output / body.venous_l}
 
 
-def circulate(sheet: Sheet, drug: DrugRecord, species: Species, spread: Expression) -> Blood:
+def circulate(sheet: Sheet, drug: DrugRecord, species: SpeciesRecord, spread: Expression) -> Blood:
     """Write the circulation of `drug`; `spread` divides every exchange (exp of minus the distribution effect)."""
     d, lung = drug.id, _lung(species)
     for pool in ("arterial", "venous"):
@@ -70,7 +70,13 @@ def circulate(sheet: Sheet, drug: DrugRecord, species: Species, spread: Expressi
 
 
 def exchange_values(
-    drug: DrugRecord, species: Species, bodies: tuple[Body, Body], *, fup: float, bp: float, kp: Mapping[str, float]
+    drug: DrugRecord,
+    species: SpeciesRecord,
+    bodies: tuple[Body, Body],
+    *,
+    fup: float,
+    bp: float,
+    kp: Mapping[str, float],
 ) -> dict[str, float]:
     """Outflow constants and unbound concentrations per amount in `bodies[0]`; bodies[1] is the reference for PS."""
     body, reference = bodies
@@ -92,5 +98,5 @@ def exchange_values(
     return values
 
 
-def _lung(species: Species) -> str:
+def _lung(species: SpeciesRecord) -> str:
     return next(o.id for o in species.organs if o.drains_to == "arterial")

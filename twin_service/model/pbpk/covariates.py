@@ -8,7 +8,7 @@ from math import inf
 from twin_service.model.domain import warnings_outside
 from twin_service.model.pbpk.conditions import TERM_W, gestation
 from twin_service.model.pbpk.elimination import activity_covariate
-from twin_service.model.pbpk.individual import Plan
+from twin_service.model.pbpk.individual import BodyPlan
 from twin_service.model.pbpk.physiology import reference_size
 from twin_service.model.structure import Covariate
 
@@ -33,14 +33,14 @@ HUMAN = (
 ANIMAL = (Covariate("weight_kg", "kg", 0.0, 0.005, 200.0), Covariate("fed", "1", 0.0, 0.0, 1.0))
 
 
-def covariates_of(plan: Plan) -> tuple[Covariate, ...]:
+def covariates_of(plan: BodyPlan) -> tuple[Covariate, ...]:
     """The person's covariates and one activity (1 = typical) for each enzyme the drugs use."""
     used = {c.enzyme or c.transporter for d in plan.drugs for c in d.clearances} - {"", "OTHER"}
     activities = tuple(Covariate(activity_covariate(e), "1", 1.0, 0.0, 20.0, 0.0, 4.0) for e in sorted(used))
     return (HUMAN if plan.species == "human" else ANIMAL) + activities
 
 
-def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
+def body_warnings(plan: BodyPlan, values: Mapping[str, float]) -> list[str]:
     """Sentences on values assumed, and on a person outside what a drug's file says it was built for."""
     said = [f"{d.title}: {a}" for d in plan.drugs for a in d.assumed]
     for drug in plan.drugs:
@@ -54,7 +54,7 @@ def body_warnings(plan: Plan, values: Mapping[str, float]) -> list[str]:
     return said
 
 
-def _is_like_preterm(plan: Plan, values: Mapping[str, float]) -> bool:
+def _is_like_preterm(plan: BodyPlan, values: Mapping[str, float]) -> bool:
     """Younger than three months, taken for born at term, and below two thirds of the usual weight (2.3 kg at birth)."""
     age, weight = values.get("age_y", 30.0), values.get("weight_kg", 0.0)
     if age >= 0.25 or weight <= 0.0 or gestation(values) < TERM_W - 3.0:

@@ -1,4 +1,4 @@
-"""Reading library TOML with every mistake kept: a `Door` converts quantities and collects findings, never stops."""
+"""Reading library TOML, every mistake kept: `FindingsDoor` converts quantities, collects findings and never stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_service.model.library.findings import Finding, closest
-from twin_service.model.pbpk.record import Quantity
+from twin_service.model.pbpk.record import SourcedQuantity
 from twin_service.units import UnitError, conversion
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
@@ -47,7 +47,7 @@ PER_PROTEIN, PER_ENZYME, PER_CELLS, PER_TIME, PER_BODY = (
 
 
 @dataclass
-class Door:
+class FindingsDoor:
     """The one mutable thing in this package: findings gathered while a file is read."""
 
     file: str
@@ -91,7 +91,7 @@ class Door:
         high: float = math.inf,
         required: bool = False,
         positive: bool = False,
-    ) -> Quantity | None:
+    ) -> SourcedQuantity | None:
         """The quantity at `key` in `unit`; None with a finding where it is missing or wrong."""
         place = f"{where}.{key}" if where else key
         if key not in table:
@@ -102,7 +102,7 @@ class Door:
 
     def read(
         self, raw: Any, place: str, unit: str, *, low: float = -math.inf, high: float = math.inf, positive: bool = False
-    ) -> Quantity | None:
+    ) -> SourcedQuantity | None:
         if not isinstance(raw, Mapping):
             self.fault(place, f'is {raw!r}; expected {{ value = ..., unit = "{unit}", origin = "..." }}', "R7")
             return None
@@ -124,7 +124,7 @@ class Door:
         if number < low or number > high or (positive and number <= 0):
             self._out_of_range(place, (float(value), said), (low, high), number / value if value else 1.0, positive)
             return None
-        return Quantity(
+        return SourcedQuantity(
             number, unit, str(raw.get("origin", "")), str(raw.get("method", "measured")), float(raw.get("cv", 0.0))
         )
 
@@ -156,17 +156,19 @@ class Door:
         return next(iter(choices.items()))
 
 
-def value_or(quantity: Quantity | None, default: float) -> float:
+def value_or(quantity: SourcedQuantity | None, default: float) -> float:
     return default if quantity is None else quantity.value
 
 
-def table_rows(table: Mapping[str, Any], key: str, door: Door) -> list[Mapping[str, Any]]:
+def table_rows(table: Mapping[str, Any], key: str, door: FindingsDoor) -> list[Mapping[str, Any]]:
     """The rows of `[[key]]`; `shaped` has seen to it that they are tables."""
     rows = table.get(key, [])
     return rows if isinstance(rows, list) else []
 
 
-def shaped(table: Mapping[str, Any], door: Door, *, lists: Iterable[str], tables: Iterable[str]) -> dict[str, Any]:
+def shaped(
+    table: Mapping[str, Any], door: FindingsDoor, *, lists: Iterable[str], tables: Iterable[str]
+) -> dict[str, Any]:
     """`table` without what has the wrong shape: `lists` are lists of tables, `tables` are tables; each is a finding."""
     kept = dict(table)
     for key in lists:

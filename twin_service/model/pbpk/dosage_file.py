@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from twin_service.model.pbpk.defaults import assume_colon_factor, assume_peff, caco2_to_peff
-from twin_service.model.pbpk.door import Door, table_rows, value_or
+from twin_service.model.pbpk.door import FindingsDoor, table_rows, value_or
 from twin_service.model.pbpk.dosage import RELEASE_LAWS, Absorption, Formulation
 from twin_service.model.pbpk.record import DrugRecord
 
@@ -38,7 +38,7 @@ _NAMES: Final = {"precipitation": "precipitation_per_h", "precipitate_radius": "
 _NEEDS: Final = {"first_order": ("t50",), "zero_order": ("t50",), "weibull": ("t50", "shape"), "particle": ("radius",)}
 
 
-def read_absorption(table: Mapping[str, Any], door: Door, drug: DrugRecord) -> Absorption:
+def read_absorption(table: Mapping[str, Any], door: FindingsDoor, drug: DrugRecord) -> Absorption:
     """The absorption of a drug file; permeability from the best that is given: ka, peff, Caco-2, psa and hbd, logP."""
     row, at = table.get("absorption", {}), "absorption"
     psa = door.quantity(table, "psa", "A2", low=0, high=1000)
@@ -66,7 +66,7 @@ def read_absorption(table: Mapping[str, Any], door: Door, drug: DrugRecord) -> A
     return Absorption(**said)
 
 
-def _check(table: Mapping[str, Any], said: Mapping[str, Any], door: Door) -> None:
+def _check(table: Mapping[str, Any], said: Mapping[str, Any], door: FindingsDoor) -> None:
     """Keys that mean nothing without another."""
     need = (
         ("precipitation_per_h", "solubility", "how much drug the fluid holds decides what falls out"),
@@ -85,7 +85,7 @@ def _check(table: Mapping[str, Any], said: Mapping[str, Any], door: Door) -> Non
         door.doubt("absorption.bile_stored", "nearly all bile waits for a meal; 0.7 to 0.8 is usual")
 
 
-def read_formulations(table: Mapping[str, Any], door: Door) -> tuple[Formulation, ...]:
+def read_formulations(table: Mapping[str, Any], door: FindingsDoor) -> tuple[Formulation, ...]:
     """The dosage forms, the first of them the default; a solution where none is given."""
     found: list[Formulation] = []
     for i, row in enumerate(table_rows(table, "formulation", door)):
@@ -121,7 +121,7 @@ def read_formulations(table: Mapping[str, Any], door: Door) -> tuple[Formulation
     return tuple(found) or (Formulation("solution", "solution"),)
 
 
-def _shape(row: Mapping[str, Any], at: str, door: Door, needed: bool) -> float:
+def _shape(row: Mapping[str, Any], at: str, door: FindingsDoor, needed: bool) -> float:
     """A bare number or a quantity; 0.3 to 10."""
     raw = row.get("shape")
     if raw is None:

@@ -8,10 +8,17 @@ from typing import Any, Final
 
 from twin_service.model.domain import DRUG_FIELDS, read_domain
 from twin_service.model.pbpk.animal import read_animals, species_bodies
-from twin_service.model.pbpk.door import Door, shaped, table_rows, value_or
+from twin_service.model.pbpk.door import FindingsDoor, shaped, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
-from twin_service.model.pbpk.record import CHARGES, PARTITION_METHODS, DrugRecord, Pka, Variability, Window
+from twin_service.model.pbpk.record import (
+    CHARGES,
+    PARTITION_METHODS,
+    DrugRecord,
+    DrugVariability,
+    Pka,
+    TherapeuticRange,
+)
 
 _TOP: Final = (
     "id",
@@ -52,7 +59,7 @@ _TABLES: Final = ("distribution", "absorption", "error", "domain", "species")
 
 
 def read_drug(
-    table: Mapping[str, Any], door: Door, enzymes: Collection[str], organs: Collection[str]
+    table: Mapping[str, Any], door: FindingsDoor, enzymes: Collection[str], organs: Collection[str]
 ) -> DrugRecord | None:
     """The record of a drug file; None where a required value is missing or wrong (the findings say which)."""
     door.known(table, "", _TOP)
@@ -99,7 +106,7 @@ def read_drug(
     return None if any(f.severity == "error" for f in door.findings) else record
 
 
-def _pka(table: Mapping[str, Any], door: Door) -> tuple[Pka, ...]:
+def _pka(table: Mapping[str, Any], door: FindingsDoor) -> tuple[Pka, ...]:
     found = []
     for i, row in enumerate(table_rows(table, "pka", door)):
         charge = door.word(row.get("charge"), f"pka[{i}].charge", CHARGES)
@@ -114,7 +121,7 @@ DOMAIN: Final = ("age_y", "weight_kg", "height_cm", "dose_mg")
 EFFECTS: Final = ("clint", "distribution", "permeability", "gastric_emptying", "renal", "gut")
 
 
-def _variability(table: Mapping[str, Any], door: Door) -> tuple[Variability, ...]:
+def _variability(table: Mapping[str, Any], door: FindingsDoor) -> tuple[DrugVariability, ...]:
     found = []
     for i, row in enumerate(table_rows(table, "variability", door)):
         at = f"variability[{i}]"
@@ -126,19 +133,19 @@ def _variability(table: Mapping[str, Any], door: Door) -> tuple[Variability, ...
             continue
         if not row.get("origin"):
             door.fault(f"{at}.origin", "origin is missing", "R7")
-        found.append(Variability(on, float(cv), str(row.get("origin", "")), bool(row.get("occasion", False))))
+        found.append(DrugVariability(on, float(cv), str(row.get("origin", "")), bool(row.get("occasion", False))))
     if found:
         return tuple(found)
     common = "Rowland Yeo 2011: typical spread of a population, assumed"
     return (
-        Variability("clint", 0.35, common),
-        Variability("distribution", 0.25, common),
-        Variability("permeability", 0.3, common),
-        Variability("gastric_emptying", 0.35, common),
+        DrugVariability("clint", 0.35, common),
+        DrugVariability("distribution", 0.25, common),
+        DrugVariability("permeability", 0.3, common),
+        DrugVariability("gastric_emptying", 0.35, common),
     )
 
 
-def _windows(table: Mapping[str, Any], door: Door) -> tuple[Window, ...]:
+def _windows(table: Mapping[str, Any], door: FindingsDoor) -> tuple[TherapeuticRange, ...]:
     found = []
     for i, row in enumerate(table_rows(table, "target", door)):
         at = f"target[{i}]"
@@ -148,7 +155,7 @@ def _windows(table: Mapping[str, Any], door: Door) -> tuple[Window, ...]:
         if not row.get("origin"):
             door.fault(f"{at}.origin", "origin is missing", "R7")
         found.append(
-            Window(
+            TherapeuticRange(
                 low.value if low else None,
                 high.value if high else None,
                 str(row.get("measure", "trough")),
@@ -158,7 +165,7 @@ def _windows(table: Mapping[str, Any], door: Door) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def _error(record: DrugRecord, table: Mapping[str, Any], door: Door) -> DrugRecord:
+def _error(record: DrugRecord, table: Mapping[str, Any], door: FindingsDoor) -> DrugRecord:
     row = table.get("error", {})
     door.known(row, "error", ("proportional", "additive"))
     proportional = door.quantity(row, "proportional", "1", where="error", low=0, high=2)
@@ -166,7 +173,9 @@ def _error(record: DrugRecord, table: Mapping[str, Any], door: Door) -> DrugReco
     return replace(record, error_proportional=value_or(proportional, 0.15), error_additive=value_or(additive, 0.0))
 
 
-def _distribution(record: DrugRecord, row: Mapping[str, Any], door: Door, organs: Collection[str]) -> DrugRecord:
+def _distribution(
+    record: DrugRecord, row: Mapping[str, Any], door: FindingsDoor, organs: Collection[str]
+) -> DrugRecord:
     at = "distribution"
     door.known(row, at, ("method", "kp_scalar", "vss", "kp", "permeability"))
     method = door.word(row.get("method", "rodgers_rowland"), f"{at}.method", PARTITION_METHODS)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from twin_service.model.pbpk.door import Door, table_rows, value_or
-from twin_service.model.pbpk.record import CLEARANCE_LAWS, INTERACTION_KINDS, Clearance, Interaction, Quantity
+from twin_service.model.pbpk.door import FindingsDoor, table_rows, value_or
+from twin_service.model.pbpk.record import CLEARANCE_LAWS, INTERACTION_KINDS, Clearance, Interaction, SourcedQuantity
 
 _CLEARANCE: Final = (
     "organ",
@@ -47,7 +47,7 @@ IN_VITRO: Final = ("recombinant", "microsomes", "hepatocytes")
 ORGANS: Final = ("liver", "gut", "kidney", "bile", "plasma", "total")
 
 
-def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Clearance, ...]:
+def read_clearances(table: Mapping[str, Any], door: FindingsDoor, enzymes: Collection[str]) -> tuple[Clearance, ...]:
     rows = [
         _clearance(row, f"clearance[{i}]", door, enzymes) for i, row in enumerate(table_rows(table, "clearance", door))
     ]
@@ -77,7 +77,7 @@ def read_clearances(table: Mapping[str, Any], door: Door, enzymes: Collection[st
     return tuple(found)
 
 
-def _no_double(rows: list[Clearance], door: Door) -> None:
+def _no_double(rows: list[Clearance], door: FindingsDoor) -> None:
     """A total clearance holds what the kidney and the liver do: stated beside it they would count twice."""
     totals = [i for i, w in enumerate(rows) if w.organ == "total"]
     for i in totals[1:]:
@@ -132,7 +132,7 @@ def _like_liver(found: list[Clearance], enzyme: str, scalar: float) -> list[Clea
     ]
 
 
-def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str]) -> Clearance:
+def _clearance(row: Mapping[str, Any], at: str, door: FindingsDoor, enzymes: Collection[str]) -> Clearance:
     door.known(row, at, _CLEARANCE)
     organ = door.word(row.get("organ"), f"{at}.organ", ORGANS)
     law = door.word(row.get("law"), f"{at}.law", CLEARANCE_LAWS)
@@ -192,7 +192,9 @@ def _clearance(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[
     )
 
 
-def _shares(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str]) -> tuple[tuple[str, float], ...]:
+def _shares(
+    row: Mapping[str, Any], at: str, door: FindingsDoor, enzymes: Collection[str]
+) -> tuple[tuple[str, float], ...]:
     """`enzymes = { CYP3A4 = 0.7, CYP2D6 = 0.2 }`: each enzyme's share of what the liver does; the rest is OTHER."""
     raw = row.get("enzymes", {})
     if not isinstance(raw, Mapping):
@@ -211,8 +213,8 @@ def _shares(row: Mapping[str, Any], at: str, door: Door, enzymes: Collection[str
 
 
 def _numbers(
-    row: Mapping[str, Any], law: str, at: str, door: Door
-) -> tuple[Quantity | None, Quantity | None, Quantity | None, str]:
+    row: Mapping[str, Any], law: str, at: str, door: FindingsDoor
+) -> tuple[SourcedQuantity | None, SourcedQuantity | None, SourcedQuantity | None, str]:
     """(Vmax or kcat, CLint or clearance, Km, what they refer to) as the law wants them."""
     maximum = constant = km = None
     basis = "liver"
@@ -237,7 +239,9 @@ def _numbers(
     return maximum, constant, km, basis
 
 
-def read_interactions(table: Mapping[str, Any], door: Door, enzymes: Collection[str]) -> tuple[Interaction, ...]:
+def read_interactions(
+    table: Mapping[str, Any], door: FindingsDoor, enzymes: Collection[str]
+) -> tuple[Interaction, ...]:
     found = []
     for i, row in enumerate(table_rows(table, "interaction", door)):
         at = f"interaction[{i}]"

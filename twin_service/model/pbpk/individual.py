@@ -20,14 +20,14 @@ from twin_service.model.pbpk.partition import (
     unbound_fraction,
 )
 from twin_service.model.pbpk.physiology import Body, create_body
-from twin_service.model.pbpk.record import DrugRecord, Species
+from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
 
 if TYPE_CHECKING:
     from twin_service.model.pbpk.library import Library
 
 
 @dataclass(frozen=True)
-class Plan:
+class BodyPlan:
     """What a block was built from."""
 
     library: Library
@@ -47,7 +47,7 @@ class Disposition:
     vss_l: float
 
 
-def individual_values(plan: Plan, covariates: Mapping[str, float]) -> dict[str, float]:
+def individual_values(plan: BodyPlan, covariates: Mapping[str, float]) -> dict[str, float]:
     """Every parameter of the block for these covariates (local names)."""
     species = plan.library.species[plan.species]
     for drug in plan.drugs:
@@ -59,12 +59,12 @@ def individual_values(plan: Plan, covariates: Mapping[str, float]) -> dict[str, 
     return values
 
 
-def reference_body(species: Species) -> Body:
+def reference_body(species: SpeciesRecord) -> Body:
     """The person whole-organ values and Vss belong to: a man of 30 years, 73 kg and 176 cm (or the standard animal)."""
     return create_body(species, {"age_y": 30.0})
 
 
-def disposition(drug: DrugRecord, species: Species, body: Body, reference: Body) -> Disposition:
+def disposition(drug: DrugRecord, species: SpeciesRecord, body: Body, reference: Body) -> Disposition:
     """Distribution of `drug`; where its file asks for a Vss, the scalar is found in the reference person."""
     found = _unscaled(drug, species, body, reference)
     if drug.vss_l_kg is None:
@@ -76,7 +76,7 @@ def disposition(drug: DrugRecord, species: Species, body: Body, reference: Body)
     return Disposition(found.fup, found.bp, kp, steady_volume(kp, body, found.bp))
 
 
-def _unscaled(drug: DrugRecord, species: Species, body: Body, reference: Body) -> Disposition:
+def _unscaled(drug: DrugRecord, species: SpeciesRecord, body: Body, reference: Body) -> Disposition:
     fup = unbound_fraction(drug, body, reference)
     bp = blood_plasma_ratio(drug, fup, body, species.composition["red_cell"])
     tissue = partition(drug, species, body, Chemistry(drug, fup, bp, body.hematocrit))
@@ -91,7 +91,7 @@ def _with_blood(kp: float, bp: float, body: Body, organ: str) -> float:
 
 
 def _drug_values(
-    plan: Plan, drug: DrugRecord, bodies: tuple[Body, Body], covariates: Mapping[str, float]
+    plan: BodyPlan, drug: DrugRecord, bodies: tuple[Body, Body], covariates: Mapping[str, float]
 ) -> dict[str, float]:
     species, d = plan.library.species[plan.species], drug.id
     body, reference = bodies

@@ -16,9 +16,9 @@ from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import refuse_all
 from twin_service.model.library.reader import read_as
 from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
-from twin_service.model.pbpk.door import Door
+from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.drug_file import read_drug
-from twin_service.model.pbpk.record import DrugRecord, Enzyme, Genotype, Species
+from twin_service.model.pbpk.record import DrugRecord, Enzyme, Genotype, SpeciesRecord
 from twin_service.model.pbpk.settle import settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal, RefusalCode
@@ -28,7 +28,7 @@ from twin_service.outcome import Refusal, RefusalCode
 class Library:
     """Everything a body is built from."""
 
-    species: Mapping[str, Species]
+    species: Mapping[str, SpeciesRecord]
     enzymes: Mapping[str, Enzyme]
     genotypes: Mapping[str, Genotype]
     drug_paths: Mapping[str, Path]
@@ -54,7 +54,7 @@ class Library:
 @cache
 def load_library(folder: Path = FOLDER) -> Library:
     """The library in `folder`. Raises Refusal listing every finding if the shared files do not stand."""
-    door = Door("library")
+    door = FindingsDoor("library")
     species = {}
     for path in files_in(folder / "physiology").values():
         door.file = f"physiology/{path.name}"
@@ -96,7 +96,7 @@ def _load_drug(path: Path, stamp: int, enzymes: frozenset[str], organs: tuple[st
 
 def inspect_drug(
     table: Mapping[str, Any], name: str, enzymes: list[str], organs: tuple[str, ...]
-) -> tuple[DrugRecord | None, Door]:
+) -> tuple[DrugRecord | None, FindingsDoor]:
     """The record, if the table stands, and the door with its findings."""
-    door = Door(name)
+    door = FindingsDoor(name)
     return read_drug(table, door, enzymes, organs), door

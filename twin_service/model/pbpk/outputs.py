@@ -7,17 +7,17 @@ follows the arteries within minutes.
 from __future__ import annotations
 
 from twin_service.model.domain import with_dose_domain
-from twin_service.model.pbpk.record import DrugRecord, Species
+from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
 from twin_service.model.pbpk.sheet import Sheet
-from twin_service.model.pbpk.site import Site
-from twin_service.model.structure import Endpoint, ErrorLaw, Observable, Route
+from twin_service.model.pbpk.site import DrugSite
+from twin_service.model.structure import DoseRoute, Endpoint, ErrorLaw, Observable
 from twin_service.solver.expression import Expression, constant, symbol
 from twin_service.solver.system import Input, Output
 
 SINKS = ("urine", "metabolized", "feces")
 
 
-def outputs_of(sheet: Sheet, sites: list[Site], species: Species) -> tuple[Output, ...]:
+def outputs_of(sheet: Sheet, sites: list[DrugSite], species: SpeciesRecord) -> tuple[Output, ...]:
     """Plasma (total, unbound, mg/L), every organ (umol/L), amounts eliminated and in the body (umol), enzymes (1)."""
     found: list[Output] = []
     for k, site in enumerate(sites):
@@ -53,14 +53,14 @@ def outputs_of(sheet: Sheet, sites: list[Site], species: Species) -> tuple[Outpu
     return tuple(found) + tuple(Output(n, "1", symbol(n)) for n in enzymes)
 
 
-def plasma_of(sheet: Sheet, site: Site, species: Species) -> Expression:
+def plasma_of(sheet: Sheet, site: DrugSite, species: SpeciesRecord) -> Expression:
     """Plasma concentration, umol/L."""
     d = site.drug.id
     arterial = symbol(f"{d}_arterial") * sheet.parameter(f"{d}_plasma_arterial", "1/L")
     return arterial
 
 
-def inputs_of(sheet: Sheet, site: Site) -> tuple[Input, ...]:
+def inputs_of(sheet: Sheet, site: DrugSite) -> tuple[Input, ...]:
     """Dose inputs: iv always; oral (the chosen form) and oral_solution; sc and im where their rates are known."""
     drug, gut = site.drug, site.gut
     d, a = drug.id, site.drug.absorption
@@ -78,8 +78,8 @@ def inputs_of(sheet: Sheet, site: Site) -> tuple[Input, ...]:
     return tuple(found)
 
 
-def route_of(drug: DrugRecord, entry: Input) -> Route:
-    route = Route(drug.id, entry.name.removeprefix(f"{drug.id}_"), entry.name, drug.umol_per_mg)
+def route_of(drug: DrugRecord, entry: Input) -> DoseRoute:
+    route = DoseRoute(drug.id, entry.name.removeprefix(f"{drug.id}_"), entry.name, drug.umol_per_mg)
     return with_dose_domain(route, drug.domain)
 
 

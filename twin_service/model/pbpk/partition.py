@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Composition, DrugRecord, Species
+from twin_service.model.pbpk.record import Composition, DrugRecord, SpeciesRecord
 
 PH_PLASMA, PH_CELL, PH_RED_CELL = 7.4, 7.0, 7.22
 LEAST_KP, LEAST_BP, MOST_BP = 0.01, 0.55, 20.0
@@ -208,7 +208,7 @@ def blood_plasma_ratio(drug: DrugRecord, fup: float, body: Body, red: Compositio
     return min(max(ratio, 1.0 - body.hematocrit), MOST_BP)
 
 
-def partition(drug: DrugRecord, species: Species, body: Body, chemistry: Chemistry) -> dict[str, float]:
+def partition(drug: DrugRecord, species: SpeciesRecord, body: Body, chemistry: Chemistry) -> dict[str, float]:
     """Kp (tissue:plasma) of every organ, before the scalar that reaches a wanted Vss; overrides are final."""
     method, plasma, red = METHODS[drug.method], species.composition["plasma"], species.composition["red_cell"]
     found = {}

@@ -14,20 +14,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from twin_service.model.pbpk.physiology import create_body, reference_size
-from twin_service.model.pbpk.record import Species
+from twin_service.model.pbpk.record import SpeciesRecord
 
 MOST_Z = 2.5
 WEIGHT_BY_HEIGHT = 2.0
 
 
 def draw_people(
-    species: Species, person: Mapping[str, float], count: int, rng: np.random.Generator
+    species: SpeciesRecord, person: Mapping[str, float], count: int, rng: np.random.Generator
 ) -> list[dict[str, float]]:
     """Covariates of `count` people like `person`; a characteristic that `person` says (0: not known) stays as said."""
     return [_draw(species, {k: v for k, v in person.items() if v or k == "age_y"}, rng) for _ in range(count)]
 
 
-def _draw(species: Species, said: Mapping[str, float], rng: np.random.Generator) -> dict[str, float]:
+def _draw(species: SpeciesRecord, said: Mapping[str, float], rng: np.random.Generator) -> dict[str, float]:
     cv = species.variability
     age, female = float(said.get("age_y", 30.0)), bool(said.get("sex_female", 0.0) >= 0.5)
     z = dict(zip(sorted(cv), np.clip(rng.standard_normal(len(cv)), -MOST_Z, MOST_Z), strict=True))

@@ -26,7 +26,7 @@ from twin_service.model.pbpk.conditions import (
     postmenstrual_week,
     pregnant_flow,
 )
-from twin_service.model.pbpk.record import Organ, Species
+from twin_service.model.pbpk.record import Organ, SpeciesRecord
 from twin_service.outcome import Refusal, RefusalCode
 
 LEAST_FAT = 0.03
@@ -66,7 +66,7 @@ class Body:
 class _Reference:
     """The reference body's age, sex and, before term, its weeks since the last period (0 at term and later)."""
 
-    species: Species
+    species: SpeciesRecord
     age_y: float
     female: bool
     weeks: float = 0.0
@@ -85,7 +85,7 @@ class _Reference:
         return float(np.interp(self.weeks, body["preterm_week"], body[f"preterm_{what}"]))
 
 
-def reference_size(species: Species, age_y: float, female: bool, weeks: float = 0.0) -> tuple[float, float]:
+def reference_size(species: SpeciesRecord, age_y: float, female: bool, weeks: float = 0.0) -> tuple[float, float]:
     """(height cm, weight kg) of the reference body at this age, or `weeks` after the last period before term."""
     at = _Reference(species, age_y, female, weeks)
     if weeks:
@@ -93,7 +93,7 @@ def reference_size(species: Species, age_y: float, female: bool, weeks: float = 
     return _interpolate(species, f"height_{at.sex}_cm", age_y), _interpolate(species, f"weight_{at.sex}_kg", age_y)
 
 
-def create_body(species: Species, values: Mapping[str, float]) -> Body:
+def create_body(species: SpeciesRecord, values: Mapping[str, float]) -> Body:
     """The body for covariates age_y, gestational_age_wk, sex_female, height_cm, weight_kg, hematocrit, albumin_g_l,
     creatinine_umol_l, egfr_ml_min; a covariate that is absent or 0 is derived from the others.
 
@@ -133,7 +133,7 @@ def create_body(species: Species, values: Mapping[str, float]) -> Body:
     return replace(body, gfr_l_h=filtered.gfr_l_h, nephrons=filtered.nephrons)
 
 
-def _reference(species: Species, age: float, female: bool, values: Mapping[str, float]) -> _Reference:
+def _reference(species: SpeciesRecord, age: float, female: bool, values: Mapping[str, float]) -> _Reference:
     early = (TERM_W - postmenstrual_week(0.0, values)) / WEEKS_A_YEAR
     corrected = age - max(early, 0.0) * min(max(CORRECTED_Y - age, 0.0), 1.0)
     if corrected >= 0.0:
@@ -141,7 +141,7 @@ def _reference(species: Species, age: float, female: bool, values: Mapping[str, 
     return _Reference(species, 0.0, female, postmenstrual_week(age, values))
 
 
-def _animal(species: Species, values: Mapping[str, float]) -> Body:
+def _animal(species: SpeciesRecord, values: Mapping[str, float]) -> Body:
     """A standard animal scaled to its weight: organs in proportion, flows and filtration with weight^0.75.
 
     Boxenbaum 1982, J Pharmacokinet Biopharm 10:201
@@ -182,12 +182,12 @@ def _usual_height(h_ref: float, w_ref: float, weight: float, age: float) -> floa
     return float(h_ref * (weight / w_ref) ** (0.2 if age >= 18 else 0.4))
 
 
-def _interpolate(species: Species, key: str, age: float) -> float:
+def _interpolate(species: SpeciesRecord, key: str, age: float) -> float:
     series = species.body[key]
     return series[0] if len(series) == 1 else _by_age(species, series, age)
 
 
-def _by_age(species: Species, series: tuple[float, ...], age: float) -> float:
+def _by_age(species: SpeciesRecord, series: tuple[float, ...], age: float) -> float:
     """Linear over age, except the first year, in which growth follows age^0.7 (half by 4.5 months)."""
     ages = np.asarray(species.ages_y)
     if len(series) != len(ages):
@@ -235,7 +235,7 @@ def _before_term(at: _Reference, born: Mapping[str, float], blood: float) -> tup
     return {"adipose": fat, "brain": kept, **{k: v * scale for k, v in lean.items()}}, blood * at.growth
 
 
-def _fit(species: Species, masses: dict[str, float], blood: float, weight: float) -> dict[str, float]:
+def _fit(species: SpeciesRecord, masses: dict[str, float], blood: float, weight: float) -> dict[str, float]:
     """Fat absorbs the difference to `weight`; below the least fat the lean organs shrink too."""
     if "adipose" not in masses:
         scale = (weight - blood) / sum(masses.values())
@@ -259,7 +259,7 @@ def _fit(species: Species, masses: dict[str, float], blood: float, weight: float
 
 
 def _with_blood(
-    species: Species, masses: Mapping[str, float], blood: float
+    species: SpeciesRecord, masses: Mapping[str, float], blood: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """(organ volumes with their blood, blood in each organ); the closing organ holds what is left of the blood."""
     shares = {o.id: o.blood_share for o in species.organs}
@@ -286,7 +286,7 @@ def _flows(at: _Reference, volume: Mapping[str, float]) -> dict[str, float]:
     return {**flow, lung: sum(flow.values())}
 
 
-def _in_condition(species: Species, flow: dict[str, float], values: Mapping[str, float]) -> dict[str, float]:
+def _in_condition(species: SpeciesRecord, flow: dict[str, float], values: Mapping[str, float]) -> dict[str, float]:
     """Flows in cirrhosis and pregnancy; the closing organ takes what is shunted past the liver, and of a pregnant
     woman's output what does not go to the kidney (womb and skin)."""
     portal, pregnant = portal_flow(values), pregnant_flow(values)

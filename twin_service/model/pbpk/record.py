@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from twin_service.model.domain import Span
+from twin_service.model.domain import DomainSpan
 from twin_service.model.pbpk.dosage import Absorption, Formulation
 
 CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver", "availability")
@@ -17,7 +17,7 @@ INTERACTION_KINDS: Final = ("competitive", "noncompetitive", "mechanism_based", 
 
 
 @dataclass(frozen=True)
-class Quantity:
+class SourcedQuantity:
     """A number in bench units with where it came from; `cv` is its spread between people or assays."""
 
     value: float
@@ -56,9 +56,9 @@ class Clearance:
     enzyme: str = ""
     transporter: str = ""
     basis: str = "liver"
-    maximum: Quantity | None = None
-    constant: Quantity | None = None
-    km: Quantity | None = None
+    maximum: SourcedQuantity | None = None
+    constant: SourcedQuantity | None = None
+    km: SourcedQuantity | None = None
     fu_inc: float = 1.0
     scalar: float = 1.0
     forms: str = ""
@@ -85,15 +85,15 @@ class Interaction:
 
     target: str
     kind: str
-    ki: Quantity | None = None
-    kinact: Quantity | None = None
-    emax: Quantity | None = None
-    ec50: Quantity | None = None
+    ki: SourcedQuantity | None = None
+    kinact: SourcedQuantity | None = None
+    emax: SourcedQuantity | None = None
+    ec50: SourcedQuantity | None = None
     organs: tuple[str, ...] = ("liver", "gut")
 
 
 @dataclass(frozen=True)
-class Variability:
+class DrugVariability:
     """A random effect of a drug: `on` is clint, distribution, permeability, gastric_emptying or renal."""
 
     on: str
@@ -103,7 +103,7 @@ class Variability:
 
 
 @dataclass(frozen=True)
-class Window:
+class TherapeuticRange:
     """A therapeutic range of the drug's level in mg/L: toxic above `high`, without effect below `low`."""
 
     low: float | None
@@ -145,11 +145,11 @@ class DrugRecord:
     interactions: tuple[Interaction, ...] = ()
     absorption: Absorption = field(default_factory=Absorption)
     formulations: tuple[Formulation, ...] = (Formulation("solution", "solution"),)
-    variability: tuple[Variability, ...] = ()
+    variability: tuple[DrugVariability, ...] = ()
     error_proportional: float = 0.15
     error_additive: float = 0.0
-    windows: tuple[Window, ...] = ()
-    domain: Mapping[str, Span] = field(default_factory=dict)
+    windows: tuple[TherapeuticRange, ...] = ()
+    domain: Mapping[str, DomainSpan] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     atc: str = ""
     animals: Mapping[str, AnimalValues] = field(default_factory=dict)
@@ -203,7 +203,7 @@ class Composition:
 
 
 @dataclass(frozen=True)
-class Species:
+class SpeciesRecord:
     """A species file. `body` holds series over `ages_y` (one value where age plays no part); `variability` the
     coefficient of variation of a characteristic between people of one age and sex."""
 
@@ -214,7 +214,7 @@ class Species:
     body: Mapping[str, tuple[float, ...]]
     organs: tuple[Organ, ...]
     composition: Mapping[str, Composition]
-    domain: Mapping[str, Span] = field(default_factory=dict)
+    domain: Mapping[str, DomainSpan] = field(default_factory=dict)
     variability: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -16,12 +16,12 @@ from dataclasses import replace
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.partition import PH_PLASMA, log_d
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Species
+from twin_service.model.pbpk.record import Clearance, DrugRecord, SpeciesRecord
 
 LARGE_G_MOL, HALF_REABSORBED_LOG_D = 500.0, -0.5
 
 
-def settle(drug: DrugRecord, species: Species) -> DrugRecord:
+def settle(drug: DrugRecord, species: SpeciesRecord) -> DrugRecord:
     """`drug` with its blood:plasma ratio filled in and every total clearance split between liver and kidney."""
     body = reference_body(species)
     bp = drug.bp if drug.bp is not None else disposition(drug, species, body, body).bp

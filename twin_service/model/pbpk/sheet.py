@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from twin_service.solver.expression import Expression, Operand, constant, expression, symbol
-from twin_service.solver.system import Parameter, State
+from twin_service.solver.system import Parameter, SystemState
 
 
 @dataclass
@@ -35,8 +35,10 @@ class Sheet:
         self.rates[source].append(-rate)
         self.rates[target].append(rate)
 
-    def states(self) -> tuple[State, ...]:
-        return tuple(State(n, u, _sum(self.rates[n]), initial, atol) for n, (u, initial, atol) in self.units.items())
+    def states(self) -> tuple[SystemState, ...]:
+        return tuple(
+            SystemState(n, u, _sum(self.rates[n]), initial, atol) for n, (u, initial, atol) in self.units.items()
+        )
 
     def filled(self, values: dict[str, float]) -> tuple[Parameter, ...]:
         return tuple(Parameter(n, u, values[n]) for n, u in self.parameters.items())

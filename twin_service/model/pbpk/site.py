@@ -10,7 +10,7 @@ from twin_service.model.pbpk.record import DrugRecord
 
 
 @dataclass(frozen=True)
-class Site:
+class DrugSite:
     """A drug, its blood, and its gut (None where no oral dose can be given)."""
 
     drug: DrugRecord

@@ -7,16 +7,16 @@ from dataclasses import fields
 from typing import Any
 
 from twin_service.model.domain import BODY_FIELDS, read_domain
-from twin_service.model.pbpk.door import Door
-from twin_service.model.pbpk.record import Composition, Enzyme, Genotype, Maturation, Organ, Species
+from twin_service.model.pbpk.door import FindingsDoor
+from twin_service.model.pbpk.record import Composition, Enzyme, Genotype, Maturation, Organ, SpeciesRecord
 
 CLOSE = 1e-9
 
 
-def read_species(table: Mapping[str, Any], door: Door) -> Species:
+def read_species(table: Mapping[str, Any], door: FindingsDoor) -> SpeciesRecord:
     """The species of a parsed file; sums that do not close are findings R1-R3."""
     body = {k: _series(v, f"body.{k}", door) for k, v in table.get("body", {}).items()}
-    species = Species(
+    species = SpeciesRecord(
         str(table.get("id", "")),
         str(table.get("version", "")),
         str(table.get("title", "")),
@@ -34,7 +34,7 @@ def read_species(table: Mapping[str, Any], door: Door) -> Species:
 VARIES = ("height_cm", "weight_kg", "hematocrit", "albumin_g_l", "aag_g_l", "egfr_ml_min")
 
 
-def _variability(table: Mapping[str, Any], door: Door) -> dict[str, float]:
+def _variability(table: Mapping[str, Any], door: FindingsDoor) -> dict[str, float]:
     found = {}
     for name, raw in table.get("variability", {}).items():
         door.word(name, f"variability.{name}", VARIES)
@@ -48,7 +48,7 @@ def _variability(table: Mapping[str, Any], door: Door) -> dict[str, float]:
     return found
 
 
-def _series(raw: Any, where: str, door: Door) -> tuple[float, ...]:
+def _series(raw: Any, where: str, door: FindingsDoor) -> tuple[float, ...]:
     if not isinstance(raw, Mapping) or not raw.get("origin"):
         door.fault(where, "expected { value = ..., unit = ..., origin = ... }", "R7")
         return (1.0,)
@@ -56,7 +56,7 @@ def _series(raw: Any, where: str, door: Door) -> tuple[float, ...]:
     return tuple(float(v) for v in value) if isinstance(value, list) else (float(value),)  # type: ignore[arg-type]
 
 
-def _organ(row: Mapping[str, Any], at: str, door: Door) -> Organ:
+def _organ(row: Mapping[str, Any], at: str, door: FindingsDoor) -> Organ:
     def series(key: str, default: tuple[float, ...]) -> tuple[float, ...]:
         return _series(row[key], f"{at}.{key}", door) if key in row else default
 
@@ -75,14 +75,14 @@ def _organ(row: Mapping[str, Any], at: str, door: Door) -> Organ:
     )
 
 
-def _composition(row: Mapping[str, Any], where: str, door: Door) -> Composition:
+def _composition(row: Mapping[str, Any], where: str, door: FindingsDoor) -> Composition:
     if not row.get("origin"):
         door.fault(where, "origin is missing", "R7")
     known = {f.name for f in fields(Composition)}
     return Composition(**{k: float(v) for k, v in row.items() if k in known})
 
 
-def check_closure(species: Species, door: Door) -> None:
+def check_closure(species: SpeciesRecord, door: FindingsDoor) -> None:
     """R1 masses, R2 flows, R3 drains: every organ's blood ends in the lung, and `rest` is not negative."""
     ids = set(species.organ_ids)
     closing = [o for o in species.organs if o.closes]
@@ -120,7 +120,7 @@ def check_closure(species: Species, door: Door) -> None:
         door.fault("organ", "exactly one organ (the lung) drains to the arterial blood", "R3")
 
 
-def _check_mass(species: Species, sex: str, door: Door) -> None:
+def _check_mass(species: SpeciesRecord, sex: str, door: FindingsDoor) -> None:
     for i, age in enumerate(species.ages_y):
         weight = _at(species.body.get(f"weight_{sex}_kg", (0.0,)), i)
         blood = _at(species.body.get(f"blood_{sex}_kg", (0.0,)), i)
@@ -137,7 +137,7 @@ def _at(series: tuple[float, ...], i: int) -> float:
     return series[min(i, len(series) - 1)]
 
 
-def read_enzymes(table: Mapping[str, Any], door: Door) -> dict[str, Enzyme]:
+def read_enzymes(table: Mapping[str, Any], door: FindingsDoor) -> dict[str, Enzyme]:
     """Enzyme id -> record."""
     found = {}
     for i, row in enumerate(table.get("enzyme", ())):
@@ -164,7 +164,7 @@ def read_enzymes(table: Mapping[str, Any], door: Door) -> dict[str, Enzyme]:
     return found
 
 
-def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> Maturation:
+def _curve(row: Mapping[str, Any], key: str, at: str, door: FindingsDoor) -> Maturation:
     if key not in row:
         return Maturation()
     raw = row[key]
@@ -182,7 +182,7 @@ def _curve(row: Mapping[str, Any], key: str, at: str, door: Door) -> Maturation:
     return Maturation(birth, peak, half, hill, cap, counted == "postmenstrual")
 
 
-def read_genotypes(table: Mapping[str, Any], door: Door) -> dict[str, Genotype]:
+def read_genotypes(table: Mapping[str, Any], door: FindingsDoor) -> dict[str, Genotype]:
     """Gene -> record; `activity` also holds the phenotype words."""
     found = {}
     for i, row in enumerate(table.get("gene", ())):

@@ -166,7 +166,7 @@ def _in_unit(measure: str, want: Mapping[str, Any], drug: str, library: Library)
 
 
 @dataclass(frozen=True)
-class Course:
+class StudyCourse:
     """A closed model, its person's parameters and the doses given."""
 
     model: PatientModel
@@ -180,7 +180,7 @@ def course(
     library: Library | None = None,
     *,
     formulations: Mapping[str, str] | None = None,
-) -> Course:
+) -> StudyCourse:
     """The typical person with these covariates under these treatments."""
     drugs = list(dict.fromkeys(t.drug for t in treatments))
     routes = {t.route.split("_")[0] for t in treatments} | {"iv"}
@@ -201,10 +201,10 @@ def course(
             Dose(t.start_h + k * t.interval_h, r.input, t.dose_mg * r.units_per_mg, t.duration_h)
             for k in range(t.count)
         ]
-    return Course(model, model.values(person), Schedule(tuple(sorted(doses))))
+    return StudyCourse(model, model.values(person), Schedule(tuple(sorted(doses))))
 
 
-def series(run: Course, output: str, times_h: Floats) -> Floats:
+def series(run: StudyCourse, output: str, times_h: Floats) -> Floats:
     """`output` of the body at `times_h`; Refusal where the solver gave up."""
     solution = simulate(run.model.system, run.parameters, run.schedule, times_h)
     if not solution.ok:
@@ -227,7 +227,7 @@ def study_grid(window: Sequence[float], treatment: Treatment) -> Floats:
     return grid[(grid >= low) & (grid <= high)]
 
 
-def observe(run: Course, drug: str, window: Sequence[float], treatment: Treatment) -> dict[str, float]:
+def observe(run: StudyCourse, drug: str, window: Sequence[float], treatment: Treatment) -> dict[str, float]:
     """AUC, Cmax ... of `drug` (mg/L, h) in the window; auc_inf and thalf from the last tenth of it."""
     t = study_grid(window, treatment)
     c = series(run, f"{drug}_level", t)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.model.domain import Span, narrowed, read_domain, with_dose_domain
+from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
 from twin_service.model.library.findings import hinted
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.model.poppk.record import (
     EffectRecord,
-    ParameterRecord,
     PopPkRecord,
+    TypicalParameter,
     effects_of,
     model_files,
     omega,
@@ -30,7 +30,7 @@ from twin_service.model.poppk.record import (
 )
 from twin_service.model.poppk.responses import response_of
 from twin_service.model.poppk.structures import structure_of
-from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, Route
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
@@ -45,7 +45,7 @@ def list_poppk(library_dir: Path | None = None) -> list[str]:
 def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Block:
     """The block of a library id or of a parsed record. Raises Refusal for an unknown id or a faulty file."""
     record = read_model(model, library_dir) if isinstance(model, str) else model
-    p = Asked(individual_parameters(record))
+    p = ParametersUsed(individual_parameters(record))
     structure = structure_of(record, p)
     response = response_of(record, p, structure.concentrations["central"])
     _refuse_unused(record, p)
@@ -69,7 +69,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
     )
 
 
-class Asked(Mapping[str, Expression]):
+class ParametersUsed(Mapping[str, Expression]):
     """Parameters by name, remembering which were used and which were looked for."""
 
     def __init__(self, values: Mapping[str, Expression]) -> None:
@@ -92,7 +92,7 @@ class Asked(Mapping[str, Expression]):
         return len(self._values)
 
 
-def _refuse_unused(record: PopPkRecord, p: Asked) -> None:
+def _refuse_unused(record: PopPkRecord, p: ParametersUsed) -> None:
     """A parameter that no law of the file's structure reads would change nothing: most likely a misspelled name."""
     unused = [n for n in p if n not in p.used]
     if unused:
@@ -109,7 +109,7 @@ def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
     return {n: expression(_individual(q, covariates)) for n, q in record.parameters.items()}
 
 
-def _individual(q: ParameterRecord, covariates: Mapping[str, Any]) -> Any:
+def _individual(q: TypicalParameter, covariates: Mapping[str, Any]) -> Any:
     typical: Any = symbol(q.name)
     for term in q.terms:
         value = LAWS[term.law](covariates[term.covariate], term.coefficient, term.reference)
@@ -194,7 +194,7 @@ def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
         ) from None
 
 
-def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]:
+def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[DoseRoute, ...]:
     """Which routes the publication supports: `routes` of the file, by default every input."""
     wanted = tuple(record.raw.get("routes", inputs))
     unknown = [r for r in wanted if r not in inputs]
@@ -202,10 +202,10 @@ def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[Route, ...]
         raise refuse(record.where, f"route {unknown[0]!r} has no input (R4); inputs: {', '.join(inputs)}")
     units_per_mg = float(record.raw.get("units_per_mg", 1.0))
     domain = domain_of(record)
-    return tuple(with_dose_domain(Route(record.drug, r, r, units_per_mg), domain) for r in wanted)
+    return tuple(with_dose_domain(DoseRoute(record.drug, r, r, units_per_mg), domain) for r in wanted)
 
 
-def domain_of(record: PopPkRecord) -> dict[str, Span]:
+def domain_of(record: PopPkRecord) -> dict[str, DomainSpan]:
     """The spans of `[domain]`: any covariate the file declares, and dose_mg. Refusal for a faulty one."""
 
     def fault(place: str, message: str) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
-from twin_service.model.library.tables import PopulationTable
+from twin_service.model.library.tables import PopulationFile
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.units import UnitError, conversion
@@ -72,7 +72,7 @@ class EffectRecord:
 
 
 @dataclass(frozen=True)
-class ParameterRecord:
+class TypicalParameter:
     """Typical value in bench units, its covariate laws and its variability."""
 
     name: str
@@ -93,7 +93,7 @@ class PopPkRecord:
     source: str
     fitted_on: str
     structure: Mapping[str, Any]
-    parameters: Mapping[str, ParameterRecord]
+    parameters: Mapping[str, TypicalParameter]
     covariances: tuple[tuple[str, str, float], ...]
     raw: Mapping[str, Any]
 
@@ -126,12 +126,12 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
 def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
     """A checked record of a file's table. Raises Refusal naming file, element, fault and what is known."""
     where = f"poppk/{table.get('id', '?')}.toml"
-    read_as(PopulationTable, table, where)
+    read_as(PopulationFile, table, where)
 
-    def read(n: str, p: Mapping[str, Any]) -> ParameterRecord | None:
+    def read(n: str, p: Mapping[str, Any]) -> TypicalParameter | None:
         return _parameter(n, p, table, f"{where} parameters.{n}")
 
-    steps: list[Callable[[], ParameterRecord | None]] = [lambda: _check_covariates(table, where)]
+    steps: list[Callable[[], TypicalParameter | None]] = [lambda: _check_covariates(table, where)]
     steps += [partial(read, n, p) for n, p in table["parameters"].items()]
     parameters = {p.name: p for p in gathered(steps) if p is not None}
     record = PopPkRecord(
@@ -173,7 +173,7 @@ def omega(record: PopPkRecord) -> NDArray[np.float64]:
     return matrix
 
 
-def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> ParameterRecord:
+def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> TypicalParameter:
     try:
         unit, scale = to_bench(p.get("unit"))
     except UnitError as error:
@@ -196,7 +196,7 @@ def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where:
                 bool(c.get("adds", False)),
             )
         )
-    return ParameterRecord(name, unit, float(p["value"]) * scale, tuple(terms), _effect(name, p.get("effect"), where))
+    return TypicalParameter(name, unit, float(p["value"]) * scale, tuple(terms), _effect(name, p.get("effect"), where))
 
 
 def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord | None:

@@ -19,22 +19,22 @@ from twin_service.model.poppk.record import PopPkRecord, refuse
 from twin_service.model.poppk.structures import need
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
-from twin_service.solver.system import State
+from twin_service.solver.system import SystemState
 
 
-class Response(NamedTuple):
-    states: tuple[State, ...]
+class ResponseLaw(NamedTuple):
+    states: tuple[SystemState, ...]
     outputs: Mapping[str, Expression]
 
 
-Law = Callable[[Mapping[str, Any], Any, float, str], Response]
+Law = Callable[[Mapping[str, Any], Any, float, str], ResponseLaw]
 
 
-def response_of(record: PopPkRecord, p: Mapping[str, Any], concentration: Expression) -> Response:
+def response_of(record: PopPkRecord, p: Mapping[str, Any], concentration: Expression) -> ResponseLaw:
     """The response named in the file's structure; none is an empty one."""
     s = record.structure.get("response")
     if not s:
-        return Response((), {})
+        return ResponseLaw((), {})
     if s.get("law") not in LAWS:
         raise refuse(record.where, f"response law {s.get('law')!r} is unknown (R4); known: {', '.join(LAWS)}")
     law, wanted = LAWS[s["law"]]
@@ -54,29 +54,29 @@ def _drive(p: Mapping[str, Any], c: Any, sign: float) -> Any:
     return 1.0 + sign * p.get("EMAX", 1.0) * raised / (1.0 + raised)
 
 
-def _direct(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
-    return Response((), {"response": expression(p["E0"] * _drive(p, c, sign))})
+def _direct(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> ResponseLaw:
+    return ResponseLaw((), {"response": expression(p["E0"] * _drive(p, c, sign))})
 
 
-def _effect(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+def _effect(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> ResponseLaw:
     site = symbol("effect_site")
-    state = State("effect_site", "mg/L", p["KE0"] * (c - site))
-    return Response((state,), {"response": expression(p["E0"] * _drive(p, site, sign))})
+    state = SystemState("effect_site", "mg/L", p["KE0"] * (c - site))
+    return ResponseLaw((state,), {"response": expression(p["E0"] * _drive(p, site, sign))})
 
 
-def _turnover_in(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+def _turnover_in(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> ResponseLaw:
     r, kin = symbol("response_level"), p["KOUT"] * p["E0"]
-    state = State("response_level", unit, kin * _drive(p, c, sign) - p["KOUT"] * r, p["E0"])
-    return Response((state,), {"response": r})
+    state = SystemState("response_level", unit, kin * _drive(p, c, sign) - p["KOUT"] * r, p["E0"])
+    return ResponseLaw((state,), {"response": r})
 
 
-def _turnover_out(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+def _turnover_out(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> ResponseLaw:
     r, kin = symbol("response_level"), p["KOUT"] * p["E0"]
-    state = State("response_level", unit, kin - p["KOUT"] * _drive(p, c, sign) * r, p["E0"])
-    return Response((state,), {"response": r})
+    state = SystemState("response_level", unit, kin - p["KOUT"] * _drive(p, c, sign) * r, p["E0"])
+    return ResponseLaw((state,), {"response": r})
 
 
-def _friberg(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
+def _friberg(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> ResponseLaw:
     """d ln(P/base)/dt = ktr ((1 - E)(base/N)^g - 1), three transits, dN/dt = ktr (T3 - N); ktr = 4/MTT_CELLS.
 
     Proliferating cells are carried as a logarithm: after a dose that leaves one in 1e30 of them, a number lost in
@@ -88,9 +88,11 @@ def _friberg(p: Mapping[str, Any], c: Any, sign: float, unit: str) -> Response:
     feedback = (p["E0"] / fn.maximum(circ, 1e-9)) ** p["GAMMA"]
     prol = p["E0"] * fn.exp(fn.minimum(left, 50.0))
     rates = (ktr * (prol - m1), ktr * (m1 - m2), ktr * (m2 - m3), ktr * (m3 - circ))
-    states = tuple(State(n, unit, expression(r), p["E0"], atol=1e-6) for n, r in zip(names, rates, strict=True))
-    growth = State("log_proliferating", "1", expression(ktr * ((1.0 - p["SLOPE"] * c) * feedback - 1.0)), atol=1e-6)
-    return Response((growth, *states), {"response": circ})
+    states = tuple(SystemState(n, unit, expression(r), p["E0"], atol=1e-6) for n, r in zip(names, rates, strict=True))
+    growth = SystemState(
+        "log_proliferating", "1", expression(ktr * ((1.0 - p["SLOPE"] * c) * feedback - 1.0)), atol=1e-6
+    )
+    return ResponseLaw((growth, *states), {"response": circ})
 
 
 LAWS: Final[Mapping[str, tuple[Law, list[str]]]] = {

@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 from twin_service.model.poppk.record import PopPkRecord, refuse
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, Expression, expression, symbol
-from twin_service.solver.system import ONE, ZERO, Input, State
+from twin_service.solver.system import ONE, ZERO, Input, SystemState
 
 ATOL_MG = 1e-8
 
 
-class Structure(NamedTuple):
+class PopulationStructure(NamedTuple):
     """states; inputs by route name; concentrations by compartment name (mg/L), and which parameters were used."""
 
-    states: tuple[State, ...]
+    states: tuple[SystemState, ...]
     inputs: tuple[Input, ...]
     concentrations: Mapping[str, Expression]
 
@@ -38,7 +38,7 @@ class _Flow(NamedTuple):
     concentration: Expression
 
 
-def structure_of(record: PopPkRecord, p: Mapping[str, Any]) -> Structure:
+def structure_of(record: PopPkRecord, p: Mapping[str, Any]) -> PopulationStructure:
     """The structure named in `record`, with individual parameters `p`. Raises Refusal for what is missing."""
     s = record.structure
     need(record, p, _wanted(record, s))
@@ -47,7 +47,7 @@ def structure_of(record: PopPkRecord, p: Mapping[str, Any]) -> Structure:
     flow = _Flow(expression(absorbed), _elimination(s, p, concentration), concentration)
     disposition = _disposition(s, p, flow)
     metabolite_states, more = _metabolite(s, p, flow)
-    return Structure(
+    return PopulationStructure(
         (*depot_states, *disposition, *metabolite_states),
         (Input("iv", "mg", "central", lag=_lag_of_infusions(s, p)), *depot_inputs),
         {"central": concentration, **more},
@@ -105,7 +105,7 @@ def _elimination(s: Mapping[str, Any], p: Mapping[str, Any], c: Expression) -> E
     return expression(saturable if kind == "michaelis_menten" else linear + saturable)
 
 
-def _disposition(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> list[State]:
+def _disposition(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> list[SystemState]:
     central, out, peripheral = symbol("central"), flow.eliminated, []
     for k in range(2, int(s.get("compartments", 1)) + 1):
         name = f"peripheral{k - 1}"
@@ -115,13 +115,13 @@ def _disposition(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> lis
             q = p["Q" if k == 2 else f"Q{k}"]
             there, back = q / volume(p) * central, q / p[f"V{k}"] * symbol(name)
         out = out + there - back
-        peripheral.append(State(name, "mg", there - back, atol=ATOL_MG))
-    return [State("central", "mg", flow.absorbed - out, atol=ATOL_MG), *peripheral]
+        peripheral.append(SystemState(name, "mg", there - back, atol=ATOL_MG))
+    return [SystemState("central", "mg", flow.absorbed - out, atol=ATOL_MG), *peripheral]
 
 
 def _absorption(
     record: PopPkRecord, s: Mapping[str, Any], p: Mapping[str, Any]
-) -> tuple[list[State], list[Input], Any]:
+) -> tuple[list[SystemState], list[Input], Any]:
     """Depot states, the extravascular input and the rate at which drug reaches the central compartment."""
     kind, route = s.get("absorption", "none"), s.get("route", "oral")
     if kind == "none":
@@ -134,7 +134,7 @@ def _absorption(
     if kind == "first_order":
         need(record, p, ["KA"])
         return (
-            [State("depot", "mg", -p["KA"] * symbol("depot"), atol=ATOL_MG)],
+            [SystemState("depot", "mg", -p["KA"] * symbol("depot"), atol=ATOL_MG)],
             [Input(route, "mg", "depot", F, lag, duration)],
             p["KA"] * symbol("depot"),
         )
@@ -144,7 +144,7 @@ def _absorption(
     raise refuse(record.where, f"absorption {kind!r} is unknown; known: none, first_order, zero_order, transit")
 
 
-def _transit(s: Mapping[str, Any], p: Mapping[str, Any], entry: Input) -> tuple[list[State], list[Input], Any]:
+def _transit(s: Mapping[str, Any], p: Mapping[str, Any], entry: Input) -> tuple[list[SystemState], list[Input], Any]:
     """depot -> n transit compartments, each emptied at KTR = (n + 1)/MTT; at last KA where KA is given.
 
     Savic 2007, doi:10.1007/s10928-007-9066-0.
@@ -158,12 +158,14 @@ def _transit(s: Mapping[str, Any], p: Mapping[str, Any], entry: Input) -> tuple[
     states, inflow = [], ZERO
     for name, rate in zip(names, rates, strict=True):
         outflow = rate * symbol(name)
-        states.append(State(name, "mg", inflow - outflow, atol=ATOL_MG))
+        states.append(SystemState(name, "mg", inflow - outflow, atol=ATOL_MG))
         inflow = outflow
     return states, [entry], inflow
 
 
-def _metabolite(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> tuple[list[State], dict[str, Expression]]:
+def _metabolite(
+    s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow
+) -> tuple[list[SystemState], dict[str, Expression]]:
     """A metabolite formed from the fraction FM of what is eliminated (mg of parent), cleared by CLM from VM."""
     if not s.get("metabolite"):
         return [], {}
@@ -172,6 +174,6 @@ def _metabolite(s: Mapping[str, Any], p: Mapping[str, Any], flow: _Flow) -> tupl
     states = []
     if "QM" in p:
         there, back = p["QM"] / p["VM"] * amount, p["QM"] / p["VPM"] * symbol("metabolite_peripheral")
-        states.append(State("metabolite_peripheral", "mg", there - back, atol=ATOL_MG))
+        states.append(SystemState("metabolite_peripheral", "mg", there - back, atol=ATOL_MG))
         cleared = cleared + there - back
-    return [State("metabolite", "mg", formed - cleared, atol=ATOL_MG), *states], {"metabolite": amount / p["VM"]}
+    return [SystemState("metabolite", "mg", formed - cleared, atol=ATOL_MG), *states], {"metabolite": amount / p["VM"]}

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.model.domain import Span, narrowed, read_domain, with_dose_domain
+from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
 from twin_service.model.qsp.law import Equations, Names
-from twin_service.model.qsp.record import CovariateEffect, ParameterRecord, QspRecord, block_files, read_block_file
-from twin_service.model.structure import Block, Covariate, Effect, Endpoint, ErrorLaw, Observable, Route
+from twin_service.model.qsp.record import CovariateEffect, LawParameter, QspRecord, block_files, read_block_file
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, expression, symbol
-from twin_service.solver.system import ONE, ZERO, Input, Output, Parameter, State
+from twin_service.solver.system import ONE, ZERO, Input, Output, Parameter, SystemState
 
 # CTCAE: grade 4 is life-threatening, grade 3 severe
 SERIOUS_GRADE = 4
@@ -76,7 +76,7 @@ def block_of(record: QspRecord) -> Block:
         id=record.id,
         version=record.version,
         states=tuple(
-            State(n, u, expression(said.rates[n]), expression(said.initial[n]), law.smallest.get(n, 1e-8))
+            SystemState(n, u, expression(said.rates[n]), expression(said.initial[n]), law.smallest.get(n, 1e-8))
             for n, u in law.states.items()
         ),
         parameters=tuple(Parameter(p.name, p.unit, p.value) for p in record.parameters)
@@ -111,7 +111,7 @@ def with_values(record: QspRecord, values: Mapping[str, float]) -> QspRecord:
     return replace(record, parameters=changed)
 
 
-def individual(parameter: ParameterRecord, typical: Any, eta: Any) -> Any:
+def individual(parameter: LawParameter, typical: Any, eta: Any) -> Any:
     """The individual value of a parameter with typical value `typical` and random effect `eta`."""
     if parameter.transform == "log":
         return typical * fn.exp(eta)
@@ -224,7 +224,7 @@ def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: s
         raise _refuse(record, f"{kind} {name}: unit {unit!r}, but output {output} is in {outputs[output]} (R5)")
 
 
-def _domain(record: QspRecord) -> dict[str, Span]:
+def _domain(record: QspRecord) -> dict[str, DomainSpan]:
     """The spans of `[domain]`: any covariate the file declares, and dose_mg of its routes."""
 
     def fault(place: str, message: str) -> None:
@@ -234,8 +234,8 @@ def _domain(record: QspRecord) -> dict[str, Span]:
     return read_domain(record.raw, (*names, "dose_mg"), fault)
 
 
-def _route(r: Mapping[str, Any], domain: Mapping[str, Span]) -> Route:
-    return with_dose_domain(Route(r["drug"], r["route"], r["input"], float(r["units_per_mg"])), domain)
+def _route(r: Mapping[str, Any], domain: Mapping[str, DomainSpan]) -> DoseRoute:
+    return with_dose_domain(DoseRoute(r["drug"], r["route"], r["input"], float(r["units_per_mg"])), domain)
 
 
 def _covariate(c: Mapping[str, Any]) -> Covariate:

@@ -14,7 +14,7 @@ from twin_service.model.structure import Block
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import TIME, Expression, constant, substitute, symbol
 from twin_service.solver.functions import exp, where
-from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.solver.system import Input, Output, Parameter, SystemState
 from twin_service.units import conversion
 
 
@@ -81,7 +81,7 @@ def two_compartment_block(rates: Mapping[str, float], unit: str) -> Block:
         id="two_compartment",
         version="1",
         parameters=(),
-        states=(State("central", amount, -level * rates["cl"] - move), State("peripheral", amount, move)),
+        states=(SystemState("central", amount, -level * rates["cl"] - move), SystemState("peripheral", amount, move)),
         outputs=(Output("level", unit, level),),
         inputs=(Input("dose", amount, "central"),),
     )

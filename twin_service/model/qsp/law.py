@@ -26,7 +26,7 @@ class Equations(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Law:
+class BlockLaw:
     """A law and its interface: names with the bench unit in which it wants or gives each.
 
     inputs       dosing sites: name -> (state, unit)
@@ -44,7 +44,7 @@ class Law:
     smallest: Mapping[str, float] = field(default_factory=dict)
 
 
-LAWS: dict[str, Law] = {}
+LAWS: dict[str, BlockLaw] = {}
 
 
 def law(identifier: str, **interface: Any) -> Callable[[Callable[..., Equations]], Callable[..., Equations]]:
@@ -52,7 +52,7 @@ def law(identifier: str, **interface: Any) -> Callable[[Callable[..., Equations]
 
     def register(function: Callable[..., Equations]) -> Callable[..., Equations]:
         assert identifier not in LAWS, f"law {identifier} is registered twice"
-        LAWS[identifier] = Law(identifier, function, **interface)
+        LAWS[identifier] = BlockLaw(identifier, function, **interface)
         return function
 
     return register

@@ -23,7 +23,7 @@ ESS_MIN: Final = 20.0
 GRADES: Final = FOLDER / "grades.toml"
 
 
-class Scale(NamedTuple):
+class GradeScale(NamedTuple):
     """Grades of one analyte: `edges[k]` separates grade k from k + 1; `falling`: low values are worse."""
 
     analyte: str
@@ -33,16 +33,16 @@ class Scale(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def grade_scales() -> dict[str, Scale]:
+def grade_scales() -> dict[str, GradeScale]:
     """Toxicity scales of the library (CTCAE v5)."""
     table: Mapping[str, Any] = parse_toml(GRADES)
     return {
-        s["analyte"]: Scale(s["analyte"], s["unit"], tuple(map(float, s["edges"])), s["worse"] == "low")
+        s["analyte"]: GradeScale(s["analyte"], s["unit"], tuple(map(float, s["edges"])), s["worse"] == "low")
         for s in table["scale"]
     }
 
 
-def scale_of(analyte: str) -> Scale:
+def scale_of(analyte: str) -> GradeScale:
     """The scale of `analyte`; raises Refusal with the known ones."""
     found = grade_scales().get(analyte)
     if found is None:
@@ -55,20 +55,20 @@ def scale_of(analyte: str) -> Scale:
     return found
 
 
-def grade(scale: Scale, value: Floats | float) -> NDArray[np.intp]:
+def grade(scale: GradeScale, value: Floats | float) -> NDArray[np.intp]:
     """Grade of each value: how many edges it has passed."""
     x = np.asarray(value, dtype=np.float64)[..., None]
     edges = np.asarray(scale.edges)
     return np.asarray((x < edges if scale.falling else x > edges).sum(axis=-1), dtype=np.intp)
 
 
-def grade_probabilities(scale: Scale, value: Floats, weights: Floats | None = None) -> Floats:
+def grade_probabilities(scale: GradeScale, value: Floats, weights: Floats | None = None) -> Floats:
     """Probability of each grade 0 .. len(edges) over members `value` (N,)."""
     w = np.full(len(value), 1.0 / len(value)) if weights is None else np.asarray(weights) / np.sum(weights)
     return np.bincount(grade(scale, value), weights=w, minlength=len(scale.edges) + 1).astype(np.float64)
 
 
-def grade_log_likelihood(scale: Scale, observed: int, predicted: Floats, error: ErrorLaw) -> Floats:
+def grade_log_likelihood(scale: GradeScale, observed: int, predicted: Floats, error: ErrorLaw) -> Floats:
     """ln P(grade = observed) for a reading that scatters around `predicted` by `error`.
 
     P = Phi(z(upper)) - Phi(z(lower)), z on the scale of the error law. Raises Refusal for an unknown grade.

@@ -24,7 +24,7 @@ MEASURABLE_NODE_MM = 15.0
 NORMAL_NODE_MM = 10.0
 
 
-class Response(enum.IntEnum):
+class RecistResponse(enum.IntEnum):
     """Ordered from best to worst; the value is used in arrays. NE: not evaluable."""
 
     CR = 0
@@ -51,7 +51,7 @@ class Scan:
     time_h: float
     lesions: tuple[Lesion, ...]
     new_lesion: bool = False
-    nontarget: Response | None = None
+    nontarget: RecistResponse | None = None
 
 
 def target_lesions(baseline: Sequence[Lesion]) -> tuple[Lesion, ...]:
@@ -72,7 +72,7 @@ def sum_of_diameters(scan: Scan, targets: Sequence[Lesion]) -> float:
     return float("nan") if any(v is None for v in values) else float(sum(v for v in values if v is not None))
 
 
-def responses(scans: Sequence[Scan]) -> list[Response]:
+def responses(scans: Sequence[Scan]) -> list[RecistResponse]:
     """Overall response at each scan after the first, which is the baseline.
 
     Raises Refusal without a baseline scan that has a measurable lesion, and where scans contradict themselves.
@@ -87,7 +87,7 @@ def responses(scans: Sequence[Scan]) -> list[Response]:
             "give the baseline scan, or judge by non-target lesions"
         )
     baseline = nadir = sum_of_diameters(scans[0], targets)
-    found: list[Response] = []
+    found: list[RecistResponse] = []
     for scan in scans[1:]:
         total = sum_of_diameters(scan, targets)
         target = _target_response(scan, targets, (baseline, nadir, total))
@@ -96,16 +96,16 @@ def responses(scans: Sequence[Scan]) -> list[Response]:
     return found
 
 
-def best_response(found: Sequence[Response], *, confirm: bool = False) -> Response:
+def best_response(found: Sequence[RecistResponse], *, confirm: bool = False) -> RecistResponse:
     """Best overall response up to the first PD; with `confirm`, CR and PR count when the next scan keeps them."""
-    best = Response.NE
+    best = RecistResponse.NE
     for i, r in enumerate(found):
-        following = found[i + 1] if i + 1 < len(found) else Response.NE
-        counts = r not in (Response.CR, Response.PR) or not confirm or following <= r
-        value = r if counts else Response.SD
+        following = found[i + 1] if i + 1 < len(found) else RecistResponse.NE
+        counts = r not in (RecistResponse.CR, RecistResponse.PR) or not confirm or following <= r
+        value = r if counts else RecistResponse.SD
         if value < best:
             best = value
-        if r is Response.PD:
+        if r is RecistResponse.PD:
             break
     return best
 
@@ -120,11 +120,11 @@ def categories(sums: Floats, baseline: Floats | None) -> NDArray[np.intp]:
         raise _refuse("a sum of diameters without its baseline cannot be judged; give the first scan")
     start = np.asarray(baseline, dtype=np.float64)[:, None]
     before = np.minimum.accumulate(np.concatenate([start, sums[:, :-1]], axis=1), axis=1)
-    result = np.full(sums.shape, Response.SD, dtype=np.intp)
-    result[sums <= 0.7 * start] = Response.PR
-    result[sums < 1.0] = Response.CR
-    result[(sums >= 1.2 * before) & (sums - before >= 5.0)] = Response.PD
-    result[~np.isfinite(sums)] = Response.NE
+    result = np.full(sums.shape, RecistResponse.SD, dtype=np.intp)
+    result[sums <= 0.7 * start] = RecistResponse.PR
+    result[sums < 1.0] = RecistResponse.CR
+    result[(sums >= 1.2 * before) & (sums - before >= 5.0)] = RecistResponse.PD
+    result[~np.isfinite(sums)] = RecistResponse.NE
     return result
 
 
@@ -139,7 +139,7 @@ def response_log_likelihood(
     baseline, nadir   (N,) mm: the sum before treatment and the least since, of each member or as measured.
     A progression by a new lesion says nothing of the sum: it is not to be given as PD. Raises Refusal for no category.
     """
-    if observed not in tuple(Response):
+    if observed not in tuple(RecistResponse):
         raise Refusal(
             RefusalCode.INVALID,
             f"{observed} is no response; expected 0 CR, 1 PR, 2 SD, 3 PD, 4 NE",
@@ -147,12 +147,22 @@ def response_log_likelihood(
             reason="BAD_GRADE",
         )
     f = np.asarray(predicted, dtype=np.float64)
-    if observed == Response.NE:
+    if observed == RecistResponse.NE:
         return np.zeros_like(f)
     grown = np.maximum(1.2 * nadir, nadir + 5.0)
     shrunk = np.minimum(0.7 * baseline, grown)
-    low: dict[int, Floats | float] = {Response.CR: -np.inf, Response.PR: 1.0, Response.SD: shrunk, Response.PD: grown}
-    high: dict[int, Floats | float] = {Response.CR: 1.0, Response.PR: shrunk, Response.SD: grown, Response.PD: np.inf}
+    low: dict[int, Floats | float] = {
+        RecistResponse.CR: -np.inf,
+        RecistResponse.PR: 1.0,
+        RecistResponse.SD: shrunk,
+        RecistResponse.PD: grown,
+    }
+    high: dict[int, Floats | float] = {
+        RecistResponse.CR: 1.0,
+        RecistResponse.PR: shrunk,
+        RecistResponse.SD: grown,
+        RecistResponse.PD: np.inf,
+    }
     return interval_log_likelihood(low[observed], high[observed], f, error)
 
 
@@ -160,7 +170,7 @@ def response_probabilities(sums: Floats, baseline: Floats, weights: Floats | Non
     """Probability (nt,) of each category over weighted members."""
     w = np.full(len(sums), 1.0 / len(sums)) if weights is None else weights / weights.sum()
     found = categories(sums, baseline)
-    return {r.name: np.asarray(w @ (found == r)) for r in Response}
+    return {r.name: np.asarray(w @ (found == r)) for r in RecistResponse}
 
 
 def _check_scans(scans: Sequence[Scan]) -> None:
@@ -188,24 +198,24 @@ def _check_scans(scans: Sequence[Scan]) -> None:
                 )
 
 
-def _target_response(scan: Scan, targets: Sequence[Lesion], sums: tuple[float, float, float]) -> Response:
+def _target_response(scan: Scan, targets: Sequence[Lesion], sums: tuple[float, float, float]) -> RecistResponse:
     baseline, nadir, total = sums
     if not np.isfinite(total):
-        return Response.NE
+        return RecistResponse.NE
     seen = {x.id: x.diameter_mm or 0.0 for x in scan.lesions}
     if all(seen[t.id] < NORMAL_NODE_MM if t.nodal else seen[t.id] == 0.0 for t in targets):
-        return Response.CR
+        return RecistResponse.CR
     if total >= 1.2 * nadir and total - nadir >= 5.0:
-        return Response.PD
-    return Response.PR if total <= 0.7 * baseline else Response.SD
+        return RecistResponse.PD
+    return RecistResponse.PR if total <= 0.7 * baseline else RecistResponse.SD
 
 
-def _overall(target: Response, scan: Scan) -> Response:
+def _overall(target: RecistResponse, scan: Scan) -> RecistResponse:
     """Target, non-target and new lesions together (table 1 of the source)."""
-    if scan.new_lesion or Response.PD in (target, scan.nontarget):
-        return Response.PD
-    if target is Response.CR and scan.nontarget not in (None, Response.CR):
-        return Response.PR
+    if scan.new_lesion or RecistResponse.PD in (target, scan.nontarget):
+        return RecistResponse.PD
+    if target is RecistResponse.CR and scan.nontarget not in (None, RecistResponse.CR):
+        return RecistResponse.PR
     return target
 
 

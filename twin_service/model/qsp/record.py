@@ -17,7 +17,7 @@ from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
 from twin_service.model.library.tables import EffectTable
-from twin_service.model.qsp.law import LAWS, Law
+from twin_service.model.qsp.law import LAWS, BlockLaw
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.units import UnitError, conversion
 
@@ -27,7 +27,7 @@ COVARIATE_LAWS: Final = ("power", "linear", "fraction", "broken_line")
 
 
 @dataclass(frozen=True)
-class ParameterRecord:
+class LawParameter:
     """A typical value in the law's unit, its bounds, and how it differs between patients.
 
     transform   "log": value exp(eta); "logit": between the bounds; "none": value + eta; "fixed": no effect
@@ -78,8 +78,8 @@ class QspRecord:
     version: str
     title: str
     area: str
-    law: Law
-    parameters: tuple[ParameterRecord, ...]
+    law: BlockLaw
+    parameters: tuple[LawParameter, ...]
     ports: tuple[Port, ...]
     covariate_effects: tuple[CovariateEffect, ...]
     raw: Mapping[str, Any]
@@ -112,7 +112,7 @@ def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
         raise _refuse(where, f"law {table['law']!r} is unknown (R4){hinted(table['law'], LAWS)}")
     molar_mass = quantity(table["molar_mass"], "g/mol", f"{where} molar_mass") if "molar_mass" in table else None
     said = table["parameters"].items()
-    steps: list[Callable[[], ParameterRecord | None]] = [
+    steps: list[Callable[[], LawParameter | None]] = [
         partial(_parameter, k, v, law, f"{where} parameters.{k}", molar_mass) for k, v in said
     ]
     steps.append(partial(_all_there, table, law, where))
@@ -137,7 +137,7 @@ def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
     )
 
 
-def _all_there(table: Mapping[str, Any], law: Law, where: str) -> None:
+def _all_there(table: Mapping[str, Any], law: BlockLaw, where: str) -> None:
     absent = [k for k in law.parameters if k not in table["parameters"]]
     if absent:
         raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
@@ -155,7 +155,7 @@ def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None
         raise _refuse(where, f"{e} (R5)") from e
 
 
-def _parameter(name: str, record: Any, law: Law, where: str, molar_mass: float | None) -> ParameterRecord:
+def _parameter(name: str, record: Any, law: BlockLaw, where: str, molar_mass: float | None) -> LawParameter:
     if name not in law.parameters:
         raise _refuse(where, f"law {law.id} has no parameter {name!r} (R4){hinted(name, law.parameters)}")
     unit = law.parameters[name]
@@ -171,7 +171,7 @@ def _parameter(name: str, record: Any, law: Law, where: str, molar_mass: float |
         raise _refuse(where, "a variance needs a transform (log, logit or none), and a transform a variance")
     if transform == "none":
         variance *= scale * scale
-    return ParameterRecord(name, unit, value, low, high, transform, variance, float(record.get("drift_per_h", 0.0)))
+    return LawParameter(name, unit, value, low, high, transform, variance, float(record.get("drift_per_h", 0.0)))
 
 
 def _covariate_effect(record: Mapping[str, Any], table: Mapping[str, Any], where: str) -> CovariateEffect:
@@ -190,7 +190,7 @@ def _covariate_effect(record: Mapping[str, Any], table: Mapping[str, Any], where
     )
 
 
-def _ports(table: Mapping[str, Any], law: Law, where: str) -> tuple[Port, ...]:
+def _ports(table: Mapping[str, Any], law: BlockLaw, where: str) -> tuple[Port, ...]:
     declared = {p.get("name"): p for p in table.get("port", ())}
     if set(declared) != set(law.ports):
         raise _refuse(

@@ -3,6 +3,6 @@
 from twin_service.model.sbml.build import load
 from twin_service.model.sbml.export import export
 from twin_service.model.sbml.record import SbmlModel
-from twin_service.model.sbml.simulate import Table, simulate_sbml, write_csv
+from twin_service.model.sbml.simulate import SbmlTable, simulate_sbml, write_csv
 
-__all__ = ["SbmlModel", "Table", "export", "load", "simulate_sbml", "write_csv"]
+__all__ = ["SbmlModel", "SbmlTable", "export", "load", "simulate_sbml", "write_csv"]

@@ -8,12 +8,12 @@ from pathlib import Path
 from twin_service.model.sbml.algebra import solve_algebraic
 from twin_service.model.sbml.collect import collect, has_literal_nonfinite
 from twin_service.model.sbml.document import open_file
-from twin_service.model.sbml.record import Draft, Happening, Quantity, SbmlModel
+from twin_service.model.sbml.record import Draft, Happening, SbmlModel, SbmlQuantity
 from twin_service.model.sbml.refusal import refuse
 from twin_service.model.sbml.resolve import Motion, Resolver, Starts
 from twin_service.solver.evaluate import scalar_function
 from twin_service.solver.expression import Expression, constant, symbol, symbols_of
-from twin_service.solver.system import Output, Parameter, State, StateEvent, System
+from twin_service.solver.system import Output, Parameter, StateEvent, System, SystemState
 
 _ZERO = constant(0.0)
 
@@ -68,7 +68,7 @@ def _need(draft: Draft, stoichiometry: Expression, reaction: str, species: str) 
         raise refuse(draft.file, f"reaction {reaction}", f"gives no stoichiometry for {species}", "set it")
 
 
-def _by_rule(quantity: Quantity, raw: Expression, resolver: Resolver) -> Expression:
+def _by_rule(quantity: SbmlQuantity, raw: Expression, resolver: Resolver) -> Expression:
     """d amount/dt = V d concentration/dt + concentration dV/dt."""
     rate = resolver.formula(raw, f"rule of {quantity.id}")
     if quantity.kind != "species" or quantity.by_amount:
@@ -87,7 +87,7 @@ def _system(draft: Draft, motion: Motion) -> System:
     kept = Starts(motion, held.__contains__)
     return System.create(
         draft.name,
-        states=tuple(State(q.id, q.unit, motion.finish(motion.rates[q.id]), kept.own(q.id)) for q in states),
+        states=tuple(SystemState(q.id, q.unit, motion.finish(motion.rates[q.id]), kept.own(q.id)) for q in states),
         parameters=tuple(
             [Parameter(q.id, q.unit, _number(draft, q.id, closed.own(q.id))) for q in parameters]
             + [Parameter(n, "", v) for n, v in draft.local.items()]
@@ -97,7 +97,7 @@ def _system(draft: Draft, motion: Motion) -> System:
     )
 
 
-def _base_of(quantity: Quantity, resolver: Resolver) -> Expression | None:
+def _base_of(quantity: SbmlQuantity, resolver: Resolver) -> Expression | None:
     """The symbol that stands for a quantity that no rule determines."""
     value = resolver.value(quantity.id)
     if quantity.id in resolver.draft.assigned or quantity.id in resolver.solved:

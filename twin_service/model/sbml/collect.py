@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from twin_service.model.sbml.document import Opened
-from twin_service.model.sbml.mathml import Scope, convert, name_of, number, truth
-from twin_service.model.sbml.record import Draft, Happening, Part, Quantity, Reaction
+from twin_service.model.sbml.document import OpenedDocument
+from twin_service.model.sbml.mathml import FormulaScope, convert, name_of, number, truth
+from twin_service.model.sbml.record import Draft, Happening, Reaction, SbmlQuantity, SpeciesPart
 from twin_service.model.sbml.refusal import refuse, unsupported
 from twin_service.solver.expression import Expression, constant, symbol
 
@@ -15,17 +15,17 @@ _ONE, _ZERO = constant(1.0), constant(0.0)
 _NAN = float("nan")
 
 
-def collect(opened: Opened) -> Draft:
+def collect(opened: OpenedDocument) -> Draft:
     """The draft of an opened model. Raises Refusal for delay(), fast reactions and formulas without meaning."""
     model = opened.model
     draft = Draft(opened.file, model.getId() or "model")
     functions = {f.getId(): f for f in _each(model.getListOfFunctionDefinitions())}
-    scope = Scope(opened.file, "", functions)
+    scope = FormulaScope(opened.file, "", functions)
     _compartments(model, draft)
     _species(model, draft)
     for p in _each(model.getListOfParameters()):
         value = p.getValue() if p.isSetValue() else _NAN
-        _add(draft, Quantity(name_of(p.getId()), p.getName(), "parameter", p.getUnits(), value, p.getConstant()))
+        _add(draft, SbmlQuantity(name_of(p.getId()), p.getName(), "parameter", p.getUnits(), value, p.getConstant()))
     for r in _each(model.getListOfReactions()):
         _reaction(r, draft, scope)
     _assignments(model, draft, scope)
@@ -38,7 +38,7 @@ def _each(items: Any) -> list[Any]:
     return [items.get(i) for i in range(items.size())]
 
 
-def _add(draft: Draft, quantity: Quantity) -> None:
+def _add(draft: Draft, quantity: SbmlQuantity) -> None:
     if quantity.id in draft.quantities:
         raise refuse(draft.file, f"{quantity.kind} {quantity.id}", "has the id of another element", "rename one")
     draft.quantities[quantity.id] = quantity
@@ -49,7 +49,7 @@ def _compartments(model: Any, draft: Draft) -> None:
         size = c.getSize() if c.isSetSize() else _NAN
         if c.getSpatialDimensions() == 0 and not c.isSetSize():
             size = 1.0
-        _add(draft, Quantity(name_of(c.getId()), c.getName(), "compartment", c.getUnits(), size, c.getConstant()))
+        _add(draft, SbmlQuantity(name_of(c.getId()), c.getName(), "compartment", c.getUnits(), size, c.getConstant()))
 
 
 def _species(model: Any, draft: Draft) -> None:
@@ -59,7 +59,7 @@ def _species(model: Any, draft: Draft) -> None:
         value = s.getInitialAmount() if s.isSetInitialAmount() else _NAN
         value = value if is_amount else s.getInitialConcentration()
         point = dimensions.get(s.getCompartment()) == 0 and model.getLevel() < 3
-        quantity = Quantity(
+        quantity = SbmlQuantity(
             name_of(s.getId()),
             s.getName(),
             "species",
@@ -77,14 +77,14 @@ def _species(model: Any, draft: Draft) -> None:
             draft.factors[quantity.id] = symbol(name_of(factor))
 
 
-def _formula(owner: Any, scope: Scope, element: str) -> Expression | None:
+def _formula(owner: Any, scope: FormulaScope, element: str) -> Expression | None:
     """The number an element's math gives; None where the file has none."""
     if owner is None or not owner.isSetMath():
         return None
-    return number(convert(owner.getMath(), Scope(scope.file, element, scope.functions, scope.local)))
+    return number(convert(owner.getMath(), FormulaScope(scope.file, element, scope.functions, scope.local)))
 
 
-def _reaction(r: Any, draft: Draft, scope: Scope) -> None:
+def _reaction(r: Any, draft: Draft, scope: FormulaScope) -> None:
     name = name_of(r.getId())
     element = f"reaction {r.getId()}"
     if r.isSetFast() and r.getFast():
@@ -98,7 +98,7 @@ def _reaction(r: Any, draft: Draft, scope: Scope) -> None:
             own += "_"
         draft.local[own] = p.getValue() if p.isSetValue() else _NAN
         local[name_of(p.getId())] = symbol(own)
-    rate = _formula(law, Scope(scope.file, element, scope.functions, local), element)
+    rate = _formula(law, FormulaScope(scope.file, element, scope.functions, local), element)
     parts = [_part(x, -1.0, draft, scope, element) for x in _each(r.getListOfReactants())]
     parts += [_part(x, 1.0, draft, scope, element) for x in _each(r.getListOfProducts())]
     if name in draft.quantities:
@@ -106,7 +106,7 @@ def _reaction(r: Any, draft: Draft, scope: Scope) -> None:
     draft.reactions.append(Reaction(name, rate, tuple(parts)))
 
 
-def _part(x: Any, sign: float, draft: Draft, scope: Scope, element: str) -> Part:
+def _part(x: Any, sign: float, draft: Draft, scope: FormulaScope, element: str) -> SpeciesPart:
     species = name_of(x.getSpecies())
     if species not in draft.quantities:
         raise refuse(draft.file, element, f"uses the species {x.getSpecies()!r}, which is not defined", "define it")
@@ -119,15 +119,15 @@ def _part(x: Any, sign: float, draft: Draft, scope: Scope, element: str) -> Part
     else:
         stoichiometry = constant(value)
     if not x.isSetId():
-        return Part(species, sign, stoichiometry)
+        return SpeciesPart(species, sign, stoichiometry)
     own = name_of(x.getId())
-    _add(draft, Quantity(own, x.getName(), "stoichiometry", "dimensionless", value, level < 3 or x.getConstant()))
+    _add(draft, SbmlQuantity(own, x.getName(), "stoichiometry", "dimensionless", value, level < 3 or x.getConstant()))
     if math_ is not None:
         draft.assigned[own] = stoichiometry
-    return Part(species, sign, symbol(own))
+    return SpeciesPart(species, sign, symbol(own))
 
 
-def _assignments(model: Any, draft: Draft, scope: Scope) -> None:
+def _assignments(model: Any, draft: Draft, scope: FormulaScope) -> None:
     for a in _each(model.getListOfInitialAssignments()):
         formula = _formula(a, scope, f"initial assignment of {a.getSymbol()}")
         if formula is not None:
@@ -157,7 +157,7 @@ def _known(draft: Draft, sbml_id: str, what: str) -> str:
     return name
 
 
-def _event(e: Any, index: int, draft: Draft, scope: Scope) -> None:
+def _event(e: Any, index: int, draft: Draft, scope: FormulaScope) -> None:
     element = f"event {e.getId() or index + 1}"
     trigger = e.getTrigger()
     condition = None if trigger is None else _formula(trigger, scope, element)

@@ -20,7 +20,7 @@ _NO_SIMULATION = {
 }
 
 
-class Opened(NamedTuple):
+class OpenedDocument(NamedTuple):
     """A document, which owns its model, and the warnings about units."""
 
     document: Any
@@ -29,7 +29,7 @@ class Opened(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def open_file(path: Path, *, strict_units: bool = False) -> Opened:
+def open_file(path: Path, *, strict_units: bool = False) -> OpenedDocument:
     """Read `path`, flatten the comp package, check it. Raises Refusal with the file, the element and the cause."""
     libsbml = _library()
     file = path.name
@@ -45,7 +45,7 @@ def open_file(path: Path, *, strict_units: bool = False) -> Opened:
     if document.getPlugin("comp") is not None:
         _flatten(document, file)
     warnings = _check(document, file, strict_units)
-    return Opened(document, document.getModel(), file, warnings)
+    return OpenedDocument(document, document.getModel(), file, warnings)
 
 
 def _library() -> Any:

@@ -10,14 +10,14 @@ from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.system import StateEvent, System
 
 
-class Course(NamedTuple):
+class SbmlDosing(NamedTuple):
     """`rates` maps the name of each infusion rate to the state it feeds."""
 
     events: tuple[StateEvent, ...]
     rates: dict[str, str]
 
 
-def dose_course(system: System, schedule: Schedule) -> Course:
+def dose_course(system: System, schedule: Schedule) -> SbmlDosing:
     """The doses of `schedule` as events. Raises Refusal for what events cannot say."""
     if schedule.change_times_h or schedule.reset_times_h:
         raise unsupported("export", "schedule", "changes parameters or resets states", "export one segment of time")
@@ -25,7 +25,7 @@ def dose_course(system: System, schedule: Schedule) -> Course:
     rates: dict[str, str] = {}
     for k, dose in enumerate(schedule.doses, 1):
         events += _events(system, dose, k, rates)
-    return Course(tuple(events), rates)
+    return SbmlDosing(tuple(events), rates)
 
 
 def _events(system: System, dose: Dose, k: int, rates: dict[str, str]) -> list[StateEvent]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from twin_service.model.sbml.dosing import Course, dose_course
-from twin_service.model.sbml.formula import Names, Writer
+from twin_service.model.sbml.dosing import SbmlDosing, dose_course
+from twin_service.model.sbml.formula import FormulaWriter, Names
 from twin_service.model.sbml.refusal import unsupported
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.expression import Expression, symbol
@@ -39,7 +39,7 @@ def export(system: System, *, schedule: Schedule = NOTHING, parameters: Mapping[
         names.add(name)
     outputs = [(names.add(o.name), o) for o in system.outputs if o.expression is not symbol(o.name)]
     events = (*system.events, *course.events)
-    writer = Writer(names, _roots(system, course, events))
+    writer = FormulaWriter(names, _roots(system, course, events))
     document = libsbml.SBMLDocument(3, 2)
     sheet = _Sheet(document.createModel(), names, writer)
     sheet.model.setId(Names().add(system.name))
@@ -54,7 +54,7 @@ def export(system: System, *, schedule: Schedule = NOTHING, parameters: Mapping[
     return str(libsbml.writeSBMLToString(document))
 
 
-def _roots(system: System, course: Course, events: tuple[StateEvent, ...]) -> list[Expression]:
+def _roots(system: System, course: SbmlDosing, events: tuple[StateEvent, ...]) -> list[Expression]:
     roots = [s.rate for s in system.states] + [s.initial for s in system.states]
     roots += [o.expression for o in system.outputs]
     roots += [symbol(n) for n in course.rates]
@@ -69,7 +69,7 @@ def _value(event: StateEvent, name: str) -> Expression:
     return value * event.factors[name] if name in event.factors else value
 
 
-def _equations(system: System, course: Course, sheet: _Sheet, values: dict[str, float]) -> None:
+def _equations(system: System, course: SbmlDosing, sheet: _Sheet, values: dict[str, float]) -> None:
     changed = {n for e in system.events for n in e.assignments}
     for p in system.parameters:
         value = values.get(p.name, p.value)
@@ -91,7 +91,7 @@ def _equations(system: System, course: Course, sheet: _Sheet, values: dict[str, 
 class _Sheet:
     """The model being written."""
 
-    def __init__(self, model: Any, names: Names, writer: Writer) -> None:
+    def __init__(self, model: Any, names: Names, writer: FormulaWriter) -> None:
         self.model, self.names, self.writer = model, names, writer
 
     def parameter(self, own: str, name: str, unit: str, value: float | None, *, constant: bool) -> None:

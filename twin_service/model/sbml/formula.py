@@ -98,7 +98,7 @@ class Names:
         return unique
 
 
-class Writer:
+class FormulaWriter:
     """Formulas over the ids of `names`; `shared` collects (id, formula) of what was named on the way."""
 
     def __init__(self, names: Names, roots: Iterable[Expression]) -> None:

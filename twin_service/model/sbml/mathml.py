@@ -22,7 +22,7 @@ _TIME_ID = "time"
 
 
 @dataclass(frozen=True)
-class Scope:
+class FormulaScope:
     """Where a formula stands: the file and element (for refusals), the functions and the local names."""
 
     file: str
@@ -37,7 +37,7 @@ def name_of(sbml_id: str) -> str:
     return "time_" if sbml_id == _TIME_ID else sbml_id
 
 
-def convert(node: Any, scope: Scope) -> Expression:
+def convert(node: Any, scope: FormulaScope) -> Expression:
     """The expression of an ASTNode. Raises Refusal for what has no meaning as a differential equation."""
     import libsbml
 
@@ -60,7 +60,7 @@ def convert(node: Any, scope: Scope) -> Expression:
     return _operation(node, scope)
 
 
-def _operation(node: Any, scope: Scope) -> Expression:
+def _operation(node: Any, scope: FormulaScope) -> Expression:
     import libsbml
 
     constants = {
@@ -121,7 +121,7 @@ def _piecewise(args: list[Expression]) -> Expression:
     return result
 
 
-def _call(node: Any, scope: Scope) -> Expression:
+def _call(node: Any, scope: FormulaScope) -> Expression:
     name = node.getName()
     function = scope.functions.get(name)
     if function is None:
@@ -144,11 +144,11 @@ def _call(node: Any, scope: Scope) -> Expression:
             "correct the call or the definition",
         )
     local = {name_of(function.getArgument(i).getName()): convert(node.getChild(i), scope) for i in range(n)}
-    inner = Scope(scope.file, f"function {name}", scope.functions, local, (*scope.calls, name))
+    inner = FormulaScope(scope.file, f"function {name}", scope.functions, local, (*scope.calls, name))
     return convert(function.getBody(), inner)
 
 
-def _rate_of(node: Any, scope: Scope) -> Expression:
+def _rate_of(node: Any, scope: FormulaScope) -> Expression:
     target = convert(node.getChild(0), scope)
     if target.op != "symbol":
         raise refuse(scope.file, scope.element, "takes rateOf of a formula", "rateOf takes one identifier")

@@ -10,7 +10,7 @@ from twin_service.solver.expression import Expression
 from twin_service.solver.system import System
 
 
-class Quantity(NamedTuple):
+class SbmlQuantity(NamedTuple):
     """A species, compartment, parameter or stoichiometry: anything with an id that has a value.
 
     `value` is the attribute in the file; for a species it is an amount when `value_is_amount`. `by_amount` says that
@@ -29,7 +29,7 @@ class Quantity(NamedTuple):
     boundary: bool = False
 
 
-class Part(NamedTuple):
+class SpeciesPart(NamedTuple):
     """One species in one reaction: `sign` is -1 for a reactant; `stoichiometry` is an expression."""
 
     species: str
@@ -40,7 +40,7 @@ class Part(NamedTuple):
 class Reaction(NamedTuple):
     id: str
     rate: Expression | None
-    parts: tuple[Part, ...]
+    parts: tuple[SpeciesPart, ...]
 
 
 class Happening(NamedTuple):
@@ -62,7 +62,7 @@ class Draft:
 
     file: str
     name: str
-    quantities: dict[str, Quantity] = field(default_factory=dict)
+    quantities: dict[str, SbmlQuantity] = field(default_factory=dict)
     local: dict[str, float] = field(default_factory=dict)
     starts: dict[str, Expression] = field(default_factory=dict)
     assigned: dict[str, Expression] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class SbmlModel:
 
     file: str
     system: System
-    quantities: Mapping[str, Quantity]
+    quantities: Mapping[str, SbmlQuantity]
     varying: tuple[str, ...]
     reactions: tuple[str, ...]
     warnings: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twin_service.model.sbml.record import Draft, Quantity
+from twin_service.model.sbml.record import Draft, SbmlQuantity
 from twin_service.model.sbml.refusal import refuse
 from twin_service.solver.derivative import directional
 from twin_service.solver.expression import TIME, Expression, constant, substitute, symbol, symbols_of
@@ -132,7 +132,7 @@ class Starts:
         value = constant(quantity.value)
         return value if quantity.kind != "species" or quantity.value_is_amount else value * self._size(quantity)
 
-    def _size(self, quantity: Quantity) -> Expression:
+    def _size(self, quantity: SbmlQuantity) -> Expression:
         return self.closed(self.resolver.value(quantity.compartment))
 
     def raw(self, formula: Expression, owner: str) -> Expression:

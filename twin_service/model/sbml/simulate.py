@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Table:
+class SbmlTable:
     """`values` (times, columns); the first column is time."""
 
     columns: tuple[str, ...]
@@ -49,7 +49,7 @@ def simulate_sbml(
     concentrations: Sequence[str] = (),
     variables: Sequence[str] | None = None,
     deadline: Deadline | None = None,
-) -> Table:
+) -> SbmlTable:
     """Solve `model` and report `steps` + 1 equally spaced times from `start` to `end`.
 
     The file's initial values hold at time 0; `start` is where the report begins. `variables` defaults to every species,
@@ -82,10 +82,10 @@ def simulate_sbml(
     index = model.system.output_index
     values = np.column_stack([times, *(run.outputs[:, index[o]] for o in outputs)])
     _check_finite(model, wanted, values)
-    return Table(("time", *wanted), values)
+    return SbmlTable(("time", *wanted), values)
 
 
-def write_csv(table: Table, path: str | Path) -> None:
+def write_csv(table: SbmlTable, path: str | Path) -> None:
     """The table as comma-separated values, every digit kept."""
     with Path(path).open("w", newline="") as out:
         writer = csv.writer(out)
@@ -145,4 +145,4 @@ def _check_finite(model: SbmlModel, names: Sequence[str], values: Floats) -> Non
         )
 
 
-__all__ = ["HybridSolution", "Table", "simulate_sbml", "write_csv"]
+__all__ = ["HybridSolution", "SbmlTable", "simulate_sbml", "write_csv"]

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.model.compose import compose
-from twin_service.model.structure import Block, Effect, ErrorLaw, Observable, PatientModel, Route
+from twin_service.model.structure import Block, DoseRoute, Effect, ErrorLaw, Observable, PatientModel
 from twin_service.scenario.target import Target
 from twin_service.solver.expression import symbol
 from twin_service.solver.functions import exp
-from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.solver.system import Input, Output, Parameter, SystemState
 
 FloatArray = NDArray[np.float64]
 V, V2, Q, OMEGA, ERROR = 50.0, 40.0, 5.0, (0.35, 0.25), 0.15
@@ -27,7 +27,7 @@ TROUGH = Target("drug", "trough", 10.0, 18.0, from_h=24.0, name="trough")
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecisionCase:
     """doses given (hour, mg, hours of infusion) and levels (hour, mg/L) before `start_h`; `cl` typical, L/h."""
 
     kind: str
@@ -45,7 +45,7 @@ def model(cl: float, two: bool) -> PatientModel:
     volume = V * exp(eta_v)
     out = cl * exp(eta_cl) / volume * a
     move = Q / volume * a - Q / V2 * b if two else 0.0 * a
-    states = (State("A", "mg", -out - move), *((State("B", "mg", move),) if two else ()))
+    states = (SystemState("A", "mg", -out - move), *((SystemState("B", "mg", move),) if two else ()))
     block = Block(
         "case",
         "1",
@@ -55,13 +55,13 @@ def model(cl: float, two: bool) -> PatientModel:
         inputs=(Input("iv", "mg", "A"),),
         effects=(Effect("eta_cl", OMEGA[0] ** 2), Effect("eta_v", OMEGA[1] ** 2)),
         observables=(Observable("drug", "level", "mg/L", ErrorLaw(proportional=ERROR)),),
-        routes=(Route("drug", "iv", "iv", 1.0),),
+        routes=(DoseRoute("drug", "iv", "iv", 1.0),),
     )
     return compose("case", {"x": block})
 
 
 def levels_at(
-    d: Decision, eta: FloatArray, doses: tuple[tuple[float, float, float], ...], times: FloatArray
+    d: DecisionCase, eta: FloatArray, doses: tuple[tuple[float, float, float], ...], times: FloatArray
 ) -> FloatArray:
     """Closed form: the level (N, nt) of members `eta` (N, 2) by superposition of infusions."""
     cl, v = d.cl * np.exp(eta[:, 0]), V * np.exp(eta[:, 1])
@@ -75,7 +75,7 @@ def levels_at(
     return found
 
 
-def _exponentials(d: Decision, cl: FloatArray, v: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+def _exponentials(d: DecisionCase, cl: FloatArray, v: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
     if not d.two:
         return [(1.0 / v, cl / v)]
     k10, k12, k21 = cl / v, Q / v, np.full_like(v, Q / V2)
@@ -84,7 +84,7 @@ def _exponentials(d: Decision, cl: FloatArray, v: FloatArray) -> list[tuple[Floa
     return [((fast - k21) / (v * (fast - slow)), fast), ((k21 - slow) / (v * (fast - slow)), slow)]
 
 
-def decisions() -> Iterator[Decision]:
+def decisions() -> Iterator[DecisionCase]:
     """Ten kinds, four patients of each."""
     for kind in range(10):
         for k in range(4):
@@ -92,7 +92,7 @@ def decisions() -> Iterator[Decision]:
             yield _decision(kind, np.array(OMEGA) * rng.standard_normal(2), rng)
 
 
-def _decision(kind: int, eta: FloatArray, rng: np.random.Generator) -> Decision:
+def _decision(kind: int, eta: FloatArray, rng: np.random.Generator) -> DecisionCase:
     doses = tuple((12.0 * j, 1000.0, 1.0) for j in range(3))
     name, cl, two, sampled, target = (
         ("no level", 4.5, False, (), AUC),
@@ -106,8 +106,8 @@ def _decision(kind: int, eta: FloatArray, rng: np.random.Generator) -> Decision:
         ("two compartments, two levels", 4.5, True, (14.0, 23.5), TROUGH),
         ("two compartments, no level", 4.5, True, (), TROUGH),
     )[kind]
-    empty = Decision(name, cl, two, doses, (), 36.0, target)
+    empty = DecisionCase(name, cl, two, doses, (), 36.0, target)
     truth = levels_at(empty, eta[None], doses, np.array(sampled, dtype=np.float64))[0]
     read = truth * (1.0 + ERROR * rng.standard_normal(len(truth)))
     levels = tuple((float(t), float(max(y, 0.05))) for t, y in zip(sampled, read, strict=True))
-    return Decision(name, cl, two, doses, levels, 36.0, target)
+    return DecisionCase(name, cl, two, doses, levels, 36.0, target)

@@ -23,7 +23,7 @@ from twin_service.qualification.bench.answer_cases import (
     INFUSED_H,
     INTERVALS_H,
     OMEGA,
-    Decision,
+    DecisionCase,
     decisions,
     levels_at,
     model,
@@ -40,7 +40,7 @@ EDGE = 0.1
 NOTHING = "nothing now"
 
 
-class Verdict(NamedTuple):
+class DecisionVerdict(NamedTuple):
     """One decision: what was recommended ("" for none), what the oracle prefers, and what the difference costs."""
 
     kind: str
@@ -72,7 +72,7 @@ def run(say: Callable[[str], None]) -> dict[str, float]:
     }
 
 
-def judge(d: Decision, members: int = 256) -> Verdict:
+def judge(d: DecisionCase, members: int = 256) -> DecisionVerdict:
     """What the twin recommends for `d`, held against the oracle."""
     option = Dispensable("drug", "iv", AMOUNTS_MG, INTERVALS_H, (INFUSED_H,))
     ranking = recommend(twin_of(d), [option], [d.target], start_h=d.start_h, horizon_h=HORIZON_H, members=members)
@@ -80,12 +80,12 @@ def judge(d: Decision, members: int = 256) -> Verdict:
     best = max(worth, key=lambda name: worth[name].utility)
     if ranking.recommended is None:
         missed = worth[best].attained >= Preferences().floor
-        return Verdict(d.kind, "", best, worth[best].utility if missed else 0.0)
+        return DecisionVerdict(d.kind, "", best, worth[best].utility if missed else 0.0)
     chosen = ranking.recommended.what_if.regimen.name
-    return Verdict(d.kind, chosen, best, worth[best].utility - worth[chosen].utility)
+    return DecisionVerdict(d.kind, chosen, best, worth[best].utility - worth[chosen].utility)
 
 
-def twin_of(d: Decision) -> Folded:
+def twin_of(d: DecisionCase) -> Folded:
     """The twin that has seen the decision's doses and levels."""
 
     def at(hour: float) -> int:
@@ -97,7 +97,7 @@ def twin_of(d: Decision) -> Folded:
     return fold(model(d.cl, d.two), person, Timeline.of(events))
 
 
-def oracle(d: Decision) -> dict[str, Worth]:
+def oracle(d: DecisionCase) -> dict[str, Worth]:
     """Every candidate, and nothing, by importance sampling from a prior 1.5 times too wide."""
     wide, omega = 1.5, np.array(OMEGA)
     cube = qmc.Sobol(2, scramble=True, rng=np.random.default_rng(1)).random(DRAWS)
@@ -120,7 +120,7 @@ def oracle(d: Decision) -> dict[str, Worth]:
     return found
 
 
-def _worth(d: Decision, eta: FloatArray, w: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> Worth:
+def _worth(d: DecisionCase, eta: FloatArray, w: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> Worth:
     metric = (_auc_day if d.target is AUC else _trough)(d, eta, plan)
     low, high = d.target.low, d.target.high
     outside = np.maximum(np.log(low / metric), np.log(metric / high))
@@ -128,7 +128,7 @@ def _worth(d: Decision, eta: FloatArray, w: FloatArray, plan: tuple[tuple[float,
     return Worth(float(w @ met / w.sum()), float(w @ (outside <= 0.0) / w.sum()))
 
 
-def _auc_day(d: Decision, eta: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> FloatArray:
+def _auc_day(d: DecisionCase, eta: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> FloatArray:
     """By balance in one compartment: (what entered in the last 24 h less the rise of the amount) / CL."""
     end = d.start_h + HORIZON_H
     every = (*d.doses, *plan)
@@ -140,7 +140,7 @@ def _auc_day(d: Decision, eta: FloatArray, plan: tuple[tuple[float, float, float
     return np.asarray((entered - (c[:, 1] - c[:, 0]) * v) / cl)
 
 
-def _trough(d: Decision, eta: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> FloatArray:
+def _trough(d: DecisionCase, eta: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> FloatArray:
     """The least of the levels before each planned dose after the first day, and at the end."""
     end, first = d.start_h + HORIZON_H, d.start_h + d.target.from_h
     times = np.array([*(t for t, _, _ in plan if t > first), end])

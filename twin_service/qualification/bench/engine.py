@@ -35,7 +35,7 @@ from twin_service.solver.intake import admit
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.sensitivity import simulate_sensitivities
 from twin_service.solver.simulate import simulate, simulate_reference
-from twin_service.solver.system import State, System
+from twin_service.solver.system import System, SystemState
 from twin_service.solver.tolerances import Tolerances
 
 Floats = NDArray[np.float64]
@@ -259,7 +259,7 @@ def _fresh(script: str, *arguments: str) -> list[str]:
 
 def _renewed(factor: float) -> System:
     system = reference_system()
-    states = tuple(State(s.name, s.unit, s.rate * constant(factor), s.initial, s.atol) for s in system.states)
+    states = tuple(SystemState(s.name, s.unit, s.rate * constant(factor), s.initial, s.atol) for s in system.states)
     return replace(system, name=f"reference_{factor!r}", states=states)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from twin_service.solver.expression import Expression, constant, symbol
 from twin_service.solver.schedule import Dose, Schedule
-from twin_service.solver.system import Input, Output, Parameter, State, System
+from twin_service.solver.system import Input, Output, Parameter, System, SystemState
 
 
 class Tissue(NamedTuple):
@@ -101,7 +101,7 @@ def reference_system() -> System:
     initial = {"E3A4": constant(1.0), "gcsf": constant(1.0), "Tp": p["w0"]}
     initial.update({name: p["circ0"] for name in ("prol", "tr1", "tr2", "tr3", "circ")})
     zero = constant(0.0)
-    states = tuple(State(n, "mg/L", r, initial.get(n, zero), atol=ATOL) for n, r in rates.items())
+    states = tuple(SystemState(n, "mg/L", r, initial.get(n, zero), atol=ATOL) for n, r in rates.items())
     return System.create(
         "reference",
         states=states,

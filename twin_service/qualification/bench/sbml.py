@@ -21,7 +21,7 @@ from twin_service.outcome import Refusal, RefusalCode
 _CASE_SECONDS = 60.0
 
 
-class Case(NamedTuple):
+class SbmlCase(NamedTuple):
     """What happened to one case: `passed`, `refused` or `wrong`, and why."""
 
     id: str
@@ -29,7 +29,7 @@ class Case(NamedTuple):
     detail: str = ""
 
 
-class Settings(NamedTuple):
+class SbmlCaseSettings(NamedTuple):
     start: float
     duration: float
     steps: int
@@ -41,7 +41,11 @@ class Settings(NamedTuple):
 
 
 def run(
-    folder: Path | str, report: Callable[[Case], None] | None = None, workers: int = 2, *, only: set[str] | None = None
+    folder: Path | str,
+    report: Callable[[SbmlCase], None] | None = None,
+    workers: int = 2,
+    *,
+    only: set[str] | None = None,
 ) -> dict[str, float]:
     """Run every case below `folder`; figures sbml.cases, .passed, .refused, .wrong. `report` sees each case.
 
@@ -63,7 +67,7 @@ def run(
         return _count(pool.imap(run_case, folders, chunksize=8), report, counts)
 
 
-def _count(cases: object, report: Callable[[Case], None] | None, counts: dict[str, int]) -> dict[str, float]:
+def _count(cases: object, report: Callable[[SbmlCase], None] | None, counts: dict[str, int]) -> dict[str, float]:
     for case in cases:  # type: ignore[attr-defined]
         counts["cases"] += 1
         counts[case.result] += 1
@@ -72,18 +76,18 @@ def _count(cases: object, report: Callable[[Case], None] | None, counts: dict[st
     return {f"sbml.{k}": float(v) for k, v in counts.items()}
 
 
-def run_case(folder: Path) -> Case:
+def run_case(folder: Path) -> SbmlCase:
     """One case. Anything but a right answer or a refusal by name is wrong."""
     name = folder.name
     try:
         return _compare(folder, name)
     except Refusal as refusal:
-        return Case(name, "refused", f"{refusal.reason}: {refusal.message}")
+        return SbmlCase(name, "refused", f"{refusal.reason}: {refusal.message}")
     except Exception as error:
-        return Case(name, "wrong", f"{type(error).__name__}: {error}")
+        return SbmlCase(name, "wrong", f"{type(error).__name__}: {error}")
 
 
-def _compare(folder: Path, name: str) -> Case:
+def _compare(folder: Path, name: str) -> SbmlCase:
     from twin_service.model.sbml import load, simulate_sbml
     from twin_service.solver.tolerances import Deadline
 
@@ -105,20 +109,20 @@ def _compare(folder: Path, name: str) -> Case:
     )
     columns, expected = read_results(folder / f"{name}-results.csv")
     if len(expected) != len(table.values):
-        return Case(name, "wrong", f"{len(table.values)} rows, expected {len(expected)}")
+        return SbmlCase(name, "wrong", f"{len(table.values)} rows, expected {len(expected)}")
     for i, variable in enumerate(s.variables):
         ours, right = table.values[:, i + 1], expected[:, columns.index(variable, 1)]
         fault = _fault(ours, right, s)
         if fault is not None:
-            return Case(
+            return SbmlCase(
                 name,
                 "wrong",
                 f"{variable} at t = {table['time'][fault]:g}: {ours[fault]:.8g}, expected {right[fault]:.8g}",
             )
-    return Case(name, "passed")
+    return SbmlCase(name, "passed")
 
 
-def _fault(ours: NDArray[np.float64], expected: NDArray[np.float64], s: Settings) -> int | None:
+def _fault(ours: NDArray[np.float64], expected: NDArray[np.float64], s: SbmlCaseSettings) -> int | None:
     """The first row outside the tolerances."""
     with np.errstate(invalid="ignore"):
         close = np.abs(ours - expected) <= s.absolute + s.relative * np.abs(expected)
@@ -135,7 +139,7 @@ def model_file(folder: Path) -> Path:
     return found[-1]
 
 
-def parse_settings(text: str) -> Settings:
+def parse_settings(text: str) -> SbmlCaseSettings:
     pairs = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     raw = {k.strip(): v.strip() for k, v in pairs.items()}
 
@@ -143,7 +147,7 @@ def parse_settings(text: str) -> Settings:
         return tuple(n for n in re.split(r"[,\s]+", raw.get(key, "")) if n)
 
     start, duration, absolute, relative = (float(raw[k]) for k in ("start", "duration", "absolute", "relative"))
-    return Settings(
+    return SbmlCaseSettings(
         start,
         duration,
         int(raw["steps"]),
@@ -161,6 +165,6 @@ def read_results(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     return [c.strip() for c in rows[0]], np.array([[float(x) for x in r] for r in rows[1:]])
 
 
-def write_report(path: Path, cases: list[Case], figures: dict[str, float]) -> None:
+def write_report(path: Path, cases: list[SbmlCase], figures: dict[str, float]) -> None:
     """Figures and the fate of every case as JSON."""
     path.write_text(json.dumps({"figures": figures, "cases": [c._asdict() for c in cases]}, indent=1) + "\n")

@@ -20,10 +20,10 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import kstest
 
 from twin_service.fit.event_table import subjects_of
-from twin_service.fit.forecast import DRAWS, Forecast, forecast_subject
+from twin_service.fit.forecast import DRAWS, SubjectForecast, forecast_subject
 from twin_service.fit.individual import Estimator, prior_of
 from twin_service.fit.process_pool import shared_out
-from twin_service.fit.subject import Subject, observed, predictor
+from twin_service.fit.subject import TableSubject, observed, predictor
 from twin_service.model.structure import PatientModel
 from twin_service.record.person import ModelChoice
 from twin_service.twin.assemble import build
@@ -43,7 +43,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class PredictiveCalibration:
     """What came of `patients` with `readings`; p-values of z having mean 0, variance 1 and being normal.
 
     coverage90       of all readings, first ones (from covariates alone) included; `_next`: of those with a history
@@ -114,7 +114,7 @@ TRIALS: Final[Mapping[str, Trial]] = {
 }
 
 
-def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Generator) -> list[Subject]:
+def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Generator) -> list[TableSubject]:
     """`count` patients whose effects are drawn from the model and whose readings scatter as its assays do."""
     subjects = []
     for k in range(count):
@@ -135,22 +135,22 @@ def simulated(trial: Trial, model: PatientModel, count: int, rng: np.random.Gene
 
 def forecast_all(
     model: PatientModel,
-    subjects: Sequence[Subject],
+    subjects: Sequence[TableSubject],
     estimator: Estimator = "auto",
     *,
     workers: int = 0,
     say: Callable[[str], None] = lambda line: None,
-) -> list[Forecast]:
+) -> list[SubjectForecast]:
     """One-step-ahead forecasts of every reading of every subject, on all cores."""
 
-    def one(k: int) -> list[Forecast]:
+    def one(k: int) -> list[SubjectForecast]:
         return forecast_subject(model, subjects[k], estimator, seed=k + 1)
 
     each = shared_out(one, len(subjects), workers=workers or os.cpu_count() or 1, say=say)
     return [f for found in each for f in found]
 
 
-def judged(forecasts: Sequence[Forecast]) -> Calibration:
+def judged(forecasts: Sequence[SubjectForecast]) -> PredictiveCalibration:
     """Coverage and normality of forecasts. A share of 0 or 1 of the draws counts as half a draw.
 
     Both tests are of patients, not of readings: with S_i the sum over patient i of z (of z^2 - 1),
@@ -161,7 +161,7 @@ def judged(forecasts: Sequence[Forecast]) -> Calibration:
     z = ndtri(np.clip([f.share for f in forecasts], 0.5 / DRAWS, 1.0 - 0.5 / DRAWS))
     who = np.unique([f.subject for f in forecasts], return_inverse=True)[1]
     again = np.array([f.history >= 1 for f in forecasts])
-    return Calibration(
+    return PredictiveCalibration(
         int(who.max()) + 1,
         len(z),
         float(inside.mean()),
@@ -186,9 +186,9 @@ def trial_forecasts(
     estimator: Estimator = "auto",
     trials: Mapping[str, Trial] = TRIALS,
     say: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[Forecast]]:
+) -> dict[str, list[SubjectForecast]]:
     """Forecasts of every reading of `patients` simulated patients of each trial; `qsp` is all QSP trials together."""
-    found: dict[str, list[Forecast]] = {}
+    found: dict[str, list[SubjectForecast]] = {}
     for name, trial in trials.items():
         model = build(trial.model)
         subjects = simulated(trial, model, patients, np.random.default_rng(7))
@@ -197,7 +197,7 @@ def trial_forecasts(
     return found | ({"qsp": pooled} if pooled else {})
 
 
-def calibration_figures(forecasts: Mapping[str, Sequence[Forecast]]) -> dict[str, float]:
+def calibration_figures(forecasts: Mapping[str, Sequence[SubjectForecast]]) -> dict[str, float]:
     """Figures `estimation.coverage90_*` and `estimation.npde_*` of each trial."""
     return {k: v for name, fs in forecasts.items() for k, v in _figures(name, judged(fs)).items()}
 
@@ -206,7 +206,7 @@ def _named(say: Callable[[str], None], name: str) -> Callable[[str], None]:
     return lambda line: say(f"{name}: {line}")
 
 
-def _figures(name: str, c: Calibration) -> dict[str, float]:
+def _figures(name: str, c: PredictiveCalibration) -> dict[str, float]:
     return {
         f"estimation.coverage90_{name}": c.coverage90,
         f"estimation.coverage90_next_{name}": c.coverage90_next,

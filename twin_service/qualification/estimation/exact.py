@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin_service.fit.individual import Estimator, assimilate, prior_of
 from twin_service.fit.process_pool import shared_out
-from twin_service.fit.subject import Subject, observed, predictor
+from twin_service.fit.subject import TableSubject, observed, predictor
 from twin_service.kalman.belief import Belief
 from twin_service.kalman.posterior import reference_posterior
 from twin_service.model.structure import PatientModel
@@ -40,7 +40,9 @@ class Distance:
     effective: float
 
 
-def exact_belief(model: PatientModel, subject: Subject, *, seed: int = 1, count: int = MEMBERS) -> tuple[Belief, float]:
+def exact_belief(
+    model: PatientModel, subject: TableSubject, *, seed: int = 1, count: int = MEMBERS
+) -> tuple[Belief, float]:
     """Mean and covariance of the exact posterior, and the effective number of members."""
     found = reference_posterior(
         prior_of(model),
@@ -52,7 +54,9 @@ def exact_belief(model: PatientModel, subject: Subject, *, seed: int = 1, count:
     return found.belief, found.effective
 
 
-def distance(model: PatientModel, subject: Subject, estimator: Estimator = "auto", *, count: int = MEMBERS) -> Distance:
+def distance(
+    model: PatientModel, subject: TableSubject, estimator: Estimator = "auto", *, count: int = MEMBERS
+) -> Distance:
     """How far `estimator` ends from the exact posterior after all readings of `subject`."""
     exact, effective = exact_belief(model, subject, count=count)
     mean = assimilate(model, subject, prior_of(model), estimator).belief.mean
@@ -63,7 +67,7 @@ def distance(model: PatientModel, subject: Subject, estimator: Estimator = "auto
 
 
 def distances(
-    patients: Sequence[tuple[PatientModel, Subject]],
+    patients: Sequence[tuple[PatientModel, TableSubject]],
     estimator: Estimator = "auto",
     *,
     count: int = MEMBERS,

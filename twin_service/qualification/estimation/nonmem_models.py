@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from twin_service.fit.event_table import Reading, subjects_of
-from twin_service.fit.subject import Subject
+from twin_service.fit.event_table import ColumnReading, subjects_of
+from twin_service.fit.subject import TableSubject
 from twin_service.model.compose import compose
 from twin_service.model.poppk.build import build_poppk
 from twin_service.model.poppk.record import parse_model
-from twin_service.model.structure import Block, Covariate, Effect, ErrorLaw, Observable, PatientModel, Route
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable, PatientModel
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, constant, symbol
-from twin_service.solver.system import Input, Output, Parameter, State
+from twin_service.solver.system import Input, Output, Parameter, SystemState
 
 
 def table(
@@ -154,14 +154,14 @@ def _closed(
             "d": Block(
                 "case",
                 "1",
-                tuple(State(n, "mg", r) for n, r in states.items()),
+                tuple(SystemState(n, "mg", r) for n, r in states.items()),
                 tuple(Parameter(e.name, "1", 0.0) for e in effects),
                 tuple(Output(n, "mg/L", e) for n, e in outputs.items()),
                 tuple(inputs),
                 effects=effects,
                 omega=omega,
                 observables=tuple(Observable(n, n, "mg/L", e) for n, e in zip(outputs, errors, strict=True)),
-                routes=tuple(Route("drug", u.name, u.name, 1.0) for u in inputs),
+                routes=tuple(DoseRoute("drug", u.name, u.name, 1.0) for u in inputs),
                 covariates=tuple(Covariate(c, "1") for c in covariates),
             )
         },
@@ -270,7 +270,7 @@ def model_of(case: Mapping[str, Any]) -> PatientModel:
     return found
 
 
-def subject_of(case: Mapping[str, Any], patient: Mapping[str, Any], model: PatientModel) -> Subject:
+def subject_of(case: Mapping[str, Any], patient: Mapping[str, Any], model: PatientModel) -> TableSubject:
     """The patient's records as an event table; an observation row without a value stays an empty row."""
     number = case["model_id"]
     known = set(model.system.input_index)
@@ -284,7 +284,7 @@ def subject_of(case: Mapping[str, Any], patient: Mapping[str, Any], model: Patie
         row["CMT"] = str(int(row["CMT"]))
     if number == "921":
         _with_arrivals(rows)
-    return subjects_of(rows, model, Reading(inputs=inputs, analytes=analytes))[0]
+    return subjects_of(rows, model, ColumnReading(inputs=inputs, analytes=analytes))[0]
 
 
 def _with_arrivals(rows: list[dict[str, Any]]) -> None:
@@ -304,8 +304,8 @@ def dosing_model() -> PatientModel:
                 "dosing",
                 "1",
                 (
-                    State("depot", "mg", -symbol("KA") * depot),
-                    State("central", "mg", symbol("KA") * depot - symbol("CL") / symbol("V") * central),
+                    SystemState("depot", "mg", -symbol("KA") * depot),
+                    SystemState("central", "mg", symbol("KA") * depot - symbol("CL") / symbol("V") * central),
                 ),
                 (Parameter("CL", "L/h", 1.1), Parameter("V", "L", 20.0), Parameter("KA", "1/h", 1.5)),
                 (Output("cp", "ug/L", 1000.0 * central / symbol("V")),),
@@ -315,7 +315,7 @@ def dosing_model() -> PatientModel:
                     Input("modelled", "mg", "central", f, lag, symbol("dur2")),
                 ),
                 observables=(Observable("drug", "cp", "ug/L", ErrorLaw(proportional=0.1)),),
-                routes=(Route("drug", "depot", "depot", 1.0), Route("drug", "central", "central", 1.0)),
+                routes=(DoseRoute("drug", "depot", "depot", 1.0), DoseRoute("drug", "central", "central", 1.0)),
                 covariates=(Covariate("lagt", "h", 0.0), Covariate("bioav", "1", 1.0), Covariate("dur2", "h", 2.0)),
             )
         },

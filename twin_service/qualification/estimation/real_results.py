@@ -21,10 +21,17 @@ from typing import Final
 
 import numpy as np
 
-from twin_service.fit.forecast import Forecast, Score, beliefs_before, forecast_subject, predictive_members, score
+from twin_service.fit.forecast import (
+    Score,
+    SubjectForecast,
+    beliefs_before,
+    forecast_subject,
+    predictive_members,
+    score,
+)
 from twin_service.fit.individual import Estimator, prior_of
 from twin_service.fit.process_pool import shared_out
-from twin_service.fit.subject import Subject
+from twin_service.fit.subject import TableSubject
 from twin_service.model.structure import PatientModel
 from twin_service.qualification.estimation.real_sets import ABSENT, SETS, RealSet, load
 
@@ -73,8 +80,10 @@ def real_results(
     return found
 
 
-def _forecasts(model: PatientModel, subjects: Sequence[Subject], estimator: Estimator, workers: int) -> list[Forecast]:
-    def one(k: int) -> list[Forecast]:
+def _forecasts(
+    model: PatientModel, subjects: Sequence[TableSubject], estimator: Estimator, workers: int
+) -> list[SubjectForecast]:
+    def one(k: int) -> list[SubjectForecast]:
         return forecast_subject(model, subjects[k], estimator, draws=SERVED)
 
     each = shared_out(one, len(subjects), workers=workers)
@@ -87,12 +96,12 @@ class Paired:
 
     depth: int
     known: int
-    forecast: Forecast
+    forecast: SubjectForecast
 
 
 def paired(
     model: PatientModel,
-    subject: Subject,
+    subject: TableSubject,
     estimator: Estimator = "auto",
     *,
     depths: Sequence[int] = DEPTHS,
@@ -118,7 +127,7 @@ def paired(
                     Paired(
                         depth,
                         known,
-                        Forecast(
+                        SubjectForecast(
                             subject.id,
                             float(rest.times_h[j]),
                             rest.analytes[j],
@@ -138,7 +147,7 @@ def paired(
 
 
 def _result(
-    chosen: RealSet, analyte: str, each: Mapping[Estimator, Sequence[Forecast]], pairs: Sequence[Paired]
+    chosen: RealSet, analyte: str, each: Mapping[Estimator, Sequence[SubjectForecast]], pairs: Sequence[Paired]
 ) -> RealResult:
     later = {e: [f for f in fs if f.analyte == analyte and f.history >= 1] for e, fs in each.items()}
     any_of = next(iter(later.values()))

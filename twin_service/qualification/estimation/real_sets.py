@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from twin_service.fit.event_table import Reading, subjects_of
-from twin_service.fit.subject import Subject
+from twin_service.fit.event_table import ColumnReading, subjects_of
+from twin_service.fit.subject import TableSubject
 from twin_service.model.structure import PatientModel
 from twin_service.record.person import ModelChoice
 from twin_service.twin.assemble import build
@@ -33,11 +33,11 @@ class RealSet:
     model: ModelChoice
     sample: str
     rows: Callable[[Iterable[Mapping[str, str]]], list[Row]]
-    how: Reading = Reading()
+    how: ColumnReading = ColumnReading()
     half: bool = False
 
 
-def load(chosen: RealSet, reference: Path) -> tuple[PatientModel, list[Subject]] | None:
+def load(chosen: RealSet, reference: Path) -> tuple[PatientModel, list[TableSubject]] | None:
     """The set's model and subjects with readings; None where the file is absent."""
     path = reference / chosen.file
     if not path.exists():
@@ -146,7 +146,7 @@ SETS: Final[Sequence[RealSet]] = (
         ModelChoice(poppk="quinidine_verme"),
         "in-sample: population values estimated from these men",
         _quinidine,
-        Reading(carry="forward"),
+        ColumnReading(carry="forward"),
     ),
     RealSet(
         "theophylline",
@@ -197,7 +197,7 @@ SETS: Final[Sequence[RealSet]] = (
         ModelChoice(poppk="vancomycin_children"),
         _OWN_HALF,
         _vancomycin,
-        Reading(carry="forward"),
+        ColumnReading(carry="forward"),
         half=True,
     ),
 )

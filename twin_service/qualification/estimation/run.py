@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.fit.cohort_fit import fit_individuals
-from twin_service.fit.event_table import Reading, subjects_of
-from twin_service.fit.forecast import Forecast, forecast_subject, score
+from twin_service.fit.event_table import ColumnReading, subjects_of
+from twin_service.fit.forecast import SubjectForecast, forecast_subject, score
 from twin_service.fit.individual import Estimator, fit_individual, prior_of
-from twin_service.fit.subject import Subject, observed, predictor
+from twin_service.fit.subject import TableSubject, observed, predictor
 from twin_service.kalman.unscented import unscented_update
 from twin_service.model.compose import compose
 from twin_service.model.poppk import build_poppk
@@ -51,7 +51,7 @@ class Estimation:
     """All figures `estimation.*`, and what the report draws."""
 
     figures: dict[str, float]
-    calibration: Mapping[str, Sequence[Forecast]]
+    calibration: Mapping[str, Sequence[SubjectForecast]]
     real: Sequence[RealResult]
     large: Sequence[Distance]
 
@@ -91,7 +91,7 @@ def run_estimation(
     return Estimation(found, forecasts, real, far)
 
 
-def large_variance_patients(folder: Path) -> list[tuple[PatientModel, Subject]]:
+def large_variance_patients(folder: Path) -> list[tuple[PatientModel, TableSubject]]:
     """NONMEM's test patients whose model has an omega^2 of at least `exact.LARGE`."""
     models = [(case, model_of(case)) for case in _cases(folder)]
     return [(m, subject_of(case, p, m)) for case, m in models if has_large_variance(m) for p in case["patients"]]
@@ -142,7 +142,7 @@ def dosing_figures(folder: Path) -> dict[str, float]:
     """How many of NONMEM's dosing scenarios come out within 2e-3."""
     scenarios = json.loads((folder / "nonmem_dosing_events.json").read_text())["scenarios"]
     model, passed = dosing_model(), 0
-    how = Reading(inputs={"1": "d.depot", "2": "d.central", "modelled": "d.modelled"})
+    how = ColumnReading(inputs={"1": "d.depot", "2": "d.central", "modelled": "d.modelled"})
     for scenario in scenarios:
         subject = subjects_of(dosing_rows(scenario), model, how)[0]
         got = predictor(model, subject, TIGHT)(np.zeros((1, 0)))[0]
@@ -150,7 +150,7 @@ def dosing_figures(folder: Path) -> dict[str, float]:
     return {"estimation.dosing_scenarios_pass": float(passed)}
 
 
-def neonates(folder: Path) -> tuple[PatientModel, list[Subject], list[dict[str, Any]]]:
+def neonates(folder: Path) -> tuple[PatientModel, list[TableSubject], list[dict[str, Any]]]:
     """The 59 neonates of Grasela & Donn 1985 with NONMEM's answers."""
     model = compose("phenobarbital_neonate", {"d": build_poppk("phenobarbital_neonate")})
     patients = json.loads((folder / "pheno_nonmem_ebe_59_infants.json").read_text())["patients"]
@@ -192,7 +192,7 @@ def neonate_figures(folder: Path) -> dict[str, float]:
     return found
 
 
-def timing_figures(model: PatientModel, subjects: list[Subject]) -> dict[str, float]:
+def timing_figures(model: PatientModel, subjects: list[TableSubject]) -> dict[str, float]:
     """Median milliseconds of a Laplace fit of all readings and of a filter update by one reading."""
     fit_individual(model, subjects[0])
     laplace, update = [], []

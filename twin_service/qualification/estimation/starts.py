@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from twin_service.fit.individual import prior_of
-from twin_service.fit.subject import Subject, jacobian, noise_of, observed, predictor
+from twin_service.fit.subject import TableSubject, jacobian, noise_of, observed, predictor
 from twin_service.kalman.laplace import laplace_update
 from twin_service.model.structure import PatientModel
 from twin_service.qualification.estimation.nonmem_models import model_of, subject_of
@@ -19,7 +19,7 @@ ABOVE = 0.01
 STARTS = 20
 
 
-def simulated_patients(folder: Path, count: int) -> Iterator[tuple[str, PatientModel, Subject]]:
+def simulated_patients(folder: Path, count: int) -> Iterator[tuple[str, PatientModel, TableSubject]]:
     """`count` patients of every test model under the designs of its own patients, effects and noise drawn."""
     for path in sorted((folder / "nonmem_map").glob("model_*.json")):
         case = json.loads(path.read_text())
@@ -36,7 +36,7 @@ def simulated_patients(folder: Path, count: int) -> Iterator[tuple[str, PatientM
                 yield case["model_id"], model, replace(design, values=values)
 
 
-def excess(model: PatientModel, subject: Subject, starts: int = STARTS) -> float:
+def excess(model: PatientModel, subject: TableSubject, starts: int = STARTS) -> float:
     """How far the fit's objective lies above the best of `starts` random ones (0: nowhere above)."""
     prior, predict, readings = prior_of(model), predictor(model, subject), observed(model, subject)
     slopes = jacobian(model, subject)

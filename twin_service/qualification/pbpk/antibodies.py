@@ -15,7 +15,7 @@ from twin_service.model.compose import compose
 from twin_service.model.library.check_tables import DrugCheckFile
 from twin_service.model.library.reader import read_as
 from twin_service.model.pbpk.antibody import antibody_files, build_antibody
-from twin_service.model.pbpk.studies import Course, StudyFinding, Treatment, observe
+from twin_service.model.pbpk.studies import StudyCourse, StudyFinding, Treatment, observe
 from twin_service.qualification.pbpk.courses import CourseResult
 from twin_service.qualification.pbpk.observed import HOUR, PER_LITER, ObservedStudy, rows
 from twin_service.solver.schedule import Dose, Schedule
@@ -78,7 +78,7 @@ def _check(path: Path, check: Mapping[str, Any]) -> list[StudyFinding]:
     model = compose("study", {"body": build_antibody(path)})
     entry = next(r for r in model.routes if r.route == treatment.route)
     dose = Dose(0.0, entry.input, mg * entry.units_per_mg, treatment.duration_h)
-    got = observe(Course(model, model.values(person), Schedule((dose,))), name, check["window_h"], treatment)
+    got = observe(StudyCourse(model, model.values(person), Schedule((dose,))), name, check["window_h"], treatment)
     return [
         StudyFinding(
             name, check["study"], measure, float(want["value"]), got[measure], float(want["fold"]), check["source"]

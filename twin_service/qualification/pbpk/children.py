@@ -14,9 +14,9 @@ from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.record import DrugRecord
 from twin_service.qualification.pbpk.groups import (
-    Group,
-    Kind,
+    ClearanceKind,
     Sampling,
+    StudiedGroup,
     chronic_clearance,
     group_clearance,
     induces_itself,
@@ -76,7 +76,7 @@ def relative_clearances(path: Path, library: Library, drugs: set[str] | None = N
 
 def _predicted(drug: DrugRecord, library: Library, row: Mapping[str, str]) -> float:
     ages = (float(row["Age.min"]), float(row["Age.max"]))
-    group = Group(ages, float(row["BW.mean"]) if row["BW.mean"] else None)
+    group = StudiedGroup(ages, float(row["BW.mean"]) if row["BW.mean"] else None)
     if row["Route"] != "iv" and induces_itself(drug):
         return chronic_clearance(drug, library, group)
     return group_clearance(drug, library, group)
@@ -128,19 +128,19 @@ def _observed(row: Mapping[str, str], subject: Mapping[str, Any]) -> Iterator[fl
         yield float(row["CL Avg"]) * 0.06 / float(subject["weight_kg"])
 
 
-def _kind(study: Mapping[str, Any], row: Mapping[str, str]) -> Kind:
+def _kind(study: Mapping[str, Any], row: Mapping[str, str]) -> ClearanceKind:
     """Of one dose (`dose_h`, how long it ran) the row says until when samples were taken."""
     sampling = None
     if "dose_h" in study:
         sampling = Sampling(float(study["dose_h"]), float(row["tend"]) * HOUR[row["t Unit"]])
-    return Kind(study.get("blood", False), study.get("oral", False), sampling)
+    return ClearanceKind(study.get("blood", False), study.get("oral", False), sampling)
 
 
-def _subject(subject: Mapping[str, Any]) -> Group:
+def _subject(subject: Mapping[str, Any]) -> StudiedGroup:
     age = subject["age_y"]
     span = (float(age[0]), float(age[1])) if isinstance(age, list) else (float(age), float(age))
     weeks = float(subject.get("gestational_age_wk", 0.0))
-    return Group(span, subject.get("weight_kg"), weeks, SEXES[subject.get("sex", "both")])
+    return StudiedGroup(span, subject.get("weight_kg"), weeks, SEXES[subject.get("sex", "both")])
 
 
 def by_drug(children: Sequence[Child]) -> dict[str, list[Child]]:

@@ -35,7 +35,7 @@ STEEPEST = 1e4
 
 
 @dataclass(frozen=True)
-class Group:
+class StudiedGroup:
     """People whose mean clearance was published: ages, mean weight (kg; None: the usual one), weeks of gestation."""
 
     ages_y: tuple[float, float]
@@ -53,7 +53,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ClearanceKind:
     """What a published clearance is: of whole blood (over the blood:plasma ratio), oral (dose over area), sampled."""
 
     blood: bool = False
@@ -61,9 +61,11 @@ class Kind:
     sampling: Sampling | None = None
 
 
-def group_clearance(drug: DrugRecord, library: Library, group: Group, kind: Kind | None = None) -> float:
+def group_clearance(
+    drug: DrugRecord, library: Library, group: StudiedGroup, kind: ClearanceKind | None = None
+) -> float:
     """Mean clearance (L/h/kg) over the members of a group."""
-    kind = kind or Kind()
+    kind = kind or ClearanceKind()
     species = library.species["human"]
     mean = 0.0
     for person, share in members(library, group):
@@ -79,7 +81,7 @@ def group_clearance(drug: DrugRecord, library: Library, group: Group, kind: Kind
     return mean
 
 
-def members(library: Library, group: Group) -> list[tuple[dict[str, float], float]]:
+def members(library: Library, group: StudiedGroup) -> list[tuple[dict[str, float], float]]:
     """The group's people and the share of each.
 
     One age: the usual or the stated weight. A span of ages: its ages evenly, usual weights; with a mean weight, people
@@ -154,7 +156,7 @@ def induces_itself(drug: DrugRecord) -> bool:
     return _window_middle(drug) > 0.0 and any(i.kind == "induction" and i.target in own for i in drug.interactions)
 
 
-def chronic_clearance(drug: DrugRecord, library: Library, group: Group) -> float:
+def chronic_clearance(drug: DrugRecord, library: Library, group: StudiedGroup) -> float:
     """Mean CL/F (L/h/kg) at steady state, everyone on the mg/kg that brings the middle person to the window's middle.
 
     Level and dose are found by steps, dose <- dose wanted/found, since clearance rises with the level.

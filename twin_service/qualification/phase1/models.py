@@ -12,10 +12,10 @@ from scipy.integrate import quad
 from scipy.special import expit
 
 from twin_service.qualification.phase1.checked import Checked, cases_of, close
-from twin_service.trial.phase1.crm import Followed, Skeleton, crm, indifference_skeleton
+from twin_service.trial.phase1.crm import FollowedPatients, Skeleton, crm, indifference_skeleton
 from twin_service.trial.phase1.dose_toxicity import (
+    DoseOutcomes,
     DoseRisk,
-    Given,
     LogisticPrior,
     logistic_risk,
     power_risk,
@@ -32,7 +32,7 @@ def blrm_cases(root: Path) -> Iterator[Checked]:
         for case in cases_of(path):
             data = case.get("data") or {"dose": [], "n": [], "dlt": []}
             prior = LogisticPrior(case["dref"], tuple(case["prior_mean"]), _pair_of_pairs(case["prior_cov"]))
-            given, wanted = Given.create(data["dose"], data["n"], data["dlt"]), case["posterior"]
+            given, wanted = DoseOutcomes.create(data["dose"], data["n"], data["dlt"]), case["posterior"]
             cuts = case["interval_cuts"][1:-1]
             found = logistic_risk(prior, given, [w["dose"] for w in wanted], cuts=cuts)
             counted = _counted(prior, given, [w["dose"] for w in wanted], cuts)
@@ -72,7 +72,7 @@ def _pair_of_pairs(rows: list[list[float]]) -> tuple[tuple[float, float], tuple[
     return (a, b), (c, d)
 
 
-def _counted(prior: LogisticPrior, given: Given, doses: list[float], cuts: list[float]) -> list[list[float]]:
+def _counted(prior: LogisticPrior, given: DoseOutcomes, doses: list[float], cuts: list[float]) -> list[list[float]]:
     """Interval probabilities as the reference has them: grid points of 1,201 by 1,201 over 8 SD, counted by weight."""
     s1, s2 = np.sqrt(prior.cov[0][0]), np.sqrt(prior.cov[1][1])
     rho = prior.cov[0][1] / (s1 * s2)
@@ -98,7 +98,7 @@ def nbg_cases(root: Path) -> Iterator[Checked]:
     path = root / "nbg2008_table1_crm.json"
     for table in json.loads(path.read_text())["tables"] if path.exists() else []:
         data = table["data"]
-        given = Given.create(data["dose"], data["n"], data["dlt"])
+        given = DoseOutcomes.create(data["dose"], data["n"], data["dlt"])
         found = power_risk(table["skeleton"], given, table["doses"], cuts=(0.2, 0.35, 0.6))
         mean, sd = [f.mean for f in found], [f.sd for f in found]
         pairs: list[tuple[object, object, float]] = [
@@ -120,7 +120,7 @@ def crm_cases(root: Path) -> Iterator[Checked]:
         skeleton = Skeleton.create(
             case["skeleton"], sd=case["scale"], intercept=case["intcpt"] if case["model"] == "logistic" else None
         )
-        seen = Followed.create([n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]))
+        seen = FollowedPatients.create([n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]))
         mle = case["method"] == "mle"
         fit, tolerance = crm(skeleton, seen, case["target"], likelihood_only=mle), 1e-4 if mle else 1e-8
         variance, low, high = fit.variance, fit.low, fit.high
@@ -153,7 +153,9 @@ def crm_cases(root: Path) -> Iterator[Checked]:
     if path.exists():
         case = json.loads(path.read_text())["case"]
         share = np.minimum(np.array(case["followup"]) / case["obswin"], 1)
-        seen = Followed.create([n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]), share.tolist())
+        seen = FollowedPatients.create(
+            [n - 1 for n in case["level"]], case["tox"], len(case["skeleton"]), share.tolist()
+        )
         fit = crm(Skeleton.create(case["skeleton"]), seen, case["target"])
         yield close(
             "TITE-CRM",
@@ -161,7 +163,7 @@ def crm_cases(root: Path) -> Iterator[Checked]:
         )
 
 
-def _dfcrm_variance(skeleton: Skeleton, seen: Followed, estimate: float) -> float:
+def _dfcrm_variance(skeleton: Skeleton, seen: FollowedPatients, estimate: float) -> float:
     """dfcrm's variance of the logistic maximum: its QUADPACK call on -100 to 100 misses most of the integral (the
     exact one gives 0.045 in place of 0.039); repeated here with the same routine and tolerance."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from twin_service.trial.phase1.designs import Boin
-from twin_service.trial.phase1.simulation import Conduct, characteristics, simulate
+from twin_service.trial.phase1.simulation import EscalationConduct, characteristics, simulate
 
 RISKS, TARGET, THEIRS, OURS = (0.1, 0.5), 0.25, 10_000, 40_000
 SELECTION = (0.0383, 0.7775, 0.1842)
@@ -22,7 +22,7 @@ def published_figures() -> dict[str, float]:
     """Largest difference in standard errors of the difference, over selection and patients, and whether it is below
     three."""
     design = Boin.create(len(RISKS), TARGET, enough=9, extra=0.1)
-    found = simulate(design, RISKS, Conduct(cohorts=10), OURS, np.random.default_rng(21))
+    found = simulate(design, RISKS, EscalationConduct(cohorts=10), OURS, np.random.default_rng(21))
     seen, wanted = characteristics(found, RISKS, TARGET), np.array(SELECTION)
     both = 1 / THEIRS + 1 / OURS
     off = np.abs(seen.selection - wanted) / np.sqrt(wanted * (1 - wanted) * both)

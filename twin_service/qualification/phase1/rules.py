@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from twin_service.qualification.phase1.checked import Checked, cases_of, close
-from twin_service.trial.phase1.conversion import Finding, Scaling, human_equivalent_dose, safety_factor, species_named
+from twin_service.trial.phase1.conversion import (
+    DoseFinding,
+    Scaling,
+    human_equivalent_dose,
+    safety_factor,
+    species_named,
+)
 from twin_service.trial.phase1.designs import Boin
 from twin_service.trial.phase1.escalation_rules import (
     boin_selection,
@@ -21,7 +27,7 @@ from twin_service.trial.phase1.escalation_rules import (
     three_plus_three_next,
 )
 from twin_service.trial.phase1.occupancy import concentration_for, occupancy
-from twin_service.trial.phase1.simulation import Conduct, characteristics, simulate
+from twin_service.trial.phase1.simulation import EscalationConduct, characteristics, simulate
 
 FloatArray = NDArray[np.float64]
 
@@ -48,7 +54,7 @@ def boin_cases(root: Path) -> Iterator[Checked]:
     if path.exists():
         case = json.loads(path.read_text())
         design = Boin.create(len(case["p_true"]), case["target"])
-        conduct = Conduct(cohort=case["cohortsize"], cohorts=case["ncohort"])
+        conduct = EscalationConduct(cohort=case["cohortsize"], cohorts=case["ncohort"])
         found = simulate(design, case["p_true"], conduct, 40_000, np.random.default_rng(2))
         seen, wanted = characteristics(found, case["p_true"], case["target"]), np.array(case["selpercent"]) / 100
         error = np.sqrt(wanted * (1 - wanted) * (1 / 10_000 + 1 / 40_000))
@@ -127,7 +133,7 @@ def first_in_human_cases(root: Path) -> Iterator[Checked]:
         s = species_named(row["species"])
         hed = human_equivalent_dose(row["noael_mg_per_kg"], s)
         power = human_equivalent_dose(row["noael_mg_per_kg"], s, Scaling.EXPONENT)
-        start = hed / safety_factor(Finding.NOAEL, s, (), None).value
+        start = hed / safety_factor(DoseFinding.NOAEL, s, (), None).value
         yield close(
             f"HED {row['species']} {row['noael_mg_per_kg']}",
             [

@@ -19,13 +19,13 @@ from twin_service.qualification.phase1.published import published_figures
 from twin_service.qualification.phase1.rules import boin_cases, first_in_human_cases, three_cases
 from twin_service.qualification.phase1.simulated import exposure_figures, noise_figures
 from twin_service.qualification.reference import reference_folder
-from twin_service.trial.phase1.conversion import Finding, human_equivalent_dose, safety_factor, species_named
+from twin_service.trial.phase1.conversion import DoseFinding, human_equivalent_dose, safety_factor, species_named
 from twin_service.trial.phase1.crm import Skeleton, indifference_skeleton
 from twin_service.trial.phase1.designs import Blrm, Boin, Crm, OverdoseControl
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, logistic_risk
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, logistic_risk
 from twin_service.trial.phase1.escalation_rules import boin_table, three_plus_three
 from twin_service.trial.phase1.occupancy import concentration_for, occupancy
-from twin_service.trial.phase1.simulation import Conduct, simulate
+from twin_service.trial.phase1.simulation import EscalationConduct, simulate
 
 Say = Callable[[str], None]
 
@@ -53,7 +53,7 @@ def qualify_phase1(say: Say, *, folder: Path | None = None) -> tuple[dict[str, f
 def headline() -> dict[str, float]:
     """The figures that the field knows by heart, computed from their inputs."""
     prior = LogisticPrior(250, (2.15, 0.52), ((0.7056, 0.134), (0.134, 0.64)))
-    seen = Given.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 0, 0, 2])
+    seen = DoseOutcomes.create([1, 2.5, 5, 10, 25], [3, 4, 5, 4, 2], [0, 0, 0, 0, 2])
     at20, at25 = logistic_risk(prior, seen, [20, 25], cuts=(0.2, 0.35))
     table = boin_table(0.3)
     exact = three_plus_three([0.05, 0.15, 0.3, 0.45, 0.6], deescalate=True)
@@ -69,7 +69,7 @@ def headline() -> dict[str, float]:
         "phase1.three_plus_three_third_entry_share": float(exact.declared[2]),
         "phase1.three_plus_three_patients": float(exact.patients.sum()),
         "phase1.tgn1412_noael_mg_per_kg": monkey
-        / safety_factor(Finding.NOAEL, species_named("monkey"), (), None).value,
+        / safety_factor(DoseFinding.NOAEL, species_named("monkey"), (), None).value,
         "phase1.tgn1412_occupancy_at_0.1_mg_per_kg": float(occupancy(0.1 * 70 / 150 / 2.5 * 1000, 1.88, 0.0)),
         "phase1.tgn1412_10_percent_mg_per_kg": concentration_for(0.1, 1.88, 0.0) * 2.5 * 150 / 1000 / 70,
     }
@@ -88,10 +88,10 @@ def speeds(say: Say) -> dict[str, float]:
         ("crm_10000", Crm(skeleton, 0.3), 10_000),
     ):
         start = time.perf_counter()
-        simulate(design, risks, Conduct(cohorts=12), trials, np.random.default_rng(1))
+        simulate(design, risks, EscalationConduct(cohorts=12), trials, np.random.default_rng(1))
         found[f"phase1.{name}_trials_s"] = time.perf_counter() - start
         say(f"{name}: {found[f'phase1.{name}_trials_s']:.1f} s")
     start = time.perf_counter()
-    logistic_risk(prior, Given.create([10, 20, 40], [3, 3, 6], [0, 0, 1]), blrm.doses)
+    logistic_risk(prior, DoseOutcomes.create([10, 20, 40], [3, 3, 6], [0, 0, 1]), blrm.doses)
     found["phase1.live_decision_s"] = time.perf_counter() - start
     return found

@@ -8,12 +8,12 @@ import numpy as np
 
 from twin_service.trial.phase1.designs import OverdoseControl
 from twin_service.trial.phase1.dose_toxicity import LogisticPrior
-from twin_service.trial.phase1.exposure import ExposurePlan, Truth, Variability, conduct, population_risks
+from twin_service.trial.phase1.exposure import ExposurePlan, ExposureVariability, Truth, conduct, population_risks
 from twin_service.trial.phase1.selection import Candidates, validate
 
 Say = Callable[[str], None]
 DOSES = (10.0, 20.0, 40.0, 60.0, 90.0, 120.0)
-VARY = Variability(predicted=0.5, unexplained=0.3)
+VARY = ExposureVariability(predicted=0.5, unexplained=0.3)
 # log-odds at exposure 60 and slope: the target in the middle, low, high, and a steep curve.
 TRUTHS = (Truth(-1.1, 1.8, 60), Truth(-1.1, 1.8, 30), Truth(-1.1, 1.8, 100), Truth(-1.1, 3.0, 60))
 TARGET = 0.25

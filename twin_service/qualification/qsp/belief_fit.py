@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.kalman.belief import Belief
-from twin_service.kalman.errors import Noise, Observed
+from twin_service.kalman.errors import Noise, ObservedReadings
 from twin_service.kalman.laplace import laplace_update
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.solver.schedule import Schedule
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Course:
+class PatientRecord:
     """One patient: characteristics, what was given, and readings as (hour, analyte, value)."""
 
     covariates: Mapping[str, float]
@@ -32,7 +32,9 @@ def prior_of(model: PatientModel) -> Belief:
     return Belief.of(np.zeros(len(model.effects)), model.omega)
 
 
-def predicted(model: PatientModel, course: Course, eta: Floats, readings: Sequence[tuple[float, str, float]]) -> Floats:
+def predicted(
+    model: PatientModel, course: PatientRecord, eta: Floats, readings: Sequence[tuple[float, str, float]]
+) -> Floats:
     """What members `eta` (N, nx) predict for each reading, (N, ny)."""
     times = np.array([r[0] for r in readings])
     grid, where = np.unique(times, return_inverse=True)
@@ -43,7 +45,7 @@ def predicted(model: PatientModel, course: Course, eta: Floats, readings: Sequen
 
 def posterior(
     model: PatientModel,
-    course: Course,
+    course: PatientRecord,
     readings: Sequence[tuple[float, str, float]],
     *,
     prior: Belief | None = None,
@@ -56,7 +58,7 @@ def posterior(
     laws = [(errors or {}).get(a, model.observables[a].error) for _, a, _ in readings]
     noises = [Noise(e.kind, e.additive, e.proportional, e.power) for e in laws if e.kind != "poisson"]
     assert len(noises) == len(laws), "a count has no Gaussian scale"
-    seen = Observed.create([v for _, _, v in readings], noises)
+    seen = ObservedReadings.create([v for _, _, v in readings], noises)
     return laplace_update(before, lambda eta: predicted(model, course, eta, readings), seen).belief
 
 

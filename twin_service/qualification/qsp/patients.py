@@ -17,7 +17,7 @@ from twin_service.model.qsp.build import build_block
 from twin_service.model.qsp.join import constant_block
 from twin_service.model.structure import ErrorLaw, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.qualification.qsp.belief_fit import Course, inside_share, posterior, predicted
+from twin_service.qualification.qsp.belief_fit import PatientRecord, inside_share, posterior, predicted
 from twin_service.solver.schedule import Dose, Schedule
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ FOLDS: Final = 4
 ROUNDS: Final = 12
 
 
-class Learned(NamedTuple):
+class LearnedPopulation(NamedTuple):
     """A population learned from other patients: mean and covariance of the effects, residual SD on ln size."""
 
     prior: Belief
@@ -73,7 +73,7 @@ def tumor_figures(path: Path) -> dict[str, float]:
     return {"qsp.tumor_error_ratio": _rms(after) / _rms(before), "qsp.tumor_coverage90": inside_share(low, high, truth)}
 
 
-def learn(model: PatientModel, courses: Sequence[Course]) -> Learned:
+def learn(model: PatientModel, courses: Sequence[PatientRecord]) -> LearnedPopulation:
     """Mean and covariance of the effects and residual SD, by expectation-maximization over Laplace posteriors."""
     prior = Belief.of(np.zeros(len(model.effects)), model.omega + np.diag(np.full(len(model.effects), 0.5)))
     residual = 0.3
@@ -85,10 +85,10 @@ def learn(model: PatientModel, courses: Sequence[Course]) -> Learned:
         squares = [_residuals(model, c, b) for c, b in zip(courses, found, strict=True)]
         residual = float(np.sqrt(np.mean(np.concatenate(squares))))
         prior = Belief.of(means.mean(axis=0), spread + 1e-6 * np.eye(len(spread)))
-    return Learned(prior, residual)
+    return LearnedPopulation(prior, residual)
 
 
-def _residuals(model: PatientModel, course: Course, belief: Belief) -> Floats:
+def _residuals(model: PatientModel, course: PatientRecord, belief: Belief) -> Floats:
     """Expected squared residuals on ln size: at the mode, plus what the posterior adds to first order."""
     step = 1e-3
     n = len(belief.mean)
@@ -99,7 +99,7 @@ def _residuals(model: PatientModel, course: Course, belief: Belief) -> Floats:
 
 
 def _next_scan(
-    model: PatientModel, course: Course, learned: Learned
+    model: PatientModel, course: PatientRecord, learned: LearnedPopulation
 ) -> tuple[float, float, tuple[float, float, float]]:
     """Errors of ln size at the third scan before any and after two scans; and its band (low, high, truth)."""
     law = {"tumor_sld": ErrorLaw(proportional=learned.residual, kind="log")}
@@ -114,7 +114,7 @@ def _next_scan(
     return float(f[0] - truth), float(f[1] - truth), (float(low), float(high), truth)
 
 
-def _warfarin_courses(path: Path) -> list[Course]:
+def _warfarin_courses(path: Path) -> list[PatientRecord]:
     doses: dict[str, list[Dose]] = defaultdict(list)
     readings: dict[str, list[tuple[float, str, float]]] = defaultdict(list)
     for r in _rows(path, ("id", "time", "amt", "dv", "dvid", "evid")):
@@ -123,15 +123,15 @@ def _warfarin_courses(path: Path) -> list[Course]:
         else:
             analyte = "warfarin" if r["dvid"] == "cp" else "pca"
             readings[r["id"]].append((float(r["time"]), analyte, float(r["dv"])))
-    return [Course({}, Schedule(tuple(doses[k])), tuple(sorted(v))) for k, v in readings.items()]
+    return [PatientRecord({}, Schedule(tuple(doses[k])), tuple(sorted(v))) for k, v in readings.items()]
 
 
-def _tumor_courses(path: Path) -> list[Course]:
+def _tumor_courses(path: Path) -> list[PatientRecord]:
     scans: dict[str, list[tuple[float, str, float]]] = defaultdict(list)
     for r in _rows(path, ("name", "date", "size")):
         if float(r["size"]) > 0:
             scans[r["name"]].append((24.0 * float(r["date"]), "tumor_sld", float(r["size"])))
-    return [Course({}, Schedule(), tuple(sorted(v))) for v in scans.values()]
+    return [PatientRecord({}, Schedule(), tuple(sorted(v))) for v in scans.values()]
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from twin_service.model.compose import compose
 from twin_service.model.qsp.build import build_block
 from twin_service.model.qsp.join import two_compartment_block
 from twin_service.model.structure import PatientModel
-from twin_service.qualification.qsp.belief_fit import Course, inside_share, posterior
+from twin_service.qualification.qsp.belief_fit import PatientRecord, inside_share, posterior
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 
@@ -82,13 +82,15 @@ def _nadirs(model: PatientModel, eta: Floats, schedule: Schedule) -> Floats:
     return np.asarray(run.outputs[:, :, model.system.output_index["anc.cells"]].min(axis=1))
 
 
-def _neutrophil_course(model: PatientModel, eta: Floats, schedule: Schedule, rng: np.random.Generator) -> Course:
+def _neutrophil_course(model: PatientModel, eta: Floats, schedule: Schedule, rng: np.random.Generator) -> PatientRecord:
     """Counts before the dose and on day 5, with the published residual error."""
     times = np.array([0.0, 120.0])
     run = simulate(model.system, model.members({}, eta[None]), schedule, times)
     cells = run.outputs[0, :, model.system.output_index["anc.cells"]]
     noisy = cells * np.exp(model.observables["neutrophils"].error.proportional * rng.standard_normal(2))
-    return Course({}, schedule, tuple((float(t), "neutrophils", float(v)) for t, v in zip(times, noisy, strict=True)))
+    return PatientRecord(
+        {}, schedule, tuple((float(t), "neutrophils", float(v)) for t, v in zip(times, noisy, strict=True))
+    )
 
 
 def _warfarin_person(rng: np.random.Generator) -> dict[str, float]:
@@ -123,7 +125,7 @@ def _guided_inr(model: PatientModel, person: dict[str, float], eta: Floats, rng:
         if day == LAST_DAY:
             return now
         readings.append((24.0 * day, "inr", float(now * np.exp(noise * rng.standard_normal()))))
-        guess = posterior(model, Course(person, _daily(given), ()), readings).mean
+        guess = posterior(model, PatientRecord(person, _daily(given), ()), readings).mean
     raise AssertionError("the last day is always reached")
 
 

@@ -20,9 +20,9 @@ from twin_service.service.door import call as calls
 from twin_service.service.door import logs
 from twin_service.service.door import status as errors
 from twin_service.service.door.identity import Identities
-from twin_service.service.door.lane import Lane, Scope
-from twin_service.service.door.lanes import Lanes
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.lane import CallerScope, Lane
+from twin_service.service.door.lanes import LanePools
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.settings import Settings
 from twin_service.store.errors import StoreUnavailable
 
@@ -43,19 +43,19 @@ class DoorParts:
     """What the door works with."""
 
     settings: Settings
-    metrics: Metrics
+    metrics: ServerMeters
     clock: calls.Clock
     identities: Identities
-    lanes: Lanes
+    lanes: LanePools
 
 
-class Door(grpc.ServerInterceptor):
+class AdmissionDoor(grpc.ServerInterceptor):
     """Wraps every handler of this service; others (health, reflection) pass untouched.
 
     `lane_of` names the lane and scope of each method.
     """
 
-    def __init__(self, parts: DoorParts, needs: Mapping[str, tuple[Lane, Scope]]) -> None:
+    def __init__(self, parts: DoorParts, needs: Mapping[str, tuple[Lane, CallerScope]]) -> None:
         self.parts = parts
         self._needs = needs
 
@@ -144,7 +144,7 @@ def caller_of(metadata: Sequence[tuple[str, str | bytes]] | None) -> str:
 class _About(NamedTuple):
     method: str
     lane: Lane
-    scope: Scope
+    scope: CallerScope
 
 
 class _Watched:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from typing import Protocol
 import grpc
 import jwt
 
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.door.name import is_tenant
 from twin_service.service.door.status import Unauthenticated
 from twin_service.settings import Settings
@@ -31,22 +31,22 @@ REMEMBERED_MAX = 10_000
 REFRESH_S = 2.0
 LEEWAY_S = 30.0
 BREAK_GLASS = "twin-break-glass"
-_R, _W = Scope.PATIENT_READ, Scope.PATIENT_WRITE
-ROLES: Mapping[str, frozenset[Scope]] = {
-    "clinician": frozenset({_R, _W, Scope.LIBRARY}),
-    "integrator": frozenset({_R, _W, Scope.PATIENT_ERASE, Scope.LIBRARY}),
-    "statistician": frozenset({Scope.TRIAL, Scope.OPERATION, Scope.LIBRARY}),
-    "operator": frozenset({Scope.LIBRARY, Scope.OPERATION}),
-    "auditor": frozenset({Scope.AUDIT, Scope.LIBRARY}),
+_R, _W = CallerScope.PATIENT_READ, CallerScope.PATIENT_WRITE
+ROLES: Mapping[str, frozenset[CallerScope]] = {
+    "clinician": frozenset({_R, _W, CallerScope.LIBRARY}),
+    "integrator": frozenset({_R, _W, CallerScope.PATIENT_ERASE, CallerScope.LIBRARY}),
+    "statistician": frozenset({CallerScope.TRIAL, CallerScope.OPERATION, CallerScope.LIBRARY}),
+    "operator": frozenset({CallerScope.LIBRARY, CallerScope.OPERATION}),
+    "auditor": frozenset({CallerScope.AUDIT, CallerScope.LIBRARY}),
 }
-SMART: Mapping[str, frozenset[Scope]] = {
-    "read": frozenset({_R, Scope.LIBRARY}),
-    "rs": frozenset({_R, Scope.LIBRARY}),
+SMART: Mapping[str, frozenset[CallerScope]] = {
+    "read": frozenset({_R, CallerScope.LIBRARY}),
+    "rs": frozenset({_R, CallerScope.LIBRARY}),
     "write": frozenset({_W}),
     "cud": frozenset({_W}),
-    "*": frozenset({_R, _W, Scope.LIBRARY}),
+    "*": frozenset({_R, _W, CallerScope.LIBRARY}),
 }
-EVERYTHING = frozenset(Scope)
+EVERYTHING = frozenset(CallerScope)
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Who:
 
     actor: str
     tenant: str | None
-    scopes: frozenset[Scope]
+    scopes: frozenset[CallerScope]
     breaks_glass: bool = False
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: CallerScope) -> None:
         """Raises Refusal (DENIED) for a scope the caller does not hold."""
         if scope not in self.scopes:
             said = f"this needs the scope {scope.value}, which this caller does not hold"
@@ -68,7 +68,7 @@ class Who:
 ANYONE = Who("anonymous", None, EVERYTHING)
 
 
-class Source(Protocol):
+class IdentitySource(Protocol):
     """One way to tell who calls; None: the call carries nothing of this kind."""
 
     def who(self, context: grpc.ServicerContext) -> Who | None: ...
@@ -78,7 +78,7 @@ class Identities:
     """The sources of one server, asked in order."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self._sources: list[Source] = []
+        self._sources: list[IdentitySource] = []
         if settings.oidc_issuer:
             self._sources.append(Tokens(settings, clock))
         if settings.tls_client_names is not None:
@@ -215,14 +215,14 @@ def _words(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list | tuple) else []
 
 
-def _scopes(roles: list[str]) -> frozenset[Scope]:
+def _scopes(roles: list[str]) -> frozenset[CallerScope]:
     return frozenset().union(*(ROLES.get(r, frozenset()) for r in roles))
 
 
-def _smart(scopes: list[str]) -> frozenset[Scope]:
+def _smart(scopes: list[str]) -> frozenset[CallerScope]:
     """`system/*.read`, `user/Observation.rs` and the service's own names; anything else grants nothing."""
-    own = {s.value: s for s in Scope}
-    found: set[Scope] = {own[s] for s in scopes if s in own}
+    own = {s.value: s for s in CallerScope}
+    found: set[CallerScope] = {own[s] for s in scopes if s in own}
     for scope in scopes:
         context, _, right = scope.partition("/")
         if context in ("system", "user"):
@@ -232,10 +232,7 @@ def _smart(scopes: list[str]) -> frozenset[Scope]:
 
 def _table(path: Path, name: str, field: str) -> dict[str, Who]:
     """Identities of a TOML file; raises Refusal that names the setting."""
-    try:
-        table = tomllib.loads(path.read_text()).get(name, {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(field, f"cannot read {path}: {error}") from None
+    table = parse_toml(path, field).get(name, {})
     if not isinstance(table, dict) or not table:
         raise _wrong(field, f"the file needs a table [{name}] with at least one entry")
     return {key: _entry(key, value, field) for key, value in table.items()}

@@ -21,7 +21,7 @@ class Lane(enum.Enum):
         return self in (Lane.WATCH, Lane.INGEST)
 
 
-class Scope(enum.Enum):
+class CallerScope(enum.Enum):
     """What a caller may do with patient data."""
 
     PATIENT_READ = "patient.read"

@@ -72,7 +72,7 @@ class LanePool(ThreadPoolExecutor):
                 del self._callers[caller]
 
 
-class Lanes:
+class LanePools:
     """The pools of one server, and one thread that only refuses."""
 
     def __init__(self, settings: Settings) -> None:

@@ -6,10 +6,10 @@ from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin
 from twin_service.service.handlers.simulation import OWN
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import averaging as wire
 from twin_service.service.wire.averaging import AverageModelsRequest, AverageModelsResponse, MixturePlans
-from twin_service.service.wire.path import Asked
+from twin_service.service.wire.path import AskedFields
 from twin_service.service.wire.question import moment_of
 from twin_service.service.wire.rpc import rpc
 from twin_service.twin.averaged import Averaged, average, averaged_what_if
@@ -17,7 +17,7 @@ from twin_service.twin.categories import kind_of
 from twin_service.twin.simulate import WhatIf
 
 
-def average_models(service: Service, request: AverageModelsRequest, subject: Subject) -> AverageModelsResponse:
+def average_models(service: Service, request: AverageModelsRequest, subject: AskedTwin) -> AverageModelsResponse:
     view, call = subject.view, calls.current()
     choices = wire.choices_of(request)
     found = average(view.person, view.timeline, choices, list(request.prior_weights), deadline=call.deadline)
@@ -29,7 +29,7 @@ def average_models(service: Service, request: AverageModelsRequest, subject: Sub
 
 
 def _what_ifs(found: Averaged, plans: MixturePlans) -> tuple[WhatIf, ...]:
-    with Asked("what_ifs", own=OWN):
+    with AskedFields("what_ifs", own=OWN):
         return tuple(
             averaged_what_if(
                 found,

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from twin_service.record.person import TwinName
 from twin_service.service.door import call as calls
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.door.status import DeadlinePassed
 from twin_service.service.wire.quantity import twin_name
 from twin_service.service.wire.rpc import basis_in, request_id_of
-from twin_service.service.wire.window import Window
+from twin_service.service.wire.window import AcceptedTimes
 from twin_service.service.work.assimilation import Engine
 from twin_service.service.work.operations import Operations
 from twin_service.settings import Settings
@@ -36,7 +36,7 @@ class Service:
     settings: Settings
     store: Store
     engine: Engine
-    metrics: Metrics
+    metrics: ServerMeters
     operations: Operations
     again: Mapping[str, Callable[[Service, AnswerRow], Message]]
 
@@ -47,8 +47,8 @@ def act(action: str, detail: str = "") -> Act:
     return Act(call.actor, action, call.now_us, detail)
 
 
-def window(service: Service) -> Window:
-    return Window.around(calls.current().now_us, service.settings)
+def window(service: Service) -> AcceptedTimes:
+    return AcceptedTimes.around(calls.current().now_us, service.settings)
 
 
 def allowed_twin(text: str, field: str = "name") -> TwinName:

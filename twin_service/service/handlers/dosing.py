@@ -8,7 +8,7 @@ from twin_service.outcome import Outcome, Verdict
 from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import dosing as wire
 from twin_service.service.wire.dosing import HowLong, SolveDosingRequest, SolveDosingResponse, WhichDose, WhichInterval
 from twin_service.service.wire.path import Under
@@ -20,7 +20,7 @@ from twin_service.twin.inverse import dose_for, hours_until_below, interval_for
 OWN = ("start", "members", "quantile")
 
 
-def solve(service: Service, request: SolveDosingRequest, subject: Subject) -> SolveDosingResponse:
+def solve(service: Service, request: SolveDosingRequest, subject: AskedTwin) -> SolveDosingResponse:
     """The dose, interval or time of the question, from the full belief."""
     asked = wire.backward_of(request, subject.view, service.settings)
     folded = subject.view.folded

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from twin_service import units
+from twin_service.library.files import parse_text
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files, inspect_drug, load_library
 from twin_service.model.poppk.record import model_files
 from twin_service.model.qsp.record import block_files
-from twin_service.outcome import RefusalCode
-from twin_service.service.door.lane import Scope
+from twin_service.outcome import Refusal, RefusalCode
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import read
 from twin_service.service.wire import library as wire
@@ -52,9 +52,9 @@ def get_drug(service: Service, request: GetDrugRequest) -> GetDrugResponse:
 
 def validate_drug(service: Service, request: ValidateDrugRequest) -> ValidateDrugResponse:
     try:
-        table = tomllib.loads(request.toml)
-    except tomllib.TOMLDecodeError as error:
-        return wire.validated("", [Mistake("", "", f"is no TOML: {error}")])
+        table = parse_text(request.toml, "drug")
+    except Refusal as refusal:
+        return wire.validated("", [Mistake("", "", refusal.message)])
     library = load_library()
     name = str(table.get("id", "drug"))
     _, door = inspect_drug(table, f"{name[:64]}.toml", sorted(library.enzymes), library.species["human"].organ_ids)
@@ -92,10 +92,10 @@ def _models() -> list[LibraryFile]:
 
 
 ROUTES = (
-    read(rpc(ListDrugsRequest, ListDrugsResponse), list_drugs, Scope.LIBRARY),
-    read(rpc(GetDrugRequest, GetDrugResponse), get_drug, Scope.LIBRARY),
-    read(rpc(ValidateDrugRequest, ValidateDrugResponse), validate_drug, Scope.LIBRARY),
-    read(rpc(ListModelsRequest, ListModelsResponse), list_models, Scope.LIBRARY),
-    read(rpc(DescribeModelRequest, DescribeModelResponse), describe_model, Scope.LIBRARY),
-    read(rpc(ListAnalytesRequest, ListAnalytesResponse), list_analytes, Scope.LIBRARY),
+    read(rpc(ListDrugsRequest, ListDrugsResponse), list_drugs, CallerScope.LIBRARY),
+    read(rpc(GetDrugRequest, GetDrugResponse), get_drug, CallerScope.LIBRARY),
+    read(rpc(ValidateDrugRequest, ValidateDrugResponse), validate_drug, CallerScope.LIBRARY),
+    read(rpc(ListModelsRequest, ListModelsResponse), list_models, CallerScope.LIBRARY),
+    read(rpc(DescribeModelRequest, DescribeModelResponse), describe_model, CallerScope.LIBRARY),
+    read(rpc(ListAnalytesRequest, ListAnalytesResponse), list_analytes, CallerScope.LIBRARY),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin_service.service.door import call as calls
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import allowed_tenant, read, waiting, write
 from twin_service.service.wire import paging
@@ -81,8 +81,8 @@ def _place(token: str, tenant: str) -> tuple[int, str] | None:
 
 
 ROUTES = (
-    read(rpc(GetOperationRequest, GetOperationResponse), get, Scope.OPERATION),
-    read(rpc(ListOperationsRequest, ListOperationsResponse), list_, Scope.OPERATION),
+    read(rpc(GetOperationRequest, GetOperationResponse), get, CallerScope.OPERATION),
+    read(rpc(ListOperationsRequest, ListOperationsResponse), list_, CallerScope.OPERATION),
     waiting(rpc(WaitOperationRequest, WaitOperationResponse), wait),
-    write(rpc(CancelOperationRequest, CancelOperationResponse), cancel, Scope.OPERATION),
+    write(rpc(CancelOperationRequest, CancelOperationResponse), cancel, CallerScope.OPERATION),
 )

@@ -6,11 +6,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.report.page import render
 from twin_service.service.door import call as calls
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers import populations
 from twin_service.service.handlers.context import Service, apply_once
-from twin_service.service.handlers.route import Kind, about_tenant, allowed_tenant, read, write
+from twin_service.service.handlers.route import OperationKind, about_tenant, allowed_tenant, read, write
 from twin_service.service.wire import phase1 as wire
 from twin_service.service.wire.path import About, invalid
 from twin_service.service.wire.phase1 import (
@@ -40,7 +41,6 @@ from twin_service.trial.phase1.escalation_page import decision_page
 from twin_service.trial.phase1.escalation_plan import running_design
 from twin_service.trial.phase1.first_dose import first_dose
 from twin_service.trial.phase1.live import append, fold
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.selection import explain, validate
 
 COMPARE = "compare_designs"
@@ -170,13 +170,13 @@ def _parent(request: ProposeFirstDoseRequest | SelectRespondersRequest) -> str:
     return request.parent
 
 
-KINDS = (Kind(COMPARE, work_comparison),)
+KINDS = (OperationKind(COMPARE, work_comparison),)
 ROUTES = (
     about_tenant(rpc(ProposeFirstDoseRequest, ProposeFirstDoseResponse), _parent, propose),
     about_tenant(rpc(SelectRespondersRequest, SelectRespondersResponse), _parent, select),
-    write(rpc(OpenEscalationRequest, OpenEscalationResponse), open_trial, Scope.TRIAL),
-    write(rpc(RecordEscalationEventsRequest, RecordEscalationEventsResponse), record, Scope.TRIAL),
-    read(rpc(DecideEscalationRequest, DecideEscalationResponse), decision, Scope.TRIAL),
-    write(rpc(CompareDesignsRequest, CompareDesignsResponse), start_comparison, Scope.OPERATION),
-    read(rpc(GetDesignComparisonRequest, GetDesignComparisonResponse), comparison, Scope.OPERATION),
+    write(rpc(OpenEscalationRequest, OpenEscalationResponse), open_trial, CallerScope.TRIAL),
+    write(rpc(RecordEscalationEventsRequest, RecordEscalationEventsResponse), record, CallerScope.TRIAL),
+    read(rpc(DecideEscalationRequest, DecideEscalationResponse), decision, CallerScope.TRIAL),
+    write(rpc(CompareDesignsRequest, CompareDesignsResponse), start_comparison, CallerScope.OPERATION),
+    read(rpc(GetDesignComparisonRequest, GetDesignComparisonResponse), comparison, CallerScope.OPERATION),
 )

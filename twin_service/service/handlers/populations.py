@@ -14,9 +14,9 @@ from twin_service.cohort.matching import matching_weights
 from twin_service.cohort.simulate import simulate_population
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door import call as calls
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service, apply_once
-from twin_service.service.handlers.route import Kind, allowed_tenant, read, write
+from twin_service.service.handlers.route import OperationKind, allowed_tenant, read, write
 from twin_service.service.wire import population as wire
 from twin_service.service.wire.path import invalid
 from twin_service.service.wire.population import (
@@ -150,9 +150,9 @@ def accept(
     return response
 
 
-KINDS = (Kind(GENERATE, work_generate), Kind(SIMULATE, work_simulate))
+KINDS = (OperationKind(GENERATE, work_generate), OperationKind(SIMULATE, work_simulate))
 ROUTES = (
-    write(rpc(GeneratePopulationRequest, GeneratePopulationResponse), generate, Scope.OPERATION),
-    write(rpc(SimulatePopulationRequest, SimulatePopulationResponse), simulate, Scope.OPERATION),
-    read(rpc(GetPopulationResultRequest, GetPopulationResultResponse), result, Scope.OPERATION),
+    write(rpc(GeneratePopulationRequest, GeneratePopulationResponse), generate, CallerScope.OPERATION),
+    write(rpc(SimulatePopulationRequest, SimulatePopulationResponse), simulate, CallerScope.OPERATION),
+    read(rpc(GetPopulationResultRequest, GetPopulationResultResponse), result, CallerScope.OPERATION),
 )

@@ -5,19 +5,21 @@ from __future__ import annotations
 from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import protocol as wire
-from twin_service.service.wire.path import Asked
+from twin_service.service.wire.path import AskedFields
 from twin_service.service.wire.protocol import SimulateProtocolRequest, SimulateProtocolResponse
 from twin_service.service.wire.question import Moment, moment_of
 from twin_service.service.wire.rpc import rpc
 from twin_service.twin.treat import treat
 
 
-def simulate_protocol(service: Service, request: SimulateProtocolRequest, subject: Subject) -> SimulateProtocolResponse:
+def simulate_protocol(
+    service: Service, request: SimulateProtocolRequest, subject: AskedTwin
+) -> SimulateProtocolResponse:
     rules, call = wire.rules_of(request, subject.view, service.settings), calls.current()
     plans = rules.plans
-    with Asked(names={word: f"simulate.{word}" for word in ("targets", "outputs", "categories", "horizon")}):
+    with AskedFields(names={word: f"simulate.{word}" for word in ("targets", "outputs", "categories", "horizon")}):
         treated, plain = treat(
             subject.view.folded,
             rules.protocols,

@@ -6,10 +6,10 @@ from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin
 from twin_service.service.handlers.simulation import OWN
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import recommendation as wire
 from twin_service.service.wire import spec
-from twin_service.service.wire.path import About, Asked, at
+from twin_service.service.wire.path import About, AskedFields, at
 from twin_service.service.wire.question import moment_of
 from twin_service.service.wire.recommendation import RecommendRequest, RecommendResponse
 from twin_service.service.wire.rpc import rpc
@@ -20,7 +20,7 @@ from twin_service.twin.sensitivity import surprising_ids, without_events
 from twin_service.twin.unknown import refuse_for_nobody
 
 
-def recommend(service: Service, request: RecommendRequest, subject: Subject) -> RecommendResponse:
+def recommend(service: Service, request: RecommendRequest, subject: AskedTwin) -> RecommendResponse:
     view, call = subject.view, calls.current()
     carriers = _carriers(request, subject)
     wanted = wire.wanted_of(request, view, carriers, service.settings)
@@ -37,8 +37,8 @@ def recommend(service: Service, request: RecommendRequest, subject: Subject) -> 
     return wire.recommended(advice, wanted, request.max_results, call.now_us)
 
 
-def _ranked(folded: Folded, wanted: wire.Wanted, carriers: dict[int, Folded]) -> ranking.Ranking:
-    with Asked("options", own=OWN):
+def _ranked(folded: Folded, wanted: wire.WantedRegimens, carriers: dict[int, Folded]) -> ranking.Ranking:
+    with AskedFields("options", own=OWN):
         return ranking.recommend(
             folded,
             wanted.options,
@@ -54,7 +54,7 @@ def _ranked(folded: Folded, wanted: wire.Wanted, carriers: dict[int, Folded]) ->
         )
 
 
-def _carriers(request: RecommendRequest, subject: Subject) -> dict[int, Folded]:
+def _carriers(request: RecommendRequest, subject: AskedTwin) -> dict[int, Folded]:
     """The twin of each option that names a model of its own."""
     person, timeline, deadline = subject.view.person, subject.view.timeline, calls.current().deadline
     found: dict[int, Folded] = {}

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 
 from twin_service.record.person import TwinName
 from twin_service.service.door import call as calls
-from twin_service.service.door.lane import Lane, Scope
+from twin_service.service.door.lane import CallerScope, Lane
 from twin_service.service.door.name import tenant_of
 from twin_service.service.handlers.context import Service, remember
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire.question import Moment
 from twin_service.service.wire.rpc import Rpc
 from twin_service.service.work.operations import Finished, Progress
@@ -35,7 +35,7 @@ Again = Callable[[Service, AnswerRow], Message]
 
 
 @dataclass(frozen=True)
-class Route:
+class MethodRoute:
     """How one method is answered; exactly one of `unary`, `streaming` and `duplex` is set.
 
     `again` computes a kept answer anew from its row; None: its answers are not kept.
@@ -44,7 +44,7 @@ class Route:
     method: str
     parse: Callable[[bytes], Message]
     lane: Lane
-    scope: Scope
+    scope: CallerScope
     unary: Unary | None = None
     streaming: Streaming | None = None
     duplex: Duplex | None = None
@@ -52,29 +52,37 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Kind:
+class OperationKind:
     """A kind of operation: the name it is stored under, and the work it stands for."""
 
     name: str
     work: Callable[[Service, OperationRow, Progress], Finished]
 
 
-def read(rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: Scope = Scope.PATIENT_READ) -> Route:
+def read(
+    rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: CallerScope = CallerScope.PATIENT_READ
+) -> MethodRoute:
     """A question whose answer is not kept."""
     return _unary(rpc, answer, Lane.READ, scope)
 
 
-def write(rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: Scope = Scope.PATIENT_WRITE) -> Route:
+def write(
+    rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: CallerScope = CallerScope.PATIENT_WRITE
+) -> MethodRoute:
     """A request that changes what is stored."""
     return _unary(rpc, answer, Lane.WRITE, scope)
 
 
-def waiting(rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: Scope = Scope.OPERATION) -> Route:
+def waiting(
+    rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], scope: CallerScope = CallerScope.OPERATION
+) -> MethodRoute:
     """A call that does little but wait."""
     return _unary(rpc, answer, Lane.LONG, scope)
 
 
-def about_twin(rpc: Rpc[Q, R], moment: Callable[[Q], Moment], compute: Callable[[Service, Q, Subject], R]) -> Route:
+def about_twin(
+    rpc: Rpc[Q, R], moment: Callable[[Q], Moment], compute: Callable[[Service, Q, AskedTwin], R]
+) -> MethodRoute:
     """A question about one twin; its answer is kept and can be asked for again."""
 
     def answer(service: Service, request: Q) -> R:
@@ -89,12 +97,12 @@ def about_twin(rpc: Rpc[Q, R], moment: Callable[[Q], Moment], compute: Callable[
         as_of_us = moment(question).as_of_us
         deadline = calls.current().deadline
         row, view = service.engine.as_of(name, deadline, revision=kept.timeline_revision, time_us=as_of_us)
-        return compute(service, question, Subject(row, view))
+        return compute(service, question, AskedTwin(row, view))
 
-    return replace(_unary(rpc, answer, Lane.SIMULATION, Scope.PATIENT_READ), again=again)
+    return replace(_unary(rpc, answer, Lane.SIMULATION, CallerScope.PATIENT_READ), again=again)
 
 
-def about_tenant(rpc: Rpc[Q, R], parent: Callable[[Q], str], compute: Callable[[Service, Q], R]) -> Route:
+def about_tenant(rpc: Rpc[Q, R], parent: Callable[[Q], str], compute: Callable[[Service, Q], R]) -> MethodRoute:
     """A question that rests on the request alone; its answer is kept and can be asked for again."""
 
     def answer(service: Service, request: Q) -> R:
@@ -106,7 +114,7 @@ def about_tenant(rpc: Rpc[Q, R], parent: Callable[[Q], str], compute: Callable[[
     def again(service: Service, kept: AnswerRow) -> Message:
         return compute(service, rpc.request.FromString(kept.request))
 
-    return replace(_unary(rpc, answer, Lane.SIMULATION, Scope.TRIAL), again=again)
+    return replace(_unary(rpc, answer, Lane.SIMULATION, CallerScope.TRIAL), again=again)
 
 
 def stream(
@@ -114,34 +122,34 @@ def stream(
     answer: Callable[[Service, Q], Iterator[R]],
     *,
     lane: Lane = Lane.WATCH,
-    scope: Scope = Scope.PATIENT_READ,
-) -> Route:
+    scope: CallerScope = CallerScope.PATIENT_READ,
+) -> MethodRoute:
     """One request, many replies."""
 
     def run(service: Service, request: Message) -> Iterator[Message]:
         assert isinstance(request, rpc.request)
         return answer(service, request)
 
-    return Route(rpc.method, rpc.request.FromString, lane, scope, streaming=run)
+    return MethodRoute(rpc.method, rpc.request.FromString, lane, scope, streaming=run)
 
 
-def duplex(rpc: Rpc[Q, R], answer: Callable[[Service, Iterable[Q]], Iterator[R]]) -> Route:
+def duplex(rpc: Rpc[Q, R], answer: Callable[[Service, Iterable[Q]], Iterator[R]]) -> MethodRoute:
     """Many requests, a reply for each."""
 
     def run(service: Service, requests: Iterable[Message]) -> Iterator[Message]:
         return answer(service, (r for r in requests if isinstance(r, rpc.request)))
 
-    return Route(rpc.method, rpc.request.FromString, Lane.INGEST, Scope.PATIENT_WRITE, duplex=run)
+    return MethodRoute(rpc.method, rpc.request.FromString, Lane.INGEST, CallerScope.PATIENT_WRITE, duplex=run)
 
 
-def subject_of(service: Service, moment: Moment) -> Subject:
+def subject_of(service: Service, moment: Moment) -> AskedTwin:
     """The twin a question is asked of: the present one, or one as of a revision or a clinical time."""
     call = calls.current()
     call.allow(moment.name.tenant)
     if moment.as_of_revision or moment.as_of_us is not None:
         revision = moment.as_of_revision or None
-        return Subject(*service.engine.as_of(moment.name, call.deadline, revision=revision, time_us=moment.as_of_us))
-    return Subject(*service.engine.current(moment.name, moment.min_revision, call.deadline))
+        return AskedTwin(*service.engine.as_of(moment.name, call.deadline, revision=revision, time_us=moment.as_of_us))
+    return AskedTwin(*service.engine.current(moment.name, moment.min_revision, call.deadline))
 
 
 def allowed_tenant(name: str) -> str:
@@ -151,9 +159,9 @@ def allowed_tenant(name: str) -> str:
     return tenant
 
 
-def _unary(rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], lane: Lane, scope: Scope) -> Route:
+def _unary(rpc: Rpc[Q, R], answer: Callable[[Service, Q], R], lane: Lane, scope: CallerScope) -> MethodRoute:
     def run(service: Service, request: Message) -> Message:
         assert isinstance(request, rpc.request)
         return answer(service, request)
 
-    return Route(rpc.method, rpc.request.FromString, lane, scope, unary=run)
+    return MethodRoute(rpc.method, rpc.request.FromString, lane, scope, unary=run)

@@ -8,9 +8,9 @@ from twin_service.service.door import call as calls
 from twin_service.service.door.lane import Lane
 from twin_service.service.handlers.context import Service, remember
 from twin_service.service.handlers.route import about_twin, stream, subject_of
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import simulation as wire
-from twin_service.service.wire.path import Asked
+from twin_service.service.wire.path import AskedFields
 from twin_service.service.wire.question import Moment, moment_of
 from twin_service.service.wire.rpc import rpc
 from twin_service.service.wire.simulation import (
@@ -29,7 +29,7 @@ OWN = ("targets", "constraints", "categories", "limits", "horizon", "outputs", "
 SIMULATE = rpc(SimulateRequest, SimulateResponse)
 
 
-def simulate(service: Service, request: SimulateRequest, subject: Subject) -> SimulateResponse:
+def simulate(service: Service, request: SimulateRequest, subject: AskedTwin) -> SimulateResponse:
     plans = wire.plans_of(request, subject.view, service.settings)
     found = [wire.what_if(w, plans) for w in each(plans, subject)]
     return wire.simulated(found, plans, subject, calls.current().now_us)
@@ -49,12 +49,12 @@ def stream_simulate(service: Service, request: StreamSimulateRequest) -> Iterato
     yield StreamSimulateResponse(what_if=whole.what_ifs[-1], basis=whole.basis)
 
 
-def compare(service: Service, request: CompareRequest, subject: Subject) -> CompareResponse:
+def compare(service: Service, request: CompareRequest, subject: AskedTwin) -> CompareResponse:
     wire.check_reference(request)
     return wire.compared(simulate(service, request.simulate, subject), request.reference)
 
 
-def each(plans: Plans, subject: Subject) -> Iterator[WhatIf]:
+def each(plans: Plans, subject: AskedTwin) -> Iterator[WhatIf]:
     """Every plan in turn, from the same members."""
     found = each_what_if(
         subject.view.folded,
@@ -69,7 +69,7 @@ def each(plans: Plans, subject: Subject) -> Iterator[WhatIf]:
         deadline=calls.current().deadline,
     )
     for i in range(len(plans.regimens)):
-        with Asked(f"what_ifs[{i}]", own=OWN):
+        with AskedFields(f"what_ifs[{i}]", own=OWN):
             one = next(found)
         yield one
 

@@ -20,9 +20,9 @@ from twin_service.service.handlers import (
     twins,
     watching,
 )
-from twin_service.service.handlers.route import Kind, Route
+from twin_service.service.handlers.route import MethodRoute, OperationKind
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[MethodRoute, ...] = (
     *twins.ROUTES,
     *recording.ROUTES,
     *watching.ROUTES,
@@ -40,5 +40,5 @@ ROUTES: tuple[Route, ...] = (
     *operations.ROUTES,
     *library.ROUTES,
 )
-KINDS: tuple[Kind, ...] = (*populations.KINDS, *phase1.KINDS)
+KINDS: tuple[OperationKind, ...] = (*populations.KINDS, *phase1.KINDS)
 """Every kind of operation."""

@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.scenario.bands import Bands, Series
+from twin_service.scenario.bands import Bands, BandSeries
 from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_twin, read, subject_of
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import paging
 from twin_service.service.wire.quantity import twin_name
 from twin_service.service.wire.question import Moment, moment_of
 from twin_service.service.wire.rpc import rpc
 from twin_service.service.wire.trajectory import (
-    Belief,
-    Course,
+    Eyes,
     GetTrajectoryRequest,
     GetTrajectoryResponse,
     ListForecastsRequest,
     ListForecastsResponse,
+    TrajectoryRequest,
     course_of,
     forecasts_out,
     trajectory_out,
@@ -33,7 +33,7 @@ from twin_service.twin.fold import Folded, fold, prior_belief, without_future
 from twin_service.twin.trajectory import resolve_outputs, trajectory
 
 
-def get_trajectory(service: Service, request: GetTrajectoryRequest, subject: Subject) -> GetTrajectoryResponse:
+def get_trajectory(service: Service, request: GetTrajectoryRequest, subject: AskedTwin) -> GetTrajectoryResponse:
     call = calls.current()
     course = course_of(request, subject.view, service.settings)
     found = _bands(course, subject.view, call.deadline)
@@ -48,11 +48,11 @@ def list_forecasts(service: Service, request: ListForecastsRequest) -> ListForec
     return forecasts_out(page.rows, subject, calls.current().now_us, page.more)
 
 
-def _bands(course: Course, view: View, deadline: Deadline) -> Bands:
+def _bands(course: TrajectoryRequest, view: View, deadline: Deadline) -> Bands:
     folded = view.folded
-    if course.belief is Belief.FILTERED:
+    if course.belief is Eyes.FILTERED:
         return _filtered(_whole(view, deadline), course, deadline)
-    if course.belief is Belief.PRIOR:
+    if course.belief is Eyes.PRIOR:
         folded = replace(folded, belief=prior_belief(folded.model))
     return trajectory(folded, course.times_h, course.outputs, members=course.members, deadline=deadline)
 
@@ -65,7 +65,7 @@ def _whole(view: View, deadline: Deadline) -> Folded:
     return fold(folded.model, folded.person, view.timeline, deadline=deadline)
 
 
-def _filtered(folded: Folded, course: Course, deadline: Deadline) -> Bands:
+def _filtered(folded: Folded, course: TrajectoryRequest, deadline: Deadline) -> Bands:
     """Each time sees the belief of its own time: one piece between two anchors."""
     resolve_outputs(folded, course.outputs)
     hours: NDArray[np.float64] = np.asarray(course.times_h, dtype=np.float64)
@@ -83,7 +83,7 @@ def _filtered(folded: Folded, course: Course, deadline: Deadline) -> Bands:
     ]
     failed = next((p.outcome for p in parts if not p.outcome.ok), parts[0].outcome)
     series = tuple(
-        Series(
+        BandSeries(
             s.output,
             s.unit,
             np.concatenate([p.series[i].mean for p in parts]),

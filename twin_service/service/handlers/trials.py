@@ -7,7 +7,7 @@ from twin_service.service.door import call as calls
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import about_tenant
 from twin_service.service.wire import trial as wire
-from twin_service.service.wire.path import About, Asked
+from twin_service.service.wire.path import About, AskedFields
 from twin_service.service.wire.rpc import rpc
 from twin_service.service.wire.trial import (
     AnalyzeTrialRequest,
@@ -24,7 +24,7 @@ MEMBERS = 128
 def forecast_control_arm(service: Service, request: ForecastControlArmRequest) -> ForecastControlArmResponse:
     """Learn the course of the historical controls, then forecast each subject from what is known at his index date."""
     arm, call = wire.control_arm_of(request, service.settings), calls.current()
-    with Asked(names={"candidates": "subjects", "times_h": "endpoint.times_h", "analyte": "endpoint.name"}):
+    with AskedFields(names={"candidates": "subjects", "times_h": "endpoint.times_h", "analyte": "endpoint.name"}):
         found = forecast_from_history(
             arm.subjects,
             arm.history,

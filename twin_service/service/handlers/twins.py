@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.service.door import call as calls
-from twin_service.service.door.lane import Scope
+from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service, act, allowed_twin, apply_once, window
 from twin_service.service.handlers.route import allowed_tenant, read, write
-from twin_service.service.view import Subject
+from twin_service.service.view import AskedTwin
 from twin_service.service.wire import answer, paging
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.rpc import rpc
@@ -86,7 +86,7 @@ def get(service: Service, request: GetTwinRequest) -> GetTwinResponse:
     if view is not None and "belief" in wanted:
         response.belief.CopyFrom(belief_out(view))
     if view is not None and "basis" in wanted:
-        response.basis.CopyFrom(answer.basis(Subject(row, view), now_us=call.now_us))
+        response.basis.CopyFrom(answer.basis(AskedTwin(row, view), now_us=call.now_us))
     return response
 
 
@@ -152,5 +152,5 @@ ROUTES = (
     read(rpc(GetTwinRequest, GetTwinResponse), get),
     read(rpc(ListTwinsRequest, ListTwinsResponse), list_),
     write(rpc(UpdateTwinRequest, UpdateTwinResponse), update),
-    write(rpc(DeleteTwinRequest, DeleteTwinResponse), delete, Scope.PATIENT_ERASE),
+    write(rpc(DeleteTwinRequest, DeleteTwinResponse), delete, CallerScope.PATIENT_ERASE),
 )

@@ -14,20 +14,20 @@ from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome
 from twin_service.record.events import DoseGiven, ImageMeasured, LabMeasured
 from twin_service.scenario.attainment import Attained
-from twin_service.scenario.bands import Bands, Series
+from twin_service.scenario.bands import Bands, BandSeries
 from twin_service.scenario.doubts import plan_doubts
 from twin_service.scenario.endpoints import Reached
 from twin_service.scenario.regimen import Regimen
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire.event import censoring_out
 from twin_service.service.wire.quantity import number, quantity, stamp
 from twin_service.service.wire.regimen import regimen_out
 from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
 from twin_service.twin.categories import observable_of
 from twin_service.twin.evidence import basis_of
-from twin_service.twin.forecast import Band, Forecast
+from twin_service.twin.forecast import Forecast, ForecastBand
 from twin_service.twin.reading import is_modelled
-from twin_service.twin.recommend import Ranked
+from twin_service.twin.recommend import RankedCandidate
 from twin_service.twin.simulate import WhatIf
 from twin_service.v1 import common_pb2, simulation_pb2, twin_pb2
 
@@ -48,7 +48,7 @@ def verdict(outcome: Outcome) -> common_pb2.Verdict:
 
 
 def basis(
-    subject: Subject, *, now_us: int, members: int = 0, assumptions: Iterable[str] = (), doubts: Iterable[str] = ()
+    subject: AskedTwin, *, now_us: int, members: int = 0, assumptions: Iterable[str] = (), doubts: Iterable[str] = ()
 ) -> common_pb2.Basis:
     """What an answer drawn from `view` rests on; `doubts` are warnings of the question itself."""
     row, view = subject.row, subject.view
@@ -101,7 +101,7 @@ def bands(found: Bands, origin_us: int) -> common_pb2.Bands:
     )
 
 
-def _series(found: Series, levels: tuple[float, ...]) -> common_pb2.Series:
+def _series(found: BandSeries, levels: tuple[float, ...]) -> common_pb2.Series:
     wire = common_pb2.Series(output=found.output, unit=found.unit)
     if not (_finite(found.mean) and _finite(found.quantiles)):
         return wire
@@ -116,7 +116,7 @@ def _series(found: Series, levels: tuple[float, ...]) -> common_pb2.Series:
     return wire
 
 
-def spread(band: Band) -> common_pb2.Spread | None:
+def spread(band: ForecastBand) -> common_pb2.Spread | None:
     if not all(map(math.isfinite, band)):
         return None
     return common_pb2.Spread(mean=band.mean, sd=band.sd, q05=band.q05, q50=band.q50, q95=band.q95)
@@ -197,7 +197,7 @@ def endpoint(found: Reached) -> simulation_pb2.EndpointProbability:
     return told
 
 
-def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
+def ranked(found: RankedCandidate, rank: int, origin_us: int, units: dict[str, str]) -> simulation_pb2.RankedRegimen:
     harm = found.harm.endpoint if found.harm is not None else None
     return simulation_pb2.RankedRegimen(
         rank=rank,
@@ -220,7 +220,7 @@ def ranked(found: Ranked, rank: int, origin_us: int, units: dict[str, str]) -> s
 
 
 def _attained(found: Attained, units: dict[str, str]) -> simulation_pb2.TargetAttainment:
-    metric = Band(found.mean, 0.0, found.q05, found.q50, found.q95)
+    metric = ForecastBand(found.mean, 0.0, found.q05, found.q50, found.q95)
     wire = simulation_pb2.TargetAttainment(
         target=found.target.name, probability=number(found.probability), unit=units[found.target.name]
     )
@@ -255,7 +255,7 @@ def basis_of_model(model: PatientModel, now_us: int, members: int, assumptions: 
 
 
 def basis_of_future(
-    subject: Subject,
+    subject: AskedTwin,
     now_us: int,
     members: int,
     *,

@@ -8,11 +8,11 @@ from twin_service.model.structure import PatientModel
 from twin_service.record.person import ModelChoice
 from twin_service.scenario.regimen import Regimen
 from twin_service.scenario.target import Target
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
 from twin_service.service.wire.quantity import number
-from twin_service.service.wire.question import Span, members_of, span_of
+from twin_service.service.wire.question import FutureSpan, members_of, span_of
 from twin_service.service.wire.regimen import regimens_of
 from twin_service.service.wire.target import targets_of
 from twin_service.settings import Settings
@@ -28,7 +28,7 @@ class MixturePlans:
     """Plans under the mixture; no analytes named: those of the record."""
 
     regimens: tuple[Regimen, ...]
-    span: Span
+    span: FutureSpan
     targets: tuple[Target, ...]
     units: dict[str, str]
     analytes: tuple[str, ...]
@@ -64,7 +64,7 @@ class Mixture:
 
 
 def averaged(
-    found: Mixture, request: AverageModelsRequest, subject: Subject, *, now_us: int, settings: Settings
+    found: Mixture, request: AverageModelsRequest, subject: AskedTwin, *, now_us: int, settings: Settings
 ) -> AverageModelsResponse:
     weighed = found.averaged
     response = AverageModelsResponse(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.scenario.target import Target
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, in_unit, milligrams, molar_mass_of, quantity
@@ -86,7 +86,7 @@ def field_of(asked: Backward) -> str:
     return "interval" if isinstance(asked, WhichInterval) else "wait"
 
 
-def solved(value: float, outcome: Outcome, asked: Backward, *, subject: Subject, now_us: int) -> SolveDosingResponse:
+def solved(value: float, outcome: Outcome, asked: Backward, *, subject: AskedTwin, now_us: int) -> SolveDosingResponse:
     """The answer with what it rests on; an interval asked for is a plan whose doses may lie outside the domain."""
     plan = [Regimen("asked", (asked.plan,))] if isinstance(asked, WhichInterval) else []
     return SolveDosingResponse(

@@ -21,7 +21,7 @@ from twin_service.record.events import (
 from twin_service.scenario.regimen import route_for
 from twin_service.service.wire.path import About, Faults, at, invalid, moved
 from twin_service.service.wire.quantity import hours, milligrams, quantity, stamp, time_us
-from twin_service.service.wire.window import Window
+from twin_service.service.wire.window import AcceptedTimes
 from twin_service.v1 import common_pb2, event_pb2
 
 _CENSORING = {
@@ -34,7 +34,7 @@ _CENSORING_OUT = {v: k for k, v in _CENSORING.items() if k != event_pb2.CENSORIN
 WireFinding = event_pb2.Dose | event_pb2.Lab | event_pb2.Image | event_pb2.Covariate | event_pb2.Genotype
 
 
-def event(wire: event_pb2.Event, model: PatientModel, window: Window, *, lenient: bool = False) -> Event:
+def event(wire: event_pb2.Event, model: PatientModel, window: AcceptedTimes, *, lenient: bool = False) -> Event:
     """The record of a wire event, its values canonical. Raises Refusal with the path of each field to blame.
 
     `lenient`: what no part of the model predicts is kept as it was said instead of being refused.
@@ -91,7 +91,7 @@ def _molar_mass(drug: str) -> float | None:
     return known.molar_mass if known else None
 
 
-def payload(wire: event_pb2.Event, model: PatientModel, window: Window) -> Payload:
+def payload(wire: event_pb2.Event, model: PatientModel, window: AcceptedTimes) -> Payload:
     """What an event says; a correction carries a finding that is checked like any other."""
     if wire.HasField("correction"):
         with at("correction"):
@@ -153,7 +153,7 @@ def censoring_out(censoring: Censoring) -> event_pb2.Censoring:
     return _CENSORING_OUT[censoring]
 
 
-def _correction(body: event_pb2.Correction, model: PatientModel, window: Window) -> Correction:
+def _correction(body: event_pb2.Correction, model: PatientModel, window: AcceptedTimes) -> Correction:
     with at("replacement"):
         right = finding(body.replacement, model)
     when = window.check(time_us(body.replacement_time, "replacement_time"), "replacement_time")

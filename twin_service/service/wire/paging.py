@@ -23,19 +23,19 @@ class Paged(Protocol):
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class PageOfRows(Generic[T]):
     """Rows of one page, and the token of the next ("" on the last)."""
 
     rows: Sequence[T]
     more: str
 
 
-def page_of(rows: Sequence[T], request: Paged, settings: Settings, *question: object) -> Page[T]:
+def page_of(rows: Sequence[T], request: Paged, settings: Settings, *question: object) -> PageOfRows[T]:
     """One page of a list that is at hand as a whole; the token carries the question and the place."""
     size = page_size(request.page_size, settings)
     start = int(place(request.page_token, *question) or 0)
     more = token(str(start + size), *question) if start + size < len(rows) else ""
-    return Page(rows[start : start + size], more)
+    return PageOfRows(rows[start : start + size], more)
 
 
 def page_size(asked: int, settings: Settings) -> int:

@@ -12,7 +12,7 @@ from types import TracebackType
 from twin_service.outcome import Refusal, RefusalCode, Refusals
 
 
-class Step:
+class PathStep:
     """One step of a path: a Refusal that leaves it carries the step before its own field."""
 
     __slots__ = ("_name",)
@@ -30,9 +30,9 @@ class Step:
             raise _under(error, self._name) from None
 
 
-def at(field: str, index: int | None = None) -> Step:
+def at(field: str, index: int | None = None) -> PathStep:
     """The field one level down, or one element of a repeated field."""
-    return Step(field if index is None else f"{field}[{index}]")
+    return PathStep(field if index is None else f"{field}[{index}]")
 
 
 class Faults:
@@ -64,7 +64,7 @@ class Faults:
             raise Refusals(self._found)
 
 
-class Asked:
+class AskedFields:
     """What lies below names fields by the words of its own floor; here they become fields of the request.
 
     `names` maps the first word of a floor's path to a request's path ("" drops the word with its index); words that
@@ -127,7 +127,7 @@ class About:
             raise moved(error, self._field, self._code) from None
 
 
-class Under(Step):
+class Under(PathStep):
     """Like `at`, except for fields of the whole request (`own`) and refusals about no field."""
 
     __slots__ = ("_own",)

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin_service import units
 from twin_service.cohort.matching import MATCHED_MAX, Match
-from twin_service.cohort.population import Correlation, Population, Spread, check_population
+from twin_service.cohort.population import CharacteristicCorrelation, CharacteristicSpread, Population, check_population
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.bands import outputs_of
@@ -154,13 +154,13 @@ def _population(request: GeneratePopulationRequest) -> Population:
         with at("correlations", i):
             first = units.covariate(pair.first, model=declared, path="first").id
             second = units.covariate(pair.second, model=declared, path="second").id
-        together.append(Correlation(first, second, pair.value))
+        together.append(CharacteristicCorrelation(first, second, pair.value))
     population = Population(model, request.size, tuple(spreads), request.seed, tuple(together))
     check_population(population)
     return population
 
 
-def _spread(body: cohort_pb2.CovariateSpread, declared: dict[str, str]) -> Spread:
+def _spread(body: cohort_pb2.CovariateSpread, declared: dict[str, str]) -> CharacteristicSpread:
     known = units.covariate(body.name, model=declared, path="name")
 
     def read(q: common_pb2.Quantity, field: str) -> float:
@@ -174,7 +174,7 @@ def _spread(body: cohort_pb2.CovariateSpread, declared: dict[str, str]) -> Sprea
     mean = read(body.mean, "mean") if body.HasField("mean") else 0.0
     low = read(body.low, "low") if body.HasField("low") else -np.inf
     high = read(body.high, "high") if body.HasField("high") else np.inf
-    return Spread(known.id, mean, sd, low, high, body.lognormal)
+    return CharacteristicSpread(known.id, mean, sd, low, high, body.lognormal)
 
 
 def _matches(given: Sequence[cohort_pb2.MatchTarget], model: PatientModel) -> list[Match]:

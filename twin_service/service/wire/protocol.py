@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_service.model.structure import PatientModel
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import hours, in_unit, molar_mass_of
@@ -17,10 +17,10 @@ from twin_service.service.wire.simulation import Plans, plans_of
 from twin_service.service.wire.size import check_plans, check_visits
 from twin_service.service.wire.target import output_of
 from twin_service.settings import Settings
-from twin_service.twin.forecast import Band
+from twin_service.twin.forecast import ForecastBand
 from twin_service.twin.protocol import Action, Protocol, Rule
 from twin_service.twin.simulate import WhatIf
-from twin_service.twin.treat import Treated
+from twin_service.twin.treat import TreatedMembers
 from twin_service.v1 import common_pb2, simulation_pb2
 from twin_service.v1.simulation_pb2 import SimulateProtocolRequest, SimulateProtocolResponse
 
@@ -56,7 +56,7 @@ def rules_of(request: SimulateProtocolRequest, view: View, settings: Settings) -
 
 
 def followed(
-    treated: tuple[Treated, ...], plain: tuple[WhatIf, ...], rules: Rules, *, subject: Subject, now_us: int
+    treated: tuple[TreatedMembers, ...], plain: tuple[WhatIf, ...], rules: Rules, *, subject: AskedTwin, now_us: int
 ) -> SimulateProtocolResponse:
     plans = rules.plans
     regimens = [*plans.regimens, *(p.plan for p in rules.protocols)]
@@ -117,7 +117,7 @@ def _rule(r: simulation_pb2.TreatmentRule, model: PatientModel) -> Rule:
         return replace(made, rescue=planned(r.rescue))
 
 
-def _outcome(t: Treated, plans: Plans) -> simulation_pb2.ProtocolOutcome:
+def _outcome(t: TreatedMembers, plans: Plans) -> simulation_pb2.ProtocolOutcome:
     f = t.followed
     wire = simulation_pb2.ProtocolOutcome(
         what_if=answer.what_if(t.what_if, plans.span.origin_us, plans.units),
@@ -134,13 +134,13 @@ def _outcome(t: Treated, plans: Plans) -> simulation_pb2.ProtocolOutcome:
     )
     for drug, share in t.intensity.items():
         q05, q50, q95 = np.quantile(share, (0.05, 0.5, 0.95))
-        told = answer.spread(Band(float(share.mean()), float(share.std()), float(q05), float(q50), float(q95)))
+        told = answer.spread(ForecastBand(float(share.mean()), float(share.std()), float(q05), float(q50), float(q95)))
         assert told is not None
         wire.relative_dose_intensity[drug].CopyFrom(told)
     return wire
 
 
-def _member(t: Treated, i: int) -> simulation_pb2.MemberDosing:
+def _member(t: TreatedMembers, i: int) -> simulation_pb2.MemberDosing:
     f = t.followed
     given = {d: float(mg[i]) for d, mg in f.given_mg.items()}
     for drug, mg in f.rescue_mg.items():

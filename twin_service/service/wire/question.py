@@ -34,7 +34,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Span:
+class FutureSpan:
     """A stretch of the future: hours of the twin's course, and the clinical time at which it begins."""
 
     start_h: float
@@ -61,9 +61,9 @@ def span_of(
     request: simulation_pb2.SimulateRequest | simulation_pb2.RecommendRequest | simulation_pb2.AverageModelsRequest,
     view: View,
     settings: Settings,
-) -> Span:
+) -> FutureSpan:
     start_h = start_of(request, view)
-    return Span(start_h, horizon_of(request.horizon, settings), view.clock_us(start_h))
+    return FutureSpan(start_h, horizon_of(request.horizon, settings), view.clock_us(start_h))
 
 
 def start_of(request: Future, view: View) -> float:

@@ -11,11 +11,11 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.doubts import plan_doubts
 from twin_service.scenario.regimen import Regimen
 from twin_service.scenario.target import Target
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer, spec
 from twin_service.service.wire.path import at
 from twin_service.service.wire.quantity import hours, milligrams
-from twin_service.service.wire.question import Span, members_of, span_of
+from twin_service.service.wire.question import FutureSpan, members_of, span_of
 from twin_service.service.wire.size import check_options
 from twin_service.service.wire.target import limits_of, targets_of
 from twin_service.settings import Settings
@@ -30,10 +30,10 @@ RESULTS_DEFAULT = 10
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedRegimens:
     """What can be dispensed, what it is to reach, and what it may not do. `units`: of each metric by target name."""
 
-    span: Span
+    span: FutureSpan
     options: tuple[Dispensable, ...]
     targets: tuple[Target, ...]
     limits: tuple[Limit, ...]
@@ -54,7 +54,9 @@ def own_models(request: RecommendRequest) -> dict[int, common_pb2.ModelSpec]:
     return found
 
 
-def wanted_of(request: RecommendRequest, view: View, carriers: Mapping[int, Folded], settings: Settings) -> Wanted:
+def wanted_of(
+    request: RecommendRequest, view: View, carriers: Mapping[int, Folded], settings: Settings
+) -> WantedRegimens:
     """`carriers`: the twin under the model of each option that names one."""
     span = span_of(request, view, settings)
     targets, units_of = targets_of(request.targets, view.folded.model)
@@ -66,7 +68,7 @@ def wanted_of(request: RecommendRequest, view: View, carriers: Mapping[int, Fold
         units_of |= own
     check_options(options, span.horizon_h, settings)
     limits, limit_units = limits_of(request.limits, view.folded.model)
-    return Wanted(
+    return WantedRegimens(
         span,
         tuple(options),
         tuple(targets),
@@ -101,13 +103,13 @@ class Advice:
     """A ranking with the twin it is about and those that carried options of their own."""
 
     ranking: Ranking
-    subject: Subject
+    subject: AskedTwin
     carriers: tuple[Folded, ...]
     surprising: tuple[str, ...] = ()
     without: Ranking | None = None
 
 
-def recommended(found: Advice, wanted: Wanted, results: int, now_us: int) -> RecommendResponse:
+def recommended(found: Advice, wanted: WantedRegimens, results: int, now_us: int) -> RecommendResponse:
     ranking, folded = found.ranking, found.subject.view.folded
     shown = ranking.ranked[: results or RESULTS_DEFAULT]
     response = RecommendResponse(

@@ -13,7 +13,7 @@ from twin_service.record.timeline import Timeline
 from twin_service.service.wire.event import canonical_value, event, event_out
 from twin_service.service.wire.path import Faults, at, invalid
 from twin_service.service.wire.quantity import stamp, time_us
-from twin_service.service.wire.window import Window
+from twin_service.service.wire.window import AcceptedTimes
 from twin_service.store.repository import Appended, Stored
 from twin_service.twin.reading import is_modelled
 from twin_service.v1 import event_pb2, twin_pb2
@@ -73,7 +73,7 @@ def check_size(request: RecordEventsRequest, limit: int) -> None:
         raise Refusal(RefusalCode.TOO_MUCH, said, field="events", reason="BATCH_TOO_LARGE")
 
 
-def batch_of(request: RecordEventsRequest, model: PatientModel, window: Window) -> Batch:
+def batch_of(request: RecordEventsRequest, model: PatientModel, window: AcceptedTimes) -> Batch:
     """Every event read, every fault gathered. Raises Refusal with all faults unless what can be taken is asked for."""
     possible = request.acceptance == twin_pb2.ACCEPTANCE_POSSIBLE
     seen: dict[str, bytes] = {}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from twin_service.scenario.regimen import Regimen
 from twin_service.scenario.target import Target
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import invalid
-from twin_service.service.wire.question import Span, members_of, span_of
+from twin_service.service.wire.question import FutureSpan, members_of, span_of
 from twin_service.service.wire.regimen import regimens_of
 from twin_service.service.wire.size import check_memory, doses_of
 from twin_service.service.wire.target import categories_of, targets_of
@@ -43,7 +43,7 @@ class Plans:
     """Plans without rules, and what is asked of each. `units` maps the name of a target to the unit of its metric."""
 
     regimens: tuple[Regimen, ...]
-    span: Span
+    span: FutureSpan
     targets: tuple[Target, ...]
     units: dict[str, str]
     categories: tuple[CategoryQuestion, ...]
@@ -68,7 +68,7 @@ def what_if(found: Found, plans: Plans) -> WhatIf:
     return answer.what_if(found, plans.span.origin_us, plans.units)
 
 
-def simulated(found: list[WhatIf], plans: Plans, subject: Subject, now_us: int) -> SimulateResponse:
+def simulated(found: list[WhatIf], plans: Plans, subject: AskedTwin, now_us: int) -> SimulateResponse:
     basis = answer.basis_of_future(subject, now_us, plans.members, regimens=plans.regimens)
     return SimulateResponse(what_ifs=found, basis=basis)
 

@@ -10,7 +10,7 @@ from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.service.wire.event import covariate_value
 from twin_service.service.wire.path import at, invalid, moved
 from twin_service.service.wire.quantity import stamp, time_us
-from twin_service.service.wire.window import Window
+from twin_service.service.wire.window import AcceptedTimes
 from twin_service.twin import assemble
 from twin_service.v1 import common_pb2
 from twin_service.v1.twin_pb2 import TwinSpec
@@ -62,7 +62,7 @@ def person(name: TwinName, spec: TwinSpec, model: PatientModel) -> Person:
     return Person(name, choice(spec.model), epoch_us, ESTIMATORS[spec.estimator], covariates)
 
 
-def complete(spec: TwinSpec, window: Window) -> TwinSpec:
+def complete(spec: TwinSpec, window: AcceptedTimes) -> TwinSpec:
     """`spec` with its epoch filled in and checked, as it is stored."""
     full = TwinSpec()
     full.CopyFrom(spec)

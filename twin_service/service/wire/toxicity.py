@@ -13,7 +13,7 @@ from twin_service.service.wire.quantity import number
 from twin_service.service.wire.regimen import horizon_of, planned
 from twin_service.settings import Settings
 from twin_service.trial.safety import Margin, Risk
-from twin_service.trial.toxicity import PATIENTS, Judged, Toxicity
+from twin_service.trial.toxicity import PATIENTS, JudgedMechanism, ToxicityPanel
 from twin_service.v1 import trial_pb2
 from twin_service.v1.trial_pb2 import AssessToxicityRequest, AssessToxicityResponse
 
@@ -21,7 +21,7 @@ __all__ = ["AssessToxicityRequest", "AssessToxicityResponse"]
 
 
 @dataclass(frozen=True)
-class Panel:
+class ToxicityPanelRequest:
     """A drug given to virtual patients; horizon 0: that of the regimen."""
 
     drug: str
@@ -33,13 +33,13 @@ class Panel:
     seed: int
 
 
-def panel_of(request: AssessToxicityRequest, settings: Settings) -> Panel:
+def panel_of(request: AssessToxicityRequest, settings: Settings) -> ToxicityPanelRequest:
     units.drug(request.drug, path="drug")
     doses = []
     for i, d in enumerate(request.doses):
         with at("doses", i):
             doses.append(planned(d))
-    return Panel(
+    return ToxicityPanelRequest(
         request.drug,
         Regimen(request.drug, tuple(doses)),
         horizon_of(request.horizon, settings) if request.HasField("horizon") else 0.0,
@@ -50,7 +50,7 @@ def panel_of(request: AssessToxicityRequest, settings: Settings) -> Panel:
     )
 
 
-def assessed(found: Toxicity, now_us: int) -> AssessToxicityResponse:
+def assessed(found: ToxicityPanel, now_us: int) -> AssessToxicityResponse:
     response = AssessToxicityResponse(
         mechanisms=[_mechanism(j, found.drug) for j in found.judged],
         exposure=[_risk(r) for r in found.exposure],
@@ -71,7 +71,7 @@ def assessed(found: Toxicity, now_us: int) -> AssessToxicityResponse:
     return response
 
 
-def _mechanism(j: Judged, drug: str) -> trial_pb2.ToxicityMechanism:
+def _mechanism(j: JudgedMechanism, drug: str) -> trial_pb2.ToxicityMechanism:
     return trial_pb2.ToxicityMechanism(
         id=j.mechanism.id,
         mechanism=j.mechanism.text,

@@ -10,7 +10,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR
 from twin_service.scenario.bands import Bands
 from twin_service.scenario.grid import forecast_hours
-from twin_service.service.view import Subject, View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import time_us
@@ -30,7 +30,7 @@ __all__ = ["GetTrajectoryRequest", "GetTrajectoryResponse", "ListForecastsReques
 GRID_STEPS = 200
 
 
-class Belief(enum.Enum):
+class Eyes(enum.Enum):
     """Whose eyes see the course: of one who knows all, only what came before each time, or nothing."""
 
     SMOOTHED = enum.auto()
@@ -38,26 +38,26 @@ class Belief(enum.Enum):
     PRIOR = enum.auto()
 
 
-_BELIEF = {twin_pb2.SMOOTHING_PRIOR: Belief.PRIOR, twin_pb2.SMOOTHING_FILTERED: Belief.FILTERED}
+_BELIEF = {twin_pb2.SMOOTHING_PRIOR: Eyes.PRIOR, twin_pb2.SMOOTHING_FILTERED: Eyes.FILTERED}
 
 
 @dataclass(frozen=True)
-class Course:
+class TrajectoryRequest:
     """Outputs at hours of the twin's course."""
 
     times_h: tuple[float, ...]
     outputs: tuple[str, ...]
-    belief: Belief
+    belief: Eyes
     members: int
 
 
-def course_of(request: GetTrajectoryRequest, view: View, settings: Settings) -> Course:
+def course_of(request: GetTrajectoryRequest, view: View, settings: Settings) -> TrajectoryRequest:
     members = members_of(request.members, settings)
-    belief = _BELIEF.get(request.smoothing, Belief.SMOOTHED)
-    return Course(tuple(_grid(request, view, settings)), tuple(request.outputs), belief, members)
+    belief = _BELIEF.get(request.smoothing, Eyes.SMOOTHED)
+    return TrajectoryRequest(tuple(_grid(request, view, settings)), tuple(request.outputs), belief, members)
 
 
-def trajectory_out(found: Bands, course: Course, subject: Subject, now_us: int) -> GetTrajectoryResponse:
+def trajectory_out(found: Bands, course: TrajectoryRequest, subject: AskedTwin, now_us: int) -> GetTrajectoryResponse:
     """Bands on the asked grid with the measurements beside them."""
     view = subject.view
     response = GetTrajectoryResponse(
@@ -83,7 +83,7 @@ def wanted_forecasts(request: ListForecastsRequest, view: View) -> list[Forecast
     return [f for f in view.folded.forecasts if not wanted or f.sample.analyte in wanted]
 
 
-def forecasts_out(found: Sequence[Forecast], subject: Subject, now_us: int, more: str) -> ListForecastsResponse:
+def forecasts_out(found: Sequence[Forecast], subject: AskedTwin, now_us: int, more: str) -> ListForecastsResponse:
     return ListForecastsResponse(
         forecasts=[answer.forecast(f, subject.view) for f in found],
         basis=answer.basis(subject, now_us=now_us),

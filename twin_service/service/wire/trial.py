@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.cohort.learning import Reading, Subject
+from twin_service.cohort.learning import CohortSubject, EndpointReading
 from twin_service.model.progression import Progression, progression_model
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.quantity import number
 from twin_service.settings import Settings
-from twin_service.trial.adjust.ancova import Effect
+from twin_service.trial.adjust.ancova import TreatmentEffect
 from twin_service.trial.adjust.procova import Adjusted
 from twin_service.trial.forecast.history import HistoricalForecasts
 from twin_service.trial.forecast.synthetic_arm import LEVELS, ControlForecast
@@ -35,11 +35,11 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class ControlArm:
+class ControlArmRequest:
     """Subjects to forecast and the controls to learn from; times in hours from the index date."""
 
-    subjects: tuple[Subject, ...]
-    history: tuple[Subject, ...]
+    subjects: tuple[CohortSubject, ...]
+    history: tuple[CohortSubject, ...]
     times_h: tuple[float, ...]
     analyte: str
     unit: str
@@ -58,7 +58,7 @@ class Analysis:
     confidence: float
 
 
-def control_arm_of(request: ForecastControlArmRequest, settings: Settings) -> ControlArm:
+def control_arm_of(request: ForecastControlArmRequest, settings: Settings) -> ControlArmRequest:
     _check_size(len(request.subjects), settings, "subjects")
     _check_size(len(request.historical_controls), settings, "historical_controls")
     names = _covariates(request)
@@ -66,7 +66,7 @@ def control_arm_of(request: ForecastControlArmRequest, settings: Settings) -> Co
     for i, s in enumerate(request.subjects):
         with at("subjects", i):
             subjects.append(_known_at_index(s, names))
-    return ControlArm(
+    return ControlArmRequest(
         tuple(subjects),
         tuple(_subject(s) for s in request.historical_controls),
         tuple(request.endpoint.times_h),
@@ -159,12 +159,12 @@ def _covariates(request: trial_pb2.ForecastControlArmRequest) -> list[str]:
     return sorted(n for n in shared if len({s.baseline[n] for s in request.historical_controls}) > 1)
 
 
-def _subject(s: trial_pb2.Subject) -> Subject:
+def _subject(s: trial_pb2.Subject) -> CohortSubject:
     visits = sorted((v.time_h, v.value) for v in s.visits)
-    return Subject(s.id, dict(s.baseline), tuple(Reading(*v) for v in visits))
+    return CohortSubject(s.id, dict(s.baseline), tuple(EndpointReading(*v) for v in visits))
 
 
-def _known_at_index(s: trial_pb2.Subject, names: Sequence[str]) -> Subject:
+def _known_at_index(s: trial_pb2.Subject, names: Sequence[str]) -> CohortSubject:
     for j, visit in enumerate(s.visits):
         if visit.time_h > 0:
             with at("visits", j):
@@ -193,7 +193,7 @@ def _parameters(p: Progression, names: Sequence[str]) -> dict[str, float]:
     return told
 
 
-def _effect(method: str, e: Effect) -> trial_pb2.EffectEstimate:
+def _effect(method: str, e: TreatmentEffect) -> trial_pb2.EffectEstimate:
     return trial_pb2.EffectEstimate(
         method=method,
         estimate=e.estimate,

@@ -12,7 +12,7 @@ HOURS_PER_YEAR = 8766.0
 
 
 @dataclass(frozen=True)
-class Window:
+class AcceptedTimes:
     """Times between `past_us` and `future_us` are accepted; `now_us` is when the call came."""
 
     now_us: int
@@ -20,7 +20,7 @@ class Window:
     future_us: int
 
     @classmethod
-    def around(cls, now_us: int, settings: Settings) -> Window:
+    def around(cls, now_us: int, settings: Settings) -> AcceptedTimes:
         past = settings.past_tolerance_y * HOURS_PER_YEAR * MICROSECONDS_PER_HOUR
         return cls(now_us, now_us - round(past), now_us + round(settings.future_tolerance_h * MICROSECONDS_PER_HOUR))
 

@@ -20,7 +20,7 @@ from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import Person, TwinName
 from twin_service.record.timeline import Timeline
 from twin_service.service.door import logs
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.door.status import DeadlinePassed
 from twin_service.service.view import View
 from twin_service.service.wire import spec
@@ -38,7 +38,7 @@ from twin_service.twin.fold import Folded, fold
 class Engine:
     """Folds twins and hands them to readers."""
 
-    def __init__(self, store: Store, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, store: Store, settings: Settings, metrics: ServerMeters) -> None:
         self._store, self._settings, self._metrics = store, settings, metrics
         self._views: OrderedDict[TwinName, View] = OrderedDict()
         self._unfinished: dict[TwinName, View] = {}

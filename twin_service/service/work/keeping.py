@@ -16,7 +16,7 @@ from twin_service.service.wire.twin import Trouble
 from twin_service.store.repository import Assimilated
 from twin_service.twin.course import Sample
 from twin_service.twin.fold import Anchor, Folded, from_snapshot, prior_belief, to_snapshot
-from twin_service.twin.forecast import Band, Forecast
+from twin_service.twin.forecast import Forecast, ForecastBand
 from twin_service.twin.reading import read_course
 
 
@@ -67,8 +67,8 @@ def forecast_of(data: bytes) -> Forecast:
     verdict, detail = raw["outcome"]
     return Forecast(
         Sample(**sample),
-        Band(*raw["prior"]),
-        Band(*raw["band"]),
+        ForecastBand(*raw["prior"]),
+        ForecastBand(*raw["band"]),
         raw["history"],
         raw["nis"],
         raw["surprising"],

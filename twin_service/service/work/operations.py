@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door import call as calls
 from twin_service.service.door import logs
-from twin_service.service.door.metrics import Metrics
+from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.door.status import STATUS
 from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
@@ -63,7 +63,7 @@ Key = tuple[str, str]
 class Operations:
     """The workers of one server."""
 
-    def __init__(self, store: Store, settings: Settings, metrics: Metrics, clock: calls.Clock) -> None:
+    def __init__(self, store: Store, settings: Settings, metrics: ServerMeters, clock: calls.Clock) -> None:
         self._store, self._settings, self._metrics, self._clock = store, settings, metrics, clock
         self._kinds: Mapping[str, Work] = {}
         self._waiting: deque[Key] = deque()

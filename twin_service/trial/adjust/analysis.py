@@ -10,30 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.trial.adjust.ancova import Effect, Errors, effect_of, refuse
-from twin_service.trial.adjust.bayesian import History, Posterior, bayesian_procova, history_of
-from twin_service.trial.adjust.comparison import ArmMean, Comparison
-from twin_service.trial.adjust.design import Design, design_of
+from twin_service.trial.adjust.ancova import Errors, TreatmentEffect, effect_of, refuse
+from twin_service.trial.adjust.bayesian import EffectPosterior, History, bayesian_procova, history_of
+from twin_service.trial.adjust.comparison import ArmComparison, ArmMean
+from twin_service.trial.adjust.design import VisitDesign, design_of
 from twin_service.trial.adjust.imputation import Incomplete, conditional_mean_effect, rubin_effect
 from twin_service.trial.adjust.linear import linear_comparisons
 from twin_service.trial.adjust.logistic import standardized_risks
-from twin_service.trial.adjust.mmrm.covariance import Structure
+from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import RepeatedFit, fit_repeated
 from twin_service.trial.adjust.mmrm.inference import Contrasts, Inference
 from twin_service.trial.data.assemble import AnalysisData, Note
 from twin_service.trial.forecast.crossfit import TrialForecast
-from twin_service.trial.protocol import AdjustSpec, EndpointKind, Imputation, Method, TrialProtocol
+from twin_service.trial.protocol import AdjustSpec, AnalysisMethod, EndpointKind, Imputation, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.survival.cox import cox
 from twin_service.trial.survival.curves import pseudo_values
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
-WITH_FORECAST = (Method.PROCOVA, Method.PROCOVA_MMRM, Method.BAYESIAN_PROCOVA)
+WITH_FORECAST = (AnalysisMethod.PROCOVA, AnalysisMethod.PROCOVA_MMRM, AnalysisMethod.BAYESIAN_PROCOVA)
 KINDS = {
-    EndpointKind.CONTINUOUS: (Method.ANCOVA, Method.MMRM, *WITH_FORECAST),
-    EndpointKind.BINARY: (Method.LOGISTIC,),
-    EndpointKind.TIME_TO_EVENT: (Method.COX, Method.RMST),
+    EndpointKind.CONTINUOUS: (AnalysisMethod.ANCOVA, AnalysisMethod.MMRM, *WITH_FORECAST),
+    EndpointKind.BINARY: (AnalysisMethod.LOGISTIC,),
+    EndpointKind.TIME_TO_EVENT: (AnalysisMethod.COX, AnalysisMethod.RMST),
 }
 
 
@@ -48,13 +48,13 @@ class AdjustedTrial:
     posterior    Bayesian PROCOVA only
     """
 
-    method: Method
+    method: AnalysisMethod
     scale: str
-    comparisons: tuple[Comparison, ...]
-    unadjusted: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
+    unadjusted: tuple[ArmComparison, ...]
     means: tuple[ArmMean, ...]
-    sensitivity: tuple[tuple[str, Comparison], ...]
-    posterior: Posterior | None
+    sensitivity: tuple[tuple[str, ArmComparison], ...]
+    posterior: EffectPosterior | None
     fit: RepeatedFit | None
     forecast: TrialForecast | None
     notes: tuple[Note, ...]
@@ -87,18 +87,18 @@ def adjust_trial(
         found = _binary(spec, data)
     elif p.endpoint.kind is EndpointKind.TIME_TO_EVENT:
         found = _time_to_event(spec, data)
-    elif spec.method in (Method.MMRM, Method.PROCOVA_MMRM):
+    elif spec.method in (AnalysisMethod.MMRM, AnalysisMethod.PROCOVA_MMRM):
         found = _repeated(spec, data, forecast)
-    elif spec.method is Method.BAYESIAN_PROCOVA:
+    elif spec.method is AnalysisMethod.BAYESIAN_PROCOVA:
         found = _bayesian(spec, data, forecast, history)
     else:
-        found = _one_visit(spec, data, forecast if spec.method is Method.PROCOVA else None)
+        found = _one_visit(spec, data, forecast if spec.method is AnalysisMethod.PROCOVA else None)
     if spec.imputation is not Imputation.NONE:
         found = replace(found, sensitivity=(*found.sensitivity, *_imputed(p, spec, data, progress)))
     return replace(found, notes=(*found.notes, *_notes(data, found)))
 
 
-def _design(spec: AdjustSpec, data: AnalysisData, keep: NDArray[np.bool_], extra: dict[str, FloatArray]) -> Design:
+def _design(spec: AdjustSpec, data: AnalysisData, keep: NDArray[np.bool_], extra: dict[str, FloatArray]) -> VisitDesign:
     """Arms, covariates, baseline and classes of the subjects `keep`; means weighted by readings."""
     names = spec.covariates
     if spec.baseline and np.isfinite(data.baseline).any() and "baseline" not in names:
@@ -131,7 +131,7 @@ def _one_visit(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | N
     means, found = linear_comparisons(y, arm, _design(spec, data, keep, extra), errors=errors, level=spec.level)
     plain = design_of(arm, len(data.arms), {}, {})
     _, unadjusted = linear_comparisons(y, arm, plain, errors=errors, level=spec.level)
-    sensitivity: tuple[tuple[str, Comparison], ...] = ()
+    sensitivity: tuple[tuple[str, ArmComparison], ...] = ()
     if forecast is not None:
         _, alone = linear_comparisons(y, arm, _design(spec, data, keep, {}), errors=errors, level=spec.level)
         sensitivity = tuple(("covariates only, without forecasts", _at(c, last)) for c in alone)
@@ -149,7 +149,7 @@ def _one_visit(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | N
     )
 
 
-def _at(c: Comparison, visit: int) -> Comparison:
+def _at(c: ArmComparison, visit: int) -> ArmComparison:
     return c._replace(visit=visit)
 
 
@@ -164,12 +164,12 @@ def _repeated(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | No
     shared = [j for j in range(len(design.names)) if j not in own]
     by_visit = np.einsum("nc,vu->nvcu", design.columns[:, own], np.eye(m)).reshape(len(y), m, -1)
     parts = [by_visit, np.repeat(design.columns[:, None, shared], m, axis=1)]
-    if spec.method is Method.PROCOVA_MMRM and forecast is not None:
+    if spec.method is AnalysisMethod.PROCOVA_MMRM and forecast is not None:
         scores = forecast.forecast.mean[keep]
         parts.append((scores - scores.mean(axis=0))[:, :, None])
     X = np.concatenate(parts, axis=2)
     places = tuple(float(v.target_day if v.target_day is not None else v.number or 0.0) for v in data.visits)
-    fit = fit_repeated(y, X, Structure(spec.covariance, m, places))
+    fit = fit_repeated(y, X, CovarianceStructure(spec.covariance, m, places))
     contrasts = Contrasts(fit, _inference(spec))
     means, found = [], []
     for a in range(arms):
@@ -183,9 +183,9 @@ def _repeated(spec: AdjustSpec, data: AnalysisData, forecast: TrialForecast | No
                 pick[v] = -1.0
                 e = contrasts.of(pick)
                 w = (arm[read & ((arm == a) | (arm == 0))] == a).astype(float)
-                found.append(Comparison(a, v, effect_of(e.estimate, e.se, e.df, w, level=spec.level)))
+                found.append(ArmComparison(a, v, effect_of(e.estimate, e.se, e.df, w, level=spec.level)))
     plain = np.einsum("nc,vu->nvcu", design.columns[:, :arms], np.eye(m)).reshape(len(y), m, -1)
-    without = Contrasts(fit_repeated(y, plain, Structure(spec.covariance, m, places)), _inference(spec))
+    without = Contrasts(fit_repeated(y, plain, CovarianceStructure(spec.covariance, m, places)), _inference(spec))
     unadjusted = []
     for c in found:
         pick = np.zeros(plain.shape[2])
@@ -217,7 +217,7 @@ def _bayesian(
             field="data.historical",
             reason="NO_HISTORY",
         )
-    plain = _one_visit(replace(spec, method=Method.PROCOVA), data, forecast)
+    plain = _one_visit(replace(spec, method=AnalysisMethod.PROCOVA), data, forecast)
     last = data.y.shape[1] - 1
     keep = _complete(data, last, spec)
     past: History = history_of(*history)
@@ -233,7 +233,7 @@ def _bayesian(
     )
     kept_share = f"history keeps {found.history_weight:.0%} of the weight (prior {found.prior_weight:.0%})"
     note = Note("prior", kept_share, found.history_weight < found.prior_weight / 2)
-    return replace(plain, method=Method.BAYESIAN_PROCOVA, posterior=found, notes=(*plain.notes, note))
+    return replace(plain, method=AnalysisMethod.BAYESIAN_PROCOVA, posterior=found, notes=(*plain.notes, note))
 
 
 def _binary(spec: AdjustSpec, data: AnalysisData) -> AdjustedTrial:
@@ -251,11 +251,11 @@ def _binary(spec: AdjustSpec, data: AnalysisData) -> AdjustedTrial:
         for a in range(len(data.arms))
     )
     compared = [
-        tuple(Comparison(a, last, _normal(*r.difference(a), arm, a, spec.level)) for a in range(1, len(data.arms)))
+        tuple(ArmComparison(a, last, _normal(*r.difference(a), arm, a, spec.level)) for a in range(1, len(data.arms)))
         for r in (found, plain)
     ]
     ratios = tuple(
-        ("log risk ratio", Comparison(a, last, _normal(*found.log_ratio(a), arm, a, spec.level)))
+        ("log risk ratio", ArmComparison(a, last, _normal(*found.log_ratio(a), arm, a, spec.level)))
         for a in range(1, len(data.arms))
     )
     note = Note("effect", "marginal risks: averaged over the trial's subjects (g-computation)")
@@ -271,7 +271,7 @@ def _time_to_event(spec: AdjustSpec, data: AnalysisData) -> AdjustedTrial:
     rest = design.columns[:, len(data.arms) :]
     dummies = design.columns[:, 1 : len(data.arms)]
     notes: tuple[Note, ...]
-    if spec.method is Method.RMST:
+    if spec.method is AnalysisMethod.RMST:
         horizon = spec.horizon_day or float(min(time[arm == a].max() for a in range(len(data.arms))))
         y = np.empty(len(time))
         for a in range(len(data.arms)):
@@ -286,7 +286,9 @@ def _time_to_event(spec: AdjustSpec, data: AnalysisData) -> AdjustedTrial:
         raise Refusal(RefusalCode.PRECONDITION, str(fits[0].outcome), field="covariates", reason="SEPARATED")
     compared = [
         tuple(
-            Comparison(a, 0, _normal(float(f.beta[a - 1]), float(np.sqrt(f.robust[a - 1, a - 1])), arm, a, spec.level))
+            ArmComparison(
+                a, 0, _normal(float(f.beta[a - 1]), float(np.sqrt(f.robust[a - 1, a - 1])), arm, a, spec.level)
+            )
             for a in range(1, len(data.arms))
         )
         for f in fits
@@ -295,14 +297,14 @@ def _time_to_event(spec: AdjustSpec, data: AnalysisData) -> AdjustedTrial:
     return AdjustedTrial(spec.method, "log hazard ratio", compared[0], compared[1], (), (), None, None, None, notes)
 
 
-def _normal(estimate: float, se: float, arm: NDArray[np.intp], a: int, level: float) -> Effect:
+def _normal(estimate: float, se: float, arm: NDArray[np.intp], a: int, level: float) -> TreatmentEffect:
     w = (arm[(arm == a) | (arm == 0)] == a).astype(float)
     return effect_of(estimate, se, np.inf, w, level=level)
 
 
 def _imputed(
     p: TrialProtocol, spec: AdjustSpec, data: AnalysisData, progress: Progress
-) -> list[tuple[str, Comparison]]:
+) -> list[tuple[str, ArmComparison]]:
     """Both ways of the protocol's imputation, for each arm."""
     last, rng, found = data.y.shape[1] - 1, np.random.default_rng(p.seed), []
     for a in range(1, len(data.arms)):
@@ -317,9 +319,9 @@ def _imputed(
         pair = Incomplete(data.y[keep], (data.arm[keep] == a).astype(float), x)
         name = spec.imputation.value.replace("_", " ")
         rubin = rubin_effect(pair, spec.imputation, spec.imputations, rng, level=spec.level)
-        found.append((f"{name}, multiple imputation", Comparison(a, last, rubin)))
+        found.append((f"{name}, multiple imputation", ArmComparison(a, last, rubin)))
         mean = conditional_mean_effect(pair, spec.imputation, level=spec.level, progress=progress)
-        found.append((f"{name}, conditional mean with jackknife", Comparison(a, last, mean)))
+        found.append((f"{name}, conditional mean with jackknife", ArmComparison(a, last, mean)))
     return found
 
 

@@ -26,7 +26,7 @@ Errors = Literal["classical", "HC0", "HC1", "HC2", "HC3"]
 
 
 @dataclass(frozen=True)
-class Effect:
+class TreatmentEffect:
     """A treatment effect in the endpoint's unit, with its t-based interval.
 
     estimate, se, df      effect, standard error, residual degrees of freedom
@@ -62,7 +62,7 @@ def ancova(
     interactions: bool = False,
     errors: Errors = "HC3",
     level: float = 0.95,
-) -> Effect:
+) -> TreatmentEffect:
     """The effect of `treatment` (n,) of 0/1 on `y` (n,), adjusted for `covariates` (n, k).
 
     Raises Refusal naming the argument: unequal lengths, values that are not finite, an arm with fewer than two
@@ -81,12 +81,12 @@ def ancova(
     return effect_of(float(beta[1]), float(np.sqrt(variance)), df, arms.w, level=level)
 
 
-def effect_of(estimate: float, se: float, df: float, w: FloatArray, *, level: float) -> Effect:
-    """`Effect` from an estimate and its standard error on `df` degrees of freedom."""
+def effect_of(estimate: float, se: float, df: float, w: FloatArray, *, level: float) -> TreatmentEffect:
+    """`TreatmentEffect` from an estimate and its standard error on `df` degrees of freedom."""
     half = float(stats.t.ppf(0.5 + level / 2, df)) * se
     p = float(2 * stats.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
     treated = int(np.sum(w == 1))
-    return Effect(estimate, se, df, estimate - half, estimate + half, level, p, treated, len(w) - treated)
+    return TreatmentEffect(estimate, se, df, estimate - half, estimate + half, level, p, treated, len(w) - treated)
 
 
 def read_arms(y: ArrayLike, treatment: ArrayLike, covariates: ArrayLike | None = None) -> Arms:

@@ -35,7 +35,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class EffectPosterior:
     """The treatment effect: mean, sd, interval, P(effect > 0), and the weight that history kept."""
 
     mean: float
@@ -66,7 +66,7 @@ def bayesian_procova(
     *,
     prior_weight: float = 0.5,
     level: float = 0.95,
-) -> Posterior:
+) -> EffectPosterior:
     """Effect of w (n,) of 0/1 on y (n,); x (n, k) further covariates. Raises Refusal for a weight outside 0 to 1."""
     if not 0 <= prior_weight <= 1:
         raise refuse("prior_weight", f"{prior_weight:g}; expected between 0 and 1")
@@ -96,7 +96,7 @@ def bayesian_procova(
     low, high = (
         brentq(lambda v, q=q: below(v) - q, mean - reach, mean + reach) for q in ((1 - level) / 2, (1 + level) / 2)
     )
-    return Posterior(mean, float(np.sqrt(variance)), low, high, 1 - below(0.0), float(weights[0]), prior_weight)
+    return EffectPosterior(mean, float(np.sqrt(variance)), low, high, 1 - below(0.0), float(weights[0]), prior_weight)
 
 
 def _conjugate(

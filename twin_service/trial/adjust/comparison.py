@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from twin_service.trial.adjust.ancova import Effect
+from twin_service.trial.adjust.ancova import TreatmentEffect
 
 
 class ArmMean(NamedTuple):
@@ -17,9 +17,9 @@ class ArmMean(NamedTuple):
     subjects: int
 
 
-class Comparison(NamedTuple):
+class ArmComparison(NamedTuple):
     """`effect` of an arm against control at a visit."""
 
     arm: int
     visit: int
-    effect: Effect
+    effect: TreatmentEffect

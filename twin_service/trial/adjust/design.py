@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Design:
+class VisitDesign:
     """columns (n, p) of one visit, `names` (p,), the arms first."""
 
     columns: FloatArray
@@ -34,7 +34,7 @@ def design_of(
     classes: Mapping[str, Sequence[object]],
     *,
     weights: FloatArray | None = None,
-) -> Design:
+) -> VisitDesign:
     """`weights` (n,) of the covariates' means: readings of each subject. Raises Refusal for one that is constant."""
     n = len(arm)
     columns = [(arm == a).astype(float) for a in range(arms)]
@@ -62,7 +62,7 @@ def design_of(
         raise refuse("covariates", f"{n} subjects cannot carry {X.shape[1]} coefficients; drop covariates")
     if np.linalg.matrix_rank(X / scale) < X.shape[1]:
         raise refuse("covariates", f"linearly dependent: {_dependent(X / scale, names)}; drop one of them")
-    return Design(X, tuple(names), arms)
+    return VisitDesign(X, tuple(names), arms)
 
 
 def _dependent(X: FloatArray, names: Sequence[str]) -> str:

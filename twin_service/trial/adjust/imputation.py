@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.trial.adjust.ancova import Effect, effect_of, least_squares
-from twin_service.trial.adjust.mmrm.covariance import Structure
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of, least_squares
+from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import RepeatedFit, fit_repeated
 from twin_service.trial.protocol import Imputation
 
@@ -44,7 +44,7 @@ class Incomplete:
 
 def conditional_mean_effect(
     data: Incomplete, rule: Imputation, *, level: float = 0.95, progress: Progress = lambda share: None
-) -> Effect:
+) -> TreatmentEffect:
     """The effect at the last visit; standard error by the jackknife, on n - 1 degrees of freedom."""
     whole = _effect_at_end(data, rule)
     n = len(data.y)
@@ -59,7 +59,7 @@ def conditional_mean_effect(
 
 def rubin_effect(
     data: Incomplete, rule: Imputation, imputations: int, rng: np.random.Generator, *, level: float = 0.95
-) -> Effect:
+) -> TreatmentEffect:
     """The effect at the last visit by multiple imputation; degrees of freedom Barnard & Rubin 1999."""
     fit = _fit(data)
     L_beta, L_theta = np.linalg.cholesky(fit.beta_cov), np.linalg.cholesky(fit.theta_cov)
@@ -114,7 +114,7 @@ def _mean_under(rule: Imputation, own: FloatArray, reference: FloatArray, last: 
 
 
 def _fit(data: Incomplete) -> RepeatedFit:
-    return fit_repeated(data.y, data.design(data.w), Structure("unstructured", data.y.shape[1]))
+    return fit_repeated(data.y, data.design(data.w), CovarianceStructure("unstructured", data.y.shape[1]))
 
 
 def _effect_at_end(data: Incomplete, rule: Imputation) -> float:

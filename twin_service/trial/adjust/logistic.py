@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from twin_service.outcome import OK, Outcome, Refusal, RefusalCode, Verdict
-from twin_service.trial.adjust.design import Design
+from twin_service.trial.adjust.design import VisitDesign
 
 FloatArray = NDArray[np.float64]
 STEPS = 50
@@ -65,7 +65,7 @@ def logistic(design: FloatArray, t: FloatArray, weights: FloatArray | None = Non
     return beta, Outcome(Verdict.NOT_CONVERGED, f"logistic model after {STEPS} steps")
 
 
-def standardized_risks(y: FloatArray, design: Design) -> Standardized:
+def standardized_risks(y: FloatArray, design: VisitDesign) -> Standardized:
     """Raises Refusal when covariates separate responders from the others."""
     X = design.columns
     beta, outcome = logistic(X, y)

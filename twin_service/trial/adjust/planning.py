@@ -44,7 +44,7 @@ class Assumptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SampleSizePlan:
     """Patients to randomize with and without the forecasts; `exact` is before rounding each arm up."""
 
     patients: int
@@ -56,14 +56,14 @@ class Plan:
     saved_share: float
 
 
-def plan(assumptions: Assumptions) -> Plan:
+def plan(assumptions: Assumptions) -> SampleSizePlan:
     """The smallest trial that detects the effect with the wanted power."""
     _check(assumptions)
     n = _exact(assumptions)
     without = _exact(replace(assumptions, correlation_control=0.0, correlation_treated=0.0))
     treated, control = _arms(n, assumptions)
     treated0, control0 = _arms(without, assumptions)
-    return Plan(treated + control, treated, control, n, treated0 + control0, control0, 1 - n / without)
+    return SampleSizePlan(treated + control, treated, control, n, treated0 + control0, control0, 1 - n / without)
 
 
 def power(assumptions: Assumptions, patients: int) -> float:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from twin_service.trial.adjust.ancova import Effect, Errors, ancova, read_arms, refuse
+from twin_service.trial.adjust.ancova import Errors, TreatmentEffect, ancova, read_arms, refuse
 
 FloatArray = NDArray[np.float64]
 
@@ -39,9 +39,9 @@ class Adjusted:
     slope                endpoint units per forecast unit in the controls: 1 for a calibrated forecast
     """
 
-    unadjusted: Effect
-    covariates_only: Effect
-    adjusted: Effect
+    unadjusted: TreatmentEffect
+    covariates_only: TreatmentEffect
+    adjusted: TreatmentEffect
     variance_reduction: float
     beyond_covariates: float
     correlation: float

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twin_service.trial.adjust.ancova import Effect, effect_of, refuse
-from twin_service.trial.adjust.mmrm.covariance import Structure
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of, refuse
+from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import RepeatedFit, fit_repeated
 from twin_service.trial.adjust.mmrm.inference import Contrasts, Inference
 
@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 class VisitEffects:
     """Treatment minus control at each visit, and the fit they come from."""
 
-    effects: tuple[Effect, ...]
+    effects: tuple[TreatmentEffect, ...]
     fit: RepeatedFit
 
 
@@ -54,7 +54,7 @@ def visit_effects(
             raise refuse("prognostic", "expected one finite forecast for every patient and visit")
         scores = scores[seen]
         design = np.concatenate([design, (scores - scores.mean())[:, :, None]], axis=2)
-    fit = fit_repeated(values, design, Structure("unstructured", m))
+    fit = fit_repeated(values, design, CovarianceStructure("unstructured", m))
     contrasts = Contrasts(fit, inference)
     effects = []
     for visit in range(m):

@@ -18,8 +18,8 @@ from twin_service.trial.data.results import (
     parameter_rows,
     subject_table,
 )
-from twin_service.trial.data.tables import Table, parse_table
-from twin_service.trial.protocol import EndpointKind, Measure, Opened, TrialProtocol, VisitSpec
+from twin_service.trial.data.tables import DataTable, parse_table
+from twin_service.trial.protocol import EndpointKind, EndpointMeasure, OpenedProtocol, TrialProtocol, VisitSpec
 from twin_service.trial.protocol_reader import did_you_mean
 
 FloatArray = NDArray[np.float64]
@@ -74,7 +74,7 @@ class AnalysisData:
         return np.asarray(self.subjects[name].astype(str).to_numpy(dtype=object))
 
 
-def load_data(opened: Opened) -> AnalysisData:
+def load_data(opened: OpenedProtocol) -> AnalysisData:
     """Read the protocol's files. Raises Refusal naming the file, column or row that cannot be understood."""
     p = opened.protocol
     subjects = parse_table(p.data.subjects, opened.read_file(p.data.subjects))
@@ -82,12 +82,12 @@ def load_data(opened: Opened) -> AnalysisData:
     return assemble(p, subjects, results)
 
 
-def load_tables(p: TrialProtocol, subjects: Table, results: Table | None = None) -> AnalysisData:
+def load_tables(p: TrialProtocol, subjects: DataTable, results: DataTable | None = None) -> AnalysisData:
     """The same from tables in memory."""
     return assemble(p, subjects, results or subjects)
 
 
-def assemble(p: TrialProtocol, subjects: Table, results: Table) -> AnalysisData:
+def assemble(p: TrialProtocol, subjects: DataTable, results: DataTable) -> AnalysisData:
     columns = columns_of(results, _declared(p))
     all_subjects = subject_table(subjects, columns.subject)
     everyone, notes = _randomized(p, all_subjects, subjects.source)
@@ -111,7 +111,7 @@ def assemble(p: TrialProtocol, subjects: Table, results: Table) -> AnalysisData:
         event[at] = long["event"].to_numpy()
     else:
         visits = p.visits
-        measure = "change" if p.endpoint.measure is Measure.CHANGE else "value"
+        measure = "change" if p.endpoint.measure is EndpointMeasure.CHANGE else "value"
         y, derived = _placed([_at_visit(long, v, p, results.source) for v in visits], position, measure)
     baseline = np.full(n, np.nan)
     known = long.dropna(subset=["base"]).drop_duplicates("subject")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.trial.data.tables import Table
+from twin_service.trial.data.tables import DataTable
 from twin_service.trial.protocol_reader import did_you_mean
 
 FINDINGS = ("LB", "VS", "QS")
@@ -43,7 +43,7 @@ def data_refusal(message: str, field: str = "data") -> Refusal:
     return Refusal(RefusalCode.INVALID, message, field=field, reason="BAD_TRIAL_DATA")
 
 
-def columns_of(table: Table, declared: Mapping[str, str]) -> Columns:
+def columns_of(table: DataTable, declared: Mapping[str, str]) -> Columns:
     """The columns of a results table, by its standard or as `declared` in the protocol (declared ones win)."""
     names = set(table.frame.columns)
     domain = str(table.frame["DOMAIN"].iloc[0]) if "DOMAIN" in names and len(table.frame) else ""
@@ -87,7 +87,7 @@ def kept(frame: pd.DataFrame, where: Mapping[str, str], source: str) -> pd.DataF
     return frame
 
 
-def parameter_rows(table: Table, parameter: str) -> pd.DataFrame:
+def parameter_rows(table: DataTable, parameter: str) -> pd.DataFrame:
     """The records of one parameter or test."""
     frame = table.frame
     code = next((c for c in ("PARAMCD", *(f"{d}TESTCD" for d in FINDINGS)) if c in frame.columns), "")
@@ -133,7 +133,7 @@ def long_results(rows: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     return out.reset_index(drop=True)
 
 
-def subject_table(table: Table, subject: str) -> pd.DataFrame:
+def subject_table(table: DataTable, subject: str) -> pd.DataFrame:
     """One row a subject, indexed by subject. Raises Refusal for a subject that is there twice."""
     frame = table.frame
     if subject not in frame.columns:

@@ -22,7 +22,7 @@ NUMBER_TYPES = {"integer", "float", "double", "decimal", "boolean"}
 
 
 @dataclass(frozen=True)
-class Table:
+class DataTable:
     """`frame` as read; `source` is the file's name; `digest` of its bytes."""
 
     frame: pd.DataFrame
@@ -30,15 +30,15 @@ class Table:
     digest: str
 
 
-def parse_table(name: str, raw: bytes) -> Table:
+def parse_table(name: str, raw: bytes) -> DataTable:
     """Raises Refusal for a file of an unknown kind, or that its kind does not explain."""
-    return Table(_parsed(name, raw), name, hashlib.sha256(raw).hexdigest())
+    return DataTable(_parsed(name, raw), name, hashlib.sha256(raw).hexdigest())
 
 
-def table_of(frame: pd.DataFrame, source: str = "data frame") -> Table:
+def table_of(frame: pd.DataFrame, source: str = "data frame") -> DataTable:
     """A pandas data frame (a polars one is converted by the client) as a table; the digest is that of its CSV form."""
     text = frame.to_csv(index=False, lineterminator="\n")
-    return Table(frame.reset_index(drop=True), source, hashlib.sha256(text.encode()).hexdigest())
+    return DataTable(frame.reset_index(drop=True), source, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _parsed(name: str, raw: bytes) -> pd.DataFrame:

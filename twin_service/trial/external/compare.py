@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.trial.adjust.ancova import Effect, effect_of, refuse
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of, refuse
 from twin_service.trial.data.assemble import Note
 from twin_service.trial.external.doubly_robust import augmented_effect
 from twin_service.trial.external.external_control import hajek_effect
@@ -84,9 +84,9 @@ class Compared:
     """naive and comparable effects ("log hazard ratio" or "difference"), balance, overlap and what to know."""
 
     scale: str
-    naive: Effect
-    effect: Effect
-    augmented: Effect | None
+    naive: TreatmentEffect
+    effect: TreatmentEffect
+    augmented: TreatmentEffect | None
     balance: tuple[Balance, ...]
     scores: FloatArray
     group: FloatArray
@@ -180,7 +180,9 @@ def _weights(groups: Groups, fit: Propensity, way: Way) -> tuple[FloatArray, int
     return w, pairs.unmatched
 
 
-def _effects(groups: Groups, fit: Propensity, w: FloatArray, way: Way) -> tuple[str, Effect, Effect, Effect | None]:
+def _effects(
+    groups: Groups, fit: Propensity, w: FloatArray, way: Way
+) -> tuple[str, TreatmentEffect, TreatmentEffect, TreatmentEffect | None]:
     y, event = groups.outcomes
     keep = w > 0
     if event is not None:
@@ -203,7 +205,7 @@ def _effects(groups: Groups, fit: Propensity, w: FloatArray, way: Way) -> tuple[
     return "difference", naive, _weighted_difference(y, groups.group, w, way.level), None
 
 
-def _weighted_difference(y: FloatArray, group: FloatArray, w: FloatArray, level: float) -> Effect:
+def _weighted_difference(y: FloatArray, group: FloatArray, w: FloatArray, level: float) -> TreatmentEffect:
     parts = []
     for g in (1, 0):
         mine = (group == g) & (w > 0)
@@ -214,7 +216,7 @@ def _weighted_difference(y: FloatArray, group: FloatArray, w: FloatArray, level:
     return effect_of(parts[0][0] - parts[1][0], se, parts[0][2] + parts[1][2] - 2, group, level=level)
 
 
-def _normal(estimate: float, se: float, group: FloatArray, level: float) -> Effect:
+def _normal(estimate: float, se: float, group: FloatArray, level: float) -> TreatmentEffect:
     return effect_of(estimate, se, np.inf, group, level=level)
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.trial.adjust.ancova import Effect, effect_of
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of
 from twin_service.trial.external.propensity import Propensity, effective_sample_size
 
 FloatArray = NDArray[np.float64]
 
 
-def augmented_effect(y: FloatArray, fit: Propensity, *, level: float = 0.95) -> Effect:
+def augmented_effect(y: FloatArray, fit: Propensity, *, level: float = 0.95) -> TreatmentEffect:
     """The augmented weighted effect in the treated on y (n,)."""
     t = fit.treated == 1
     X = np.column_stack([np.ones(len(y)), (fit.x - fit.x.mean(axis=0)) / fit.x.std(axis=0)])

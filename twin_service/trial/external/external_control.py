@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin_service.outcome import Outcome, Refusal, RefusalCode
-from twin_service.trial.adjust.ancova import Effect, effect_of, read_arms
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of, read_arms
 from twin_service.trial.external.propensity import (
     Balance,
     Estimand,
@@ -39,8 +39,8 @@ class ExternalComparison:
     warnings       what a reviewer would ask
     """
 
-    naive: Effect
-    weighted: Effect
+    naive: TreatmentEffect
+    weighted: TreatmentEffect
     estimand: Estimand
     balance: tuple[Balance, ...]
     ess_treated: float
@@ -85,7 +85,7 @@ def external_control(
     )
 
 
-def hajek_effect(y: FloatArray, fit: Propensity, estimand: Estimand, *, level: float) -> Effect:
+def hajek_effect(y: FloatArray, fit: Propensity, estimand: Estimand, *, level: float) -> TreatmentEffect:
     """The weighted effect with the error that knows its weights were estimated."""
     w, t = weights(fit, estimand), fit.treated == 1
     estimate, se = _hajek(y, fit, estimand)
@@ -93,7 +93,7 @@ def hajek_effect(y: FloatArray, fit: Propensity, estimand: Estimand, *, level: f
     return effect_of(estimate, se, df, fit.treated, level=level)
 
 
-def _naive(y: FloatArray, w: FloatArray, level: float) -> Effect:
+def _naive(y: FloatArray, w: FloatArray, level: float) -> TreatmentEffect:
     one, zero = y[w == 1], y[w == 0]
     v1, v0 = one.var(ddof=1) / len(one), zero.var(ddof=1) / len(zero)
     df = (v1 + v0) ** 2 / (v1**2 / (len(one) - 1) + v0**2 / (len(zero) - 1)) if v1 + v0 > 0 else len(y) - 2.0

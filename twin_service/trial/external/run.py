@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.data.assemble import AnalysisData, Note, assemble
 from twin_service.trial.data.results import data_refusal
-from twin_service.trial.data.tables import Table
+from twin_service.trial.data.tables import DataTable
 from twin_service.trial.external.bias import BiasCell, bias_array
 from twin_service.trial.external.compare import (
     Comparability,
@@ -59,9 +59,9 @@ class ExternalAnalysis:
 def external_analysis(
     p: TrialProtocol,
     data: AnalysisData,
-    outside: Table,
+    outside: DataTable,
     progress: Progress = lambda share: None,
-    outside_results: Table | None = None,
+    outside_results: DataTable | None = None,
 ) -> ExternalAnalysis:
     """Raises Refusal for a subject or a treated arm in both files, and when the groups cannot be compared."""
     spec = p.external
@@ -97,7 +97,7 @@ def external_analysis(
     )
 
 
-def _outside(p: TrialProtocol, data: AnalysisData, outside: Table, results: Table | None) -> AnalysisData:
+def _outside(p: TrialProtocol, data: AnalysisData, outside: DataTable, results: DataTable | None) -> AnalysisData:
     frame = outside.frame
     column = p.arms.variable
     if column in frame.columns:
@@ -111,7 +111,7 @@ def _outside(p: TrialProtocol, data: AnalysisData, outside: Table, results: Tabl
             raise data_refusal(f"{outside.source}: nobody is in arm {p.arms.control!r}{known}", "data.external")
     else:
         frame = frame.assign(**{column: p.arms.control})
-    table = Table(frame, outside.source, outside.digest)
+    table = DataTable(frame, outside.source, outside.digest)
     only = replace(p, arms=ArmSpec(column, p.arms.control, ()))
     found = assemble(only, table, results or table)
     both = set(found.subjects.index) & set(data.subjects.index)

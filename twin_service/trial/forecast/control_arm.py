@@ -16,17 +16,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.cohort.learning import CovariateUse, Reading, Subject, fit_progression
+from twin_service.cohort.learning import CohortSubject, CovariateUse, EndpointReading, fit_progression
 from twin_service.model.progression import Progression, progression_model
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.tolerances import Deadline
-from twin_service.trial.adjust.ancova import Effect, Errors
+from twin_service.trial.adjust.ancova import Errors, TreatmentEffect
 from twin_service.trial.adjust.procova import Adjusted, procova
 from twin_service.trial.forecast.synthetic_arm import (
-    Calibration,
-    Candidate,
+    ControlCalibration,
     ControlForecast,
     Lab,
+    RandomizedPatient,
     calibration,
     control_forecasts,
     synthetic_difference,
@@ -43,7 +43,7 @@ class TrialPatient:
     id: str
     treated: bool
     covariates: Mapping[str, float]
-    readings: tuple[Reading, ...]
+    readings: tuple[EndpointReading, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Question:
+class TrialQuestion:
     """What is asked of a trial, fixed before its outcomes are looked at.
 
     scale        of the analysis: "log" gives ratios of geometric means
@@ -91,15 +91,15 @@ class ControlArm:
     forecasts: tuple[ControlForecast, ...]
     outcomes: FloatArray
     adjusted: Adjusted
-    synthetic: Effect
-    calibration: Calibration
+    synthetic: TreatmentEffect
+    calibration: ControlCalibration
     progressions: tuple[Progression, ...]
     excluded: tuple[str, ...]
 
 
 def control_arm(
     patients: Sequence[TrialPatient],
-    question: Question,
+    question: TrialQuestion,
     rng: np.random.Generator,
     *,
     members: int = 128,
@@ -146,9 +146,11 @@ def deal(patients: Sequence[TrialPatient], folds: int, rng: np.random.Generator)
     return dealt
 
 
-def learn(patients: Sequence[TrialPatient], question: Question, *, without: set[str]) -> Progression:
+def learn(patients: Sequence[TrialPatient], question: TrialQuestion, *, without: set[str]) -> Progression:
     """The course of the controls that are not in `without`, from all their readings."""
-    teachers = [Subject(p.id, p.covariates, p.readings) for p in patients if not p.treated and p.id not in without]
+    teachers = [
+        CohortSubject(p.id, p.covariates, p.readings) for p in patients if not p.treated and p.id not in without
+    ]
     learned = fit_progression(
         teachers,
         question.learn_from,
@@ -160,23 +162,23 @@ def learn(patients: Sequence[TrialPatient], question: Question, *, without: set[
     return learned.progression
 
 
-def endpoint_reading(patient: TrialPatient, visit: Visit) -> Reading | None:
+def endpoint_reading(patient: TrialPatient, visit: Visit) -> EndpointReading | None:
     """The reading nearest to the visit inside its window; the earlier of two equally near; None without one."""
     inside = [r for r in patient.readings if visit.low_h <= r.time_h <= visit.high_h]
     return min(inside, key=lambda r: (abs(r.time_h - visit.time_h), r.time_h), default=None)
 
 
-def candidate(patient: TrialPatient, analyte: str) -> Candidate:
+def candidate(patient: TrialPatient, analyte: str) -> RandomizedPatient:
     """`patient` as known at randomization."""
     labs = tuple(Lab(r.time_h, analyte, r.value) for r in _baseline(patient))
-    return Candidate(patient.id, patient.covariates, labs)
+    return RandomizedPatient(patient.id, patient.covariates, labs)
 
 
-def _baseline(patient: TrialPatient) -> tuple[Reading, ...]:
+def _baseline(patient: TrialPatient) -> tuple[EndpointReading, ...]:
     return tuple(r for r in patient.readings if r.time_h <= 0)
 
 
-def _covariate(patient: TrialPatient, name: str, question: Question) -> float:
+def _covariate(patient: TrialPatient, name: str, question: TrialQuestion) -> float:
     if name == BASELINE:
         last = max(_baseline(patient), key=lambda r: r.time_h).value
         return float(np.log(last)) if question.scale == "log" else last
@@ -192,9 +194,9 @@ def _covariate(patient: TrialPatient, name: str, question: Question) -> float:
 
 def _analyze(
     patients: Sequence[TrialPatient],
-    question: Question,
+    question: TrialQuestion,
     forecasts: Mapping[str, ControlForecast],
-    chosen: Mapping[str, Reading | None],
+    chosen: Mapping[str, EndpointReading | None],
     progressions: tuple[Progression, ...],
 ) -> ControlArm:
     analyzed = tuple(p for p in patients if p.id in forecasts)

@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from twin_service.cohort.learning import CovariateUse, Subject, fit_progression
+from twin_service.cohort.learning import CohortSubject, CovariateUse, fit_progression
 from twin_service.model.progression import Progression, progression_model
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver.tolerances import Deadline
-from twin_service.trial.forecast.synthetic_arm import Candidate, ControlForecast, Lab, Scale, control_forecasts
+from twin_service.trial.forecast.synthetic_arm import ControlForecast, Lab, RandomizedPatient, Scale, control_forecasts
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class HistoricalForecasts:
 
 
 def forecast_from_history(
-    subjects: Sequence[Subject],
-    historical: Sequence[Subject],
+    subjects: Sequence[CohortSubject],
+    historical: Sequence[CohortSubject],
     times_h: Sequence[float],
     *,
     analyte: str,
@@ -58,7 +58,8 @@ def forecast_from_history(
         historical, uses, analyte=analyte, unit=unit, scale=learn_scale, learned_from="historical controls"
     )
     candidates = [
-        Candidate(s.id, s.covariates, tuple(Lab(r.time_h, analyte, r.value) for r in s.readings)) for s in subjects
+        RandomizedPatient(s.id, s.covariates, tuple(Lab(r.time_h, analyte, r.value) for r in s.readings))
+        for s in subjects
     ]
     found = control_forecasts(
         progression_model(learned.progression),
@@ -75,7 +76,7 @@ def forecast_from_history(
     )
 
 
-def shared_covariates(everyone: Sequence[Subject], teachers: Sequence[Subject]) -> tuple[CovariateUse, ...]:
+def shared_covariates(everyone: Sequence[CohortSubject], teachers: Sequence[CohortSubject]) -> tuple[CovariateUse, ...]:
     """Characteristics that everyone has and that differ between the teachers, by name."""
     names = set.intersection(*(set(s.covariates) for s in everyone)) if everyone else set()
     return tuple(
@@ -83,13 +84,13 @@ def shared_covariates(everyone: Sequence[Subject], teachers: Sequence[Subject]) 
     )
 
 
-def longest_follow_up_h(subjects: Sequence[Subject]) -> float:
+def longest_follow_up_h(subjects: Sequence[CohortSubject]) -> float:
     """Hours from the first to the last reading of the patient who was followed longest."""
     spans = [np.ptp([r.time_h for r in s.readings]) for s in subjects if s.readings]
     return float(max(spans, default=0.0))
 
 
-def _warned(forecast: ControlForecast, candidate: Candidate, reach_h: float) -> ControlForecast:
+def _warned(forecast: ControlForecast, candidate: RandomizedPatient, reach_h: float) -> ControlForecast:
     start_h = min([0.0, *(lab.time_h for lab in candidate.baseline)])
     beyond = forecast.times_h[-1] - start_h
     if beyond <= reach_h:

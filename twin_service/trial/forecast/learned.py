@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.trial.adjust.mmrm.covariance import Structure
+from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import fit_repeated
 from twin_service.trial.forecast.features import Baseline, encoder_of
 from twin_service.trial.protocol import ForecastMethod
@@ -120,7 +120,7 @@ def residual_covariance(residuals: FloatArray) -> FloatArray:
     n, m = residuals.shape
     seen = np.isfinite(residuals).astype(float)
     few = np.any(seen.T @ seen < max(10, 2 * m))
-    shape = Structure("heterogeneous_ar1" if few and m > 1 else "unstructured", m)
+    shape = CovarianceStructure("heterogeneous_ar1" if few and m > 1 else "unstructured", m)
     found = fit_repeated(residuals, np.broadcast_to(np.eye(m), (n, m, m)), shape)
     # A new patient's error holds the sampling error of the mean too, and any bias that out-of-fold residuals show.
     return found.sigma + np.diag(np.nanmean(residuals, axis=0) ** 2)

@@ -9,20 +9,23 @@ import numpy as np
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.data.assemble import AnalysisData, assemble
 from twin_service.trial.data.results import data_refusal
-from twin_service.trial.data.tables import Table, parse_table
+from twin_service.trial.data.tables import DataTable, parse_table
 from twin_service.trial.forecast.crossfit import TrialForecast, cross_fitted_forecast, historical_forecast
 from twin_service.trial.forecast.features import Baseline, baseline_of
 from twin_service.trial.forecast.learned import Progress, learn
-from twin_service.trial.protocol import ArmSpec, EndpointKind, ForecastSpec, Opened, TrialProtocol
+from twin_service.trial.protocol import ArmSpec, EndpointKind, ForecastSpec, OpenedProtocol, TrialProtocol
 
 
-def run_forecast(opened: Opened, data: AnalysisData, progress: Progress = lambda share: None) -> TrialForecast:
+def run_forecast(opened: OpenedProtocol, data: AnalysisData, progress: Progress = lambda share: None) -> TrialForecast:
     """Learn from `data.historical` where the protocol names it, else by cross-fitting in the trial's own controls."""
     return forecast_trial(opened.protocol, data, history_tables(opened), progress)
 
 
 def forecast_trial(
-    p: TrialProtocol, data: AnalysisData, history: tuple[Table, Table] | None, progress: Progress = lambda share: None
+    p: TrialProtocol,
+    data: AnalysisData,
+    history: tuple[DataTable, DataTable] | None,
+    progress: Progress = lambda share: None,
 ) -> TrialForecast:
     """Raises Refusal for a time to event (use the Cox model of `adjust`), or for a historical subject of the trial."""
     spec = p.forecast or ForecastSpec()
@@ -45,7 +48,7 @@ def forecast_trial(
     return historical_forecast(model, x, data.arm, data.y)
 
 
-def historical_controls(p: TrialProtocol, subjects: Table, results: Table) -> AnalysisData:
+def historical_controls(p: TrialProtocol, subjects: DataTable, results: DataTable) -> AnalysisData:
     """Controls of earlier trials: those in the control arm where the file has arms, everybody where it has none."""
     frame = subjects.frame
     column = p.arms.variable
@@ -56,14 +59,14 @@ def historical_controls(p: TrialProtocol, subjects: Table, results: Table) -> An
     else:
         frame = frame.assign(**{column: p.arms.control})
     only = replace(p, arms=ArmSpec(column, p.arms.control, ()))
-    return assemble(only, Table(frame, subjects.source, subjects.digest), results)
+    return assemble(only, DataTable(frame, subjects.source, subjects.digest), results)
 
 
 def trial_baseline(data: AnalysisData, spec: ForecastSpec) -> Baseline:
     return baseline_of(data.subjects, data.baseline, spec.covariates, spec.factors)
 
 
-def history_tables(opened: Opened) -> tuple[Table, Table] | None:
+def history_tables(opened: OpenedProtocol) -> tuple[DataTable, DataTable] | None:
     """The historical controls' files; None where the protocol names none."""
     d = opened.protocol.data
     if not d.historical:

@@ -21,7 +21,7 @@ from twin_service.record.person import ModelChoice, Person, TwinName
 from twin_service.record.timeline import Timeline
 from twin_service.scenario.assay import predictive
 from twin_service.solver.tolerances import Deadline
-from twin_service.trial.adjust.ancova import Effect, effect_of
+from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of
 from twin_service.twin.fold import Folded, fold
 from twin_service.twin.observe import standard_draws
 from twin_service.twin.propagate import propagate
@@ -42,7 +42,7 @@ class Lab(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RandomizedPatient:
     """What is known of a patient at randomization. `id` is the trial's own, opaque."""
 
     id: str
@@ -72,7 +72,7 @@ class ControlForecast:
     outcome: Outcome
 
 
-class Calibration(NamedTuple):
+class ControlCalibration(NamedTuple):
     """Forecasts beside the readings of patients who did get control.
 
     coverage90    share of readings inside the central 90 % band
@@ -90,7 +90,7 @@ class Calibration(NamedTuple):
 
 def control_forecasts(
     model: PatientModel,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[RandomizedPatient],
     times_h: Sequence[float],
     *,
     analyte: str,
@@ -126,7 +126,9 @@ def control_forecasts(
     )
 
 
-def calibration(forecasts: Sequence[ControlForecast], readings: Sequence[float], *, visit: int = 0) -> Calibration:
+def calibration(
+    forecasts: Sequence[ControlForecast], readings: Sequence[float], *, visit: int = 0
+) -> ControlCalibration:
     """How well forecasts of control patients held; `readings` (n,) on the forecasts' scale, in their order."""
     y = np.asarray(readings, dtype=np.float64)
     if len(y) != len(forecasts) or len(y) < 3 or not np.all(np.isfinite(y)):
@@ -138,7 +140,7 @@ def calibration(forecasts: Sequence[ControlForecast], readings: Sequence[float],
     mean, sd = (np.array([getattr(f, k)[visit] for f in forecasts]) for k in ("mean", "sd"))
     low, high = (np.array([f.quantiles[LEVELS.index(q), visit] for f in forecasts]) for q in (0.05, 0.95))
     error = y - mean
-    return Calibration(
+    return ControlCalibration(
         len(y),
         float(np.mean((y >= low) & (y <= high))),
         float(error.mean()),
@@ -155,7 +157,7 @@ def synthetic_difference(
     control_forecasts_: Sequence[float],
     *,
     level: float = 0.95,
-) -> Effect:
+) -> TreatmentEffect:
     """Treated patients against their own forecasts, less the same difference in the controls.
 
     tau = mean(y1 - f1) - mean(y0 - f0),  Var = s1^2/n1 + s0^2/n0,  Welch's degrees of freedom
@@ -175,7 +177,7 @@ def synthetic_difference(
 def _forecast(
     model: PatientModel,
     folded: Folded,
-    candidate: Candidate,
+    candidate: RandomizedPatient,
     visits: FloatArray,
     *,
     analyte: str,
@@ -208,7 +210,7 @@ def _quantiles(values: FloatArray) -> FloatArray:
     return np.asarray(np.quantile(values, LEVELS, axis=0))
 
 
-def _twin(model: PatientModel, candidate: Candidate, index: int, deadline: Deadline | None) -> Folded:
+def _twin(model: PatientModel, candidate: RandomizedPatient, index: int, deadline: Deadline | None) -> Folded:
     """The twin as of randomization; its hour 0 is the first baseline measurement."""
     for i, lab in enumerate(candidate.baseline):
         if not np.isfinite(lab.time_h) or lab.time_h > 0:
@@ -228,7 +230,7 @@ def _twin(model: PatientModel, candidate: Candidate, index: int, deadline: Deadl
         raise refusal.at(f"candidates[{index}]") from refusal
 
 
-def _start_h(candidate: Candidate) -> float:
+def _start_h(candidate: RandomizedPatient) -> float:
     return min([0.0, *(lab.time_h for lab in candidate.baseline)])
 
 

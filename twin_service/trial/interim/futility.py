@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.interim.group_sequential import Design, Spending
+from twin_service.trial.interim.group_sequential import GroupSequentialDesign, Spending
 
 FloatArray = NDArray[np.float64]
 NODES = 80
@@ -45,12 +45,14 @@ class Crossings(NamedTuple):
     information: float
 
 
-def without_futility(design: Design, drift: float) -> Bounds:
+def without_futility(design: GroupSequentialDesign, drift: float) -> Bounds:
     none = np.full(len(design.information), -np.inf)
     return Bounds(design.information, design.upper, none, design.alpha, drift, False)
 
 
-def with_futility(design: Design, spending: Spending, *, power: float = 0.9, binding: bool = False) -> Bounds:
+def with_futility(
+    design: GroupSequentialDesign, spending: Spending, *, power: float = 0.9, binding: bool = False
+) -> Bounds:
     """`design` with a lower boundary that spends 1 - power as `spending` says; it meets the upper one at the end."""
     if not design.alpha < power < 1:
         raise refuse("power", f"{power:g}; expected between alpha and 1")
@@ -104,7 +106,7 @@ def _lower(t: FloatArray, upper: FloatArray, spending: Spending, beta: float, dr
     return lower
 
 
-def _upper(design: Design, lower: FloatArray) -> FloatArray:
+def _upper(design: GroupSequentialDesign, lower: FloatArray) -> FloatArray:
     """Boundaries that spend the design's alpha when paths below `lower` are stopped."""
     t = design.information
     spent = np.diff(np.concatenate([[0.0], design.spent]))

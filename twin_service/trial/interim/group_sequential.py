@@ -29,7 +29,7 @@ _X, _W = np.polynomial.legendre.leggauss(NODES)
 
 
 @dataclass(frozen=True)
-class Design:
+class GroupSequentialDesign:
     """One-sided efficacy boundaries.
 
     information   t_k (K,)
@@ -80,7 +80,7 @@ def hwang_shih_decani(gamma: float) -> Spending:
     return lambda alpha, t: float(alpha * np.expm1(-gamma * t) / np.expm1(-gamma))
 
 
-def spending_design(information: Sequence[float], spending: Spending, *, alpha: float = 0.025) -> Design:
+def spending_design(information: Sequence[float], spending: Spending, *, alpha: float = 0.025) -> GroupSequentialDesign:
     """Boundaries that spend `alpha` (one-sided) as `spending` says at the information fractions given."""
     t = _checked(information, alpha)
     spent = np.array([spending(alpha, float(x)) for x in t])
@@ -88,10 +88,10 @@ def spending_design(information: Sequence[float], spending: Spending, *, alpha: 
     for k, target in enumerate(np.diff(np.concatenate([[0.0], spent]))):
         density = _density(t[: k + 1], upper, 0.0)
         upper.append(_boundary(density, t, k, float(target)))
-    return Design(t, np.array(upper), spent, alpha)
+    return GroupSequentialDesign(t, np.array(upper), spent, alpha)
 
 
-def shaped_design(information: Sequence[float], *, delta: float, alpha: float = 0.025) -> Design:
+def shaped_design(information: Sequence[float], *, delta: float, alpha: float = 0.025) -> GroupSequentialDesign:
     """Wang-Tsiatis boundaries c t_k^(delta - 1/2): 0 is O'Brien-Fleming, 1/2 Pocock.
 
     Wang & Tsiatis 1987, doi:10.2307/2531959
@@ -100,10 +100,10 @@ def shaped_design(information: Sequence[float], *, delta: float, alpha: float = 
     shape = t ** (delta - 0.5)
     c = brentq(lambda c: _crossing(t, c * shape, 0.0).sum() - alpha, 0.5, 10.0, xtol=1e-12)
     upper = float(c) * shape
-    return Design(t, upper, np.cumsum(_crossing(t, upper, 0.0)), alpha)
+    return GroupSequentialDesign(t, upper, np.cumsum(_crossing(t, upper, 0.0)), alpha)
 
 
-def haybittle_peto(information: Sequence[float], *, early: float = 3.0, alpha: float = 0.025) -> Design:
+def haybittle_peto(information: Sequence[float], *, early: float = 3.0, alpha: float = 0.025) -> GroupSequentialDesign:
     """The same high boundary at every look but the last, which takes what is left of alpha."""
     t = _checked(information, alpha)
     upper = [early] * (len(t) - 1)
@@ -111,10 +111,10 @@ def haybittle_peto(information: Sequence[float], *, early: float = 3.0, alpha: f
     if before.sum() >= alpha:
         raise refuse("early", f"boundary {early:g} spends more than alpha before the last look")
     last = _boundary(_density(t, upper, 0.0), t, len(t) - 1, alpha - float(before.sum()))
-    return Design(t, np.array([*upper, last]), np.cumsum([*before, alpha - before.sum()]), alpha)
+    return GroupSequentialDesign(t, np.array([*upper, last]), np.cumsum([*before, alpha - before.sum()]), alpha)
 
 
-def expected(design: Design, drift: float) -> Expected:
+def expected(design: GroupSequentialDesign, drift: float) -> Expected:
     """What `design` does when the statistic at full information has mean `drift`."""
     crossing = _crossing(design.information, design.upper, drift)
     stay = 1 - crossing[:-1].sum()
@@ -122,20 +122,20 @@ def expected(design: Design, drift: float) -> Expected:
     return Expected(crossing, float(crossing.sum()), mean)
 
 
-def drift_for_power(design: Design, power: float = 0.9) -> float:
+def drift_for_power(design: GroupSequentialDesign, power: float = 0.9) -> float:
     """The mean of Z at full information with which the design has `power`."""
     if not design.alpha < power < 1:
         raise refuse("power", f"{power:g}; expected between alpha and 1")
     return float(brentq(lambda d: expected(design, d).power - power, 0.0, 12.0, xtol=1e-10))
 
 
-def inflation(design: Design, power: float = 0.9) -> float:
+def inflation(design: GroupSequentialDesign, power: float = 0.9) -> float:
     """Largest information relative to a trial without looks."""
     fixed = norm.isf(design.alpha) + norm.ppf(power)
     return float((drift_for_power(design, power) / fixed) ** 2)
 
 
-def conditional_power(design: Design, look: int, z: float, drift: float) -> float:
+def conditional_power(design: GroupSequentialDesign, look: int, z: float, drift: float) -> float:
     """Probability of crossing at a later look, given Z = `z` at look `look` (from 0), when the drift is `drift`."""
     t = design.information
     if not 0 <= look < len(t) - 1:
@@ -150,7 +150,7 @@ def conditional_power(design: Design, look: int, z: float, drift: float) -> floa
     return float(_crossing(rest / scale, upper, drift * np.sqrt(scale)).sum())
 
 
-def predictive_power(design: Design, look: int, z: float) -> float:
+def predictive_power(design: GroupSequentialDesign, look: int, z: float) -> float:
     """Conditional power averaged over what is believed of the drift after this look, under a flat prior.
 
     drift | z ~ N(z/sqrt(t), 1/t).  Spiegelhalter, Freedman & Blackburn 1986, doi:10.1016/0197-2456(86)90003-6

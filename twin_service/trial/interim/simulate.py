@@ -39,7 +39,7 @@ class VirtualTrial:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedTrials:
     """Shares of trials that end in efficacy, with its Monte Carlo error; by look; and mean patients."""
 
     trials: int
@@ -53,7 +53,7 @@ class Simulated:
 
 def simulate_design(
     bounds: Bounds, trial: VirtualTrial, count: int, rng: np.random.Generator, progress: Progress = lambda share: None
-) -> Simulated:
+) -> SimulatedTrials:
     """`count` trials under `trial`. Raises Refusal for looks with fewer than four patients an arm."""
     ends = np.ceil(bounds.information * trial.patients).astype(int)
     if ends[0] * min(trial.share_treated, 1 - trial.share_treated) < 4:
@@ -75,7 +75,7 @@ def simulate_design(
         progress(min(1.0, (start + n) / count))
     share = float(up.sum() / count)
     error = float(np.sqrt(max(share * (1 - share), 1e-12) / count))
-    return Simulated(count, share, error, up / count, down / count, size / count, total / count)
+    return SimulatedTrials(count, share, error, up / count, down / count, size / count, total / count)
 
 
 def look_statistics(

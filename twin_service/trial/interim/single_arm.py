@@ -45,7 +45,7 @@ class SimonDesigns(NamedTuple):
     minimax: TwoStage
 
 
-class Conduct(NamedTuple):
+class SingleArmConduct(NamedTuple):
     """At one true rate: probability of success in the end, of stopping early, and expected patients."""
 
     success: float
@@ -127,7 +127,9 @@ def futility_boundary(
     return tuple(found)
 
 
-def conduct(looks: Sequence[int], boundary: Sequence[int], needed: int, patients: int, *, rate: float) -> Conduct:
+def conduct(
+    looks: Sequence[int], boundary: Sequence[int], needed: int, patients: int, *, rate: float
+) -> SingleArmConduct:
     """What a trial does at true response `rate`: it stops at look k with at most boundary[k] responses, and succeeds
     with at least `needed` of `patients`. Exact, by recursion over the responses of those still in the trial."""
     if len(looks) != len(boundary) or any(np.diff([0, *looks, patients]) < 0):
@@ -140,7 +142,7 @@ def conduct(looks: Sequence[int], boundary: Sequence[int], needed: int, patients
         going[: bound + 1] = 0.0
         stopped, expected, before = stopped + leaving, expected + leaving * n, n
     going = _grown(going, patients - before, rate)
-    return Conduct(float(going[needed:].sum()), stopped, expected + float(going.sum()) * patients)
+    return SingleArmConduct(float(going[needed:].sum()), stopped, expected + float(going.sum()) * patients)
 
 
 def _grown(going: FloatArray, more: int, rate: float) -> FloatArray:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import log_expit
 
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, Surface, surface
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, Surface, surface
 
 FloatArray = NDArray[np.float64]
 NODES_A, NODES_B, NODES_TAU, REACH = 321, 241, 5, 6.0
@@ -39,7 +39,11 @@ class Exchangeable:
 
 
 def map_prior(
-    hyper: Exchangeable, trials: Sequence[Given], *, vague: LogisticPrior | None = None, vague_weight: float = 0.0
+    hyper: Exchangeable,
+    trials: Sequence[DoseOutcomes],
+    *,
+    vague: LogisticPrior | None = None,
+    vague_weight: float = 0.0,
 ) -> Surface:
     """Prior of a new trial's (a, b) given what happened in `trials`; with `vague`, mixed with that prior (robust MAP).
 
@@ -59,7 +63,7 @@ def map_prior(
         return Surface(hyper.reference, a, np.zeros(len(b)), 1.0, np.exp(b), np.maximum(np.log(density), -700.0))
 
 
-def _predictive(hyper: Exchangeable, trials: Sequence[Given], a: FloatArray, b: FloatArray) -> FloatArray:
+def _predictive(hyper: Exchangeable, trials: Sequence[DoseOutcomes], a: FloatArray, b: FloatArray) -> FloatArray:
     """Density of the new trial's (a, b) on the grid, summing to one."""
     grid = Surface(hyper.reference, a, np.zeros(len(b)), 1.0, np.exp(b), np.zeros((len(a), len(b))))
     likelihoods = [_likelihood(grid, t) for t in trials]
@@ -78,7 +82,7 @@ def _predictive(hyper: Exchangeable, trials: Sequence[Given], a: FloatArray, b: 
     return np.asarray(total / total.sum())
 
 
-def _likelihood(grid: Surface, given: Given) -> FloatArray:
+def _likelihood(grid: Surface, given: DoseOutcomes) -> FloatArray:
     total = np.zeros_like(grid.log_prior)
     for d, n, y in zip(given.doses, given.patients, given.toxicities, strict=True):
         odds = grid.log_odds(float(d))

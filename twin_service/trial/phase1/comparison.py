@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedDesign:
     """One design over all scenarios: right dose, its standard error, patients, share overdosed, days (median of the
     medians); whether it keeps the constraints, and whether it ties with the best."""
 
@@ -52,12 +52,12 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DesignComparison:
     """All rows, the ranking, and the chosen design (None: none is admissible) with the reason."""
 
     plan: EscalationPlan
     rows: tuple[Row, ...]
-    ranked: tuple[Ranked, ...]
+    ranked: tuple[RankedDesign, ...]
     chosen: str | None
     reason: str
 
@@ -78,7 +78,7 @@ def standard_scenarios(plan: EscalationPlan) -> tuple[ScenarioPart, ...]:
 
 def compare(
     plan: EscalationPlan, trials: int, seed: int, tell: Callable[[float], None] = lambda share: None
-) -> Comparison:
+) -> DesignComparison:
     """Every design of the plan on every scenario. `tell` hears the share that is done."""
     scenarios = tuple(_resolved(s, plan, seed) for s in standard_scenarios(plan))
     rows, total = [], len(plan.design) * len(scenarios)
@@ -101,7 +101,7 @@ def compare(
             rows.append(Row(part.name, scenario.name, scenario.risks, exact, seen))
             tell((d * len(scenarios) + k + 1) / total)
     ranked = _ranked(plan, rows)
-    return Comparison(plan, tuple(rows), ranked, *_choice(plan, ranked))
+    return DesignComparison(plan, tuple(rows), ranked, *_choice(plan, ranked))
 
 
 def _resolved(scenario: ScenarioPart, plan: EscalationPlan, seed: int) -> ScenarioPart:
@@ -134,7 +134,7 @@ def _is_safe(risks: Sequence[float], target: float) -> bool:
     return min(risks) <= max(UPPER, target)
 
 
-def _ranked(plan: EscalationPlan, rows: Sequence[Row]) -> tuple[Ranked, ...]:
+def _ranked(plan: EscalationPlan, rows: Sequence[Row]) -> tuple[RankedDesign, ...]:
     """Where every dose is too toxic, declaring none is right."""
     found = []
     for name in dict.fromkeys(r.design for r in rows):
@@ -146,7 +146,7 @@ def _ranked(plan: EscalationPlan, rows: Sequence[Row]) -> tuple[Ranked, ...]:
         keeps = patients <= plan.constraints.patients_max and overdosed <= plan.constraints.overdosing_max
         days = float(np.median([r.found.days[1] for r in mine]))
         se = float(np.sqrt(np.sum(np.square(error))) / len(mine))
-        found.append(Ranked(name, float(np.mean(right)), se, patients, overdosed, days, keeps, False))
+        found.append(RankedDesign(name, float(np.mean(right)), se, patients, overdosed, days, keeps, False))
     found.sort(key=lambda r: (not r.admissible, -r.right))
     best = found[0]
     return tuple(
@@ -154,7 +154,7 @@ def _ranked(plan: EscalationPlan, rows: Sequence[Row]) -> tuple[Ranked, ...]:
     )
 
 
-def _choice(plan: EscalationPlan, ranked: Sequence[Ranked]) -> tuple[str | None, str]:
+def _choice(plan: EscalationPlan, ranked: Sequence[RankedDesign]) -> tuple[str | None, str]:
     c = plan.constraints
     best = ranked[0]
     if not best.admissible:

@@ -24,7 +24,7 @@ HUMAN_KM = 37.0
 DEFAULT_FACTOR, HALF_LOG, FACTOR_MAX = 10.0, 10**0.5, 1000.0
 
 
-class Species(NamedTuple):
+class AnimalScale(NamedTuple):
     """Reference weight (kg) and Km, weight over surface area (kg/m^2)."""
 
     weight_kg: float
@@ -34,19 +34,19 @@ class Species(NamedTuple):
 
 SPECIES = MappingProxyType(
     {
-        "mouse": Species(0.02, 3, True),
-        "hamster": Species(0.08, 5, True),
-        "rat": Species(0.15, 6, True),
-        "ferret": Species(0.3, 7),
-        "guinea pig": Species(0.4, 8, True),
-        "rabbit": Species(1.8, 12),
-        "dog": Species(10, 20),
-        "monkey": Species(3, 12),
-        "marmoset": Species(0.35, 6),
-        "squirrel monkey": Species(0.6, 7),
-        "baboon": Species(12, 20),
-        "micro-pig": Species(20, 27),
-        "mini-pig": Species(40, 35),
+        "mouse": AnimalScale(0.02, 3, True),
+        "hamster": AnimalScale(0.08, 5, True),
+        "rat": AnimalScale(0.15, 6, True),
+        "ferret": AnimalScale(0.3, 7),
+        "guinea pig": AnimalScale(0.4, 8, True),
+        "rabbit": AnimalScale(1.8, 12),
+        "dog": AnimalScale(10, 20),
+        "monkey": AnimalScale(3, 12),
+        "marmoset": AnimalScale(0.35, 6),
+        "squirrel monkey": AnimalScale(0.6, 7),
+        "baboon": AnimalScale(12, 20),
+        "micro-pig": AnimalScale(20, 27),
+        "mini-pig": AnimalScale(40, 35),
     }
 )
 
@@ -59,7 +59,7 @@ class Scaling(Enum):
     WEIGHT = "weight"
 
 
-class Finding(Enum):
+class DoseFinding(Enum):
     """What the animal dose means."""
 
     NOAEL = "NOAEL"
@@ -93,7 +93,7 @@ class SafetyFactor:
     reasons: tuple[str, ...]
 
 
-def species_named(name: str, *, path: str = "species") -> Species:
+def species_named(name: str, *, path: str = "species") -> AnimalScale:
     """The species of the table; "monkey (cynomolgus)" is monkey. Raises Refusal naming the nearest."""
     key = name.lower().split("(")[0].strip()
     key = {"cynomolgus": "monkey", "rhesus": "monkey", "minipig": "mini-pig", "cynomolgus monkey": "monkey"}.get(
@@ -108,7 +108,7 @@ def species_named(name: str, *, path: str = "species") -> Species:
 
 def human_equivalent_dose(
     dose_mg_per_kg: float,
-    species: Species,
+    species: AnimalScale,
     scaling: Scaling = Scaling.SURFACE_AREA,
     *,
     human_weight_kg: float = 60.0,
@@ -124,7 +124,9 @@ def human_equivalent_dose(
     return dose_mg_per_kg
 
 
-def safety_factor(finding: Finding, species: Species, reasons: tuple[str, ...], given: float | None) -> SafetyFactor:
+def safety_factor(
+    finding: DoseFinding, species: AnimalScale, reasons: tuple[str, ...], given: float | None
+) -> SafetyFactor:
     """The factor by rule, or as `given`. Raises Refusal for a reason that is not listed, or a factor below one."""
     for reason in reasons:
         if reason not in REASONS:
@@ -135,11 +137,11 @@ def safety_factor(finding: Finding, species: Species, reasons: tuple[str, ...], 
         if not given >= 1:
             raise refuse("safety.factor", "a factor below one is no safety")
         return SafetyFactor(given, ("stated in the plan", *reasons))
-    if finding is Finding.HNSTD:
+    if finding is DoseFinding.HNSTD:
         if species.rodent:
             raise refuse("toxicology.finding", "HNSTD is defined in a non-rodent (ICH S9); use STD10 in rodents")
         return SafetyFactor(6.0, ("one sixth of the HNSTD in a non-rodent (ICH S9)",))
-    if finding is Finding.STD10:
+    if finding is DoseFinding.STD10:
         return SafetyFactor(10.0, ("one tenth of the dose severely toxic to 10 % of the animals (ICH S9)",))
     value = min(DEFAULT_FACTOR * HALF_LOG ** len(reasons), FACTOR_MAX)
     return SafetyFactor(value, ("default of 10 (FDA 2005)", *(f"{r}: {REASONS[r]}" for r in reasons)))

@@ -61,7 +61,7 @@ class Skeleton:
 
 
 @dataclass(frozen=True)
-class Followed:
+class FollowedPatients:
     """Patients one by one (n,): place of the dose from 0, toxic or not, share of the window that was followed."""
 
     level: NDArray[np.intp]
@@ -71,7 +71,7 @@ class Followed:
     @classmethod
     def create(
         cls, level: Sequence[int], toxic: Sequence[int], levels: int, weight: Sequence[float] | None = None
-    ) -> Followed:
+    ) -> FollowedPatients:
         """A toxicity counts whole whenever it came. Raises Refusal for an unlisted dose or lists of unequal length."""
         at, y = np.asarray(level, dtype=np.intp), np.asarray(toxic, dtype=np.float64)
         w = np.ones(len(at)) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -99,7 +99,7 @@ class CrmFit:
     level: int
 
 
-def crm(skeleton: Skeleton, seen: Followed, target: float, *, likelihood_only: bool = False) -> CrmFit:
+def crm(skeleton: Skeleton, seen: FollowedPatients, target: float, *, likelihood_only: bool = False) -> CrmFit:
     """Posterior mean of theta (or, with `likelihood_only`, its maximum likelihood estimate) and the risks there.
 
     Raises Refusal when maximum likelihood is asked before there is a toxicity and a patient without.
@@ -144,7 +144,7 @@ def indifference_skeleton(
     return tuple(np.exp(place) if intercept is None else expit(place + intercept))
 
 
-def _log_likelihood(skeleton: Skeleton, seen: Followed, theta: FloatArray) -> FloatArray:
+def _log_likelihood(skeleton: Skeleton, seen: FollowedPatients, theta: FloatArray) -> FloatArray:
     odds = skeleton.log_odds(theta)
     total = np.zeros_like(theta)
     for j, toxic, w in zip(seen.level, seen.toxic, seen.weight, strict=True):
@@ -157,7 +157,7 @@ def _log_likelihood(skeleton: Skeleton, seen: Followed, theta: FloatArray) -> Fl
     return total
 
 
-def _maximum(skeleton: Skeleton, seen: Followed) -> tuple[float, float]:
+def _maximum(skeleton: Skeleton, seen: FollowedPatients) -> tuple[float, float]:
     """Estimate, and the mean square of theta under a flat prior less its square, as dfcrm has it."""
     if not seen.toxic.any() or seen.toxic.all():
         raise refuse("toxic", "maximum likelihood needs a patient with and one without toxicity; use the prior")

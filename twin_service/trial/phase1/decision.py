@@ -10,11 +10,11 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_service.trial.phase1.crm import Followed, crm
-from twin_service.trial.phase1.designs import Blrm, Boin, Crm, Design, RuleOfThree
-from twin_service.trial.phase1.dose_toxicity import Given, logistic_risk
+from twin_service.trial.phase1.crm import FollowedPatients, crm
+from twin_service.trial.phase1.designs import Blrm, Boin, Crm, EscalationDesign, RuleOfThree
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, logistic_risk
 from twin_service.trial.phase1.escalation_plan import BoinPart, CrmPart, EscalationPlan, running_design
-from twin_service.trial.phase1.live import Corrected, Dosed, Treated, TrialEvent, TrialState, fold
+from twin_service.trial.phase1.live import Corrected, Dosed, TreatedPatient, TrialEvent, TrialState, fold
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedDecision:
     """A past decision that later corrections change: before which cohort, what was said, what would be said."""
 
     cohort: int
@@ -104,7 +104,7 @@ def history(plan: EscalationPlan, events: Sequence[TrialEvent]) -> tuple[Decisio
     return tuple(decide(plan, events[:k]) for k, e in enumerate(events) if isinstance(e, Dosed))
 
 
-def changed_by_corrections(plan: EscalationPlan, events: Sequence[TrialEvent]) -> tuple[Changed, ...]:
+def changed_by_corrections(plan: EscalationPlan, events: Sequence[TrialEvent]) -> tuple[ChangedDecision, ...]:
     """Past decisions that would have been others had every correction been known when its event was recorded."""
     if not any(isinstance(e, Corrected) for e in events):
         return ()
@@ -118,7 +118,7 @@ def changed_by_corrections(plan: EscalationPlan, events: Sequence[TrialEvent]) -
             said = decide(plan, events[:k])
             now = decide(plan, [e for e in known if e is not None])
             if said.next_dose != now.next_dose or said.ends != now.ends:
-                found.append(Changed(cohort, said.next_dose, now.next_dose))
+                found.append(ChangedDecision(cohort, said.next_dose, now.next_dose))
     return tuple(found)
 
 
@@ -128,17 +128,17 @@ def digest(plan: EscalationPlan, events: Sequence[TrialEvent]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _counts(state: TrialState, p: Treated) -> bool:
+def _counts(state: TrialState, p: TreatedPatient) -> bool:
     """A late toxicity is left out where the plan only reports it, and then counts as followed without."""
     return state.plan.conduct.late == "count" or not state.is_late(p)
 
 
-def _tally(doses: tuple[float, ...], patients: Sequence[Treated]) -> FloatArray:
+def _tally(doses: tuple[float, ...], patients: Sequence[TreatedPatient]) -> FloatArray:
     return np.array([float(sum(p.dose == d for p in patients)) for d in doses])
 
 
 def _next(
-    design: Design, state: TrialState, seen: tuple[FloatArray, FloatArray], pending: Sequence[Treated]
+    design: EscalationDesign, state: TrialState, seen: tuple[FloatArray, FloatArray], pending: Sequence[TreatedPatient]
 ) -> tuple[int, list[str]]:
     doses, unit = state.plan.doses, state.plan.unit
     if state.current is None:
@@ -159,7 +159,7 @@ def _next(
     return level, [*_because(design, state, (n, y)), _step(level, current, state)]
 
 
-def _partial(design: Design, state: TrialState, current: int) -> int:
+def _partial(design: EscalationDesign, state: TrialState, current: int) -> int:
     doses, window = state.plan.doses, state.plan.conduct.window_days
     seen = [p for p in state.patients if not p.withdrawn]
     level = np.array([[doses.index(p.dose) for p in seen]])
@@ -182,7 +182,7 @@ def _step(level: int, current: int, state: TrialState) -> str:
     return f"{verb} {doses[level]:g} {unit}"
 
 
-def _names(patients: Sequence[Treated]) -> str:
+def _names(patients: Sequence[TreatedPatient]) -> str:
     return ", ".join(p.patient for p in patients)
 
 
@@ -230,7 +230,7 @@ def _views(design: object, state: TrialState, seen: tuple[FloatArray, FloatArray
 def _(design: Blrm, state: TrialState, seen: tuple[FloatArray, FloatArray]) -> list[DoseView]:
     n, y = seen
     c, doses = design.control, state.plan.doses
-    given = Given(np.asarray(doses), n, y)
+    given = DoseOutcomes(np.asarray(doses), n, y)
     highest = max((p.dose for p in state.patients), default=doses[state.plan.start - 1] / c.step_max)
     found = []
     for k, r in enumerate(logistic_risk(design.prior, given, doses, cuts=c.cuts)):
@@ -248,7 +248,7 @@ def _(design: Crm, state: TrialState, seen: tuple[FloatArray, FloatArray]) -> li
     n, y = seen
     level = np.repeat(np.arange(len(n)), n.astype(int))
     toxic = np.concatenate([[1] * int(b) + [0] * int(a - b) for a, b in zip(n, y, strict=True)])
-    fit = crm(design.skeleton, Followed.create(level.tolist(), toxic.tolist(), len(n)), design.target)
+    fit = crm(design.skeleton, FollowedPatients.create(level.tolist(), toxic.tolist(), len(n)), design.target)
     return [
         DoseView(d, int(n[k]), int(y[k]), 0, float(fit.risk[k]), float(fit.low[k]), float(fit.high[k]), None, None, "")
         for k, d in enumerate(state.plan.doses)
@@ -275,5 +275,5 @@ def _counts_only(state: TrialState, n: FloatArray, y: FloatArray, barred: list[s
     ]
 
 
-def _with_pending(view: DoseView, pending: Sequence[Treated]) -> DoseView:
+def _with_pending(view: DoseView, pending: Sequence[TreatedPatient]) -> DoseView:
     return replace(view, pending=sum(p.dose == view.dose for p in pending))

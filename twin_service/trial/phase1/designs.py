@@ -27,7 +27,7 @@ IntArray = NDArray[np.int64]
 THETA_NODES, CHUNK = 161, 500
 
 
-class Design(Protocol):
+class EscalationDesign(Protocol):
     """What the simulator and the live trial need of a design."""
 
     @property

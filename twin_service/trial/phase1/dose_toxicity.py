@@ -24,7 +24,7 @@ NODES, REACH = 241, 8.0
 
 
 @dataclass(frozen=True)
-class Given:
+class DoseOutcomes:
     """What happened so far, one entry a dose: doses, patients treated, dose-limiting toxicities (k,)."""
 
     doses: FloatArray
@@ -32,7 +32,7 @@ class Given:
     toxicities: FloatArray
 
     @classmethod
-    def create(cls, doses: Sequence[float], patients: Sequence[int], toxicities: Sequence[int]) -> Given:
+    def create(cls, doses: Sequence[float], patients: Sequence[int], toxicities: Sequence[int]) -> DoseOutcomes:
         """Raises Refusal when counts do not fit each other or a dose is not positive."""
         d, n, y = (np.asarray(v, dtype=np.float64) for v in (doses, patients, toxicities))
         if not d.shape == n.shape == y.shape or d.ndim != 1:
@@ -96,7 +96,7 @@ class Surface:
         """Log-odds of toxicity at `dose`, (R, C)."""
         return np.asarray(self.start + self.rest * self.z[:, None] + self.slope * np.log(dose / self.reference))
 
-    def weight(self, given: Given) -> FloatArray:
+    def weight(self, given: DoseOutcomes) -> FloatArray:
         """Posterior weight of each node, summing to one, (R, C)."""
         log_weight = self.log_prior
         for d, n, y in zip(given.doses, given.patients, given.toxicities, strict=True):
@@ -121,7 +121,7 @@ def surface(prior: LogisticPrior, rows: int = NODES, columns: int = NODES, reach
 
 
 def logistic_risk(
-    prior: LogisticPrior | Surface, given: Given, doses: Sequence[float], *, cuts: Sequence[float] = (0.16, 0.33)
+    prior: LogisticPrior | Surface, given: DoseOutcomes, doses: Sequence[float], *, cuts: Sequence[float] = (0.16, 0.33)
 ) -> tuple[DoseRisk, ...]:
     """Posterior risk at each of `doses` under the two-parameter logistic model."""
     edges = _edges(cuts)
@@ -129,7 +129,7 @@ def logistic_risk(
     weight = grid.weight(given)
     below = _mass_below(grid.z, weight)
     found = []
-    for d in Given.create(doses, [0] * len(doses), [0] * len(doses)).doses:
+    for d in DoseOutcomes.create(doses, [0] * len(doses), [0] * len(doses)).doses:
         odds = grid.log_odds(float(d))
         p, zero = expit(odds), grid.start + grid.slope * np.log(d / grid.reference)
 
@@ -144,7 +144,7 @@ def logistic_risk(
 
 def power_risk(
     skeleton: Sequence[float],
-    given: Given,
+    given: DoseOutcomes,
     doses: Sequence[float],
     *,
     sd: float = 1.34,

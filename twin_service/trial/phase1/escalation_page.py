@@ -7,42 +7,33 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_service.trial.phase1.comparison import Comparison
-from twin_service.trial.phase1.decision import Changed, Decision, DoseView
+from twin_service.report.page import Page, Section, write_page
+from twin_service.report.text import number, percent
+from twin_service.report.theme import BLUE, GRAY, HARM, SERIES, TARGET, panels, svg
+from twin_service.trial.phase1.comparison import DesignComparison
+from twin_service.trial.phase1.decision import ChangedDecision, Decision, DoseView
 from twin_service.trial.phase1.escalation_plan import EscalationPlan
 from twin_service.trial.phase1.live import TrialState
-from twin_service.trial.phase1.page import (
-    BLUE,
-    GRAY,
-    HARM,
-    SERIES,
-    TARGET,
-    Page,
-    Section,
-    Table,
-    embedded,
-    number,
-    panels,
-    percent,
-    write_page,
-)
+from twin_service.trial.phase1.page import section_of, table_of
 
 
 def write_decision(
-    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[Changed], folder: Path
+    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[ChangedDecision], folder: Path
 ) -> Path:
     """`decision.html` in `folder`."""
     return write_page(decision_page(state, decision, past, changed), folder / "decision.html")
 
 
-def decision_page(state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[Changed]) -> Page:
+def decision_page(
+    state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[ChangedDecision]
+) -> Page:
     """What follows now, why, what was given, and what corrections change of what was said."""
     plan = state.plan
     lead = [answer(plan, decision), *decision.reasons]
     sections = [_doses(plan, decision), _course(state), _past(plan, past, decision)]
     if changed:
         sections.append(
-            Section(
+            section_of(
                 "What corrections change",
                 [
                     f"Before cohort {c.cohort}: said {_dose(plan, c.said)}, would be {_dose(plan, c.now)} today."
@@ -90,7 +81,7 @@ HEADERS = ("Dose", "Toxic", "Watched", "Risk", "In target interval", "Overdosing
 
 
 def _doses(plan: EscalationPlan, decision: Decision) -> Section:
-    figure, (ax,) = panels(1, 9, 3.4)
+    figure, (ax,) = panels(1, width=9, height=3.4)
     x = np.arange(len(decision.doses))
     risk = np.array([np.nan if v.risk is None else v.risk for v in decision.doses])
     low = np.array([np.nan if v.low is None else v.low for v in decision.doses])
@@ -113,12 +104,12 @@ def _doses(plan: EscalationPlan, decision: Decision) -> Section:
     ax.set(ylim=(0, 1.02), xlabel=f"dose, {plan.unit}", ylabel="probability")
     ax.legend(fontsize=8, frameon=False, loc="upper left")
     marks = {k: "strong" for k, v in enumerate(decision.doses) if v.dose == decision.next_dose}
-    table = Table([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
-    return Section("Each dose", [], embedded(figure), "risk of each dose", table)
+    table = table_of([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
+    return section_of("Each dose", [], svg(figure), "risk of each dose", table)
 
 
 def _course(state: TrialState) -> Section:
-    figure, (ax,) = panels(1, 9, 2.8)
+    figure, (ax,) = panels(1, width=9, height=2.8)
     places = {d: k for k, d in enumerate(state.plan.doses)}
     for k, p in enumerate(state.patients):
         color = HARM if p.toxic else GRAY if p.withdrawn else BLUE if p.toxic is False else "white"
@@ -127,7 +118,7 @@ def _course(state: TrialState) -> Section:
     ax.set_yticks(range(len(places)), [f"{d:g}" for d in places])
     ax.set(xlabel="patient, in order of dosing", ylabel=f"dose, {state.plan.unit}", ylim=(-0.5, len(places) - 0.5))
     text = ["Filled blue: followed without toxicity. Orange: toxic. Hollow: still watched. Gray: left."]
-    return Section("Patients", text, embedded(figure), "doses given and outcomes")
+    return section_of("Patients", text, svg(figure), "doses given and outcomes")
 
 
 def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Section:
@@ -136,8 +127,8 @@ def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Sect
         for k, d in enumerate(past)
     ]
     headers = ["Before cohort", "Day", "Events", "Said", "Because", "Digest"]
-    return Section(
-        "Decisions so far", ["Each is made again here from the events known then."], table=Table(headers, rows)
+    return section_of(
+        "Decisions so far", ["Each is made again here from the events known then."], table=table_of(headers, rows)
     )
 
 
@@ -145,12 +136,12 @@ def _dose(plan: EscalationPlan, dose: float | None) -> str:
     return "no dose" if dose is None else f"{dose:g} {plan.unit}"
 
 
-def write_comparison(found: Comparison, folder: Path) -> Path:
+def write_comparison(found: DesignComparison, folder: Path) -> Path:
     """`comparison.html` in `folder`."""
     return write_page(comparison_page(found), folder / "comparison.html")
 
 
-def comparison_page(found: Comparison) -> Page:
+def comparison_page(found: DesignComparison) -> Page:
     """The choice, the ranking, and every scenario."""
     lead = [f"Chosen: {found.chosen}." if found.chosen else "No design is chosen.", found.reason]
     rows = [
@@ -167,7 +158,9 @@ def comparison_page(found: Comparison) -> Page:
     headers = ["Design", "Right dose", "Patients", "Overdosed", "Duration, median", "Keeps the constraints"]
     marks = {0: "strong"} if found.chosen else {}
     sections = [
-        Section("Over all scenarios", [], _ranking(found), "right dose against overdosing", Table(headers, rows, marks))
+        section_of(
+            "Over all scenarios", [], _ranking(found), "right dose against overdosing", table_of(headers, rows, marks)
+        )
     ]
     sections += [_scenario(found, name) for name in dict.fromkeys(r.scenario for r in found.rows)]
     trials = found.rows[0].found.trials
@@ -180,8 +173,8 @@ def comparison_page(found: Comparison) -> Page:
     return Page(found.plan.title or "Designs compared", lead, sections, basis)
 
 
-def _ranking(found: Comparison) -> str:
-    figure, axes = panels(2, 10, 3.4)
+def _ranking(found: DesignComparison) -> str:
+    figure, axes = panels(2, width=10, height=3.4)
     colors = _colors(found)
     for k, r in enumerate(found.ranked):
         axes[0].errorbar(r.overdosed, r.right, 2 * r.right_se, fmt="o", color=colors[r.design], ms=8)
@@ -193,18 +186,18 @@ def _ranking(found: Comparison) -> str:
     axes[1].set_yticks(range(len(found.ranked)), [r.design for r in found.ranked])
     axes[1].invert_yaxis()
     axes[1].set(xlabel="months from first patient to last decision, median")
-    return embedded(figure)
+    return svg(figure)
 
 
-def _colors(found: Comparison) -> dict[str, str]:
+def _colors(found: DesignComparison) -> dict[str, str]:
     """One color a design on every picture."""
     return {part.name: SERIES[k % len(SERIES)] for k, part in enumerate(found.plan.design)}
 
 
-def _scenario(found: Comparison, name: str) -> Section:
+def _scenario(found: DesignComparison, name: str) -> Section:
     rows = [r for r in found.rows if r.scenario == name]
     plan = found.plan
-    figure, (ax,) = panels(1, 9, 3.0)
+    figure, (ax,) = panels(1, width=9, height=3.0)
     labels = ["none", *(f"{d:g}" for d in plan.doses)]
     width = 0.8 / len(rows)
     for k, r in enumerate(rows):
@@ -243,4 +236,6 @@ def _scenario(found: Comparison, name: str) -> Section:
         "Duration, 90 %",
     ]
     text = [f"True risks: {', '.join(f'{p:g}' for p in rows[0].risks)}."]
-    return Section(name[0].upper() + name[1:], text, embedded(figure), f"declared doses, {name}", Table(headers, cells))
+    return section_of(
+        name[0].upper() + name[1:], text, svg(figure), f"declared doses, {name}", table_of(headers, cells)
+    )

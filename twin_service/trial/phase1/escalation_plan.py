@@ -23,16 +23,16 @@ from pydantic import Field, model_validator
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.co_data import Exchangeable, map_prior
 from twin_service.trial.phase1.crm import Skeleton, indifference_skeleton
-from twin_service.trial.phase1.designs import Blrm, Boin, Crm, Design, OverdoseControl, RuleOfThree
-from twin_service.trial.phase1.dose_toxicity import Given, LogisticPrior, Surface, logistic_risk
+from twin_service.trial.phase1.designs import Blrm, Boin, Crm, EscalationDesign, OverdoseControl, RuleOfThree
+from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, Surface, logistic_risk
 from twin_service.trial.phase1.escalation_rules import boin_table
-from twin_service.trial.phase1.plan_file import Part
-from twin_service.trial.phase1.simulation import Backfill, Conduct
+from twin_service.trial.phase1.plan_file import PlanTable
+from twin_service.trial.phase1.simulation import Backfill, EscalationConduct
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class CoDataPart(Part):
+class CoDataPart(PlanTable):
     """An earlier trial of the same drug or regimen."""
 
     doses: tuple[float, ...]
@@ -40,7 +40,7 @@ class CoDataPart(Part):
     toxicities: tuple[int, ...]
 
 
-class BetweenPart(Part):
+class BetweenPart(PlanTable):
     """How far trials may differ: SD of (log-odds, log slope), its doubt, and the weight of the design's own prior."""
 
     tau_median: tuple[float, float] = (0.25, 0.125)
@@ -48,7 +48,7 @@ class BetweenPart(Part):
     robust: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
-class BlrmPart(Part):
+class BlrmPart(PlanTable):
     """Bayesian logistic regression with overdose control."""
 
     kind: Literal["blrm"]
@@ -72,7 +72,7 @@ class BlrmPart(Part):
         sd = (float(np.sqrt(self.cov[0][0])), float(np.sqrt(self.cov[1][1])))
         b = self.between
         hyper = Exchangeable(self.reference, self.mean, sd, b.tau_median, b.tau_spread)
-        trials = [Given.create(c.doses, c.patients, c.toxicities) for c in self.co_data]
+        trials = [DoseOutcomes.create(c.doses, c.patients, c.toxicities) for c in self.co_data]
         return map_prior(hyper, trials, vague=own, vague_weight=b.robust)
 
     def build(self, plan: EscalationPlan) -> Blrm:
@@ -86,7 +86,7 @@ class BlrmPart(Part):
         return Blrm(plan.doses, self.prior(), control)
 
 
-class CrmPart(Part):
+class CrmPart(PlanTable):
     """Continual reassessment method."""
 
     kind: Literal["crm"]
@@ -116,7 +116,7 @@ class CrmPart(Part):
         return Crm(skeleton, plan.target, self.skip, self.coherent, self.safety)
 
 
-class BoinPart(Part):
+class BoinPart(PlanTable):
     """Bayesian optimal interval design."""
 
     kind: Literal["boin"]
@@ -131,7 +131,7 @@ class BoinPart(Part):
         return Boin(len(plan.doses), table, self.enough, self.elimination)
 
 
-class RuleOfThreePart(Part):
+class RuleOfThreePart(PlanTable):
     """3 + 3."""
 
     kind: Literal["3+3"]
@@ -147,14 +147,14 @@ class RuleOfThreePart(Part):
 DesignPart = Annotated[BlrmPart | CrmPart | BoinPart | RuleOfThreePart, Field(discriminator="kind")]
 
 
-class BackfillPart(Part):
+class BackfillPart(PlanTable):
     """Patients put at lower doses while a cohort is watched."""
 
     per_dose: Annotated[int, Field(ge=1)] = 12
     rate_max: Share = 0.33
 
 
-class ConductPart(Part):
+class ConductPart(PlanTable):
     """How the trial is run. `late`: whether a toxicity after the window enters the decision."""
 
     cohort: Annotated[int, Field(ge=1, le=20)] = 3
@@ -165,13 +165,15 @@ class ConductPart(Part):
     late: Literal["count", "report"] = "count"
     backfill: BackfillPart | None = None
 
-    def build(self, start: int) -> Conduct:
+    def build(self, start: int) -> EscalationConduct:
         """`start` from 1."""
         fill = None if self.backfill is None else Backfill(self.backfill.per_dose, self.backfill.rate_max)
-        return Conduct(self.cohort, self.cohorts, start - 1, self.per_week, self.window_days, self.dropout, fill)
+        return EscalationConduct(
+            self.cohort, self.cohorts, start - 1, self.per_week, self.window_days, self.dropout, fill
+        )
 
 
-class MechanismPart(Part):
+class MechanismPart(PlanTable):
     """Risks from virtual patients of a library drug: the share who reach `endpoint`. Doses are then mg."""
 
     drug: str
@@ -183,7 +185,7 @@ class MechanismPart(Part):
     patients: Annotated[int, Field(ge=20, le=10_000)] = 500
 
 
-class ScenarioPart(Part):
+class ScenarioPart(PlanTable):
     """True risks, one a dose; or the mechanism that they are drawn from."""
 
     name: str
@@ -191,14 +193,14 @@ class ScenarioPart(Part):
     mechanism: MechanismPart | None = None
 
 
-class ConstraintsPart(Part):
+class ConstraintsPart(PlanTable):
     """What a design must keep on average over the scenarios."""
 
     patients_max: Annotated[float, Field(gt=0)] = 60.0
     overdosing_max: Share = 0.3
 
 
-class EscalationPlan(Part):
+class EscalationPlan(PlanTable):
     """The whole file."""
 
     title: str = ""
@@ -235,12 +237,14 @@ class EscalationPlan(Part):
         return self
 
 
-def running_design(plan: EscalationPlan) -> Design:
+def running_design(plan: EscalationPlan) -> EscalationDesign:
     """The design that runs the trial. Raises Refusal when its own rule forbids the first dose."""
     part = plan.design[0]
     design = part.build(plan)
     if isinstance(part, BlrmPart):
-        (risk,) = logistic_risk(part.prior(), Given.create([], [], []), [plan.doses[plan.start - 1]], cuts=part.cuts)
+        (risk,) = logistic_risk(
+            part.prior(), DoseOutcomes.create([], [], []), [plan.doses[plan.start - 1]], cuts=part.cuts
+        )
         if risk.overdose > part.overdose_max:
             raise refuse(
                 "start",

@@ -19,7 +19,14 @@ from scipy.special import expit, log_expit
 
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.designs import Blrm, BlrmNodes, OverdoseControl
-from twin_service.trial.phase1.dose_toxicity import DoseRisk, Given, LogisticPrior, Surface, logistic_risk, surface
+from twin_service.trial.phase1.dose_toxicity import (
+    DoseOutcomes,
+    DoseRisk,
+    LogisticPrior,
+    Surface,
+    logistic_risk,
+    surface,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,11 +62,11 @@ class ExposurePlan:
 
 def exposure_risk(plan: ExposurePlan, exposures: Sequence[float], toxic: Sequence[int]) -> tuple[DoseRisk, ...]:
     """Posterior risk at the typical exposure of each dose, from patients one by one."""
-    given = Given.create(exposures, [1] * len(exposures), toxic)
+    given = DoseOutcomes.create(exposures, [1] * len(exposures), toxic)
     return logistic_risk(plan.prior, given, plan.typical, cuts=plan.control.cuts)
 
 
-class Variability(NamedTuple):
+class ExposureVariability(NamedTuple):
     """Coefficients of variation of exposure at one dose: what the twin predicts before dosing, and the rest."""
 
     predicted: float
@@ -98,7 +105,7 @@ class Conducted(NamedTuple):
 def conduct(
     plan: ExposurePlan,
     truth: Truth,
-    vary: Variability,
+    vary: ExposureVariability,
     size: tuple[int, int, int],
     rng: np.random.Generator,
     *,

@@ -15,17 +15,31 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.phase1.conversion import Finding, Scaling, human_equivalent_dose, safety_factor, species_named
+from twin_service.trial.phase1.conversion import (
+    DoseFinding,
+    Scaling,
+    human_equivalent_dose,
+    safety_factor,
+    species_named,
+)
 from twin_service.trial.phase1.first_dose_plan import FirstDosePlan, TargetPart
-from twin_service.trial.phase1.human_course import AnimalPk, Draws, HumanPk, draw, exposure, from_animals, time_of_peak
-from twin_service.trial.phase1.occupancy import Target, concentration_for, occupancy, occupancy_course
+from twin_service.trial.phase1.human_course import (
+    AnimalPk,
+    HumanPk,
+    KineticDraws,
+    draw,
+    exposure,
+    from_animals,
+    time_of_peak,
+)
+from twin_service.trial.phase1.occupancy import SampledTarget, concentration_for, occupancy, occupancy_course
 
 FloatArray = NDArray[np.float64]
 DRAWS, HORIZON_HALF_LIVES, FLOOR_MG = 4000, 5.0, 1e-6
 
 
 @dataclass(frozen=True)
-class Route:
+class StartingDoseRoute:
     """One way to a starting dose: dose in mg, and mg/kg; how it came about; what it assumed."""
 
     name: str
@@ -63,9 +77,9 @@ class FirstDose:
 
     plan: FirstDosePlan
     pk: HumanPk
-    target: Target | None
-    routes: tuple[Route, ...]
-    limiting: Route
+    target: SampledTarget | None
+    routes: tuple[StartingDoseRoute, ...]
+    limiting: StartingDoseRoute
     start_mg: float
     maximum_mg: float
     maximum_reason: str
@@ -138,10 +152,10 @@ def _kinetics(plan: FirstDosePlan) -> HumanPk:
     return from_animals(animals, plan.person.weight, like)
 
 
-def _target(part: TargetPart | None) -> Target | None:
+def _target(part: TargetPart | None) -> SampledTarget | None:
     if part is None:
         return None
-    return Target.create(part.kd, part.concentration or 0.0, part.half_life, part.complex_half_life)
+    return SampledTarget.create(part.kd, part.concentration or 0.0, part.half_life, part.complex_half_life)
 
 
 def _scaling(plan: FirstDosePlan) -> Scaling:
@@ -158,7 +172,7 @@ def _hed(plan: FirstDosePlan, dose: float, species: str, path: str) -> float:
     )
 
 
-def _from_toxicology(plan: FirstDosePlan) -> tuple[Route, ...]:
+def _from_toxicology(plan: FirstDosePlan) -> tuple[StartingDoseRoute, ...]:
     found = []
     for k, study in enumerate(plan.toxicology):
         if not study.relevant:
@@ -167,7 +181,7 @@ def _from_toxicology(plan: FirstDosePlan) -> tuple[Route, ...]:
         factor = safety_factor(study.finding, species_named(study.species), plan.safety.reasons, plan.safety.factor)
         per_kg = hed / factor.value
         found.append(
-            Route(
+            StartingDoseRoute(
                 f"{study.finding.value} in the {study.species}",
                 per_kg * plan.person.weight,
                 per_kg,
@@ -178,7 +192,7 @@ def _from_toxicology(plan: FirstDosePlan) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def _from_exposure(plan: FirstDosePlan, pk: HumanPk) -> tuple[Route, ...]:
+def _from_exposure(plan: FirstDosePlan, pk: HumanPk) -> tuple[StartingDoseRoute, ...]:
     """The dose whose expected exposure is that of the animals divided by the safety factor."""
     found = []
     for cap in _caps(plan, share=1.0):
@@ -187,12 +201,13 @@ def _from_exposure(plan: FirstDosePlan, pk: HumanPk) -> tuple[Route, ...]:
         cmax, auc = exposure(pk, 1.0)
         per_umol = float((cmax if cap.kind == "cmax" else auc)[0])
         factor = (
-            plan.safety.factor or safety_factor(Finding.NOAEL, species_named("rat"), plan.safety.reasons, None).value
+            plan.safety.factor
+            or safety_factor(DoseFinding.NOAEL, species_named("rat"), plan.safety.reasons, None).value
         )
         dose = cap.value / per_umol / factor / 1000 * plan.drug.molar_mass
         what = "highest concentration" if cap.kind == "cmax" else "exposure (AUC)"
         found.append(
-            Route(
+            StartingDoseRoute(
                 f"{cap.name}",
                 dose,
                 dose / plan.person.weight,
@@ -203,7 +218,7 @@ def _from_exposure(plan: FirstDosePlan, pk: HumanPk) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def _from_pharmacology(plan: FirstDosePlan, pk: HumanPk, target: Target | None) -> tuple[Route, ...]:
+def _from_pharmacology(plan: FirstDosePlan, pk: HumanPk, target: SampledTarget | None) -> tuple[StartingDoseRoute, ...]:
     found = []
     if plan.target is not None and target is not None:
         share = plan.target.start
@@ -212,11 +227,11 @@ def _from_pharmacology(plan: FirstDosePlan, pk: HumanPk, target: Target | None) 
         how = f"peak of {total:.3g} umol/L in all binds {100 * share:.0f} % of the target"
         if target.total == 0:
             how += "; the target's own binding of the drug is taken as negligible"
-        found.append(Route("MABEL: receptor occupancy", dose, dose / plan.person.weight, how))
+        found.append(StartingDoseRoute("MABEL: receptor occupancy", dose, dose / plan.person.weight, how))
     for p in plan.potency:
         dose = _dose_for_peak(plan, pk, p.concentration / pk.fu)
         found.append(
-            Route(
+            StartingDoseRoute(
                 f"MABEL: {p.assay}",
                 dose,
                 dose / plan.person.weight,
@@ -226,7 +241,7 @@ def _from_pharmacology(plan: FirstDosePlan, pk: HumanPk, target: Target | None) 
     for k, a in enumerate(plan.active_dose):
         per_kg = _hed(plan, a.dose, a.species, f"active_dose[{k}].species")
         found.append(
-            Route(
+            StartingDoseRoute(
                 f"MABEL: {a.what} in the {a.species}",
                 per_kg * plan.person.weight,
                 per_kg,
@@ -278,7 +293,7 @@ def _maximum(plan: FirstDosePlan, pk: HumanPk, caps: tuple[Cap, ...]) -> tuple[f
     return min(limits)
 
 
-def _effective_dose(plan: FirstDosePlan, pk: HumanPk, target: Target | None) -> float | None:
+def _effective_dose(plan: FirstDosePlan, pk: HumanPk, target: SampledTarget | None) -> float | None:
     """The dose whose peak binds `target.effect`; with turnover the course is integrated, which can ask for more."""
     if target is None or plan.target is None or plan.target.effect is None:
         return None
@@ -326,7 +341,7 @@ def _rung(
     plan: FirstDosePlan,
     pk: HumanPk,
     dose_mg: float,
-    doubt: tuple[Draws, tuple[FloatArray, FloatArray] | None, tuple[Cap, ...]],
+    doubt: tuple[KineticDraws, tuple[FloatArray, FloatArray] | None, tuple[Cap, ...]],
 ) -> Rung:
     draws, binding, caps = doubt
     cmax, auc = exposure(pk, to_umol(plan, dose_mg), draws)
@@ -352,7 +367,7 @@ def _band(values: FloatArray) -> tuple[float, float, float]:
     return float(q[0]), float(q[1]), float(q[2])
 
 
-def _stagger(plan: FirstDosePlan, pk: HumanPk, draws: Draws) -> float:
+def _stagger(plan: FirstDosePlan, pk: HumanPk, draws: KineticDraws) -> float:
     """Hours between the sentinel and the next: the latest peak plus the delay of the effect, at least a day; twice
     that where the target is new or a toxicity would come without warning."""
     peak = float(np.quantile(time_of_peak(pk, draws), 0.95))

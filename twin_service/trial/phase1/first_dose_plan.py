@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from twin_service.trial.phase1.conversion import Finding, Scaling
+from twin_service.trial.phase1.conversion import DoseFinding, Scaling
 from twin_service.trial.phase1.plan_file import (
     Clearance,
     Concentration,
@@ -32,15 +32,15 @@ from twin_service.trial.phase1.plan_file import (
     Liters,
     Mass,
     MolarMass,
-    Part,
     PerHour,
+    PlanTable,
 )
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class DrugPart(Part):
+class DrugPart(PlanTable):
     """The drug; `fu`: share unbound in plasma."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -50,17 +50,17 @@ class DrugPart(Part):
     fu: Share = 1.0
 
 
-class PersonPart(Part):
+class PersonPart(PlanTable):
     """Whom doses are expressed for."""
 
     weight: Kilograms = Field(default=60.0, gt=20, lt=200)
 
 
-class ToxicologyPart(Part):
+class ToxicologyPart(PlanTable):
     """One animal study: the dose of its finding, and the exposure there (mean of the group, total drug)."""
 
     species: str
-    finding: Finding = Finding.NOAEL
+    finding: DoseFinding = DoseFinding.NOAEL
     dose: DosePerWeight = Field(gt=0)
     cmax: Concentration | None = Field(default=None, gt=0)
     auc: Exposure | None = Field(default=None, gt=0)
@@ -68,21 +68,21 @@ class ToxicologyPart(Part):
     relevant: bool = True
 
 
-class ScalingPart(Part):
+class ScalingPart(PlanTable):
     """How doses cross species; unset: by weight for proteins, by surface area otherwise."""
 
     by: Scaling | None = None
     exponent: Annotated[float, Field(gt=0.5, le=1)] = 0.67
 
 
-class SafetyPart(Part):
+class SafetyPart(PlanTable):
     """What raises the factor, or the factor itself."""
 
     reasons: tuple[str, ...] = ()
     factor: Annotated[float, Field(ge=1)] | None = None
 
 
-class TargetPart(Part):
+class TargetPart(PlanTable):
     """The target and the shares of it that may be held at the start, are needed for an effect, must not be passed."""
 
     kd: Concentration = Field(gt=0)
@@ -105,14 +105,14 @@ class TargetPart(Part):
         return self
 
 
-class PotencyPart(Part):
+class PotencyPart(PlanTable):
     """A concentration with a small effect in vitro (EC10, EC20, ...), unbound."""
 
     assay: str
     concentration: Concentration = Field(gt=0)
 
 
-class ActiveDosePart(Part):
+class ActiveDosePart(PlanTable):
     """A pharmacologically active dose in an animal."""
 
     species: str
@@ -120,7 +120,7 @@ class ActiveDosePart(Part):
     what: str = "pharmacologically active dose"
 
 
-class KineticsPart(Part):
+class KineticsPart(PlanTable):
     """Expected in man. Clearance and volume may be left to the animals."""
 
     clearance: Clearance | None = Field(default=None, gt=0)
@@ -131,7 +131,7 @@ class KineticsPart(Part):
     volume_cv: Annotated[float, Field(ge=0, le=3)] = 0.0
 
 
-class AnimalKineticsPart(Part):
+class AnimalKineticsPart(PlanTable):
     """Of the whole animal."""
 
     species: str
@@ -140,7 +140,7 @@ class AnimalKineticsPart(Part):
     volume: Liters = Field(gt=0)
 
 
-class EscalationPart(Part):
+class EscalationPart(PlanTable):
     """Steps and limits. `increment` holds below the dose that is expected to act, `increment_after` from there on;
     `exposure_share`: share of the animals' safe exposure that no group mean may pass."""
 
@@ -155,7 +155,7 @@ class EscalationPart(Part):
     exceed_max: Share = 0.1
 
 
-class FirstDosePlan(Part):
+class FirstDosePlan(PlanTable):
     """The whole file."""
 
     title: str = ""

@@ -53,7 +53,7 @@ class AnimalPk(NamedTuple):
     volume: float
 
 
-class Draws(NamedTuple):
+class KineticDraws(NamedTuple):
     """Kinetics that could be true, (n,) each."""
 
     clearance: FloatArray
@@ -87,14 +87,14 @@ def from_animals(animals: tuple[AnimalPk, ...], weight_kg: float, like: HumanPk)
     )
 
 
-def draw(pk: HumanPk, n: int, rng: np.random.Generator) -> Draws:
+def draw(pk: HumanPk, n: int, rng: np.random.Generator) -> KineticDraws:
     """`n` possible kinetics: log-normal about the typical ones as medians."""
     s_cl, s_v = (np.sqrt(np.log1p(cv**2)) for cv in (pk.clearance_cv, pk.volume_cv))
     z = rng.standard_normal((2, n))
-    return Draws(pk.clearance * np.exp(s_cl * z[0]), pk.volume * np.exp(s_v * z[1]))
+    return KineticDraws(pk.clearance * np.exp(s_cl * z[0]), pk.volume * np.exp(s_v * z[1]))
 
 
-def exposure(pk: HumanPk, dose_umol: float, draws: Draws | None = None) -> tuple[FloatArray, FloatArray]:
+def exposure(pk: HumanPk, dose_umol: float, draws: KineticDraws | None = None) -> tuple[FloatArray, FloatArray]:
     """C_max (umol/L) and AUC (umol h/L) of one dose, for each draw, or for the typical person (1,)."""
     clearance = draws.clearance if draws else np.array([pk.clearance])
     volume = draws.volume if draws else np.array([pk.volume])
@@ -102,11 +102,11 @@ def exposure(pk: HumanPk, dose_umol: float, draws: Draws | None = None) -> tuple
     auc = dose / clearance
     if pk.absorption_per_h == 0:
         return dose / volume, auc
-    t = time_of_peak(pk, Draws(clearance, volume))
+    t = time_of_peak(pk, KineticDraws(clearance, volume))
     return dose / volume * np.exp(-clearance / volume * t), auc
 
 
-def time_of_peak(pk: HumanPk, draws: Draws) -> FloatArray:
+def time_of_peak(pk: HumanPk, draws: KineticDraws) -> FloatArray:
     """h after an oral dose; 0 into the vessels. At the peak k_a A_gut = k V C, so C_max = F D/V exp(-k t_max)."""
     if pk.absorption_per_h == 0:
         return np.zeros_like(draws.clearance)
@@ -115,7 +115,7 @@ def time_of_peak(pk: HumanPk, draws: Draws) -> FloatArray:
     return np.asarray(np.where(alike, 1 / k, np.log(ka / k) / np.where(alike, 1.0, ka - k)))
 
 
-def concentration(pk: HumanPk, dose_umol: float, times: FloatArray, draws: Draws | None = None) -> FloatArray:
+def concentration(pk: HumanPk, dose_umol: float, times: FloatArray, draws: KineticDraws | None = None) -> FloatArray:
     """Concentration (umol/L) at `times` (t,) h, (n, t)."""
     clearance = draws.clearance if draws else np.array([pk.clearance])
     volume = draws.volume if draws else np.array([pk.volume])

@@ -24,7 +24,7 @@ from scipy.stats import beta, binom
 
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.phase1.human_course import HumanPk, draw, exposure
-from twin_service.trial.phase1.occupancy import Target, occupancy
+from twin_service.trial.phase1.occupancy import SampledTarget, occupancy
 
 FloatArray = NDArray[np.float64]
 WORLDS, PATIENTS = 1000, 200
@@ -78,7 +78,7 @@ class Look:
     reason: str
 
 
-class Toxicity(NamedTuple):
+class ToxicityInterim(NamedTuple):
     """Probability that the risk exceeds the limit, from a beta prior, and whether that stops the dose."""
 
     probability: float
@@ -86,7 +86,12 @@ class Toxicity(NamedTuple):
 
 
 def target_worlds(
-    pk: HumanPk, target: Target, doses_umol: Sequence[float], threshold: float, doubt: Doubt, rng: np.random.Generator
+    pk: HumanPk,
+    target: SampledTarget,
+    doses_umol: Sequence[float],
+    threshold: float,
+    doubt: Doubt,
+    rng: np.random.Generator,
 ) -> Worlds:
     """Worlds of a marker that responds when a patient's peak occupancy passes `threshold`: Kd differs between worlds,
     kinetics between patients. Raises Refusal unless 0 < threshold < 1."""
@@ -126,12 +131,12 @@ def look(worlds: Worlds, seen: MarkerSeen, *, total: int, needed: int, futile_be
     )
 
 
-def too_toxic(patients: int, toxicities: int, limit: float, *, confidence: float = 0.9) -> Toxicity:
+def too_toxic(patients: int, toxicities: int, limit: float, *, confidence: float = 0.9) -> ToxicityInterim:
     """Beta(limit, 1 - limit) prior: one patient's worth at the limit itself."""
     if not 0 <= toxicities <= patients or not 0 < limit < 1:
         raise refuse("toxicities", "expected counts of at most the patients, and a limit between 0 and 1")
     p = float(beta.sf(limit, limit + toxicities, 1 - limit + patients - toxicities))
-    return Toxicity(p, p > confidence)
+    return ToxicityInterim(p, p > confidence)
 
 
 def expansion_size(

@@ -22,11 +22,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.phase1.escalation_plan import EscalationPlan, running_design
-from twin_service.trial.phase1.live import Corrected, DoseAdded, Dosed, Observed, TrialEvent, Withdrawn, append
+from twin_service.trial.phase1.live import Corrected, DoseAdded, Dosed, ObservedOutcome, TrialEvent, Withdrawn, append
 from twin_service.trial.phase1.plan_file import plan_of
 
 KINDS = MappingProxyType(
-    {"dosed": Dosed, "observed": Observed, "withdrawn": Withdrawn, "dose_added": DoseAdded, "corrected": Corrected}
+    {
+        "dosed": Dosed,
+        "observed": ObservedOutcome,
+        "withdrawn": Withdrawn,
+        "dose_added": DoseAdded,
+        "corrected": Corrected,
+    }
 )
 
 

@@ -27,7 +27,7 @@ class Dosed:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedOutcome:
     """One patient's outcome on a day: toxic, or followed to the end of the window without."""
 
     id: str
@@ -63,14 +63,14 @@ class Corrected:
     id: str
     day: float
     of: str
-    to: Dosed | Observed | Withdrawn | None
+    to: Dosed | ObservedOutcome | Withdrawn | None
     reason: str
 
 
-TrialEvent = Dosed | Observed | Withdrawn | DoseAdded | Corrected
+TrialEvent = Dosed | ObservedOutcome | Withdrawn | DoseAdded | Corrected
 
 
-class Treated(NamedTuple):
+class TreatedPatient(NamedTuple):
     """One patient: dose, day given, outcome (None: pending), day of it, whether he left, cohort number from 1."""
 
     patient: str
@@ -89,7 +89,7 @@ class TrialState:
     plan: EscalationPlan
     revision: int
     day: float
-    patients: tuple[Treated, ...]
+    patients: tuple[TreatedPatient, ...]
     cohorts: int
     notes: tuple[str, ...]
 
@@ -98,7 +98,7 @@ class TrialState:
         """The dose given last; None before the first patient."""
         return max(self.patients, key=lambda p: p.cohort).dose if self.patients else None
 
-    def is_late(self, p: Treated) -> bool:
+    def is_late(self, p: TreatedPatient) -> bool:
         """Toxic after the window ended."""
         return bool(p.toxic) and p.outcome_day is not None and p.outcome_day > p.day + self.plan.conduct.window_days
 
@@ -136,7 +136,7 @@ def cohort(
     number = 1 + sum(isinstance(e, Dosed) for e in events)
     names = tuple(f"c{number}p{k + 1}" for k in range(patients))
     found: list[TrialEvent] = [Dosed(f"c{number}", day, dose, names)]
-    return found + [Observed(f"{p}o", day, p, k < toxicities) for k, p in enumerate(names)]
+    return found + [ObservedOutcome(f"{p}o", day, p, k < toxicities) for k, p in enumerate(names)]
 
 
 def _as_corrected(events: Sequence[TrialEvent]) -> list[TrialEvent | None]:
@@ -165,7 +165,7 @@ def _apply(state: TrialState, event: TrialEvent) -> TrialState:
             plan=with_dose(state.plan, event.dose),
             notes=(*state.notes, f"{event.dose:g} {state.plan.unit} added on day {event.day:g}: {event.reason}"),
         )
-    assert isinstance(event, Observed | Withdrawn)
+    assert isinstance(event, ObservedOutcome | Withdrawn)
     return _outcome(state, event)
 
 
@@ -182,14 +182,14 @@ def _dosed(state: TrialState, event: Dosed) -> TrialState:
     if again:
         raise _refuse("patients", f"{', '.join(sorted(again))} was dosed already; each patient counts once")
     number = state.cohorts + 1
-    new = tuple(Treated(p, event.dose, event.day, None, None, False, number) for p in event.patients)
+    new = tuple(TreatedPatient(p, event.dose, event.day, None, None, False, number) for p in event.patients)
     notes = state.notes
     if event.reason:
         notes = (*notes, f"cohort {number} at {event.dose:g} {state.plan.unit}: {event.reason}")
     return replace(state, patients=state.patients + new, cohorts=number, notes=notes)
 
 
-def _outcome(state: TrialState, event: Observed | Withdrawn) -> TrialState:
+def _outcome(state: TrialState, event: ObservedOutcome | Withdrawn) -> TrialState:
     place = next((k for k, p in enumerate(state.patients) if p.patient == event.patient), None)
     if place is None:
         raise _refuse("patient", f"patient {event.patient!r} was never dosed; record the dose first")

@@ -13,7 +13,7 @@ import numpy as np
 
 from twin_service.scenario.regimen import PlannedDoses, Regimen
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.toxicity import Toxicity, assess
+from twin_service.trial.toxicity import ToxicityPanel, assess
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def mechanistic_risks(ask: Mechanistic, doses_mg: Sequence[float], seed: int) ->
     return tuple(map(float, np.maximum.accumulate(risks)))
 
 
-def _risk(found: Toxicity, endpoint: str) -> float:
+def _risk(found: ToxicityPanel, endpoint: str) -> float:
     known = {r.endpoint.id: r.probability for j in found.judged for r in j.risks}
     if endpoint not in known:
         raise refuse("mechanism.endpoint", f"{endpoint!r} is not judged for {found.drug}; known: {', '.join(known)}")

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Target:
+class SampledTarget:
     """A target in the sampled space.
 
     kd          dissociation constant of unbound drug, umol/L
@@ -38,7 +38,9 @@ class Target:
     complex_half_life: float | None = None
 
     @classmethod
-    def create(cls, kd: float, total: float, half_life: float | None = None, bound: float | None = None) -> Target:
+    def create(
+        cls, kd: float, total: float, half_life: float | None = None, bound: float | None = None
+    ) -> SampledTarget:
         """Raises Refusal for what is no concentration or time."""
         if not kd > 0 or not total >= 0 or not all(t is None or t > 0 for t in (half_life, bound)):
             raise refuse("target", "expected kd > 0, total >= 0 and positive half-lives")
@@ -61,7 +63,9 @@ def concentration_for(share: float, kd: float, total: float) -> float:
     return kd * share / (1 - share) + share * total
 
 
-def occupancy_course(pk: HumanPk, target: Target, dose_umol: float, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+def occupancy_course(
+    pk: HumanPk, target: SampledTarget, dose_umol: float, times: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Drug not bound to target (umol/L) and share of target bound, at `times` (h) after one dose.
 
     Raises Refusal when the integration fails, which stiff target kinetics far outside physiology can cause.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.phase1.designs import Boin, Crm, Design
+from twin_service.trial.phase1.designs import Boin, Crm, EscalationDesign
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,7 +35,7 @@ class Backfill:
 
 
 @dataclass(frozen=True)
-class Conduct:
+class EscalationConduct:
     """How the trial is run.
 
     cohort, cohorts     patients a cohort; cohorts at most
@@ -54,7 +54,7 @@ class Conduct:
     backfill: Backfill | None = None
 
     @classmethod
-    def create(cls, **values: float | int | Backfill | None) -> Conduct:
+    def create(cls, **values: float | int | Backfill | None) -> EscalationConduct:
         """Raises Refusal for what no trial can do."""
         made = cls(**values)  # type: ignore[arg-type]
         if made.cohort < 1 or made.cohorts < 1 or made.start < 0:
@@ -64,7 +64,7 @@ class Conduct:
         return made
 
 
-class Simulated(NamedTuple):
+class SimulatedEscalations(NamedTuple):
     """Per trial: declared dose (B,) from 0, -1 none; patients and toxicities by dose (B, k); days from first patient
     to the last decision (B,)."""
 
@@ -98,8 +98,8 @@ class Characteristics:
 
 
 def simulate(
-    design: Design, risks: Sequence[float], conduct: Conduct, trials: int, rng: np.random.Generator
-) -> Simulated:
+    design: EscalationDesign, risks: Sequence[float], conduct: EscalationConduct, trials: int, rng: np.random.Generator
+) -> SimulatedEscalations:
     """`trials` trials when the true risks are `risks` (k,)."""
     p = _risks(risks, design, conduct)
     n, y, late = np.zeros((3, trials, len(p)))
@@ -121,12 +121,12 @@ def simulate(
         if not len(alive):
             break
     n, y = n + late, y + late_y
-    return Simulated(_by_state(design.select, n, y, last), n, y, days)
+    return SimulatedEscalations(_by_state(design.select, n, y, last), n, y, days)
 
 
 def simulate_rolling(
-    design: Boin | Crm, risks: Sequence[float], conduct: Conduct, trials: int, rng: np.random.Generator
-) -> Simulated:
+    design: Boin | Crm, risks: Sequence[float], conduct: EscalationConduct, trials: int, rng: np.random.Generator
+) -> SimulatedEscalations:
     """The same with a decision at each arrival from partial follow-up; toxicity times are uniform in the window."""
     p = _risks(risks, design, conduct)
     size, window = conduct.cohort * conduct.cohorts, max(conduct.window_days, 1e-9)
@@ -153,11 +153,11 @@ def simulate_rolling(
     np.add.at(y, (rows[:, None].repeat(size, 1)[toxic], level[toxic]), 1.0)
     end = np.where(treated, entry + window, 0.0).max(axis=1)
     selected = np.where(alive, _by_state(design.select, n, y, at), -1)
-    return Simulated(selected.astype(np.int64), n, y, np.where(alive, end, now))
+    return SimulatedEscalations(selected.astype(np.int64), n, y, np.where(alive, end, now))
 
 
 def characteristics(
-    found: Simulated, risks: Sequence[float], target: float, *, interval: tuple[float, float] | None = None
+    found: SimulatedEscalations, risks: Sequence[float], target: float, *, interval: tuple[float, float] | None = None
 ) -> Characteristics:
     """The averages. A dose is right when its risk is nearest to `target`; `interval` defaults to 0.6 and 1.4 targets
     rounded up to what clinics call overdosing, (0.16, 0.33), when the target lies in it."""
@@ -184,7 +184,7 @@ def characteristics(
     )
 
 
-def _risks(risks: Sequence[float], design: Design, conduct: Conduct) -> FloatArray:
+def _risks(risks: Sequence[float], design: EscalationDesign, conduct: EscalationConduct) -> FloatArray:
     p = np.asarray(risks, dtype=np.float64)
     if p.shape != (design.levels,) or not np.all((p >= 0) & (p <= 1)):
         raise refuse("risks", f"expected {design.levels} probabilities, one a dose")
@@ -193,13 +193,15 @@ def _risks(risks: Sequence[float], design: Design, conduct: Conduct) -> FloatArr
     return p
 
 
-def _cohort_days(conduct: Conduct, trials: int, rng: np.random.Generator) -> FloatArray:
+def _cohort_days(conduct: EscalationConduct, trials: int, rng: np.random.Generator) -> FloatArray:
     """Until the cohort's last evaluable patient has been watched: arrivals of all, with those who are replaced."""
     more = rng.negative_binomial(conduct.cohort, 1 - conduct.dropout, trials) if conduct.dropout else 0
     return np.asarray(rng.gamma(conduct.cohort + more, 7 / conduct.per_week, trials) + conduct.window_days)
 
 
-def _backfill(conduct: Conduct, state: tuple[FloatArray, FloatArray, IntArray], rng: np.random.Generator) -> FloatArray:
+def _backfill(
+    conduct: EscalationConduct, state: tuple[FloatArray, FloatArray, IntArray], rng: np.random.Generator
+) -> FloatArray:
     """Patients put at lower doses while the cohort is watched, (B, k)."""
     n, y, here = state
     filled = np.zeros_like(n)

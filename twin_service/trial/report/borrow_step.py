@@ -8,14 +8,14 @@ from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.borrow.borrowing import BetaMixture, fitted_mixture, map_prior, success_probability
 from twin_service.trial.borrow.gaussian import NormalMixture, normal_map, normal_success, rate_map
 from twin_service.trial.data.results import numbers_of
-from twin_service.trial.data.tables import Table
+from twin_service.trial.data.tables import DataTable
 from twin_service.trial.protocol import BorrowSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.report.pictures import lines
-from twin_service.trial.report.results import Grid, Json, Section, StepResult, jsonable, number
+from twin_service.trial.report.results import Json, ResultSection, StepResult, TextTable, jsonable, number
 
 
-def borrow_step(p: TrialProtocol, history: Table) -> StepResult:
+def borrow_step(p: TrialProtocol, history: DataTable) -> StepResult:
     """The prior that earlier controls give, what it is worth, and what borrowing does to both errors."""
     spec = p.borrow
     assert spec is not None
@@ -29,7 +29,7 @@ def borrow_step(p: TrialProtocol, history: Table) -> StepResult:
     raise refuse("borrow.likelihood", f"{spec.likelihood!r} is unknown{known}")
 
 
-def _binomial(spec: BorrowSpec, history: Table) -> StepResult:
+def _binomial(spec: BorrowSpec, history: DataTable) -> StepResult:
     table = numbers_of(history.frame, ("n", "r"), "borrow.history")
     prior = map_prior(table["r"].tolist(), table["n"].tolist(), tau_scale=spec.tau_scale)
     mixture = fitted_mixture(prior)
@@ -79,7 +79,7 @@ def _binomial(spec: BorrowSpec, history: Table) -> StepResult:
     )
 
 
-def _normal(spec: BorrowSpec, history: Table) -> StepResult:
+def _normal(spec: BorrowSpec, history: DataTable) -> StepResult:
     if spec.likelihood == "normal":
         table = numbers_of(history.frame, ("n", "y"), "borrow.history")
         errors = spec.sigma / np.sqrt(table["n"].to_numpy())
@@ -145,9 +145,9 @@ def _borrowed(
     answer: str, values: dict[str, Json], moments: float, picture: str, priors: list[tuple[str, float, float, float]]
 ) -> StepResult:
     rows = tuple((n, number(m), number(s), number(e)) for n, m, s, e in priors)
-    grid = Grid("What history says", ("", "mean", "SD", "effective size (ELIR)"), rows)
+    grid = TextTable("What history says", ("", "mean", "SD", "effective size (ELIR)"), rows)
     text = (
         f"By moments the MAP prior is worth {moments:.0f}. Borrowing buys power where "
         "controls agree and errors where not."
     )
-    return StepResult("borrow", answer, (Section("Prior and errors", text, (grid,), (picture,)),), values, ())
+    return StepResult("borrow", answer, (ResultSection("Prior and errors", text, (grid,), (picture,)),), values, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin_service.trial.data.assemble import AnalysisData
 from twin_service.trial.data.quality import DataQuality, data_quality
 from twin_service.trial.protocol import TrialProtocol
-from twin_service.trial.report.results import Grid, Section, StepResult, jsonable, number
+from twin_service.trial.report.results import ResultSection, StepResult, TextTable, jsonable, number
 
 
 def data_step(p: TrialProtocol, data: AnalysisData) -> StepResult:
@@ -16,7 +16,7 @@ def data_step(p: TrialProtocol, data: AnalysisData) -> StepResult:
     return StepResult("data", answer, _sections(found), {"quality": jsonable(found)}, found.notes)
 
 
-def _sections(q: DataQuality) -> tuple[Section, ...]:
+def _sections(q: DataQuality) -> tuple[ResultSection, ...]:
     rows = []
     for v in q.visits:
         for a, arm in enumerate(q.arms):
@@ -33,13 +33,15 @@ def _sections(q: DataQuality) -> tuple[Section, ...]:
         for r in q.baseline
     )
     patterns = tuple((k, *(str(c) for c in counts)) for k, counts in q.dropout)
-    grids = (Grid("Readings", heads, tuple(rows)),)
-    sections = [Section("The endpoint, visit by visit", "", grids)]
+    grids = (TextTable("Readings", heads, tuple(rows)),)
+    sections = [ResultSection("The endpoint, visit by visit", "", grids)]
     if balance:
         text = "Mean and SD (share for a class). The difference is the largest from control, in SDs."
-        grid = Grid("Baseline", ("", *q.arms, "missing", "difference"), balance)
-        sections.append(Section("Baseline", text, (grid,)))
+        grid = TextTable("Baseline", ("", *q.arms, "missing", "difference"), balance)
+        sections.append(ResultSection("Baseline", text, (grid,)))
     if len(q.visits) > 1:
         text = "X: read, dot: not read, one place a visit."
-        sections.append(Section("Patterns of missing visits", text, (Grid("Subjects", ("", *q.arms), patterns),)))
+        sections.append(
+            ResultSection("Patterns of missing visits", text, (TextTable("Subjects", ("", *q.arms), patterns),))
+        )
     return tuple(sections)

@@ -12,7 +12,7 @@ from twin_service.trial.adjust.planning import Assumptions, plan, power
 from twin_service.trial.data.assemble import Note
 from twin_service.trial.interim.futility import Bounds, crossings, with_futility, without_futility
 from twin_service.trial.interim.group_sequential import (
-    Design,
+    GroupSequentialDesign,
     Spending,
     conditional_power,
     drift_for_power,
@@ -24,11 +24,11 @@ from twin_service.trial.interim.group_sequential import (
     predictive_power,
     spending_design,
 )
-from twin_service.trial.interim.simulate import Simulated, VirtualTrial, simulate_design
+from twin_service.trial.interim.simulate import SimulatedTrials, VirtualTrial, simulate_design
 from twin_service.trial.protocol import InterimSpec, PlanSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.report.pictures import boundaries, lines
-from twin_service.trial.report.results import Grid, Json, Section, StepResult, jsonable, number
+from twin_service.trial.report.results import Json, ResultSection, StepResult, TextTable, jsonable, number
 
 Progress = Callable[[float], None]
 SPENDINGS = ("obrien_fleming", "pocock", "hwang_shih_decani", "power_family", "haybittle_peto")
@@ -82,7 +82,7 @@ def plan_step(p: TrialProtocol, progress: Progress) -> StepResult:
         f"SD {spec.sd:g}, counted as {sd:.3g}; "
         f"{spec.dropout:.0%} without the endpoint; two-sided alpha {spec.alpha:g}."
     )
-    grid = Grid("Size", ("", "with forecasts", "without"), rows)
+    grid = TextTable("Size", ("", "with forecasts", "without"), rows)
     picture = lines(
         correlations, (("patients", curve),), ("correlation of forecast and endpoint", "patients to randomize")
     )
@@ -92,13 +92,13 @@ def plan_step(p: TrialProtocol, progress: Progress) -> StepResult:
         "simulated_error": seen.error,
         "power": power(a, found.patients),
     }
-    return StepResult("plan", answer, (Section("How many patients?", text, (grid,), (picture,)),), values, ())
+    return StepResult("plan", answer, (ResultSection("How many patients?", text, (grid,), (picture,)),), values, ())
 
 
 def bounds_of(spec: InterimSpec) -> Bounds:
     """Raises Refusal for a spending function that is not known, or looks that are not fractions up to 1."""
     if spec.spending == "haybittle_peto":
-        design: Design = haybittle_peto(spec.looks, alpha=spec.alpha)
+        design: GroupSequentialDesign = haybittle_peto(spec.looks, alpha=spec.alpha)
     else:
         design = spending_design(spec.looks, _spending(spec.spending, spec.gamma, "spending"), alpha=spec.alpha)
     if spec.futility == "none":
@@ -144,10 +144,10 @@ def interim_step(p: TrialProtocol) -> StepResult:
         "P efficacy, no effect",
     )
     sections = [
-        Section(
+        ResultSection(
             "Boundaries",
             "",
-            (Grid("Looks", heads, rows),),
+            (TextTable("Looks", heads, rows),),
             (boundaries(b.information, b.upper, b.lower, spec.observed_z),),
         )
     ]
@@ -178,7 +178,7 @@ def _standing(spec: InterimSpec, b: Bounds) -> tuple[str, dict[str, Json]]:
         return f"Look {k + 1}: z {z:.3f} is below {b.lower[k]:.3f}: stop for futility.", {"decision": "futility"}
     if k == len(b.information) - 1:
         return f"The last look: z {z:.3f} does not reach {b.upper[k]:.3f}.", {"decision": "no effect shown"}
-    design = Design(b.information, b.upper, np.zeros(len(b.upper)), b.alpha)
+    design = GroupSequentialDesign(b.information, b.upper, np.zeros(len(b.upper)), b.alpha)
     planned = conditional_power(design, k, z, b.drift)
     trend = conditional_power(design, k, z, z / np.sqrt(float(b.information[k])))
     predicted = predictive_power(design, k, z)
@@ -222,19 +222,19 @@ def simulate_step(p: TrialProtocol, pool: np.ndarray | None, progress: Progress)
         f"power {hoped.efficacy:.3f}, {hoped.patients:.0f} patients on average."
     )
 
-    def row(name: str, s: Simulated) -> tuple[str, ...]:
+    def row(name: str, s: SimulatedTrials) -> tuple[str, ...]:
         shares = [number(float(v), 3) for v in s.efficacy_by_look]
         return name, f"{s.efficacy:.4f}", f"{s.error:.4f}", number(s.patients, 4), *shares
 
     heads = ("", "efficacy", "MC error", "mean patients", *(f"efficacy at {t:.0%}" for t in b.information))
-    grid = Grid("Simulated trials", heads, (row("no effect", null), row("planned effect", hoped)))
+    grid = TextTable("Simulated trials", heads, (row("no effect", null), row("planned effect", hoped)))
     source = "drawn from the trial's own controls and their forecasts" if pool is not None else "normal, as planned"
     far = abs(null.efficacy - b.alpha) > 3 * null.error
     note = Note("type I error", "differs from nominal by more than three Monte Carlo errors", True)
     values: dict[str, Json] = {"null": jsonable(null), "planned": jsonable(hoped), "patients": size, "alpha": b.alpha}
     text = f"Virtual patients are {source}; correlation of forecast and endpoint {r:.2f}, SD {sd:.3g}."
     return StepResult(
-        "simulate", answer, (Section("What the design does", text, (grid,)),), values, (note,) if far else ()
+        "simulate", answer, (ResultSection("What the design does", text, (grid,)),), values, (note,) if far else ()
     )
 
 

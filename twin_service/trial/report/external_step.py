@@ -9,7 +9,16 @@ from twin_service.trial.external.compare import Compared, weighted_curves
 from twin_service.trial.external.run import ExternalAnalysis
 from twin_service.trial.protocol import ExternalSpec, TrialProtocol
 from twin_service.trial.report.pictures import forest, histograms, love, survival_curves
-from twin_service.trial.report.results import Grid, Json, Section, StepResult, interval, jsonable, number, p_text
+from twin_service.trial.report.results import (
+    Json,
+    ResultSection,
+    StepResult,
+    TextTable,
+    interval,
+    jsonable,
+    number,
+    p_text,
+)
 from twin_service.trial.survival.curves import numbers_at_risk
 
 
@@ -54,7 +63,7 @@ def _shown(c: Compared, *values: float) -> str:
     return interval(told[0], told[1], told[2])
 
 
-def _effects(found: ExternalAnalysis) -> Section:
+def _effects(found: ExternalAnalysis) -> ResultSection:
     named = [("as they came", found.compared.naive), ("made comparable", found.compared.effect)]
     if found.compared.augmented is not None:
         named.append(("doubly robust", found.compared.augmented))
@@ -66,10 +75,12 @@ def _effects(found: ExternalAnalysis) -> Section:
     boot = f"Bootstrap, weights made anew each time: {_shown(found.compared, low, low, high).split('(')[1][:-1]}"
     text = f"{boot} ({failed} resamples without overlap)."
     picture = forest([(n, e.estimate, e.low, e.high) for n, e in named], found.compared.scale)
-    return Section("Effect", text, (Grid("Effects", ("", "effect (interval)", "SE", "p"), rows),), (picture,))
+    return ResultSection(
+        "Effect", text, (TextTable("Effects", ("", "effect (interval)", "SE", "p"), rows),), (picture,)
+    )
 
 
-def _balance(c: Compared) -> Section:
+def _balance(c: Compared) -> ResultSection:
     rows = tuple(
         (
             b.name,
@@ -87,15 +98,17 @@ def _balance(c: Compared) -> Section:
     text = (
         f"Effective patients: {c.ess[0]:.0f} treated, {c.ess[1]:.0f} controls. Differences are in SDs of the treated."
     )
-    return Section("Are the groups comparable?", text, (Grid("Balance", heads, rows),), (picture,))
+    return ResultSection("Are the groups comparable?", text, (TextTable("Balance", heads, rows),), (picture,))
 
 
-def _overlap(c: Compared) -> Section:
+def _overlap(c: Compared) -> ResultSection:
     groups = (("external controls", c.scores[c.group == 0]), ("treated", c.scores[c.group == 1]))
-    return Section("Overlap", "", (), (histograms(groups, "probability of being in the trial, given the covariates"),))
+    return ResultSection(
+        "Overlap", "", (), (histograms(groups, "probability of being in the trial, given the covariates"),)
+    )
 
 
-def _curves(p: TrialProtocol, found: ExternalAnalysis) -> Section:
+def _curves(p: TrialProtocol, found: ExternalAnalysis) -> ResultSection:
     y = found.groups.outcomes.y
     ticks = [float(t) for t in np.linspace(0, float(y.max()), 6)]
     names = ("treated", "external controls, weighted")
@@ -106,10 +119,10 @@ def _curves(p: TrialProtocol, found: ExternalAnalysis) -> Section:
     if found.rmst_difference is not None:
         d, se = found.rmst_difference
         text += f" Difference of mean time without the event, as they came: {number(d)} (SE {number(se)})."
-    return Section("Time to event", text, (), (picture,))
+    return ResultSection("Time to event", text, (), (picture,))
 
 
-def _bias(found: ExternalAnalysis) -> Section:
+def _bias(found: ExternalAnalysis) -> ResultSection:
     rows = tuple(
         (f"{b.treated_share:.0%} of treated, {b.control_share:.0%} of controls", number(b.strength, 2), number(b.ratio))
         for b in found.bias
@@ -123,10 +136,10 @@ def _bias(found: ExternalAnalysis) -> Section:
     if found.tipping is not None and np.isfinite(found.tipping.shift):
         text += f" The interval reaches no effect when the controls' mean moves by {number(found.tipping.shift)}."
     heads = ("an unmeasured characteristic in", "risk ratio", "effect without it")
-    return Section("How much hidden bias would it take?", text, (Grid("Array of confounders", heads, rows),))
+    return ResultSection("How much hidden bias would it take?", text, (TextTable("Array of confounders", heads, rows),))
 
 
-def _target(spec: ExternalSpec, found: ExternalAnalysis) -> Section:
+def _target(spec: ExternalSpec, found: ExternalAnalysis) -> ResultSection:
     kept, of = found.eligible
     limits = "; ".join(f"{k} {v[0]:g} to {v[1]:g}" for k, v in spec.eligibility.items()) or "none beyond the files'"
     rows = (
@@ -137,4 +150,4 @@ def _target(spec: ExternalSpec, found: ExternalAnalysis) -> Section:
         ("Follow-up", spec.follow_up or "not said"),
         ("Assignment", f"emulated by {spec.method}, estimand {spec.estimand}, on {', '.join(spec.covariates)}"),
     )
-    return Section("The trial this emulates", "", (Grid("Target trial", ("", ""), rows),))
+    return ResultSection("The trial this emulates", "", (TextTable("Target trial", ("", ""), rows),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
-from twin_service.trial.protocol import Opened
+from twin_service.trial.protocol import OpenedProtocol
 from twin_service.trial.report.results import StepResult
 
 TITLES = {
@@ -21,7 +21,7 @@ TITLES = {
 }
 
 
-def render(result: StepResult, opened: Opened, digests: Mapping[str, str]) -> str:
+def render(result: StepResult, opened: OpenedProtocol, digests: Mapping[str, str]) -> str:
     """Self-contained HTML; the same result gives the same bytes."""
     from jinja2 import Environment, StrictUndefined
 

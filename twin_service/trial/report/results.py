@@ -16,7 +16,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextTable:
     """A table: a title, column heads and rows of ready text."""
 
     title: str
@@ -25,10 +25,10 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Section:
+class ResultSection:
     title: str
     text: str = ""
-    grids: tuple[Grid, ...] = ()
+    grids: tuple[TextTable, ...] = ()
     pictures: tuple[str, ...] = ()
 
 
@@ -38,7 +38,7 @@ class StepResult:
 
     step: str
     answer: str
-    sections: tuple[Section, ...]
+    sections: tuple[ResultSection, ...]
     values: Mapping[str, Json]
     notes: tuple[Note, ...]
 

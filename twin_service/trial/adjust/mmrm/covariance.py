@@ -28,7 +28,7 @@ STEP = 1e-30
 
 
 @dataclass(frozen=True)
-class Structure:
+class CovarianceStructure:
     """`name` of STRUCTURES over `visits` visits; `places` (m,) are their coordinates for spatial_exponential."""
 
     name: str

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from twin_service.outcome import OK, Outcome, Refusal, RefusalCode, Verdict
 from twin_service.trial.adjust.ancova import refuse
-from twin_service.trial.adjust.mmrm.covariance import Structure
+from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.likelihood import (
+    LikelihoodState,
     Repeated,
-    State,
     curvature,
     evaluate,
     expected_information,
@@ -39,11 +39,11 @@ class RepeatedFit:
     """
 
     data: Repeated
-    structure: Structure
+    structure: CovarianceStructure
     theta: FloatArray
     theta_cov: FloatArray
     sigma: FloatArray
-    state: State
+    state: LikelihoodState
     steps: int
     outcome: Outcome
 
@@ -63,7 +63,7 @@ class RepeatedFit:
 def fit_repeated(
     y: FloatArray,
     design: FloatArray,
-    structure: Structure | None = None,
+    structure: CovarianceStructure | None = None,
     *,
     weights: FloatArray | None = None,
     restricted: bool = True,
@@ -72,7 +72,7 @@ def fit_repeated(
 
     Raises Refusal when a visit pair was never read together (unstructured), or the fixed effects cannot be told apart.
     """
-    shape = structure or Structure("unstructured", y.shape[1])
+    shape = structure or CovarianceStructure("unstructured", y.shape[1])
     _require(y, design, shape)
     data = repeated(y, design, weights, restricted)
     theta = shape.start(_moments(data))
@@ -94,7 +94,9 @@ def fit_repeated(
     return RepeatedFit(data, shape, theta, np.asarray(cov), sigma, at, steps, outcome)
 
 
-def _climb(data: Repeated, shape: Structure, theta: FloatArray, at: State) -> tuple[FloatArray, State, int, float]:
+def _climb(
+    data: Repeated, shape: CovarianceStructure, theta: FloatArray, at: LikelihoodState
+) -> tuple[FloatArray, LikelihoodState, int, float]:
     """Parameters, state, steps, and how much a further step would gain."""
     gain = np.inf
     for step in range(STEPS):
@@ -117,8 +119,8 @@ def _climb(data: Repeated, shape: Structure, theta: FloatArray, at: State) -> tu
 
 
 def _halved(
-    data: Repeated, shape: Structure, theta: FloatArray, move: FloatArray, at: State
-) -> tuple[FloatArray, State] | None:
+    data: Repeated, shape: CovarianceStructure, theta: FloatArray, move: FloatArray, at: LikelihoodState
+) -> tuple[FloatArray, LikelihoodState] | None:
     # A log-variance or a partial correlation that moves by more than this in one step has left where the model holds.
     move = move * min(1.0, 5.0 / float(np.max(np.abs(move)) + 1e-300)) if shape.name != "unstructured" else move
     for k in range(40):
@@ -141,7 +143,7 @@ def _newton(H: FloatArray, g: FloatArray) -> FloatArray | None:
     return np.asarray(-np.linalg.solve(L.T, np.linalg.solve(L, g)))
 
 
-def _observed(data: Repeated, shape: Structure, theta: FloatArray, at: State) -> FloatArray:
+def _observed(data: Repeated, shape: CovarianceStructure, theta: FloatArray, at: LikelihoodState) -> FloatArray:
     """Exact second derivatives of the deviance in theta (q, q)."""
     J = shape.slopes(theta)
     m = shape.visits
@@ -159,7 +161,7 @@ def _moments(data: Repeated) -> FloatArray:
     return np.diag(np.maximum(variance, 1e-8 * max(float(variance.max()), 1e-300)))
 
 
-def _require(y: FloatArray, design: FloatArray, shape: Structure) -> None:
+def _require(y: FloatArray, design: FloatArray, shape: CovarianceStructure) -> None:
     seen = np.isfinite(y).astype(float)
     if shape.name == "unstructured" and np.any(seen.T @ seen < 3):
         raise Refusal(

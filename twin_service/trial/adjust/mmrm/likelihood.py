@@ -42,7 +42,7 @@ class Repeated:
         return int(self.count @ self.seen.sum(axis=1))
 
 
-class State(NamedTuple):
+class LikelihoodState(NamedTuple):
     """The likelihood at one sigma: W (G, m, m), WX (n, m, p), u = W r (n, m), r, beta (p,), C (p, p), deviance."""
 
     W: FloatArray
@@ -81,7 +81,7 @@ def precision(data: Repeated, sigma: FloatArray) -> tuple[FloatArray, float] | N
     return np.where(both, half.swapaxes(1, 2) @ half, 0.0), float(data.count @ logdet)
 
 
-def evaluate(data: Repeated, sigma: FloatArray) -> State | None:
+def evaluate(data: Repeated, sigma: FloatArray) -> LikelihoodState | None:
     """None when sigma or X'WX is not positive definite."""
     found = precision(data, sigma)
     if found is None:
@@ -110,10 +110,10 @@ def evaluate(data: Repeated, sigma: FloatArray) -> State | None:
         deviance += -2 * float(np.log(np.diag(half)).sum()) + (data.n_read - p) * float(np.log(2 * np.pi))
     else:
         deviance += data.n_read * float(np.log(2 * np.pi))
-    return State(W, WX, u, r, beta, C, deviance)
+    return LikelihoodState(W, WX, u, r, beta, C, deviance)
 
 
-def slope(data: Repeated, at: State) -> FloatArray:
+def slope(data: Repeated, at: LikelihoodState) -> FloatArray:
     """d(-2l)/d sigma (m, m), each entry on its own."""
     total = np.einsum("g,gab->ab", data.count, at.W) - at.u.T @ at.u
     if data.restricted:
@@ -121,7 +121,7 @@ def slope(data: Repeated, at: State) -> FloatArray:
     return np.asarray(total)
 
 
-def projections(data: Repeated, at: State) -> FloatArray:
+def projections(data: Repeated, at: LikelihoodState) -> FloatArray:
     """W X C X' W summed within each pattern (G, m, m)."""
     n, m, p = at.WX.shape
     WXC = (at.WX.reshape(-1, p) @ at.C).reshape(n, m, p)
@@ -132,7 +132,7 @@ def projections(data: Repeated, at: State) -> FloatArray:
     return out
 
 
-def expected_information(data: Repeated, at: State, J: FloatArray) -> FloatArray:
+def expected_information(data: Repeated, at: LikelihoodState, J: FloatArray) -> FloatArray:
     """Expected curvature of -2 log-likelihood in theta, (q, q): sum tr(W J_a W J_b); without REML's correction."""
     m = J.shape[1]
     K = _outer(at.W * data.count[:, None, None], at.W).transpose(0, 2, 1, 3).reshape(m * m, m * m)
@@ -140,7 +140,7 @@ def expected_information(data: Repeated, at: State, J: FloatArray) -> FloatArray
     return np.asarray(flat @ K @ flat.T)
 
 
-def curvature(data: Repeated, at: State) -> FloatArray:
+def curvature(data: Repeated, at: LikelihoodState) -> FloatArray:
     """d2(-2l)/d sigma_ab d sigma_cd (m, m, m, m), exact; to be used with symmetric directions."""
     n, m, p = at.WX.shape
     uu = np.stack([at.u[a:b].T @ at.u[a:b] for a, b in _spans(data)])
@@ -163,7 +163,7 @@ def _outer(A: FloatArray, B: FloatArray) -> FloatArray:
     return np.asarray((A.reshape(len(A), -1).T @ B.reshape(len(B), -1)).reshape(m, m, m, m))
 
 
-def information_slopes(at: State) -> FloatArray:
+def information_slopes(at: LikelihoodState) -> FloatArray:
     """X' W E_ab W X of each entry (m, m, p, p): minus the slope of X'WX."""
     n, m, p = at.WX.shape
     flat = at.WX.reshape(n, m * p)
