@@ -177,7 +177,7 @@ population.register(app, bench)
 clinic.register(app)
 discovery.register(app)
 phase1.register(app)
-feed.register(app)
+feed.register(app, bench)
 
 if __name__ == "__main__":
     main()

@@ -30,8 +30,9 @@ Poppk = Annotated[str, typer.Option("--poppk", help="Make missing twins of this 
 Effects = Annotated[str, typer.Option("--effects", help="Effect models of the twins made, separated by commas.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, bench: typer.Typer) -> None:
     """Add this module's commands."""
+    bench.command("doors")(bench_doors)
     app.command()(ingest)
     app.command("check-site")(check_site)
     app.add_typer(hl7, name="hl7")
@@ -120,6 +121,21 @@ def check_site(path: Annotated[Path, typer.Argument(help="Site map (TOML).", exi
         raise typer.Exit(1) from None
     words = len(found.codes) + len(found.units) + len(found.routes) + len(found.drugs)
     typer.echo(f"0 errors; {found.id}: {words} words mapped")
+
+
+def bench_doors(
+    json_file: Json = None,
+    part: Annotated[list[str] | None, typer.Option("--part", help="Only this door; may be said again.")] = None,
+    bundles: Annotated[Path | None, typer.Option("--bundles", help="A folder of further FHIR bundles.")] = None,
+) -> None:
+    """FHIR, HL7 v2 and the other doors of the ward: accounted for, resolved, lost, doubled, a second."""
+    from twin_service.cli.figures import write_figures
+    from twin_service.demo.doors.run import Where, run
+    from twin_service.qualification.reference import reference_folder
+
+    write_figures(
+        run(lambda line: typer.echo(line, err=True), Where(reference_folder(), bundles), part or ()), json_file
+    )
 
 
 def _needs(*modules: str) -> None:
