@@ -60,6 +60,11 @@ def test_a_combination_keeps_every_part_and_a_pack_says_that_it_is_one() -> None
     assert pack.is_pack and pack.drugs == {"warfarin"}
 
 
+def test_the_drug_code_directorys_form_names_the_ingredient_only() -> None:
+    (part,) = product("Vancomycin Hydrochloride (VANCOMYCIN HYDROCHLORIDE)").parts
+    assert part.drug == "vancomycin" and part.strength is None
+
+
 @pytest.mark.parametrize("text", ["", "take one now", "Hydrochlorothiazide 25 MG", "x" * 1000, "{", "[]", " / "])
 def test_names_outside_the_grammar_or_the_library_name_no_drug(text: str) -> None:
     found = named(text)

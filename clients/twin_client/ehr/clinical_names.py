@@ -5,6 +5,8 @@
     strength   = number unit ["/" unit]
     pack       = "{" count "(" name ")" { " / " count "(" name ")" } "}" ["Pack"] ["[" brand "]"]
 
+and the form of FDA's National Drug Code directory, "Brand (INGREDIENT)", which says no strength.
+
 Examples: "Digoxin 0.125 MG Oral Tablet [Lanoxin]", "10 ML Furosemide 10 MG/ML Injection", "Lasix 40mg".
 NLM, RxNorm Technical Documentation, section "Normalized names" (nlm.nih.gov/research/umls/rxnorm/docs).
 """
@@ -35,6 +37,7 @@ _QUANTITY = re.compile(r"^(?P<value>\d+(?:\.\d+)?)\s(?P<unit>ML|MG|ACTUAT)\s+(?=
 _HOURS = re.compile(r"^(?P<hours>\d+) HR\s+", re.IGNORECASE)
 _BRAND = re.compile(r"\s*\[(?P<brand>[^\[\]]+)\]\s*$")
 _PACKED = re.compile(r"(\d+)\s*\(([^()]*)\)")
+_LISTED = re.compile(r"^(?P<brand>[A-Za-z][^()\d]*)\((?P<names>[A-Z][A-Z ,-]+)\)$")
 LENGTH_MAX = 400
 
 
@@ -83,6 +86,9 @@ def read_name(text: str, forms: Collection[str]) -> ClinicalName | None:
     brand, said = (found["brand"], said[: found.start()]) if found else ("", said)
     if said.startswith("{"):
         return _pack(said, brand, forms)
+    if (listed := _LISTED.match(said)) is not None:
+        parts = tuple(Component(n.strip().lower(), None) for n in listed["names"].split(" AND "))
+        return ClinicalName(parts, "", listed["brand"].strip())
     hours = ""
     if (h := _HOURS.match(said)) is not None:
         hours, said = f"{h['hours']} hr ", said[h.end() :]

@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass
-class Trouble:
+class Sabotage:
     """What went wrong on purpose."""
 
     kills: int = 0
@@ -54,7 +54,7 @@ def measure(tell: Tell, messages: int) -> dict[str, float]:
     rng.shuffle(order)
     with tempfile.TemporaryDirectory(prefix="twin-hl7-") as folder:
         with running_server(Path(folder) / "server.log") as address:
-            began, trouble = time.monotonic(), Trouble()
+            began, trouble = time.monotonic(), Sabotage()
             attempts = _send(address, Path(folder), order, trouble)
             spent = time.monotonic() - began
             with TwinClient(address, "default", timeout_s=120.0) as client:
@@ -76,7 +76,7 @@ def measure(tell: Tell, messages: int) -> dict[str, float]:
     }
 
 
-def _send(address: str, folder: Path, order: list[bytes], trouble: Trouble) -> int:
+def _send(address: str, folder: Path, order: list[bytes], trouble: Sabotage) -> int:
     """Send all through a wire that is cut, to a listener that is killed; how many attempts it took."""
     port = free_port()
     with _killed_listener(address, folder, port, trouble):
@@ -94,7 +94,7 @@ def _send(address: str, folder: Path, order: list[bytes], trouble: Trouble) -> i
 
 
 @contextmanager
-def _killed_listener(address: str, folder: Path, port: int, trouble: Trouble) -> Iterator[None]:
+def _killed_listener(address: str, folder: Path, port: int, trouble: Sabotage) -> Iterator[None]:
     """A listener process, killed without warning every few seconds and started again."""
     running = [_listener(address, folder, port)]
 
