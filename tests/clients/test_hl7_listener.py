@@ -219,7 +219,7 @@ def test_kill_9_of_the_listener_and_cut_wires_lose_and_double_nothing(tmp_path: 
     def kill() -> None:
         rng = random.Random(1)
         for _ in range(kills):
-            if stop.wait(rng.uniform(0.5, 2.5)):
+            if not until_listening(port) or stop.wait(rng.uniform(0.3, 1.5)):
                 return
             process[0].send_signal(signal.SIGKILL)
             process[0].wait()
@@ -255,6 +255,17 @@ def start_listener(server_port: int, port: int, folder: Path) -> subprocess.Pope
     )
 
 
+def until_listening(port: int) -> bool:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return True
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -264,12 +275,6 @@ def free_port() -> int:
 def test_a_listener_told_to_stop_ends_well(tmp_path: Path) -> None:
     port = free_port()
     process = start_listener(1, port, tmp_path)
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1.0).close()
-            break
-        except OSError:
-            time.sleep(0.1)
+    assert until_listening(port)
     process.terminate()
     assert process.wait(20) == 0

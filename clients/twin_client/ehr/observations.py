@@ -7,6 +7,7 @@ from typing import Any
 from twin_client.ehr.codes import LOINC, tables
 from twin_client.ehr.elements import check_elements
 from twin_client.ehr.fields import SOURCE, Body, codes_of, event_id, exact, instant, mapped, measured, said, withdrawal
+from twin_client.ehr.genotypes import is_genotype, read_genotype
 from twin_client.ehr.reading import HoldError
 from twin_client.ehr.site import Site
 from twin_client.events import covariate, image, lab
@@ -30,6 +31,8 @@ def read_observation(resource: Body, site: Site) -> list[event_pb2.Event]:
     """
     if resource.get("status") not in USABLE:
         raise HoldError(f'its status is "{resource.get("status")}"', "send it again when it is final")
+    if is_genotype(resource):
+        return [read_genotype(resource)]
     if not resource.get("component") and not meaning_of(resource.get("code"), site):
         raise _unmapped(resource.get("code"))
     check_elements(resource)
@@ -51,6 +54,8 @@ def withdrawn_observation(resource: Body) -> list[event_pb2.Event]:
     """Withdraws every event the Observation once was: itself, or each component of its panel."""
     if not resource.get("component") and _is_panel(resource):
         raise HoldError("a panel entered in error without its components", "send the components that were in error")
+    if is_genotype(resource):
+        return [withdrawal(resource, event_id(resource))]
     parts = ["", *(f"c{i}" for i in range(len(resource.get("component") or ())))]
     return [withdrawal(resource, event_id(resource, part)) for part in parts]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -100,7 +101,7 @@ def _killed_listener(address: str, folder: Path, port: int, trouble: Sabotage) -
 
     def kill() -> None:
         rng = random.Random(SEED)
-        while not trouble.stop.wait(rng.uniform(0.5, 1.5) * KILL_EVERY_S):
+        while _is_listening(port, trouble.stop) and not trouble.stop.wait(rng.uniform(0.5, 1.5) * KILL_EVERY_S):
             running[0].send_signal(signal.SIGKILL)
             running[0].wait()
             trouble.kills += 1
@@ -115,6 +116,17 @@ def _killed_listener(address: str, folder: Path, port: int, trouble: Sabotage) -
         thread.join()
         running[0].kill()
         running[0].wait()
+
+
+def _is_listening(port: int, stop: threading.Event) -> bool:
+    """True once the listener accepts connections: one that is still starting has nothing to lose."""
+    while not stop.wait(0.1):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return True
+        except OSError:
+            continue
+    return False
 
 
 def _listener(address: str, folder: Path, port: int) -> subprocess.Popen[bytes]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from twin_client.ehr.codes import ATC, LOINC, ROUTES_V2, RXNORM, SNOMED, UCUM
+from twin_client.ehr.genotypes import is_genotype
 from twin_client.ehr.hl7v2.message import Message, Segment
 from twin_client.ehr.hl7v2.times import Clock
 from twin_client.ehr.reading import HoldError
@@ -121,6 +122,9 @@ def _result(obx: Segment, order: Segment | None, specimen: Segment | None, heade
     }
     if status in WITHDRAWN:
         return Said(obx.place, resource, issued)
+    if is_genotype(resource):
+        text = obx.text(5, 2) or obx.text(5)
+        return Said(obx.place, resource | {"valueString": text}, issued, "", status in CORRECTED)
     quantity, note = _quantity(obx)
     return Said(obx.place, resource | {"valueQuantity": quantity}, issued, note, status in CORRECTED)
 

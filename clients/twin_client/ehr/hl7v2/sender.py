@@ -48,7 +48,7 @@ class MllpSender:
 
     def send(self, message: bytes, control_id: str, *, give_up_s: float = 120.0) -> Acknowledged:
         """Send until the receiver takes or refuses the message. Raises TimeoutError after `give_up_s`."""
-        end, attempts, pause = time.monotonic() + give_up_s, 0, 0.02
+        end, attempts, pause, last = time.monotonic() + give_up_s, 0, 0.02, "no answer"
         while time.monotonic() < end:
             attempts += 1
             try:
@@ -56,12 +56,13 @@ class MllpSender:
                 found = _ANSWER.search(answer)
                 if found is not None and found[2].decode("latin-1") == control_id and found[1] != b"AE":
                     return Acknowledged(found[1].decode(), answer, attempts)
-            except OSError:
-                pass
+                last = answer.decode("utf-8", "replace").partition("MSA|")[2][:200]
+            except OSError as error:
+                last = str(error)
             self.close()
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
-        raise TimeoutError(f"message {control_id} was not acknowledged in {give_up_s:g} s, {attempts} attempts")
+        raise TimeoutError(f"message {control_id} was not acknowledged in {attempts} attempts; last: {last}")
 
     def _exchange(self, message: bytes) -> bytes:
         if self._socket is None:
