@@ -34,6 +34,7 @@ def register(app: typer.Typer, bench: typer.Typer) -> None:
     """Add this module's commands."""
     bench.command("doors")(bench_doors)
     app.command()(ingest)
+    app.command()(pull)
     app.command("check-site")(check_site)
     app.add_typer(hl7, name="hl7")
 
@@ -70,6 +71,37 @@ def ingest(
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report.as_json, indent=1) + "\n")
     raise typer.Exit(1 if any(f.error for f in report.files) else 0)
+
+
+def pull(
+    base: Annotated[str, typer.Argument(help="Base address of the FHIR server, https://...")],
+    mark: Annotated[Path, typer.Option(help="File that keeps up to when the server was read.")] = Path("fhir-mark"),
+    client_id: Annotated[str, typer.Option(help="Client id (SMART Backend Services); none: no token.")] = "",
+    key: Annotated[Path | None, typer.Option(help="PEM private key of the client.")] = None,
+    key_id: Annotated[str, typer.Option(help="Id of that key in the client's key set.")] = "",
+    algorithm: Annotated[str, typer.Option(help="ES384 or RS384.")] = "ES384",
+    every: Annotated[float, typer.Option(help="Seconds between rounds; 0: one round.")] = 0.0,
+    server: Server = "127.0.0.1:50051",
+    tenant: Tenant = "default",
+    tls_ca: Authority = None,
+    site: SiteFile = None,
+    drugs: Drugs = "",
+    poppk: Poppk = "",
+    effects: Effects = "",
+) -> None:
+    """Ask a FHIR server for what was updated since the last round, and take it into twins."""
+    _needs("ijson", "fhir.resources")
+    from twin_client.ehr.backend import Credentials, FhirServer
+    from twin_client.ehr.ingest import Options
+    from twin_service.cli.ingesting import run_pull
+
+    if bool(client_id) != (key is not None):
+        raise _refused("a client id and its key go together", "--key")
+    who = Credentials(client_id, key.read_text(), key_id, algorithm) if key is not None else None
+    words = _site(site)
+    with _client(server, tenant, tls_ca) as client:
+        source = FhirServer(base, who)
+        run_pull(source, mark, every, client, _model(words, drugs, poppk, effects), Options(words))
 
 
 @hl7.command("listen")

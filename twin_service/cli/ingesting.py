@@ -13,9 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from twin_client import ClientError, TwinClient
+from twin_client.ehr.backend import FhirServer, PullError
 from twin_client.ehr.feed import Sender
 from twin_client.ehr.folder import Folder, opened
 from twin_client.ehr.ingest import Ingest, Options
+from twin_client.ehr.pull import Mark, pull
 from twin_client.ehr.report import FATES, FileReport, Report
 from twin_client.ehr.site import TwinModel
 from twin_service.outcome import Refusal, RefusalCode
@@ -52,6 +54,32 @@ def run(source: Path, client: TwinClient, model: TwinModel, options: Options, *,
     report = Report(work.report.files, made[0])
     _tell(report)
     return report
+
+
+def run_pull(
+    source: FhirServer, mark: Path, every_s: float, client: TwinClient, model: TwinModel, options: Options
+) -> None:
+    """Rounds of a FHIR server, each told; a round that fails moves no mark. Raises Refusal when one round does."""
+    while True:
+        made = [0]
+
+        def count(made: list[int] = made) -> None:
+            made[0] += 1
+
+        work = Ingest(Sender(client, model, count), options)
+        try:
+            pull(source, work, Mark(mark))
+            _tell(Report(work.report.files, made[0]))
+        except (PullError, ClientError) as error:
+            if not every_s:
+                said = f"{error}; the mark was not moved, run the same command again"
+                raise Refusal(RefusalCode.PRECONDITION, said) from None
+            typer.echo(f"this round failed, the next one reads the same again: {error}", err=True)
+        finally:
+            work.close()
+        if not every_s:
+            return
+        time.sleep(every_s)
 
 
 def _files(work: Ingest, folder: Folder, bar: Progress, watch: bool) -> None:

@@ -87,8 +87,8 @@ def read_name(text: str, forms: Collection[str]) -> ClinicalName | None:
     if said.startswith("{"):
         return _pack(said, brand, forms)
     if (listed := _LISTED.match(said)) is not None:
-        parts = tuple(Component(n.strip().lower(), None) for n in listed["names"].split(" AND "))
-        return ClinicalName(parts, "", listed["brand"].strip())
+        listing = tuple(Component(n.strip().lower(), None) for n in listed["names"].split(" AND "))
+        return ClinicalName(listing, "", listed["brand"].strip())
     hours = ""
     if (h := _HOURS.match(said)) is not None:
         hours, said = f"{h['hours']} hr ", said[h.end() :]

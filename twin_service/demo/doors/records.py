@@ -137,7 +137,7 @@ def _drugs(rng: random.Random, at: datetime) -> Iterator[Body]:
             {"system": RXNORM, "code": code, "display": name} if code != "0" else {"system": RXNORM, "display": name}
         )
         concept = {"coding": [coding], "text": name}
-        request = {
+        request: Body = {
             "resourceType": "MedicationRequest",
             "id": _id(rng),
             "status": rng.choice(("active", "completed", "stopped")),
