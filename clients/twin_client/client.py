@@ -105,14 +105,24 @@ class TwinClient:
         return self._call(self._twins.CreateTwin, request)
 
     def record(
-        self, patient: str, events: Iterable[event_pb2.Event], *, request_id: str = "", validate_only: bool = False
+        self,
+        patient: str,
+        events: Iterable[event_pb2.Event],
+        *,
+        request_id: str = "",
+        validate_only: bool = False,
+        possible: bool = False,
     ) -> twin_pb2.RecordEventsResponse:
-        """Record `events`, all or none; returns when they are durable."""
+        """Record `events`, all or none; returns when they are durable.
+
+        possible   record what can be taken; the receipt of each event says what became of it
+        """
         request = twin_pb2.RecordEventsRequest(
             name=self.name_of(patient),
             events=list(events),
             request_id=request_id or str(uuid.uuid4()),
             validate_only=validate_only,
+            acceptance=twin_pb2.ACCEPTANCE_POSSIBLE if possible else twin_pb2.ACCEPTANCE_UNSPECIFIED,
         )
         return self._call(self._twins.RecordEvents, request)
 
