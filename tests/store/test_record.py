@@ -14,6 +14,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store import repository as rows
 from twin_service.store import twins
+from twin_service.store.append import Appended, append_events
 from twin_service.store.requests import AnswerRow, RequestKey, find_response, get_answer, keep_answer, keep_response
 from twin_service.store.twins import Act, TwinRow
 from twin_service.store.unit_of_work import Store
@@ -31,8 +32,8 @@ def create(store: Store, name: TwinName = NAME) -> TwinRow:
     return store.write(lambda c: twins.insert_twin(c, name, b"spec", Act("tester", "create", 1)))
 
 
-def append(store: Store, events: list[Event], *, limit: int = 1000) -> rows.Appended:
-    return store.write(lambda c: rows.append_events(c, NAME, events, ACT, twin_limit=limit))
+def append(store: Store, events: list[Event], *, limit: int = 1000) -> Appended:
+    return store.write(lambda c: append_events(c, NAME, events, ACT, twin_limit=limit))
 
 
 def row_of(store: Store) -> TwinRow:
@@ -202,7 +203,7 @@ def test_a_job_that_raises_takes_nothing_with_it(store: Store) -> None:
     create(store)
 
     def fails(connection: object) -> None:
-        rows.append_events(connection, NAME, [dose(1)], ACT, twin_limit=9)  # type: ignore[arg-type]
+        append_events(connection, NAME, [dose(1)], ACT, twin_limit=9)  # type: ignore[arg-type]
         raise ValueError("after the insert")
 
     with pytest.raises(ValueError, match="after the insert"):

@@ -22,6 +22,7 @@ from twin_service.model.plausibility.slips import (
     likely_slips,
     molar_slips,
 )
+from twin_service.record.chart import Chart
 from twin_service.record.events import (
     MICROSECONDS_PER_HOUR,
     Censoring,
@@ -71,11 +72,14 @@ def judge_event(
     person: Mapping[str, float] | None = None,
     *,
     ranges: Ranges | None = None,
+    duplicate_within_h: float = DUPLICATE_WITHIN_H,
 ) -> Judgement:
     """How `event` stands beside the effective events `before` of the chart and the person's covariates.
 
+    before   by time; of a chart only what `Chart.beside` gives matters
     person   covariates known at the time (`weight_kg` scales doses); a corrected event is judged as its replacement,
              without the event it replaces
+    duplicate_within_h   how close in time the same under another id is asked about
     """
     payload, time_us = event.payload, event.time_us
     if isinstance(payload, Correction):
@@ -95,21 +99,27 @@ def judge_event(
             return Judgement(event.id)
         case _:
             return Judgement(event.id)
-    return _with_duplicate(found, event, others)
+    return _with_duplicate(found, event, others, duplicate_within_h)
 
 
 def judge_events(
-    events: Iterable[Event], person: Mapping[str, float] | None = None, *, ranges: Ranges | None = None
+    events: Iterable[Event],
+    person: Mapping[str, float] | None = None,
+    *,
+    ranges: Ranges | None = None,
+    duplicate_within_h: float = DUPLICATE_WITHIN_H,
 ) -> dict[str, Judgement]:
     """Every event of a chart that is not usual, each beside those before it: the warnings of an answer."""
-    known, seen, found = dict(person or {}), list[Event](), dict[str, Judgement]()
+    known, chart, found = dict(person or {}), Chart(), dict[str, Judgement]()
+    ranges = ranges or load_ranges()
     for event in events:
-        said = judge_event(event, seen, known, ranges=ranges)
+        before = chart.beside(event)
+        said = judge_event(event, before, known, ranges=ranges, duplicate_within_h=duplicate_within_h)
         if said.standing is not Standing.USUAL:
             found[event.id] = said
         if isinstance(event.payload, CovariateMeasured) and not said.is_held:
             known[event.payload.name] = event.payload.value
-        seen.append(event)
+        chart.add(event)
     return found
 
 
@@ -122,7 +132,13 @@ def _dose(
     said = _against(f"{dose.drug} {dose.amount_mg:g} mg by {dose.route}", dose.amount_mg, span)
     reasons, standing = list(said[1]), said[0]
     time_us, others = chart
-    own = [p for e in others if isinstance(p := e.payload, DoseGiven) and (p.drug, p.route) == (dose.drug, dose.route)]
+    own = [
+        p
+        for e in others
+        if isinstance(p := e.payload, DoseGiven)
+        and (p.drug, p.route) == (dose.drug, dose.route)
+        and e.time_us <= time_us
+    ]
     expected = (span.low, span.high)
     if own and own[-1].amount_mg > 0.0:
         last = own[-1].amount_mg
@@ -191,8 +207,8 @@ def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[
     return Judgement(event_id, standing, (*reasons, *(f"likely a slip, {s}" for s in told[:2])), told)
 
 
-def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event]) -> Judgement:
-    twin = next((e for e in others if _is_double(event, e)), None)
+def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event], within_h: float) -> Judgement:
+    twin = next((e for e in others if _is_double(event, e, within_h)), None)
     if twin is None:
         return found
     minutes = abs(event.time_us - twin.time_us) / MICROSECONDS_PER_HOUR * 60.0
@@ -203,17 +219,24 @@ def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event]) -> 
     return Judgement(event.id, Standing.HELD, (*found.reasons, said), found.slips, twin.id)
 
 
-def _is_double(event: Event, other: Event) -> bool:
-    if abs(event.time_us - other.time_us) > DUPLICATE_WITHIN_H * MICROSECONDS_PER_HOUR:
+def _is_double(event: Event, other: Event, within_h: float) -> bool:
+    """Readings beyond a limit of the assay all say that limit: only those of one moment can be one."""
+    censored = isinstance(event.payload, LabMeasured) and event.payload.censoring is not Censoring.NONE
+    if abs(event.time_us - other.time_us) > (0.0 if censored else within_h) * MICROSECONDS_PER_HOUR:
         return False
     match event.payload, other.payload:
         case DoseGiven() as a, DoseGiven() as b:
             return (a.drug, a.route) == (b.drug, b.route) and _same(a.amount_mg, b.amount_mg)
         case (LabMeasured() as a, LabMeasured() as b) | (ImageMeasured() as a, ImageMeasured() as b):
             lesion = isinstance(a, ImageMeasured) and isinstance(b, ImageMeasured) and a.lesion != b.lesion
-            return a.analyte == b.analyte and _same(a.value, b.value) and not lesion
+            return a.analyte == b.analyte and _same(a.value, b.value) and not lesion and _read_alike(a, b)
         case _:
             return False
+
+
+def _read_alike(a: LabMeasured | ImageMeasured, b: LabMeasured | ImageMeasured) -> bool:
+    """A value, and a limit that it lies beyond, are two findings."""
+    return getattr(a, "censoring", None) is getattr(b, "censoring", None)
 
 
 def _same(a: float, b: float) -> bool:

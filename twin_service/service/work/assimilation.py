@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,14 +23,16 @@ from twin_service.record.timeline import Timeline
 from twin_service.service.door import logs
 from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.door.status import DeadlinePassed
-from twin_service.service.view import View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import spec
 from twin_service.service.work import keeping
 from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.errors import StoreUnavailable
+from twin_service.store.held import HeldRow, read_held
 from twin_service.store.repository import Assimilated, read_events, read_forecasts, read_snapshots, save_belief
+from twin_service.store.specs import SpecOfThen, with_spec
 from twin_service.store.twins import TwinRow, behind, behind_at, get_twin
 from twin_service.store.unit_of_work import Store
 from twin_service.twin.fold import Folded, fold
@@ -42,6 +45,7 @@ class Engine:
         self._store, self._settings, self._metrics = store, settings, metrics
         self._views: OrderedDict[TwinName, View] = OrderedDict()
         self._unfinished: dict[TwinName, View] = {}
+        self._held: OrderedDict[TwinName, tuple[str, tuple[HeldRow, ...]]] = OrderedDict()
         self._changed = threading.Condition()
         self._changes = 0
         self._running: set[Deadline] = set()
@@ -97,6 +101,7 @@ class Engine:
         with self._changed:
             self._views.pop(name, None)
             self._unfinished.pop(name, None)
+            self._held.pop(name, None)
         self.tell()
 
     def tell(self) -> None:
@@ -112,6 +117,23 @@ class Engine:
 
     def row(self, name: TwinName) -> TwinRow:
         return self._store.read(lambda c: get_twin(c, name))
+
+    def held(self, row: TwinRow) -> tuple[HeldRow, ...]:
+        """The events that are held from a twin, in clinical order. Holding one leaves an audit row."""
+        with self._changed:
+            known = self._held.get(row.name)
+        if known is None or known[0] != row.audit_digest:
+            found = self._store.read(lambda c: read_held(c, row.name))
+            known = row.audit_digest, tuple(r for r in found.values() if r.is_waiting)
+            with self._changed:
+                self._held[row.name] = known
+                while len(self._held) > self._settings.twins_in_memory_max:
+                    self._held.popitem(last=False)
+        return known[1]
+
+    def asked(self, row: TwinRow, view: View) -> AskedTwin:
+        """The twin a question is asked of."""
+        return AskedTwin(row, view, self.held(row))
 
     def current(self, name: TwinName, min_revision: int, deadline: Deadline) -> tuple[TwinRow, View]:
         """The newest belief, resting on at least `min_revision` events.
@@ -137,12 +159,21 @@ class Engine:
             self.wait(changes, min(deadline.remaining_s, self._settings.watch_poll_s))
 
     def as_of(
-        self, name: TwinName, deadline: Deadline, *, revision: int | None = None, time_us: int | None = None
+        self,
+        name: TwinName,
+        deadline: Deadline,
+        *,
+        revision: int | None = None,
+        time_us: int | None = None,
+        said: SpecOfThen | None = None,
     ) -> tuple[TwinRow, View]:
-        """The twin with its first `revision` events only (None: all), and of them those up to `time_us`."""
+        """The twin with its first `revision` events only (None: all), and of them those up to `time_us`; under the
+        spec of an earlier answer where `said` names it, else under the present one."""
         row = self.row(name)
         if revision is not None and revision > row.timeline_revision:
             raise _no_such_revision("as_of_revision", revision, row)
+        if said is not None:
+            row = self._store.read(partial(with_spec, row=row, then=said))
         model, person = self.person(row)
         stored = self._store.read(lambda c: read_events(c, name, until_revision=revision))
         events = [s.event for s in stored if time_us is None or s.event.time_us <= time_us]
