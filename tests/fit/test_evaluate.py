@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from twin_service.fit import diagnostics
-from twin_service.fit.evaluation import evaluate, write_plots
+from twin_service.fit.evaluation import evaluate
+from twin_service.fit.evaluation_page import write_evaluation
 from twin_service.fit.event_table import subjects_of
 from twin_service.fit.forecast import SubjectForecast, figures, forecast_subject, score
 from twin_service.fit.individual import ESTIMATORS, Estimator, fit_individual
@@ -159,9 +160,10 @@ def test_report_writes_figures_and_plots(tmp_path: Path) -> None:
     found = evaluate(model, subjects[:8], "unscented")
     assert found.figures["evaluate.observations"] == 24.0
     assert all(isinstance(v, float) for v in found.figures.values())
-    paths = write_plots(found, tmp_path, "test")
-    assert [p.name for p in paths] == ["forecasts.png", "residuals.png", "predictive_check.png"]
-    assert all(p.read_bytes().startswith(b"\x89PNG") for p in paths)
+    table, page = write_evaluation(found, tmp_path, title="test", notes=["a note"])
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 3 and "a note" in text and "after earlier readings" in text
+    assert len(table.read_text().splitlines()) == 1 + len(found.forecasts)
     low, middle, high = found.check.simulated[:, 1]
     assert np.all(low <= middle) and np.all(middle <= high)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twin_service.fit.predict.predict import Plan, predict
+from twin_service.fit.predict.predict import DosePlan, predict
 from twin_service.fit.predict.quadrature import nodes
 from twin_service.model.pbpk.checks import plasma_clearances
 from twin_service.model.pbpk.library import load_library
@@ -44,20 +44,20 @@ def drug(folder: Path, more: str = "", *, logp: float = 2.0, fup: float = 80.0, 
     return path
 
 
-def figures(name: Path | str, plan: Plan) -> dict[str, float]:
+def figures(name: Path | str, plan: DosePlan) -> dict[str, float]:
     found = predict(name, plan)["figures"]
     return {k.removeprefix("predict."): v for k, v in found.items()}
 
 
 @pytest.mark.parametrize("duration_h", [0.0, 1.0])
 def test_the_area_of_a_linear_drug_is_dose_over_clearance(tmp_path: Path, duration_h: float) -> None:
-    f = figures(drug(tmp_path), Plan(100.0, route="iv", duration_h=duration_h))
+    f = figures(drug(tmp_path), DosePlan(100.0, route="iv", duration_h=duration_h))
     assert f["auc_inf_mg_h_l"] == pytest.approx(100.0 / 40.0, rel=1e-6)
     assert f["cl_f_l_h"] == pytest.approx(f["clearance_l_h"], rel=1e-6)
 
 
 def test_the_peak_of_a_bolus_is_seen_within_seconds(tmp_path: Path) -> None:
-    f = figures(drug(tmp_path), Plan(100.0, route="iv"))
+    f = figures(drug(tmp_path), DosePlan(100.0, route="iv"))
     assert f["tmax_h"] < 0.02
     # all of it in the blood: 100 mg over 5.3 L of blood is the least a first pass through the lung can show
     assert f["cmax_mg_l"] > 100.0 / 5.3 / 0.9
@@ -66,16 +66,16 @@ def test_the_peak_of_a_bolus_is_seen_within_seconds(tmp_path: Path) -> None:
 def test_the_half_life_is_that_of_the_systems_last_phase(tmp_path: Path) -> None:
     """Against the slope of a long course, two half-lives apart, where nothing but the last phase is left."""
     path = drug(tmp_path)
-    half = figures(path, Plan(100.0, route="iv"))["thalf_h"]
+    half = figures(path, DosePlan(100.0, route="iv"))["thalf_h"]
     times = [14.0 * half, 16.0 * half]
-    found = predict(path, Plan(1e6, route="iv", horizon_h=17.0 * half), times_h=times)
+    found = predict(path, DosePlan(1e6, route="iv", horizon_h=17.0 * half), times_h=times)
     at = [found["concentration_mg_l"][found["time_h"].index(t)] for t in times]
     assert 2.0 * half * np.log(2.0) / np.log(at[0] / at[1]) == pytest.approx(half, rel=1e-4)
 
 
 def test_absorbed_and_lost_add_up_and_fractions_are_fractions(tmp_path: Path) -> None:
     path = drug(tmp_path, INSOLUBLE, logp=4.0, fup=1.0, enzyme="CYP3A4")
-    f = figures(path, Plan(100.0))
+    f = figures(path, DosePlan(100.0))
     assert 0.0 < f["fa"] < 1e-3
     assert 0.0 < f["fg"] < 1.0
     assert f["f"] == pytest.approx(f["fa"] * f["fg"] * f["fh"], rel=1e-12)
@@ -84,7 +84,7 @@ def test_absorbed_and_lost_add_up_and_fractions_are_fractions(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["metformin", "caffeine"])
 def test_flows_give_the_bioavailability_of_areas(name: str) -> None:
     """For a drug that is linear at the dose: F by flows is the ratio of dose-normalized areas."""
-    oral, iv = figures(name, Plan(0.01)), figures(name, Plan(0.01, route="iv"))
+    oral, iv = figures(name, DosePlan(0.01)), figures(name, DosePlan(0.01, route="iv"))
     assert oral["f"] == pytest.approx(oral["auc_inf_mg_h_l"] / iv["auc_inf_mg_h_l"], rel=1e-4)
     assert all(0.0 <= oral[k] <= 1.0 for k in ("f", "fa", "fg", "fh"))
 
@@ -95,13 +95,13 @@ def test_a_kidney_clears_what_its_file_states() -> None:
     metformin = library.drug("metformin")
     stated = [w.constant.value for w in metformin.clearances if w.organ == "kidney" and w.constant is not None]
     assert plasma_clearances(metformin, library).kidney == pytest.approx(stated[0], rel=1e-9)
-    f = figures("metformin", Plan(0.01, route="iv"))
+    f = figures("metformin", DosePlan(0.01, route="iv"))
     assert f["cl_f_l_h"] == pytest.approx(f["clearance_l_h"], rel=1e-4)
 
 
 def test_a_logp_beyond_all_compounds_is_warned_about(tmp_path: Path) -> None:
-    assert any("logP 11.2" in w for w in predict(drug(tmp_path, logp=11.2), Plan(1.0))["warnings"])
-    assert not any("logP" in w and "outside" in w for w in predict(drug(tmp_path), Plan(1.0))["warnings"])
+    assert any("logP 11.2" in w for w in predict(drug(tmp_path, logp=11.2), DosePlan(1.0))["warnings"])
+    assert not any("logP" in w and "outside" in w for w in predict(drug(tmp_path), DosePlan(1.0))["warnings"])
 
 
 def test_quadrature_is_exact_for_exponentials_of_any_rate() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_service.fit.predict.predict import Plan, predict
+from twin_service.fit.predict.predict import DosePlan, predict
 from twin_service.outcome import Refusal
 
 FILE = """
@@ -35,28 +35,28 @@ def drug(tmp_path: Path) -> Path:
 
 
 def test_a_stated_clearance_and_volume_come_back(drug: Path) -> None:
-    figures = predict(drug, Plan(100.0, route="iv", duration_h=1.0))["figures"]
+    figures = predict(drug, DosePlan(100.0, route="iv", duration_h=1.0))["figures"]
     assert figures["predict.clearance_l_h"] == pytest.approx(20.0, rel=1e-6)
     assert figures["predict.auc_inf_mg_h_l"] == pytest.approx(5.0, rel=0.01)
     assert figures["predict.vss_l_kg"] == pytest.approx(1.0, rel=1e-6)
 
 
 def test_oral_availability_is_what_the_liver_leaves(drug: Path) -> None:
-    iv = predict(drug, Plan(100.0, route="iv", duration_h=1.0))["figures"]["predict.auc_inf_mg_h_l"]
-    oral = predict(drug, Plan(100.0))["figures"]["predict.auc_inf_mg_h_l"]
+    iv = predict(drug, DosePlan(100.0, route="iv", duration_h=1.0))["figures"]["predict.auc_inf_mg_h_l"]
+    oral = predict(drug, DosePlan(100.0))["figures"]["predict.auc_inf_mg_h_l"]
     # F = 1 - CL/Q with Q the reference man's liver blood flow, 25.5 % of 390 L/h, times the absorbed fraction near 1
     assert oral / iv == pytest.approx(1.0 - 20.0 / 99.5, rel=0.05)
 
 
 def test_a_population_spreads_around_the_typical_person(drug: Path) -> None:
-    plan = Plan(100.0, count=4, interval_h=12.0, population=64, seed=3)
+    plan = DosePlan(100.0, count=4, interval_h=12.0, population=64, seed=3)
     figures = predict(drug, plan)["figures"]
     assert figures["predict.auc_mg_h_l_q05"] < figures["predict.auc_mg_h_l"] < figures["predict.auc_mg_h_l_q95"]
     assert predict(drug, plan)["figures"] == figures
 
 
 def test_named_times_are_answered(drug: Path) -> None:
-    result = predict(drug, Plan(100.0), {"weight_kg": 60.0, "sex_female": 1.0}, times_h=[1.0, 4.0, 8.0])
+    result = predict(drug, DosePlan(100.0), {"weight_kg": 60.0, "sex_female": 1.0}, times_h=[1.0, 4.0, 8.0])
     assert result["time_h"] == [1.0, 4.0, 8.0]
     assert all(c > 0 for c in result["concentration_mg_l"])
     assert any("permeability" in w for w in result["warnings"])
@@ -65,15 +65,15 @@ def test_named_times_are_answered(drug: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "person", "says"),
     [
-        (Plan(-1.0), {}, "dose_mg is -1.0"),
-        (Plan(1.0, route="nasal"), {}, "has no route 'nasal'; it has: iv, oral"),
-        (Plan(1.0), {"wieght_kg": 70.0}, "did you mean .weight_kg.. known: age_y"),
-        (Plan(1.0), {"age_y": 400.0}, "expected 0 to 95"),
-        (Plan(1.0, formulation="patch"), {}, "'patch' is unknown"),
-        (Plan(1.0, population=10**6), {}, "at most 10000"),
+        (DosePlan(-1.0), {}, "dose_mg is -1.0"),
+        (DosePlan(1.0, route="nasal"), {}, "has no route 'nasal'; it has: iv, oral"),
+        (DosePlan(1.0), {"wieght_kg": 70.0}, "did you mean .weight_kg.. known: age_y"),
+        (DosePlan(1.0), {"age_y": 400.0}, "expected 0 to 95"),
+        (DosePlan(1.0, formulation="patch"), {}, "'patch' is unknown"),
+        (DosePlan(1.0, population=10**6), {}, "at most 10000"),
     ],
 )
-def test_bad_requests_say_what_is_expected(drug: Path, plan: Plan, person: dict[str, float], says: str) -> None:
+def test_bad_requests_say_what_is_expected(drug: Path, plan: DosePlan, person: dict[str, float], says: str) -> None:
     with pytest.raises(Refusal, match=says):
         predict(drug, plan, person)
 
@@ -81,5 +81,5 @@ def test_bad_requests_say_what_is_expected(drug: Path, plan: Plan, person: dict[
 def test_a_wrong_file_is_refused_with_all_its_mistakes(drug: Path) -> None:
     drug.write_text(FILE.replace("0.3", "3.0").replace('"in_vivo"', '"guess"'), encoding="utf-8")
     with pytest.raises(Refusal) as refusal:
-        predict(drug, Plan(1.0))
+        predict(drug, DosePlan(1.0))
     assert "fup" in refusal.value.message and "'guess' is unknown" in refusal.value.message

@@ -18,6 +18,7 @@ FLOORS = {
     "record": 1,
     "units": 1,
     "settings": 1,
+    "report": 1,
     "solver": 2,
     "store": 2,
     "model": 3,

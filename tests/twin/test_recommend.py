@@ -24,7 +24,7 @@ from twin_service.twin.recommend import (
     Dispensable,
     Limit,
     Preferences,
-    Ranked,
+    RankedCandidate,
     Ranking,
     recommend,
     serious_harm,
@@ -40,7 +40,7 @@ def fresh() -> Folded:
     return fold(one_compartment(), person(), Timeline.of([weight()]))
 
 
-def dosed(found: Ranking) -> list[Ranked]:
+def dosed(found: Ranking) -> list[RankedCandidate]:
     """The candidates that give something."""
     return [r for r in found.ranked if r.what_if.regimen.doses]
 

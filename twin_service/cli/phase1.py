@@ -245,8 +245,8 @@ def select_designs(
     """Power, screening and time of trials in all comers, in marker-positives, and stratified."""
     import numpy as np
 
+    from twin_service.report.page import write_page
     from twin_service.trial.phase1.enrichment import MarkerTruth, designs, perform
-    from twin_service.trial.phase1.page import write_page
     from twin_service.trial.phase1.selection_page import enrichment_page
 
     truth = MarkerTruth.create(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twin_service.cli.figures import Json, Out, write_figures
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 
 if TYPE_CHECKING:
@@ -92,12 +92,7 @@ def population_record(model: str) -> PopPkRecord:
 
     if not model.endswith(".toml"):
         return read_model(model)
-    try:
-        return parse_model(tomllib.loads(Path(model).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Refusal(
-            RefusalCode.INVALID, f"{Path(model).name} cannot be read: {error}", field="model", reason="BAD_FILE"
-        ) from None
+    return parse_model(parse_toml(Path(model), "model"))
 
 
 def _method(text: str) -> LikelihoodMethod:

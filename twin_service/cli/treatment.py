@@ -16,7 +16,6 @@ outputs = ["neutrophils"]                  what to plot
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from twin_service.cli.models import closed_model
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import MICROSECONDS_PER_HOUR, CovariateMeasured, DoseGiven, Event, LabMeasured
 from twin_service.record.person import ModelChoice, Person, TwinName
@@ -102,10 +102,7 @@ def treated(question: ProtocolQuestion) -> tuple[TreatedMembers, WhatIf]:
 
 def read_protocol(path: Path) -> ProtocolQuestion:
     """The question in `path`; refuses what it cannot read, naming place and key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refuse(f"{path.name} cannot be read: {error}", "file") from None
+    table = parse_toml(path, "file")
     _only(table, KNOWN, path.name)
     for key in ("model", "horizon_h", "plan", "visits"):
         _need(table, key, path.name)

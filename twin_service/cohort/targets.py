@@ -15,7 +15,6 @@ sd = 0.5
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 
 from twin_service.cohort.plausible import Kind, OutputMeasure
 from twin_service.cohort.weighting import MeasureTarget
+from twin_service.library.files import parse_toml
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.scenario.bands import outputs_of
@@ -44,10 +44,7 @@ class WantedMeasures:
 
 def read_targets(path: Path, model: PatientModel) -> WantedMeasures:
     """What the file at `path` asks of `model`. Raises Refusal naming the entry and key at fault."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refuse(path.name, f"cannot be read: {error}") from None
+    table = parse_toml(path)
     unknown = [k for k in table if k not in ("horizon_h", "measure")]
     if unknown or not table.get("measure"):
         raise _refuse(path.name, f"{unknown[0]} is unknown" if unknown else "has no [[measure]]")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from twin_service.fit import diagnostics, forecast
 from twin_service.fit.diagnostics import Check, Residuals
@@ -61,50 +58,3 @@ def evaluate(
     found = forecast.figures(forecasts, "evaluate")
     found |= {f"evaluate.{k}": v for k, v in diagnostics.figures(r).items()}
     return Evaluation(found, tuple(forecasts), r, diagnostics.predictive_check(model, kept))
-
-
-def write_plots(evaluation: Evaluation, folder: Path, title: str) -> list[Path]:
-    """Forecasts against readings, residuals over time and the predictive check, as PNG files in `folder`."""
-    from matplotlib.figure import Figure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for name, draw in (("forecasts", _forecasts), ("residuals", _residuals), ("predictive_check", _check)):
-        figure = Figure(figsize=(8.0, 4.0), layout="constrained")
-        draw(figure, evaluation)
-        figure.suptitle(title)
-        path = folder / f"{name}.png"
-        figure.savefig(path, dpi=120)
-        found.append(path)
-    return found
-
-
-def _forecasts(figure: object, e: Evaluation) -> None:
-    left, right = figure.subplots(1, 2, sharex=True, sharey=True)  # type: ignore[attr-defined]
-    for axis, label, later in ((left, "from covariates alone", False), (right, "after earlier readings", True)):
-        rows = [f for f in e.forecasts if (f.history >= 1) or not later]
-        x = np.array([f.forecast if later else f.prior for f in rows])
-        y = np.array([f.value for f in rows])
-        axis.plot(x, y, ".", alpha=0.6)
-        top = float(np.nanmax([x.max(), y.max()])) if len(rows) else 1.0
-        axis.plot([0.0, top], [0.0, top], "k-", lw=0.8)
-        axis.set(xlabel=f"forecast {label}", ylabel="measured")
-
-
-def _residuals(figure: object, e: Evaluation) -> None:
-    left, right = figure.subplots(1, 2)  # type: ignore[attr-defined]
-    left.plot(e.residuals.times_h, e.residuals.cwres, ".", alpha=0.6)
-    left.axhline(0.0, color="k", lw=0.8)
-    left.set(xlabel="time (h)", ylabel="CWRES")
-    right.hist(e.residuals.npde, bins=25, density=True, alpha=0.6)
-    x = np.linspace(-3.5, 3.5, 200)
-    right.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), "k-", lw=0.8)
-    right.set(xlabel="NPDE", ylabel="density")
-
-
-def _check(figure: object, e: Evaluation) -> None:
-    axis = figure.subplots(1, 1)  # type: ignore[attr-defined]
-    for k, style in enumerate(("C0", "C1", "C0")):
-        axis.fill_between(e.check.middle_h, e.check.simulated[0, k], e.check.simulated[2, k], color=style, alpha=0.25)
-        axis.plot(e.check.middle_h, e.check.observed[k], color=style, marker="o")
-    axis.set(xlabel="time (h)", ylabel="5, 50, 95 % measured (lines) and simulated (bands)")

@@ -1,9 +1,8 @@
-"""What `fit-individual` leaves in a folder: two tables, a plot for each patient, a page that shows them."""
+"""What `fit-individual` leaves in a folder: two tables, and a page with a course for each patient."""
 
 from __future__ import annotations
 
 import csv
-import html
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,9 @@ from numpy.typing import NDArray
 from twin_service.fit.individual import IndividualFit
 from twin_service.fit.subject import TableSubject, predictor
 from twin_service.model.structure import PatientModel
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.text import number
+from twin_service.report.theme import BLUE, GRAY, INK, panels, svg
 
 PLOTTED_MAX = 60
 POINTS = 240
@@ -22,17 +24,15 @@ POINTS = 240
 def write_individuals(
     model: PatientModel, subjects: Sequence[TableSubject], fits: Sequence[IndividualFit], folder: Path, *, title: str
 ) -> list[Path]:
-    """Write effects.csv, predictions.csv, plots/*.png (the first 60 patients) and report.html; returns the files."""
+    """Write effects.csv, predictions.csv and report.html with the first 60 patients' courses; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = [_effects(fits, folder / "effects.csv"), _predictions(subjects, fits, folder / "predictions.csv")]
-    plots = [
-        _plot(model, s, f, folder / "plots" / f"{k:03d}.png")
+    courses = [
+        Picture(_course(model, s, f), f"patient {s.id}", small=True)
         for k, (s, f) in enumerate(zip(subjects, fits, strict=True))
         if len(s) and k < PLOTTED_MAX
     ]
-    page = folder / "report.html"
-    page.write_text(_page(fits, plots, title), encoding="utf-8")
-    return [*written, *plots, page]
+    return [*written, write_page(_page(fits, courses, title), folder / "report.html")]
 
 
 def _effects(fits: Sequence[IndividualFit], path: Path) -> Path:
@@ -88,43 +88,40 @@ def _curves(
     return times, f[0], f[1]
 
 
-def _plot(model: PatientModel, subject: TableSubject, fit: IndividualFit, path: Path) -> Path:
-    from matplotlib.figure import Figure
-
+def _course(model: PatientModel, subject: TableSubject, fit: IndividualFit) -> str:
     analytes = sorted(set(subject.analytes))
-    figure = Figure(figsize=(4.2 * len(analytes), 3.2), layout="constrained")
-    for axis, analyte in zip(np.atleast_1d(figure.subplots(1, len(analytes))), analytes, strict=True):
+    figure, axes = panels(len(analytes), width=4.2 * len(analytes), height=3.2)
+    for axis, analyte in zip(axes, analytes, strict=True):
         times, typical, own = _curves(model, subject, fit, analyte)
-        axis.plot(times, typical, color="0.6", lw=1.0, label="typical")
-        axis.plot(times, own, color="C0", label="this patient")
+        axis.plot(times, typical, color=GRAY, lw=1.0, ls="--")
+        axis.plot(times, own, color=BLUE, lw=1.6)
         here = np.array([a == analyte for a in subject.analytes])
         for flag, mark in ((0, "o"), (-1, "v"), (1, "^")):
             rows = here & (subject.censoring == flag)
-            axis.plot(subject.times_h[rows], subject.values[rows], mark, color="C3", ms=4)
-        axis.set(xlabel="time (h)", ylabel=f"{analyte} ({model.observables[analyte].unit})")
-        axis.legend(fontsize=7)
-    figure.suptitle(f"patient {subject.id}", fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    return path
+            axis.plot(subject.times_h[rows], subject.values[rows], mark, color=INK, ms=4)
+        axis.set(xlabel="hours", ylabel=f"{analyte.replace('_', ' ')}, {model.observables[analyte].unit}")
+    return svg(figure)
 
 
-def _page(fits: Sequence[IndividualFit], plots: Sequence[Path], title: str) -> str:
-    def row(x: IndividualFit) -> str:
-        sd = np.sqrt(np.diag(x.covariance))
-        cells = [f"{m:.3f} ({s:.3f})" for m, s in zip(x.eta, sd, strict=True)]
-        cells += [f"{x.objective:.3f}", str(x.outcome), "; ".join(x.warnings)]
-        return "<tr><td>" + html.escape(x.id) + "".join(f"<td>{html.escape(c)}" for c in cells)
-
+def _page(fits: Sequence[IndividualFit], courses: Sequence[Picture], title: str) -> Page:
     names = fits[0].effects if fits else ()
-    head = "".join(f"<th>{html.escape(n)}" for n in ("patient", *names, "objective", "outcome", "remarks"))
-    images = "".join(f"<img src='plots/{p.name}' alt='course of a patient' width='420'>" for p in plots)
-    more = "" if len(fits) <= PLOTTED_MAX else f"<p>Plots of the first {PLOTTED_MAX} of {len(fits)} patients.</p>"
-    return (
-        "<!doctype html><meta charset='utf-8'><title>Individual fits</title><style>body{font:15px/1.5 system-ui,"
-        "sans-serif;max-width:1300px;margin:2em auto;padding:0 1em}td,th{padding:.2em .7em;border-bottom:1px solid "
-        f"#ddd;text-align:left}}</style><h1>{html.escape(title)}</h1><p>Random effects with their standard deviations; "
-        "0 is the typical patient.</p>"
-        f"<table><tr>{head}{''.join(map(row, fits))}</table>{more}<p>Triangles are levels beyond the assay's limit."
-        f"</p>{images}\n"
+    heads = ("patient", *(n.replace("_", " ") for n in names), "objective", "outcome", "remarks")
+    table = Table(heads, [_row(x) for x in fits])
+    said = ["Solid: this patient. Dashed: the typical patient. Dots: measured; triangles: beyond the assay's limit."]
+    if len(fits) > PLOTTED_MAX:
+        said.append(f"The first {PLOTTED_MAX} of {len(fits)} patients.")
+    effects = "Random effects with their standard deviations; 0 is the typical patient."
+    converged = sum(x.outcome.ok for x in fits)
+    return Page(
+        title,
+        [f"{converged} of {len(fits)} patients' fits completed."],
+        [Section("Effects", [effects], tables=[table]), Section("Courses", said, courses)],
+        ["maximum a posteriori effects; effects.csv and predictions.csv hold the numbers"],
+        kind="fit-individual",
     )
+
+
+def _row(x: IndividualFit) -> tuple[str, ...]:
+    sd = np.sqrt(np.diag(x.covariance))
+    effects = [f"{m:.3f} ({s:.3f})" for m, s in zip(x.eta, sd, strict=True)]
+    return (x.id, *effects, number(x.objective, 5), str(x.outcome), "; ".join(x.warnings))

@@ -26,25 +26,25 @@ def check_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".toml") + CHECK)
 
 
-def parse_toml(path: Path) -> dict[str, Any]:
-    """The table in `path`; Refusal where it is absent or no TOML."""
+def parse_toml(path: Path, field: str = "") -> dict[str, Any]:
+    """The table in `path`; Refusal (of `field`, else of the file) where it is absent or no TOML."""
     try:
-        return parse_text(path.read_text(encoding="utf-8"), path.name)
+        return parse_text(path.read_bytes(), path.name, field)
     except FileNotFoundError as error:
         raise Refusal(
-            RefusalCode.NOT_FOUND, f"{path.name}: no such file", field=path.name, reason="NO_SUCH_FILE"
+            RefusalCode.NOT_FOUND, f"{path.name}: no such file", field=field or path.name, reason="NO_SUCH_FILE"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_toml(path.name, str(error)) from error
+    except OSError as error:
+        raise _no_toml(path.name, str(error), field) from error
 
 
-def parse_text(text: str, name: str) -> dict[str, Any]:
+def parse_text(text: str | bytes, name: str, field: str = "") -> dict[str, Any]:
     """The table in `text`, called `name` in a refusal."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _no_toml(name, str(error)) from error
+        return tomllib.loads(text if isinstance(text, str) else text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _no_toml(name, str(error), field) from error
 
 
-def _no_toml(name: str, why: str) -> Refusal:
-    return Refusal(RefusalCode.INVALID, f"{name}: is no TOML: {why}", field=name, reason="BAD_LIBRARY_FILE")
+def _no_toml(name: str, why: str, field: str) -> Refusal:
+    return Refusal(RefusalCode.INVALID, f"{name}: is no TOML: {why}", field=field or name, reason="BAD_LIBRARY_FILE")

@@ -19,11 +19,12 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from twin_service.solver.workspace import PROCESS
+
 OPTIMIZATION = 1
 """Level 2 takes twice as long and gives straight-line code nothing."""
 KEPT_OBJECTS = 2000
 _LOCK = threading.Lock()
-_READY: list[Any] = []
 
 
 class Machine:
@@ -77,16 +78,18 @@ def compile_module(text: str, names: tuple[str, ...]) -> Machine:
         return Machine(engine, names)
 
 
+def _target() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    with contextlib.suppress(RuntimeError):  # where the C library is one file, its functions are there already
+        llvm.load_library_permanently("libm.so.6")
+    return llvm.Target.from_default_triple()
+
+
 def _target_machine() -> Any:
-    if not _READY:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple()
-        _READY.append(target)
-        with contextlib.suppress(RuntimeError):  # where the C library is one file, its functions are there already
-            llvm.load_library_permanently("libm.so.6")
+    target = PROCESS.kept("target", "", _target, most=1)
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    return _READY[0].create_target_machine(cpu=cpu, features=features, opt=OPTIMIZATION, jit=True)
+    return target.create_target_machine(cpu=cpu, features=features, opt=OPTIMIZATION, jit=True)
 
 
 def _key(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from twin_service.solver.intake import Run
 from twin_service.solver.layout import Layout, layout
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Deadline, Tolerances
+from twin_service.solver.workspace import PROCESS
 
 Floats = NDArray[np.float64]
 WIDTH = 8
@@ -47,42 +46,23 @@ class Computed(NamedTuple):
     steps: NDArray[np.int64]
 
 
-_FORMS: OrderedDict[str, Form] = OrderedDict()
-_MODELS: OrderedDict[tuple[str, int, bool], Model] = OrderedDict()
-_LOCK = threading.RLock()
-_LOADED: list[bool] = []
-
-
 def form_of(system: System) -> Form:
-    with _LOCK:
-        found = _FORMS.get(system.digest)
-        if found is None:
-            found = _FORMS[system.digest] = form(system)
-            while len(_FORMS) > KEPT_MODELS:
-                _FORMS.popitem(last=False)
-        else:
-            _FORMS.move_to_end(system.digest)
-        return found
+    return PROCESS.kept("forms", system.digest, lambda: form(system), most=KEPT_MODELS)
 
 
 def model_of(system: System, width: int = WIDTH, *, pivoted: bool = False) -> Model:
     """The compiled system: from memory, from the cache on disk, or compiled now."""
-    key = (system.digest, width, pivoted)
-    with _LOCK:
-        found = _MODELS.get(key)
-        if found is None:
-            f = form_of(system)
-            if pivoted:
-                from twin_service.solver.dense import register
 
-                register()
-            machine = compile_module(generate(f, width, pivoted=pivoted), NAMES)
-            found = _MODELS[key] = Model(system, f, width, layout(f, pivoted=pivoted), machine)
-            while len(_MODELS) > KEPT_MODELS:
-                _MODELS.popitem(last=False)
-        else:
-            _MODELS.move_to_end(key)
-        return found
+    def made() -> Model:
+        f = form_of(system)
+        if pivoted:
+            from twin_service.solver.dense import register
+
+            register()
+        machine = compile_module(generate(f, width, pivoted=pivoted), NAMES)
+        return Model(system, f, width, layout(f, pivoted=pivoted), machine)
+
+    return PROCESS.kept("models", (system.digest, width, pivoted), made, most=KEPT_MODELS)
 
 
 def run_compiled(
@@ -112,9 +92,10 @@ def run_compiled(
     limits = np.array([tolerances.max_steps], dtype=np.int64)
     stop = np.zeros(1, dtype=np.uint8)
     make = directions or (lambda _: _no_tangents())
-    if not _LOADED:
-        with one_process_at_a_time("kernel"), _LOCK:
-            share = members[:0]
+
+    def load() -> bool:
+        share = members[:0]
+        with one_process_at_a_time("kernel"):
             drive(
                 functions,
                 model.layout,
@@ -129,7 +110,9 @@ def run_compiled(
                 stop,
                 new_lanes(model.width, len(system.states)),
             )
-            _LOADED.append(True)
+        return True
+
+    PROCESS.kept("loaded", "kernel", load, most=8)
 
     def work(share: NDArray[np.int64]) -> None:
         jobs = members[share]
@@ -194,33 +177,27 @@ def _course(run: Run, ns: int, steady: Floats | None) -> Any:
     )
 
 
-_NO_TANGENTS: list[Any] = []
-
-
 def _no_tangents() -> Any:
-    if not _NO_TANGENTS:
+    def made() -> Any:
         from twin_service.solver.generate_tangent import TangentLayout
         from twin_service.solver.lanes import Tangents
 
         nothing, none = np.zeros(0), np.zeros(0, np.int64)
-        _NO_TANGENTS.append(
-            Tangents(
-                0,
-                TangentLayout._make([0] * 9),
-                (0,) * 7,
-                nothing,
-                nothing,
-                none,
-                none,
-                none,
-                np.zeros((0, 0)),
-                np.zeros((0, 0)),
-                np.zeros((0, 0, 0)),
-                np.zeros((0, 0, 0, 0)),
-                np.zeros((0, 0, 0)),
-            )
+        flat, deep = np.zeros((0, 0)), np.zeros((0, 0, 0))
+        vectors = (nothing, nothing, none, none, none)
+        return Tangents(
+            0,
+            TangentLayout._make([0] * 9),
+            (0,) * 7,
+            *vectors,
+            flat,
+            flat.copy(),
+            deep,
+            np.zeros((0, 0, 0, 0)),
+            deep.copy(),
         )
-    return _NO_TANGENTS[0]
+
+    return PROCESS.kept("no tangents", "", made, most=1)
 
 
 def plain(x: NDArray[Any]) -> NDArray[Any]:

@@ -20,11 +20,10 @@ from twin_service.solver.expression import Expression, substitute, symbols_of
 from twin_service.solver.intake import Run
 from twin_service.solver.system import System
 from twin_service.solver.tolerances import Deadline
+from twin_service.solver.workspace import PROCESS
 
 Floats = NDArray[np.float64]
 LARGEST = 12
-_LOADED: list[bool] = []
-_KNOWN: dict[str, LinearForm | None] = {}
 
 
 class LinearForm(NamedTuple):
@@ -39,11 +38,7 @@ class LinearForm(NamedTuple):
 
 def linear_form(system: System) -> LinearForm | None:
     """The linear form of `system`, or None when it is not linear or too large for this path."""
-    if system.digest not in _KNOWN:
-        if len(_KNOWN) > 256:
-            _KNOWN.clear()
-        _KNOWN[system.digest] = _derive(system)
-    return _KNOWN[system.digest]
+    return PROCESS.kept("linear", system.digest, lambda: _derive(system), most=256)
 
 
 def _derive(system: System) -> LinearForm | None:
@@ -96,10 +91,13 @@ def run_linear(
     states, final = np.full((n, nt, ns), np.nan), np.full((n, ns), np.nan)
     rows = np.zeros((n, nt), np.int64)
     stop = np.zeros(1, np.uint8)
-    if not _LOADED:
+
+    def load() -> bool:
         with one_process_at_a_time("linear"):
             propagate(course, np.zeros(0, np.int64), states, rows, final, stop)
-            _LOADED.append(True)
+        return True
+
+    PROCESS.kept("loaded", "linear", load, most=8)
     share_out(
         lambda s: propagate(course, s, states, rows, final, stop),
         np.arange(n),

@@ -19,6 +19,7 @@ from twin_service.solver.evaluate import array_function
 from twin_service.solver.expression import Expression, symbols_of
 from twin_service.solver.schedule import Schedule
 from twin_service.solver.system import ZERO, Input, System
+from twin_service.solver.workspace import PROCESS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,9 +71,6 @@ class Doses(NamedTuple):
     adds: NDArray[np.bool_]
 
 
-_KEPT: dict[Key | None, ActionPlan] = {}
-
-
 def change_matrix(schedules: Sequence[Schedule]) -> Floats:
     """Change times (h), one row per schedule, padded with infinity."""
     width = max((len(s.change_times_h) for s in schedules), default=0)
@@ -86,14 +84,9 @@ def make_plan(system: System, parameters: Floats, schedules: Sequence[Schedule],
     """The plan of N patients; `schedules` holds one for all or N; `parameters` is (N, K, np); `start_h` (N,)."""
     n = parameters.shape[0]
     key = _key(system, schedules, n, start_h)
-    if key in _KEPT:
-        return _KEPT[key]
-    plan = _made(system, parameters, schedules, start_h)
-    if key is not None:
-        if len(_KEPT) >= KEPT_MAX:
-            _KEPT.clear()
-        _KEPT[key] = plan
-    return plan
+    if key is None:
+        return _made(system, parameters, schedules, start_h)
+    return PROCESS.kept("plans", key, lambda: _made(system, parameters, schedules, start_h), most=KEPT_MAX)
 
 
 def _key(system: System, schedules: Sequence[Schedule], n: int, start_h: Floats) -> Key | None:

@@ -30,6 +30,7 @@ from twin_service.solver.solution import Solution
 from twin_service.solver.steady import SteadyFound, pulse_run
 from twin_service.solver.system import ZERO, System
 from twin_service.solver.tolerances import DEFAULT, Deadline, Tolerances
+from twin_service.solver.workspace import PROCESS
 
 Floats = NDArray[np.float64]
 TIGHTEST_LINEAR = 1e-9
@@ -48,9 +49,6 @@ class _Code(NamedTuple):
     model: Model
     tangent: Tangent
     machine: Machine
-
-
-_CODES: dict[tuple[str, int], _Code] = {}
 
 
 def simulate_sensitivities(
@@ -112,14 +110,12 @@ def _directions(system: System, wrt: Sequence[str]) -> tuple[NDArray[np.int64], 
 
 
 def _code_of(system: System, width: int) -> _Code:
-    key = (system.digest, width)
-    if key not in _CODES:
-        if len(_CODES) > 64:
-            _CODES.clear()
+    def made() -> _Code:
         model = model_of(system, width)
         t = tangent(model.form)
-        _CODES[key] = _Code(model, t, compile_module(generate_tangent(t, width), NAMES))
-    return _CODES[key]
+        return _Code(model, t, compile_module(generate_tangent(t, width), NAMES))
+
+    return PROCESS.kept("tangents", (system.digest, width), made, most=64)
 
 
 def _carry(

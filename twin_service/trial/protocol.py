@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from twin_service.library.files import parse_text
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.protocol_reader import read_record
 
@@ -297,10 +297,7 @@ def open_protocol(path: Path) -> OpenedProtocol:
 
 def parse_protocol(raw: bytes, read_file: Callable[[str], bytes], name: str = "trial.toml") -> OpenedProtocol:
     """A protocol from its bytes; `read_file` gives the bytes of a file it names."""
-    try:
-        table = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(RefusalCode.INVALID, f"{name}: not TOML: {error}", field="protocol") from None
+    table = parse_text(raw, name, "protocol")
     return OpenedProtocol(read_record(TrialProtocol, table, where=name), read_file, hashlib.sha256(raw).hexdigest())
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.house.source import ROOT
 from twin_service.outcome import Refusal
+from twin_service.report.page import render
 from twin_service.trial.phase1.conversion import (
     SPECIES,
     DoseFinding,
@@ -32,7 +33,6 @@ from twin_service.trial.phase1.human_course import (
     from_animals,
 )
 from twin_service.trial.phase1.occupancy import SampledTarget, concentration_for, occupancy, occupancy_course
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.plan_file import plan_of, read_plan
 
 TUTORIALS = ROOT / "clients" / "tutorials" / "first_cohort"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.house.source import ROOT
 from twin_service.outcome import Refusal
+from twin_service.report.page import render
 from twin_service.trial.phase1.comparison import compare, standard_scenarios
 from twin_service.trial.phase1.decision import changed_by_corrections, decide, history
 from twin_service.trial.phase1.dose_toxicity import DoseOutcomes, LogisticPrior, logistic_risk
@@ -28,7 +29,6 @@ from twin_service.trial.phase1.live import (
     cohort,
     fold,
 )
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.plan_file import plan_of, read_plan
 
 PLAN = read_plan(ROOT / "clients/tutorials/first_cohort/escalation.toml", EscalationPlan)

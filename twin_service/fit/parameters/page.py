@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import html
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from scipy.stats import chi2
 
 from twin_service.fit.parameters.fit import FittedParameters, Interval
 from twin_service.fit.parameters.problem import LN10, CoordinateScale, Floats, MeasuredRow, Problem
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.text import number
+from twin_service.report.theme import BLUE, GRAY, HARM, INK, panels, svg
 
 POINTS = 200
 PANELS_MAX = 24
@@ -29,39 +32,28 @@ def fit_figures(fitted: FittedParameters) -> dict[str, float]:
 
 
 def write_fit(problem: Problem, fitted: FittedParameters, folder: Path) -> list[Path]:
-    """Write fit.png, profiles.png, starts.png and report.html into `folder`; returns the files."""
-    from matplotlib.figure import Figure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, draw, count in (
-        ("fit", _fit, min(len(problem.groups()), PANELS_MAX)),
-        ("profiles", _profiles, len(fitted.intervals)),
-        ("starts", _starts, 1),
-    ):
-        if not count or not fitted.values:
-            continue
-        rows = -(-count // 3)
-        figure = Figure(figsize=(4.2 * min(count, 3), 3.2 * rows), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(rows, min(count, 3))).ravel()
-        for axis in axes[count:]:
-            axis.set_visible(False)
-        draw(axes, problem, fitted)
-        written.append(folder / f"{name}.png")
-        figure.savefig(written[-1], dpi=110)
-    page = folder / "report.html"
-    page.write_text(_page(problem, fitted, written), encoding="utf-8")
-    return [*written, page]
+    """Write report.html into `folder`: estimates, courses, profiles and starts; returns the files."""
+    return [write_page(_page(problem, fitted), folder / "report.html")]
 
 
-def _fit(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
+Draw = Callable[[Sequence[Axes], Problem, FittedParameters], None]
+
+
+def _drawn(problem: Problem, fitted: FittedParameters, draw: Draw, count: int) -> str:
+    across = min(count, 3)
+    figure, axes = panels(count, width=4.2 * across, height=3.2, columns=across)
+    draw(axes, problem, fitted)
+    return svg(figure)
+
+
+def _fit(axes: Sequence[Axes], problem: Problem, fitted: FittedParameters) -> None:
     values = dict(problem.fixed) | fitted.values
     for axis, ((observable, condition), rows) in zip(axes, problem.groups().items(), strict=False):
         first, last = min(0.0, rows[0].time), rows[-1].time
         times = np.linspace(first, last, POINTS) if last > first else np.array([last])
-        axis.plot(times, problem.predict(values, observable, condition, times), color="C0")
+        axis.plot(times, problem.predict(values, observable, condition, times), color=BLUE)
         seen = [r.value for r in rows]
-        axis.errorbar([r.time for r in rows], seen, yerr=_bars(problem, rows, values), fmt="o", ms=3, color="C3")
+        axis.errorbar([r.time for r in rows], seen, yerr=_bars(problem, rows, values), fmt="o", ms=3, color=INK)
         if any(r.transformation is not CoordinateScale.LIN for r in rows):
             axis.set_yscale("log")
         axis.set(xlabel="time", ylabel=rows[0].title or observable, title=condition)
@@ -78,37 +70,49 @@ def _bars(problem: Problem, rows: list[MeasuredRow], values: dict[str, float]) -
     return np.asarray(np.minimum(sd * slope, 0.9 * np.abs(y) + sd), float)
 
 
-def _profiles(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
+def _profiles(axes: Sequence[Axes], problem: Problem, fitted: FittedParameters) -> None:
     limit = chi2.ppf(0.95, 1) / 2
     scales = {f.name: f.scale for f in problem.free}
     for axis, i in zip(axes, fitted.intervals, strict=False):
         x, y = np.array(i.curve).T
-        axis.plot(x, y, ".-", color="C0")
-        axis.axhline(limit, color="0.6", lw=0.8)
-        axis.axvline(i.estimate, color="C3", lw=0.8)
+        axis.plot(x, y, ".-", color=BLUE)
+        axis.axhline(limit, color=GRAY, lw=0.8)
+        axis.axvline(i.estimate, color=HARM, lw=0.8)
         if scales[i.name] is not CoordinateScale.LIN:
             axis.set_xscale("log")
         axis.set(xlabel=i.name, ylabel="rise of -ln L", ylim=(-0.1, 2.5 * limit))
 
 
-def _starts(axes: Any, problem: Problem, fitted: FittedParameters) -> None:
+def _starts(axes: Sequence[Axes], problem: Problem, fitted: FittedParameters) -> None:
     rise = np.array(fitted.objectives) - fitted.objective
-    axes[0].semilogy(np.arange(1, len(rise) + 1), np.maximum(rise, 1e-6), "o")
+    axes[0].semilogy(np.arange(1, len(rise) + 1), np.maximum(rise, 1e-6), "o", color=BLUE)
     axes[0].set(xlabel="start, best first", ylabel="-ln L above the best (1e-6 at least)")
 
 
-def _page(problem: Problem, fitted: FittedParameters, plots: list[Path]) -> str:
-    def row(i: Interval) -> str:
-        low = "unbounded" if i.open_low else f"{i.low:.6g}"
-        high = "unbounded" if i.open_high else f"{i.high:.6g}"
-        return "<tr>" + "".join(f"<td>{html.escape(c)}" for c in (i.name, f"{i.estimate:.6g}", low, high))
+def _page(problem: Problem, fitted: FittedParameters) -> Page:
+    found = fitted.found
+    lead = [f"{fitted.outcome}: -ln L {number(fitted.objective, 6)}, found by {found} of {fitted.starts} starts."]
+    rows = [_row(i) for i in fitted.intervals]
+    sections = [Section("Estimates", tables=[Table(("parameter", "estimate", "95 % from", "to"), rows)])]
+    count = min(len(problem.groups()), PANELS_MAX)
+    wanted: list[tuple[str, Draw, int, str]] = [
+        ("Fit", _fit, count, "lines: fitted; dots: measured with their noise"),
+        ("Profiles", _profiles, len(fitted.intervals), "rise of -ln L along each parameter; gray: 95 %"),
+        ("Starts", _starts, 1, "where each start ended; many at the bottom are a good sign"),
+    ]
+    if fitted.values:
+        sections += [
+            Section(title, pictures=[Picture(_drawn(problem, fitted, draw, n), words)])
+            for title, draw, n, words in wanted
+            if n
+        ]
+    open_ended = [i.name for i in fitted.intervals if not i.identifiable]
+    doubts = [f"not identifiable from these data: {', '.join(open_ended)}"] if open_ended else []
+    basis = ["intervals are profile likelihoods (chi-square, 1 degree of freedom)"]
+    return Page(problem.name, lead, sections, basis, doubts, "estimate")
 
-    images = "".join(f"<p><img src='{p.name}' alt='{p.stem}'>" for p in plots)
-    body = "".join(map(row, fitted.intervals))
-    return (
-        "<!doctype html><meta charset='utf-8'><title>Estimation</title><style>body{font:15px/1.5 system-ui,sans-serif;"
-        "max-width:1300px;margin:2em auto;padding:0 1em}td,th{padding:.2em .7em;border-bottom:1px solid #ddd;"
-        f"text-align:left}}</style><h1>{html.escape(problem.name)}</h1><p>{html.escape(str(fitted.outcome))}: -ln L "
-        f"{fitted.objective:.6g}, found by {fitted.found} of {fitted.starts} starts.</p><table><tr><th>parameter"
-        f"<th>estimate<th>95 % from<th>to</tr>{body}</table>{images}\n"
-    )
+
+def _row(i: Interval) -> tuple[str, str, str, str]:
+    low = "unbounded" if i.open_low else f"{i.low:.6g}"
+    high = "unbounded" if i.open_high else f"{i.high:.6g}"
+    return i.name, f"{i.estimate:.6g}", low, high

@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import csv
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from twin_service.fit.predict.figures import unit_of
-from twin_service.fit.predict.plan import DosePlan, Floats
+from twin_service.fit.predict.plan import DosePlan, told
+from twin_service.report.course import AimedRange, CourseLine, SeenLevels, draw_course
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.scatter import FoldPoint, observed_predicted
+from twin_service.report.text import number, percent
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 460, 300, 58, 34
-COLORS = ("#1769aa", "#b3541e", "#2d7d46", "#7a3e9d", "#555555")
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}.plots{display:flex;flex-wrap:wrap;gap:16px}figure{margin:0}"
-)
+# Figures in words, by what they are about.
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Exposure": {
+        "auc_mg_h_l": "area under the curve, this interval or to the end",
+        "auc_inf_mg_h_l": "area under the curve to infinity",
+        "cmax_mg_l": "highest level",
+        "tmax_h": "time of the highest level",
+        "ctrough_mg_l": "level at the end",
+        "accumulation": "area of the last interval over the first",
+    },
+    "Interaction": {
+        "auc_ratio": "area with the others over alone",
+        "cmax_ratio": "highest level with the others over alone",
+        "auc_mg_h_l_alone": "area alone",
+        "cmax_mg_l_alone": "highest level alone",
+    },
+    "Way in": {
+        "f": "bioavailability",
+        "fa": "absorbed from the gut",
+        "fg": "escapes the gut wall",
+        "fh": "escapes the liver",
+    },
+    "Elimination": {
+        "thalf_h": "terminal half-life",
+        "thalf_seen_h": "half-life as a study would see it",
+        "cl_f_l_h": "dose over area",
+        "clearance_l_h": "plasma clearance",
+    },
+    "Distribution": {
+        "vss_l_kg": "volume at steady state",
+        "blood_plasma_ratio": "blood over plasma",
+        "fraction_unbound": "unbound in plasma",
+    },
+    "Person": {"weight_kg": "weight", "height_cm": "height", "gfr_ml_min": "glomerular filtration"},
+}
+ENDS: Final = ("_q05", "_q95")
 
 
 def write_prediction(found: Mapping[str, Any], plan: DosePlan, folder: Path) -> Path:
@@ -30,9 +62,7 @@ def write_prediction(found: Mapping[str, Any], plan: DosePlan, folder: Path) -> 
         csv.writer(file).writerows([("figure", "value", "unit"), *_figures(found["figures"])])
     if "individuals" in found:
         _write_people(found["individuals"], folder / "people.csv")
-    page = folder / "report.html"
-    page.write_text("\n".join(_page(found, plan)), encoding="utf-8")
-    return page
+    return write_page(_page(found, plan), folder / "report.html")
 
 
 def _write_people(rows: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -58,87 +88,106 @@ def _write_course(found: Mapping[str, Any], path: Path) -> None:
         table.writerows([f"{v:.6g}" for v in row] for row in zip(*columns.values(), strict=True))
 
 
-def _page(found: Mapping[str, Any], plan: DosePlan) -> list[str]:
-    drug = html.escape(found["drug"])
-    person = ", ".join(f"{k} {v:g}" for k, v in found["person"].items()) or "a man of 30 years, the reference"
-    doses = f"{plan.dose_mg:g} mg {plan.route}" + (
-        f", {plan.count} times every {plan.interval_h:g} h" * (plan.count > 1)
+def _page(found: Mapping[str, Any], plan: DosePlan) -> Page:
+    drug, f = _words(found["drug"]), found["figures"]
+    person = ", ".join(f"{_words(k)} {v:g}" for k, v in found["person"].items()) or "a man of 30 years, the reference"
+    many = f"{plan.population} people (seed {plan.seed}); median and 90 %" if plan.population else "the typical person"
+    lead = [f"{told(plan)}. {person}; {many}."]
+    lead += [f"Beside it {b}." for b in found.get("beside", ())]
+    if "predict.auc_ratio" in f:
+        lead.append(f"The others change its area under the curve {_cell('auc_ratio', f)}-fold.")
+    sections = [Section("The course", pictures=_courses(found)), Section("Figures", tables=_tables(f))]
+    if found.get("observed"):
+        sections.insert(1, _compared(found))
+    doubts = list(dict.fromkeys(found["warnings"]))
+    assumed = list(dict.fromkeys(found.get("assumptions", ())))
+    return Page(
+        f"{drug}: predicted exposure",
+        lead,
+        sections,
+        assumed or ["the library's files, as they stand"],
+        doubts,
+        "predict",
     )
-    many = (
-        f"{plan.population} people (seed {plan.seed}); figures are medians" if plan.population else "the typical person"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(name: str, figures: Mapping[str, float]) -> str:
+    low, high = (figures.get(f"predict.{name}{end}") for end in ENDS)
+    value = number(figures[f"predict.{name}"])
+    return value if low is None or high is None else f"{value} ({number(low)} to {number(high)})"
+
+
+def _tables(figures: Mapping[str, float]) -> list[Table]:
+    """By group, in words; the machine-readable names stand in figures.csv and the JSON."""
+    tables = []
+    for group, words in WORDS.items():
+        rows = [
+            (said, _cell(name, figures), "" if unit_of(name) == "1" else unit_of(name))
+            for name, said in words.items()
+            if f"predict.{name}" in figures
+        ]
+        tables.append(Table(("", "value", "unit"), rows, group))
+    return tables
+
+
+def _courses(found: Mapping[str, Any]) -> list[Picture]:
+    """The drug looked at on axes of its own, alone beside with others; everything else below, each on its own scale."""
+    t, drug = np.array(found["time_h"]), found["drug"]
+    low, high = (_array(found.get("quantiles_mg_l", {}).get(q)) for q in ("q5%", "q95%"))
+    main = (
+        "with the others"
+        if "alone_mg_l" in found
+        else "half of people below, 90 % in the band"
+        if low is not None
+        else ""
     )
-    notes = "".join(f"<li>{html.escape(n)}" for n in dict.fromkeys(found["warnings"]))
-    rows = "".join(f"<tr><td>{html.escape(n)}<td>{v}<td>{u}" for n, v, u in _figures(found["figures"]))
-    return [
-        f"<!doctype html><meta charset='utf-8'><title>{drug}</title><style>{STYLE}</style>",
-        f"<h1>{drug}</h1><p>{html.escape(doses)}. {html.escape(person)}; {many}.</p>",
-        f"<div class='plots'>{_plot(found, logarithmic=False)}{_plot(found, logarithmic=True)}</div>",
-        f"<h2>Figures</h2><table><tr><th>figure<th>value<th>unit{rows}</table>",
-        f"<h2>Assumed, and to be aware of</h2><ul>{notes or '<li>nothing'}</ul>",
+    lines = [CourseLine(main, t, np.array(found["courses"][drug]), low, high)]
+    if "alone_mg_l" in found:
+        lines.append(CourseLine("alone", t, np.array(found["alone_mg_l"]), is_beside=True))
+    aimed = [
+        AimedRange(_end(r["low"], -np.inf), _end(r["high"], np.inf), f"range of the {_words(r['measure'])}")
+        for r in found.get("ranges_mg_l", ())
     ]
-
-
-def _plot(found: Mapping[str, Any], *, logarithmic: bool) -> str:
-    """Levels over time, mg/L: every drug a line, a band from 5 to 95 % of a population."""
-    t = np.array(found["time_h"], dtype=float)
-    courses = {d: np.array(c, dtype=float) for d, c in found["courses"].items()}
-    band = (
-        [np.array(found["quantiles_mg_l"][q], dtype=float) for q in ("q5%", "q95%")]
-        if "quantiles_mg_l" in found
-        else []
-    )
     observed = found.get("observed", ())
     seen = np.array([[y["time_h"], y["value_mg_l"], y["below"]] for y in observed], dtype=float).reshape(-1, 3)
-    top = max((float(c.max()) for c in [*courses.values(), *band, seen[:, 1]] if len(c)), default=1.0) * 1.05 or 1.0
-    low = top * 1e-4 if logarithmic else 0.0
-
-    def points(c: Floats) -> list[tuple[float, float]]:
-        y = np.log(np.maximum(c, low) / low) / np.log(top / low) if logarithmic else c / top
-        x = LEFT + (WIDTH - LEFT - 8) * t / max(t[-1], 1e-9)
-        return list(zip(x.tolist(), (8 + (HEIGHT - BOTTOM - 8) * (1 - y)).tolist(), strict=True))
-
-    parts = [_axes(t[-1], (low, top), logarithmic)]
-    if band:
-        edge = points(band[0]) + points(band[1])[::-1]
-        parts.append(f"<polygon points='{_join(edge)}' fill='{COLORS[0]}' fill-opacity='0.18'/>")
-    for k, (drug, c) in enumerate(courses.items()):
-        color = COLORS[k % len(COLORS)]
-        parts.append(f"<polyline points='{_join(points(c))}' fill='none' stroke='{color}' stroke-width='1.6'/>")
-        parts.append(
-            f"<text x='{WIDTH - 12}' y='{22 + 15 * k}' text-anchor='end' fill='{color}'>{html.escape(drug)}</text>"
-        )
-    for (t_seen, value, below), (x, y) in zip(seen, _placed(seen, float(t[-1]), (low, top)), strict=True):
-        fill = "none" if below else COLORS[0]
-        said = f"{'below ' if below else ''}{value:.3g} mg/L at {t_seen:g} h"
-        parts.append(
-            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{fill}' stroke='{COLORS[0]}'><title>{said}</title></circle>"
-        )
-    return f"<figure><svg width='{WIDTH}' height='{HEIGHT}' font-size='11' role='img'>{''.join(parts)}</svg></figure>"
+    measured = [SeenLevels(seen[:, 0], seen[:, 1], seen[:, 2] > 0)] if len(seen) else []
+    label = f"{_words(drug)} in plasma, mg/L"
+    pictures = [Picture(draw_course(lines, label, seen=measured, aimed=aimed), f"{label}; linear and logarithmic")]
+    for other, course in found["courses"].items():
+        if other != drug:
+            label = f"{_words(other)}, mg/L"
+            pictures.append(Picture(draw_course([CourseLine("", t, np.array(course))], label), label))
+    return pictures
 
 
-def _axes(end: float, span: tuple[float, float], logarithmic: bool) -> str:
-    low, top = span
-    foot = HEIGHT - BOTTOM
-    marks = [low * 10**k for k in range(5)] if logarithmic else [top * k / 4 for k in range(5)]
-    parts = [f"<path d='M{LEFT} 8V{foot}H{WIDTH - 8}' fill='none' stroke='#999'/>"]
-    for m in marks:
-        share = np.log(max(m, low) / low) / np.log(top / low) if logarithmic else m / top
-        y = 8 + (foot - 8) * (1 - share)
-        parts.append(f"<text x='{LEFT - 5}' y='{y + 4:.0f}' text-anchor='end'>{m:.2g}</text>")
-    for k in range(5):
-        x = LEFT + (WIDTH - LEFT - 8) * k / 4
-        parts.append(f"<text x='{x:.0f}' y='{foot + 14}' text-anchor='middle'>{end * k / 4:.3g}</text>")
-    parts.append(f"<text x='{WIDTH / 2:.0f}' y='{HEIGHT - 4}' text-anchor='middle'>time, h; level, mg/L</text>")
-    return "".join(parts)
+def _array(values: Sequence[float] | None) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    return None if values is None else np.array(values, dtype=float)
 
 
-def _join(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+def _end(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
-def _placed(seen: Floats, end_h: float, span: tuple[float, float]) -> list[tuple[float, float]]:
-    """Where observed levels lie in the plot: time to the right, level upward on the plot's scale."""
-    low, top = span
-    x = LEFT + (WIDTH - LEFT - 8) * seen[:, 0] / max(end_h, 1e-9)
-    share = np.log(np.maximum(seen[:, 1], low) / low) / np.log(top / low) if low > 0.0 else seen[:, 1] / top
-    return list(zip(x.tolist(), (8 + (HEIGHT - BOTTOM - 8) * (1 - share)).tolist(), strict=True))
+def _compared(found: Mapping[str, Any]) -> Section:
+    """Own levels beside the prediction: the scatter, and figures by study."""
+    points: dict[str, list[FoldPoint]] = {}
+    for y in found["observed"]:
+        if not y["below"]:
+            points.setdefault(str(y["study"]), []).append(FoldPoint(y["value_mg_l"], y["predicted_mg_l"]))
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in found["figures"].items():
+        if name.startswith("predict.data."):
+            study, _, figure = name.removeprefix("predict.data.").rpartition(".")
+            rows.setdefault(study, {})[figure] = value
+    heads = list(dict.fromkeys(k for r in rows.values() for k in r))
+    body = [(study, *(_said(k, r.get(k, np.nan)) for k in heads)) for study, r in rows.items()]
+    picture = Picture(observed_predicted(points, "level, mg/L"), "own levels against the prediction")
+    return Section("Own data", pictures=[picture], tables=[Table(("study", *map(_words, heads)), body)])
+
+
+def _said(name: str, value: float) -> str:
+    return percent(value) if name.startswith("within") else number(value)

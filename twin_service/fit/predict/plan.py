@@ -68,6 +68,24 @@ class DosePlan:
         ]
 
 
+ROUTES = {"iv": "into a vein", "oral": "by mouth", "sc": "under the skin", "im": "into a muscle"}
+
+
+def told(plan: DosePlan) -> str:
+    """The plan in words: 500 mg by mouth every 12 h, 6 doses."""
+    where = next((words for route, words in ROUTES.items() if plan.route.startswith(route)), plan.route)
+    parts = [f"{plan.dose_mg:g} mg {where}"]
+    parts += [f"over {plan.duration_h:g} h"] * (plan.duration_h > 0)
+    parts += [f"every {plan.interval_h:g} h, {plan.count} doses"] * (plan.count > 1)
+    parts += [f"at steady state of every {plan.interval_h:g} h"] * plan.steady
+    said = " ".join(parts)
+    more = [f"first {plan.loading_mg:g} mg"] * (plan.loading_mg > 0) + [f"from hour {plan.start_h:g}"] * (
+        plan.start_h > 0
+    )
+    more += [f"dose {k} missed" for k in plan.missed]
+    return f"{said} ({', '.join(more)})" if more else said
+
+
 def check_plan(plan: DosePlan) -> None:
     """Raises Refusal for a number that cannot be."""
     for name, value, low in (

@@ -28,7 +28,7 @@ from twin_service.fit.predict.first_pass import FirstPass, first_pass, integrals
 from twin_service.fit.predict.linearized import linearized
 from twin_service.fit.predict.own_data import compare, doubts, read_levels
 from twin_service.fit.predict.people import Ranges, check_person, individuals, members
-from twin_service.fit.predict.plan import DosePlan, Floats, check_plan, entry, grid_of, horizon_of, schedule_of
+from twin_service.fit.predict.plan import DosePlan, Floats, check_plan, entry, grid_of, horizon_of, schedule_of, told
 from twin_service.fit.predict.quadrature import nodes
 from twin_service.fit.predict.user_files import own_library, read_own
 from twin_service.model.compose import compose
@@ -107,8 +107,10 @@ def predict(
     figures = summary(each, plan)
     if plan.is_oral_single and not plan.steady and setting.record is not None and not others:
         figures |= _fractions(setting, said, plan, half_life)
+    alone: Floats | None = None
     if others:
-        figures |= _ratios(setting, drug, (plan, grid, people.rows), figures)
+        ratios, alone = _ratios(setting, drug, (plan, grid, people.rows), each)
+        figures |= ratios
     if setting.record is not None:
         figures |= {k: v for k, v in _at_rest(setting, said).items() if k not in figures}
     volumes = volumes_by_method(setting.record, setting.library, species) if setting.record is not None else {}
@@ -129,6 +131,12 @@ def predict(
         "assumptions": list(setting.record.assumed) if setting.record is not None else [],
     }
     drawn = {d: c[:, shown] for d, c in levels.items()}
+    if alone is not None:
+        answer["alone_mg_l"] = np.median(alone[:, shown], axis=0)[_kept(grid[shown], times_h)].tolist()
+    answer["beside"] = [f"{name}: {told(p)}" for name, p in names[1:]]
+    answer["ranges_mg_l"] = [
+        {"low": w.low, "high": w.high, "measure": w.measure} for w in (setting.record.windows if setting.record else ())
+    ]
     return answer | _courses(setting.drug, drawn, (grid[shown], times_h), plan) | individuals(people, each, plan)
 
 
@@ -181,12 +189,16 @@ def with_data(
     return {"figures": figures, "observed": observed, "warnings": doubts(levels, predicted)}
 
 
+def _kept(grid: Floats, wanted: list[float] | None) -> Bools:
+    return np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+
+
 def _courses(
     drug: str, levels: Mapping[str, Floats], times: tuple[Floats, list[float] | None], plan: DosePlan
 ) -> dict[str, Any]:
     """The course of every drug, its median in a population, at the times wanted."""
     grid, wanted = times
-    keep = np.isin(grid, wanted) if wanted is not None else np.ones(len(grid), dtype=bool)
+    keep = _kept(grid, wanted)
     middle = {d: np.median(c, axis=0)[keep].tolist() for d, c in levels.items()}
     found: dict[str, Any] = {
         "time_h": grid[keep].tolist(),
@@ -265,19 +277,24 @@ def _slowest(setting: Setting, person: Mapping[str, float]) -> float:
 
 
 def _ratios(
-    setting: Setting, drug: Path | str, run: tuple[DosePlan, Floats, Floats], together: Mapping[str, float]
-) -> dict[str, float]:
-    """AUC and Cmax with the others over those alone, in the same people."""
+    setting: Setting, drug: Path | str, run: tuple[DosePlan, Floats, Floats], together: Sequence[Exposure]
+) -> tuple[dict[str, float], Floats]:
+    """AUC and Cmax with the others over those alone, in the same people, and the course alone (N, nt)."""
     plan, grid, rows = run
     alone = _setting(drug, plan, (), setting.library, setting.species)
     columns = [setting.model.system.parameter_index[p.name] for p in alone.model.system.parameters]
     own = rows[:, columns]
     levels, final = _levels(alone, own, [(setting.drug, plan)], grid)
-    before = summary(exposures(grid, levels[setting.drug], plan, _rest(alone, plan, own, final)), plan)
-    pairs = (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l"))
-    return {f"predict.{k}": together[f"predict.{v}"] / before[f"predict.{v}"] for k, v in pairs} | {
-        f"predict.{v}_alone": before[f"predict.{v}"] for _, v in pairs
-    }
+    before = exposures(grid, levels[setting.drug], plan, _rest(alone, plan, own, final))
+    middle, middle_alone = summary(together, plan), summary(before, plan)
+    found = dict[str, float]()
+    for name, of in (("auc_ratio", "auc_mg_h_l"), ("cmax_ratio", "cmax_mg_l")):
+        found[f"predict.{name}"] = middle[f"predict.{of}"] / middle_alone[f"predict.{of}"]
+        found[f"predict.{of}_alone"] = middle_alone[f"predict.{of}"]
+        if plan.population:
+            each = [getattr(a, of) / getattr(b, of) for a, b in zip(together, before, strict=True)]
+            found |= {f"predict.{name}_{e}": float(np.quantile(each, q)) for e, q in (("q05", 0.05), ("q95", 0.95))}
+    return found, levels[setting.drug]
 
 
 def _fractions(setting: Setting, person: Mapping[str, float], plan: DosePlan, half_life: float) -> dict[str, float]:

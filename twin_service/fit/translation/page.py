@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import csv
-import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from twin_service.fit.translation.allometry import ScalingMethod
 from twin_service.fit.translation.evidence import HumanBelief
 from twin_service.fit.translation.translate import Translation
+from twin_service.report.course import CourseLine, SeenLevels, draw_course
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.text import number
+from twin_service.report.theme import BLUE, GRAY, HARM, SKY, panels, plain_log, svg
 
-BLUE, TINT, GREY, RED = "#0072B2", "#56B4E9", "#777777", "#D55E00"
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left}"
-    "svg{max-width:100%;height:auto}h1{margin-bottom:.1em}.lead{font-size:1.15em}"
-)
 WORDS = {
     "clearance_ml_min_kg": ("Plasma clearance", "mL/min/kg"),
     "vss_l_kg": ("Volume at steady state", "L/kg"),
@@ -40,9 +35,7 @@ def write_translation(found: Translation, folder: Path) -> Path:
         csv.writer(file).writerows([("quantity", "method", "value", "note"), *rows])
     if found.course is not None:
         _write_course(found, folder / "course.csv")
-    page = folder / "report.html"
-    page.write_text(_page(found), encoding="utf-8")
-    return page
+    return write_page(_page(found), folder / "report.html")
 
 
 def _write_course(found: Translation, path: Path) -> None:
@@ -54,28 +47,31 @@ def _write_course(found: Translation, path: Path) -> None:
         table.writerows([f"{x:.6g}" for x in row] for row in zip(found.course.time_h, *bands, strict=True))
 
 
-def _page(found: Translation) -> str:
-    title = html.escape(found.compound.chemistry.title)
+def _page(found: Translation) -> Page:
     figures = found.figures()
-    rows = "".join(_row(name, figures) for name in WORDS if f"translate.{name}" in figures)
+    rows = [_row(name, figures) for name in WORDS if f"translate.{name}" in figures]
     dose = f" after {found.plan.dose_mg:g} mg {found.plan.route}" if found.plan else ""
-    course = f"<h2>The course in man{dose}</h2>{_svg(_draw_course(found))}" if found.course is not None else ""
-    apart = _list(found.disagreements) or "<p>No method lies outside the posterior's 90 % interval.</p>"
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{title} in man</title><style>{STYLE}</style><h1>{title}: from animals and in vitro to man</h1>"
-        f"<p class='lead'>{_lead(found)}</p><table><tr><th>in man<th>median<th>80 % interval<th>unit{rows}</table>"
-        f"{course}<h2>Every method beside the posterior</h2>{_svg(_draw_methods(found))}"
-        f"<h2>Who disagrees, and why it might</h2>{apart}"
-        f"<h2>What each source weighed</h2>{_weights(found)}"
-        f"<h2>To be aware of</h2>{_list(found.warnings) or '<p>Nothing was noticed.</p>'}"
-        "<details><summary>What this rests on</summary><p>The posterior is a multivariate Student distribution of "
-        "log clearance and log volume over man, rat, dog, monkey and the well-stirred liver, fitted to published "
-        f"compounds (data digest {found.evidence_digest[:16]}). Intervals are of the typical man, not of a "
-        "population. "
-        + " ".join(html.escape(a) + "." for a in found.compound.chemistry.assumed)
-        + "</p></details></html>"
-    )
+    label = f"{found.compound.chemistry.title} in plasma, mg/L"
+    course = [Section(f"The course in man{dose}", pictures=_course(found, label))] if found.course is not None else []
+    agree = "No method lies outside the posterior's 90 % interval."
+    weighed = "How far man's logarithm moves for each unit the source's logarithm moves."
+    sections = [
+        Section("In man", tables=[Table(("", "median", "80 % interval", "unit"), rows)]),
+        *course,
+        Section("Every method beside the posterior", pictures=[_methods(found)]),
+        Section("Who disagrees, and why it might", [] if found.disagreements else [agree], notes=found.disagreements),
+        Section(
+            "What each source weighed", [weighed], tables=[Table(("quantity", "source", "weight"), _weights(found))]
+        ),
+    ]
+    basis = [
+        "the posterior is a multivariate Student distribution of log clearance and log volume over man, rat, dog, "
+        f"monkey and the well-stirred liver, fitted to published compounds (data digest {found.evidence_digest[:16]})",
+        "intervals are of the typical man, not of a population",
+        *found.compound.chemistry.assumed,
+    ]
+    title = f"{found.compound.chemistry.title}: from animals and in vitro to man"
+    return Page(title, [_lead(found)], sections, basis, found.warnings, "translate")
 
 
 def _lead(found: Translation) -> str:
@@ -86,79 +82,48 @@ def _lead(found: Translation) -> str:
     )
 
 
-def _row(name: str, figures: dict[str, float]) -> str:
+def _row(name: str, figures: dict[str, float]) -> tuple[str, str, str, str]:
     words, unit = WORDS[name]
     low, middle, high = (figures[f"translate.{name}{end}"] for end in ("_q10", "", "_q90"))
-    return f"<tr><td>{words}<td>{middle:.3g}<td>{low:.3g} to {high:.3g}<td>{unit}"
+    return words, number(middle), f"{number(low)} to {number(high)}", unit
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{html.escape(x)}" for x in lines) + "</ul>" if lines else ""
-
-
-def _weights(found: Translation) -> str:
-    rows = "".join(
-        f"<tr><td>{what}<td>{html.escape(source)}<td>{weight:.2f}"
+def _weights(found: Translation) -> list[tuple[str, str, str]]:
+    return [
+        (what, source, f"{weight:.2f}")
         for what, belief in (("clearance", found.clearance), ("volume", found.vss))
         for source, weight in belief.weights.items()
-    )
-    return (
-        "<p>How far man's logarithm moves for each unit the source's logarithm moves.</p>"
-        f"<table><tr><th>quantity<th>source<th>weight{rows}</table>"
-        if rows
-        else "<p>No source entered.</p>"
-    )
+    ]
 
 
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return "<figure style='margin:0'>" + text.getvalue()[text.getvalue().index("<svg") :] + "</figure>"
-
-
-def _draw_methods(found: Translation) -> Figure:
+def _methods(found: Translation) -> Picture:
     longest = max(len(ms) for ms in found.methods.values())
-    figure = Figure(figsize=(11.5, 1.2 + 0.27 * (longest + 1)), layout="constrained")
-    axes = figure.subplots(1, 2)
+    figure, axes = panels(2, width=11.5, height=1.2 + 0.27 * (longest + 1))
     for ax, (what, belief) in zip(axes, (("clearance", found.clearance), ("vss", found.vss)), strict=True):
         _forest(ax, found.methods[what], belief)
         ax.set_xlabel("clearance, mL/min/kg" if what == "clearance" else "volume at steady state, L/kg")
-    return figure
+    return Picture(svg(figure), "line and band: posterior with its 80 % interval; orange: outside 90 %")
 
 
 def _forest(ax: Axes, methods: Sequence[ScalingMethod], belief: HumanBelief) -> None:
     low, high = belief.quantile(0.1), belief.quantile(0.9)
-    ax.axvspan(low, high, color=TINT, alpha=0.3, lw=0)
+    ax.axvspan(low, high, color=SKY, alpha=0.3, lw=0)
     ax.axvline(belief.median, color=BLUE, lw=2)
     wide = belief.quantile(0.05), belief.quantile(0.95)
     for i, m in enumerate(methods):
-        ax.plot(m.value, -i, "o", color=GREY if wide[0] <= m.value <= wide[1] else RED, ms=6)
+        ax.plot(m.value, -i, "o", color=GRAY if wide[0] <= m.value <= wide[1] else HARM, ms=6)
     ax.set_yticks([-i for i in range(len(methods))], [m.name for m in methods], fontsize=8)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    ax.set_title("line and band: posterior, 80 %; orange: outside 90 %", fontsize=9, loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
+    plain_log(ax, x=True, y=False)
 
 
-def _draw_course(found: Translation) -> Figure:
+def _course(found: Translation, label: str) -> list[Picture]:
     assert found.course is not None and found.plan is not None
-    figure = Figure(figsize=(11.5, 4), layout="constrained")
-    bands = np.quantile(found.course.levels, (0.1, 0.5, 0.9), axis=0)
-    t = found.course.time_h
-    for ax, scale in zip(figure.subplots(1, 2), ("linear", "log"), strict=True):
-        ax.fill_between(t, bands[0], bands[2], color=TINT, alpha=0.35, lw=0)
-        ax.plot(t, bands[1], color=BLUE, lw=2)
-        peak = int(np.argmax(bands[1]))
-        ax.annotate("typical man, 80 %", (t[peak], bands[1][peak]), (8, 6), textcoords="offset points", color=BLUE)
-        for species, (times, per_dose) in found.stretched.items():
-            dose = found.plan.dose_mg / 70.0
-            ax.plot(times, [c * dose for c in per_dose], "--s", color=GREY, ms=4, label=f"{species}, time stretched")
-        ax.set_yscale(scale)
-        if scale == "log":
-            ax.set_ylim(bottom=bands[1].max() * 1e-4)
-        ax.set_xlabel("hours after the first dose")
-        ax.set_ylabel(f"{found.compound.chemistry.title} in plasma, mg/L")
-        ax.spines[["top", "right"]].set_visible(False)
-        if found.stretched:
-            ax.legend(frameon=False, fontsize=8)
-    return figure
+    low, middle, high = np.quantile(found.course.levels, (0.1, 0.5, 0.9), axis=0)
+    lines = [CourseLine("typical man, 80 %", found.course.time_h, middle, low, high)]
+    per_kg = found.plan.dose_mg / 70.0
+    seen = []
+    for species, (times, per_dose) in found.stretched.items():
+        values = np.array([c * per_kg for c in per_dose])
+        seen.append(SeenLevels(np.array(times), values, np.zeros(len(values), dtype=bool), species))
+    more = f"; dots: {', '.join(found.stretched)}, time stretched" if seen else ""
+    return [Picture(draw_course(lines, label, seen=seen), f"{label}, linear and logarithmic{more}")]

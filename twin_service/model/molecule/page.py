@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
 from twin_service.model.molecule.prediction import PredictedProperty
 from twin_service.model.molecule.structure import Molecule
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.text import number
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left}"
-    ".far{color:#D55E00}.near{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;font-size:12px}"
-)
+HEADS = ("property", "value", "80 of 100 such compounds lie in", "unit", "nearest measured")
 
 
 def write_molecule(molecule: Molecule, found: Sequence[PredictedProperty], digest: str, folder: Path) -> Path:
     """Write report.html into `folder`; returns the page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = "".join(_row(p) for p in found)
-    neighbors = "".join(_neighbors(p) for p in found)
-    doubts = "".join(f"<li>{html.escape(d)}" for d in dict.fromkeys(d for p in found for d in p.doubts))
-    page = folder / "report.html"
-    page.write_text(
-        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>Predicted from structure</title><style>{STYLE}</style><h1>Predicted from structure</h1>"
-        f"{draw(molecule.smiles, 380, 260)}<p><code>{html.escape(molecule.smiles)}</code>, "
-        f"{molecule.molar_mass:.1f} g/mol</p>"
-        "<table><tr><th>property<th>value<th>80 of 100 such compounds lie in<th>unit<th>nearest measured"
-        f"{rows}</table><h2>To be aware of</h2><ul>{doubts or '<li>nothing'}</ul>"
-        f"<h2>Measured neighbors</h2>{neighbors}"
-        f"<details><summary>What this rests on</summary><p>Models {html.escape(digest)}. Intervals are conformal: "
-        "errors on molecules whose scaffold was left out, of the same similarity class.</p></details></html>",
-        encoding="utf-8",
+    far = {k: "harm" for k, p in enumerate(found) if not p.in_domain}
+    drawing = Picture(draw(molecule.smiles, 380, 260), f"{molecule.smiles}, {molecule.molar_mass:.1f} g/mol")
+    sections = [
+        Section("The molecule", pictures=[drawing]),
+        Section("Properties", tables=[Table(HEADS, [_row(p) for p in found], marks=far)]),
+        *(_neighbors(p) for p in found),
+    ]
+    basis = [
+        f"models {digest}",
+        "intervals are conformal: errors on molecules whose scaffold was left out, of the same similarity class",
+    ]
+    doubts = list(dict.fromkeys(d for p in found for d in p.doubts))
+    lead = [f"{sum(p.in_domain for p in found)} of {len(found)} properties lie inside the models' domain."]
+    return write_page(
+        Page("Predicted from structure", lead, sections, basis, doubts, "molecule"), folder / "report.html"
     )
-    return page
 
 
-def _row(p: PredictedProperty) -> str:
-    flag = "" if p.in_domain else " class='far'"
+def _row(p: PredictedProperty) -> tuple[str, ...]:
     where = f"similarity {p.similarity:.2f}" + ("" if p.in_domain else ", outside the domain")
-    return (
-        f"<tr><td>{html.escape(p.words)}<td>{p.value:.3g}<td>{p.low:.3g} to {p.high:.3g}<td>{p.unit}<td{flag}>{where}"
-    )
+    return p.words, number(p.value), f"{number(p.low)} to {number(p.high)}", p.unit, where
 
 
-def _neighbors(p: PredictedProperty) -> str:
-    figures = "".join(
-        f"<figure>{draw(n.smiles, 210, 140)}<figcaption>measured {n.value:.3g} {p.unit}<br>similarity "
-        f"{n.similarity:.2f}</figcaption></figure>"
+def _neighbors(p: PredictedProperty) -> Section:
+    figures = [
+        Picture(
+            draw(n.smiles, 210, 140), f"measured {number(n.value)} {p.unit}, similarity {n.similarity:.2f}", small=True
+        )
         for n in p.neighbors
-    )
-    return f"<h3>{html.escape(p.words)}: predicted {p.value:.3g} {p.unit}</h3><div class='near'>{figures}</div>"
+    ]
+    return Section(f"{p.words}: predicted {number(p.value)} {p.unit}; measured neighbors", pictures=figures)
 
 
 def draw(smiles: str, width: int, height: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Protocol
 import grpc
 import jwt
 
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door.lane import CallerScope
 from twin_service.service.door.name import is_tenant
@@ -232,10 +232,7 @@ def _smart(scopes: list[str]) -> frozenset[CallerScope]:
 
 def _table(path: Path, name: str, field: str) -> dict[str, Who]:
     """Identities of a TOML file; raises Refusal that names the setting."""
-    try:
-        table = tomllib.loads(path.read_text()).get(name, {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(field, f"cannot read {path}: {error}") from None
+    table = parse_toml(path, field).get(name, {})
     if not isinstance(table, dict) or not table:
         raise _wrong(field, f"the file needs a table [{name}] with at least one entry")
     return {key: _entry(key, value, field) for key, value in table.items()}

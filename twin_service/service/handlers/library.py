@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from twin_service import units
+from twin_service.library.files import parse_text
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files, inspect_drug, load_library
 from twin_service.model.poppk.record import model_files
 from twin_service.model.qsp.record import block_files
-from twin_service.outcome import RefusalCode
+from twin_service.outcome import Refusal, RefusalCode
 from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service
 from twin_service.service.handlers.route import read
@@ -52,9 +52,9 @@ def get_drug(service: Service, request: GetDrugRequest) -> GetDrugResponse:
 
 def validate_drug(service: Service, request: ValidateDrugRequest) -> ValidateDrugResponse:
     try:
-        table = tomllib.loads(request.toml)
-    except tomllib.TOMLDecodeError as error:
-        return wire.validated("", [Mistake("", "", f"is no TOML: {error}")])
+        table = parse_text(request.toml, "drug")
+    except Refusal as refusal:
+        return wire.validated("", [Mistake("", "", refusal.message)])
     library = load_library()
     name = str(table.get("id", "drug"))
     _, door = inspect_drug(table, f"{name[:64]}.toml", sorted(library.enzymes), library.species["human"].organ_ids)

@@ -6,6 +6,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.report.page import render
 from twin_service.service.door import call as calls
 from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers import populations
@@ -40,7 +41,6 @@ from twin_service.trial.phase1.escalation_page import decision_page
 from twin_service.trial.phase1.escalation_plan import running_design
 from twin_service.trial.phase1.first_dose import first_dose
 from twin_service.trial.phase1.live import append, fold
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.selection import explain, validate
 
 COMPARE = "compare_designs"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from twin_service import units
+from twin_service.library.files import parse_text
 from twin_service.model.structure import PatientModel
 from twin_service.service.wire.quantity import quantity
 from twin_service.v1 import library_pb2
@@ -75,7 +75,7 @@ def listing_of(request: ListModelsRequest) -> str:
 def drug_in_full(drug_id: str, path: Path) -> library_pb2.Drug:
     drug = drug_out(drug_id, path)
     drug.toml = path.read_text()
-    drug.values.extend(_values(tomllib.loads(drug.toml)))
+    drug.values.extend(_values(parse_text(drug.toml, path.name)))
     return drug
 
 
@@ -117,7 +117,7 @@ def described(model: PatientModel) -> DescribeModelResponse:
 
 def drug_out(drug_id: str, path: Path) -> library_pb2.Drug:
     data = path.read_bytes()
-    table = tomllib.loads(data.decode())
+    table = parse_text(data.decode(), path.name)
     mass = table.get("molar_mass", {}).get("value", 0.0)
     return library_pb2.Drug(
         id=drug_id,
@@ -129,7 +129,7 @@ def drug_out(drug_id: str, path: Path) -> library_pb2.Drug:
 
 def model_out(f: LibraryFile) -> library_pb2.LibraryModel:
     data = f.path.read_bytes()
-    table = tomllib.loads(data.decode())
+    table = parse_text(data.decode(), f.path.name)
     return library_pb2.LibraryModel(
         id=f.id,
         kind=KINDS[f.kind],

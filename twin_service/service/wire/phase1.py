@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
+from twin_service.library.files import parse_text
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.report.page import render
 from twin_service.service.wire import answer
 from twin_service.service.wire.path import at, invalid
 from twin_service.store.escalations import EscalationRow
@@ -24,7 +25,6 @@ from twin_service.trial.phase1.first_dose_page import first_dose_page
 from twin_service.trial.phase1.first_dose_plan import FirstDosePlan
 from twin_service.trial.phase1.journal import event_from_json, event_to_json
 from twin_service.trial.phase1.live import TrialEvent
-from twin_service.trial.phase1.page import render
 from twin_service.trial.phase1.plan_file import plan_of
 from twin_service.trial.phase1.selection import Accuracy, Candidates, Reasoned, Validated
 from twin_service.v1 import phase1_pb2
@@ -82,11 +82,11 @@ class Asking(NamedTuple):
 
 
 def first_dose_plan_of(request: ProposeFirstDoseRequest) -> FirstDosePlan:
-    return plan_of(_toml(request.plan), FirstDosePlan)
+    return plan_of(parse_text(request.plan, "plan", "plan"), FirstDosePlan)
 
 
 def escalation_plan_of(text: str) -> EscalationPlan:
-    return plan_of(_toml(text), EscalationPlan)
+    return plan_of(parse_text(text, "plan", "plan"), EscalationPlan)
 
 
 def trial_name(name: str) -> tuple[str, str]:
@@ -255,10 +255,3 @@ def _accuracy(a: Accuracy) -> phase1_pb2.ResponseAccuracy:
     return phase1_pb2.ResponseAccuracy(
         auc=a.auc, brier=a.brier, calibration_slope=a.slope, calibration_intercept=a.intercept
     )
-
-
-def _toml(text: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise invalid(f"not TOML: {error}", "plan", "BAD_PLAN") from None

@@ -7,25 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.report.page import Page, Section, write_page
+from twin_service.report.text import number, percent
+from twin_service.report.theme import BLUE, GRAY, HARM, SERIES, TARGET, panels, svg
 from twin_service.trial.phase1.comparison import DesignComparison
 from twin_service.trial.phase1.decision import ChangedDecision, Decision, DoseView
 from twin_service.trial.phase1.escalation_plan import EscalationPlan
 from twin_service.trial.phase1.live import TrialState
-from twin_service.trial.phase1.page import (
-    BLUE,
-    GRAY,
-    HARM,
-    SERIES,
-    TARGET,
-    Phase1Page,
-    Phase1Section,
-    Phase1Table,
-    embedded,
-    number,
-    panels,
-    percent,
-    write_page,
-)
+from twin_service.trial.phase1.page import section_of, table_of
 
 
 def write_decision(
@@ -37,14 +26,14 @@ def write_decision(
 
 def decision_page(
     state: TrialState, decision: Decision, past: Sequence[Decision], changed: Sequence[ChangedDecision]
-) -> Phase1Page:
+) -> Page:
     """What follows now, why, what was given, and what corrections change of what was said."""
     plan = state.plan
     lead = [answer(plan, decision), *decision.reasons]
     sections = [_doses(plan, decision), _course(state), _past(plan, past, decision)]
     if changed:
         sections.append(
-            Phase1Section(
+            section_of(
                 "What corrections change",
                 [
                     f"Before cohort {c.cohort}: said {_dose(plan, c.said)}, would be {_dose(plan, c.now)} today."
@@ -58,7 +47,7 @@ def decision_page(
         *decision.notes,
         *(f"late toxicity: {t}" for t in decision.late),
     ]
-    return Phase1Page(plan.title or "Dose escalation", lead, sections, basis)
+    return Page(plan.title or "Dose escalation", lead, sections, basis)
 
 
 def answer(plan: EscalationPlan, decision: Decision) -> str:
@@ -91,8 +80,8 @@ def view_row(v: DoseView) -> list[str]:
 HEADERS = ("Dose", "Toxic", "Watched", "Risk", "In target interval", "Overdosing", "Why not")
 
 
-def _doses(plan: EscalationPlan, decision: Decision) -> Phase1Section:
-    figure, (ax,) = panels(1, 9, 3.4)
+def _doses(plan: EscalationPlan, decision: Decision) -> Section:
+    figure, (ax,) = panels(1, width=9, height=3.4)
     x = np.arange(len(decision.doses))
     risk = np.array([np.nan if v.risk is None else v.risk for v in decision.doses])
     low = np.array([np.nan if v.low is None else v.low for v in decision.doses])
@@ -115,12 +104,12 @@ def _doses(plan: EscalationPlan, decision: Decision) -> Phase1Section:
     ax.set(ylim=(0, 1.02), xlabel=f"dose, {plan.unit}", ylabel="probability")
     ax.legend(fontsize=8, frameon=False, loc="upper left")
     marks = {k: "strong" for k, v in enumerate(decision.doses) if v.dose == decision.next_dose}
-    table = Phase1Table([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
-    return Phase1Section("Each dose", [], embedded(figure), "risk of each dose", table)
+    table = table_of([f"Dose, {plan.unit}", *HEADERS[1:]], [view_row(v) for v in decision.doses], marks)
+    return section_of("Each dose", [], svg(figure), "risk of each dose", table)
 
 
-def _course(state: TrialState) -> Phase1Section:
-    figure, (ax,) = panels(1, 9, 2.8)
+def _course(state: TrialState) -> Section:
+    figure, (ax,) = panels(1, width=9, height=2.8)
     places = {d: k for k, d in enumerate(state.plan.doses)}
     for k, p in enumerate(state.patients):
         color = HARM if p.toxic else GRAY if p.withdrawn else BLUE if p.toxic is False else "white"
@@ -129,17 +118,17 @@ def _course(state: TrialState) -> Phase1Section:
     ax.set_yticks(range(len(places)), [f"{d:g}" for d in places])
     ax.set(xlabel="patient, in order of dosing", ylabel=f"dose, {state.plan.unit}", ylim=(-0.5, len(places) - 0.5))
     text = ["Filled blue: followed without toxicity. Orange: toxic. Hollow: still watched. Gray: left."]
-    return Phase1Section("Patients", text, embedded(figure), "doses given and outcomes")
+    return section_of("Patients", text, svg(figure), "doses given and outcomes")
 
 
-def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Phase1Section:
+def _past(plan: EscalationPlan, past: Sequence[Decision], now: Decision) -> Section:
     rows = [
         [str(k + 1), f"{d.day:g}", str(d.revision), _dose(plan, d.next_dose), "; ".join(d.reasons), d.digest[:12]]
         for k, d in enumerate(past)
     ]
     headers = ["Before cohort", "Day", "Events", "Said", "Because", "Digest"]
-    return Phase1Section(
-        "Decisions so far", ["Each is made again here from the events known then."], table=Phase1Table(headers, rows)
+    return section_of(
+        "Decisions so far", ["Each is made again here from the events known then."], table=table_of(headers, rows)
     )
 
 
@@ -152,7 +141,7 @@ def write_comparison(found: DesignComparison, folder: Path) -> Path:
     return write_page(comparison_page(found), folder / "comparison.html")
 
 
-def comparison_page(found: DesignComparison) -> Phase1Page:
+def comparison_page(found: DesignComparison) -> Page:
     """The choice, the ranking, and every scenario."""
     lead = [f"Chosen: {found.chosen}." if found.chosen else "No design is chosen.", found.reason]
     rows = [
@@ -169,12 +158,8 @@ def comparison_page(found: DesignComparison) -> Phase1Page:
     headers = ["Design", "Right dose", "Patients", "Overdosed", "Duration, median", "Keeps the constraints"]
     marks = {0: "strong"} if found.chosen else {}
     sections = [
-        Phase1Section(
-            "Over all scenarios",
-            [],
-            _ranking(found),
-            "right dose against overdosing",
-            Phase1Table(headers, rows, marks),
+        section_of(
+            "Over all scenarios", [], _ranking(found), "right dose against overdosing", table_of(headers, rows, marks)
         )
     ]
     sections += [_scenario(found, name) for name in dict.fromkeys(r.scenario for r in found.rows)]
@@ -185,11 +170,11 @@ def comparison_page(found: DesignComparison) -> Phase1Page:
         "overdosed: share of patients given a dose whose true risk is above 0.33",
         "right: the dose whose true risk is nearest to the target; none, where every dose is too toxic",
     ]
-    return Phase1Page(found.plan.title or "Designs compared", lead, sections, basis)
+    return Page(found.plan.title or "Designs compared", lead, sections, basis)
 
 
 def _ranking(found: DesignComparison) -> str:
-    figure, axes = panels(2, 10, 3.4)
+    figure, axes = panels(2, width=10, height=3.4)
     colors = _colors(found)
     for k, r in enumerate(found.ranked):
         axes[0].errorbar(r.overdosed, r.right, 2 * r.right_se, fmt="o", color=colors[r.design], ms=8)
@@ -201,7 +186,7 @@ def _ranking(found: DesignComparison) -> str:
     axes[1].set_yticks(range(len(found.ranked)), [r.design for r in found.ranked])
     axes[1].invert_yaxis()
     axes[1].set(xlabel="months from first patient to last decision, median")
-    return embedded(figure)
+    return svg(figure)
 
 
 def _colors(found: DesignComparison) -> dict[str, str]:
@@ -209,10 +194,10 @@ def _colors(found: DesignComparison) -> dict[str, str]:
     return {part.name: SERIES[k % len(SERIES)] for k, part in enumerate(found.plan.design)}
 
 
-def _scenario(found: DesignComparison, name: str) -> Phase1Section:
+def _scenario(found: DesignComparison, name: str) -> Section:
     rows = [r for r in found.rows if r.scenario == name]
     plan = found.plan
-    figure, (ax,) = panels(1, 9, 3.0)
+    figure, (ax,) = panels(1, width=9, height=3.0)
     labels = ["none", *(f"{d:g}" for d in plan.doses)]
     width = 0.8 / len(rows)
     for k, r in enumerate(rows):
@@ -251,6 +236,6 @@ def _scenario(found: DesignComparison, name: str) -> Phase1Section:
         "Duration, 90 %",
     ]
     text = [f"True risks: {', '.join(f'{p:g}' for p in rows[0].risks)}."]
-    return Phase1Section(
-        name[0].upper() + name[1:], text, embedded(figure), f"declared doses, {name}", Phase1Table(headers, cells)
+    return section_of(
+        name[0].upper() + name[1:], text, svg(figure), f"declared doses, {name}", table_of(headers, cells)
     )

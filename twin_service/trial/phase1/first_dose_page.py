@@ -6,24 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.report.page import Page, Section, write_page
+from twin_service.report.text import number, percent
+from twin_service.report.theme import AMBER, BLUE, GRAY, HARM, TARGET, panels, svg
 from twin_service.trial.phase1.first_dose import FirstDose, Rung, to_umol
 from twin_service.trial.phase1.human_course import concentration, draw
 from twin_service.trial.phase1.occupancy import occupancy_course
-from twin_service.trial.phase1.page import (
-    AMBER,
-    BLUE,
-    GRAY,
-    HARM,
-    TARGET,
-    Phase1Page,
-    Phase1Section,
-    Phase1Table,
-    embedded,
-    number,
-    panels,
-    percent,
-    write_page,
-)
+from twin_service.trial.phase1.page import section_of, table_of
 
 COURSES = 4
 
@@ -33,7 +22,7 @@ def write_first_dose(found: FirstDose, folder: Path) -> Path:
     return write_page(first_dose_page(found), folder / "first_dose.html")
 
 
-def first_dose_page(found: FirstDose) -> Phase1Page:
+def first_dose_page(found: FirstDose) -> Page:
     """The page as data."""
     plan = found.plan
     lead = [
@@ -48,12 +37,12 @@ def first_dose_page(found: FirstDose) -> Phase1Page:
             f"{share} of the target, the share that is needed, is held from {number(found.effective_mg)} mg on."
         )
     sections = [_routes(found), _ladder(found), _courses(found), _brochure(found)]
-    return Phase1Page(plan.title or f"First dose of {plan.drug.name}", lead, sections, [*found.notes, *_sources()])
+    return Page(plan.title or f"First dose of {plan.drug.name}", lead, sections, [*found.notes, *_sources()])
 
 
-def _routes(found: FirstDose) -> Phase1Section:
+def _routes(found: FirstDose) -> Section:
     rows = sorted(found.routes, key=lambda r: r.dose_mg)
-    figure, (ax,) = panels(1, 9, 0.9 + 0.5 * len(rows))
+    figure, (ax,) = panels(1, width=9, height=0.9 + 0.5 * len(rows))
     for k, r in enumerate(reversed(rows)):
         ax.plot([r.dose_mg], [k], "o", color=HARM if r is found.limiting else BLUE, ms=8)
         ax.annotate(f"{number(r.dose_mg)} mg", (r.dose_mg, k), textcoords="offset points", xytext=(8, -4), fontsize=9)
@@ -61,16 +50,16 @@ def _routes(found: FirstDose) -> Phase1Section:
     ax.set_xscale("log")
     ax.margins(x=0.15, y=0.3)
     ax.set_xlabel("starting dose, mg (logarithmic)")
-    table = Phase1Table(
+    table = table_of(
         ["Route", "Dose, mg", "mg/kg", "How", "Reasons"],
         [[r.name, number(r.dose_mg), number(r.dose_mg_per_kg), r.how, "; ".join(r.reasons)] for r in rows],
         {0: "strong"},
     )
     text = [f"The routes differ by a factor of {number(rows[-1].dose_mg / rows[0].dose_mg)}."]
-    return Phase1Section("Routes to the starting dose", text, embedded(figure), "starting dose by route", table)
+    return section_of("Routes to the starting dose", text, svg(figure), "starting dose by route", table)
 
 
-def _ladder(found: FirstDose) -> Phase1Section:
+def _ladder(found: FirstDose) -> Section:
     headers = [
         "Dose, mg",
         "Step",
@@ -102,13 +91,13 @@ def _ladder(found: FirstDose) -> Phase1Section:
         "they need data from the doses below before they are given.",
         *(s[0].upper() + s[1:] + "." for s in found.stopping),
     ]
-    return Phase1Section(
-        "Ladder of doses", text, _risk_picture(found), "chance to pass each cap", Phase1Table(headers, rows, marks)
+    return section_of(
+        "Ladder of doses", text, _risk_picture(found), "chance to pass each cap", table_of(headers, rows, marks)
     )
 
 
 def _risk_picture(found: FirstDose) -> str:
-    figure, axes = panels(2 if found.target else 1, 10, 3.3)
+    figure, axes = panels(2 if found.target else 1, width=10, height=3.3)
     doses = [r.dose_mg for r in found.ladder]
     for k, cap in enumerate(found.caps):
         axes[0].plot(
@@ -131,13 +120,13 @@ def _risk_picture(found: FirstDose) -> str:
                 axes[1].axhline(share, color=color, lw=1)
                 axes[1].annotate(words, (doses[-1], share), fontsize=8, color=color, va="bottom", ha="right")
         axes[1].set(xscale="log", ylim=(0, 1.03), xlabel="dose, mg", ylabel="share of target bound at the peak")
-    return embedded(figure)
+    return svg(figure)
 
 
-def _courses(found: FirstDose) -> Phase1Section:
+def _courses(found: FirstDose) -> Section:
     pick = sorted({0, len(found.ladder) // 3, 2 * len(found.ladder) // 3, len(found.ladder) - 1})[:COURSES]
     times = np.linspace(0, 5 * found.pk.half_life_h, 300)
-    figure, axes = panels(2 if found.target else 1, 10, 3.6)
+    figure, axes = panels(2 if found.target else 1, width=10, height=3.6)
     draws = draw(found.pk, 400, np.random.default_rng(7))
     for k, i in enumerate(pick):
         dose = to_umol(found.plan, found.ladder[i].dose_mg)
@@ -159,10 +148,10 @@ def _courses(found: FirstDose) -> Phase1Section:
         turnover = "with its turnover" if found.target.half_life else "without turnover"
         axes[1].set(ylim=(0, 1.03), xlabel="days after the dose", ylabel=f"share of target bound, {turnover}")
     text = ["Typical courses; 90 % bands at the lowest and highest dose drawn."]
-    return Phase1Section("Expected course in man", text, embedded(figure), "concentration and occupancy over time")
+    return section_of("Expected course in man", text, svg(figure), "concentration and occupancy over time")
 
 
-def _brochure(found: FirstDose) -> Phase1Section:
+def _brochure(found: FirstDose) -> Section:
     plan = found.plan
     routes = "; ".join(f"{r.name} {number(r.dose_mg)} mg" for r in sorted(found.routes, key=lambda r: r.dose_mg))
     text = [
@@ -171,7 +160,7 @@ def _brochure(found: FirstDose) -> Phase1Section:
         f"Doses rise {len(found.ladder) - 1} times to at most {number(found.maximum_mg)} mg ({found.maximum_reason}), "
         f"in groups of {plan.escalation.cohort}; {found.sentinel}, {number(found.stagger_h)} h apart.",
     ]
-    return Phase1Section("For the investigator's brochure", text)
+    return section_of("For the investigator's brochure", text)
 
 
 def _interval(band: tuple[float, float, float]) -> str:

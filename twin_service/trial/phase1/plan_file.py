@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
@@ -16,6 +15,7 @@ from typing import Annotated, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from twin_service import units
+from twin_service.library.files import parse_toml
 from twin_service.outcome import Refusal, RefusalCode
 
 P = TypeVar("P", bound=BaseModel)
@@ -59,11 +59,7 @@ MolarMass = Annotated[float, _reader("g/mol")]
 
 def read_plan(path: Path, kind: type[P]) -> P:
     """The plan in a TOML file. Raises Refusal with every mistake of the file, a line each."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise Refusal(RefusalCode.INVALID, f"{path.name}: not TOML: {error}", field=path.name) from None
-    return plan_of(raw, kind, path.name)
+    return plan_of(parse_toml(path), kind, path.name)
 
 
 def plan_of(raw: Mapping[str, object], kind: type[P], name: str = "plan") -> P:

@@ -7,22 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_service.report.page import Page, Section, write_page
+from twin_service.report.text import number, percent
+from twin_service.report.theme import BLUE, GRAY, HARM, SERIES, TARGET, panels, svg
 from twin_service.trial.phase1.enrichment import Performance
-from twin_service.trial.phase1.page import (
-    BLUE,
-    GRAY,
-    HARM,
-    SERIES,
-    TARGET,
-    Phase1Page,
-    Phase1Section,
-    Phase1Table,
-    embedded,
-    number,
-    panels,
-    percent,
-    write_page,
-)
+from twin_service.trial.phase1.page import section_of, table_of
 from twin_service.trial.phase1.selection import Reasoned, Validated, decision_curve
 
 BINS = 5
@@ -35,7 +24,7 @@ def write_selection(
     return write_page(selection_page(found, patients, skipped), folder / "selection.html")
 
 
-def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], skipped: Sequence[str]) -> Phase1Page:
+def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], skipped: Sequence[str]) -> Page:
     """The verdict first; patients only when the markers proved themselves."""
     low, high = found.threshold_interval
     lead = [found.verdict[0].upper() + found.verdict[1:] + "."]
@@ -51,12 +40,8 @@ def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], s
     rows.append(["corrected for optimism (bootstrap)", f"{found.corrected_auc:.2f}", "", "", ""])
     headers = ["Validation", "Pairs ordered rightly", "Brier score", "Calibration slope", "Calibration intercept"]
     sections = [
-        Phase1Section(
-            "What the model is worth",
-            [],
-            _pictures(found),
-            "calibration and decision curve",
-            Phase1Table(headers, rows),
+        section_of(
+            "What the model is worth", [], _pictures(found), "calibration and decision curve", table_of(headers, rows)
         ),
         _markers(found),
     ]
@@ -67,11 +52,11 @@ def selection_page(found: Validated, patients: Sequence[tuple[str, Reasoned]], s
         "logistic regression with a penalty chosen in inner folds (nested cross-validation)",
         *([f"left out for an empty marker: {', '.join(skipped)}"] if skipped else []),
     ]
-    return Phase1Page("Who is likely to respond", lead, sections, basis)
+    return Page("Who is likely to respond", lead, sections, basis)
 
 
 def _pictures(found: Validated) -> str:
-    figure, axes = panels(2, 10, 3.8)
+    figure, axes = panels(2, width=10, height=3.8)
     edges = np.quantile(found.scores, np.linspace(0, 1, BINS + 1))
     place = np.clip(np.searchsorted(edges, found.scores, side="right") - 1, 0, BINS - 1)
     for k in range(BINS):
@@ -94,14 +79,14 @@ def _pictures(found: Validated) -> str:
     axes[1].axhline(0, color=GRAY, label="treat none")
     axes[1].set(xlabel="threshold probability", ylabel="net benefit", ylim=(-0.1, max(curve.everyone.max(), 0.1) * 1.1))
     axes[1].legend(fontsize=8, frameon=False)
-    return embedded(figure)
+    return svg(figure)
 
 
-def _markers(found: Validated) -> Phase1Section:
+def _markers(found: Validated) -> Section:
     m = found.model
     b, sd = m.coefficients[1:], np.sqrt(np.diag(m.covariance))[1:]
     order = np.argsort(-np.abs(b))
-    figure, (ax,) = panels(1, 8, 0.8 + 0.35 * len(b))
+    figure, (ax,) = panels(1, width=8, height=0.8 + 0.35 * len(b))
     for k, j in enumerate(order):
         ax.errorbar(
             np.exp(b[j]),
@@ -114,10 +99,10 @@ def _markers(found: Validated) -> Phase1Section:
     ax.set_yticks(range(len(b)), [m.names[j] for j in order])
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="odds ratio of response for one standard deviation more")
-    return Phase1Section("Markers", [f"Penalty {m.penalty:g}."], embedded(figure), "odds ratios")
+    return section_of("Markers", [f"Penalty {m.penalty:g}."], svg(figure), "odds ratios")
 
 
-def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Phase1Section:
+def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Section:
     ranked = sorted(patients, key=lambda p: -p[1].probability)
     rows = [
         [
@@ -130,15 +115,15 @@ def _patients(patients: Sequence[tuple[str, Reasoned]], threshold: float) -> Pha
     ]
     marks = {k: "strong" for k, (_, r) in enumerate(ranked) if r.probability >= threshold}
     headers = ["Patient", "Probability of response", "Why", "Doubts"]
-    return Phase1Section(
-        "Patients asked about", ["Bold: at or above the threshold."], table=Phase1Table(headers, rows, marks)
+    return section_of(
+        "Patients asked about", ["Bold: at or above the threshold."], table=table_of(headers, rows, marks)
     )
 
 
-def enrichment_page(found: Sequence[Performance]) -> Phase1Page:
+def enrichment_page(found: Sequence[Performance]) -> Page:
     """Designs that use a marker, side by side."""
     best = max(found, key=lambda p: p.power)
-    figure, axes = panels(2, 10, 3.2)
+    figure, axes = panels(2, width=10, height=3.2)
     for k, p in enumerate(found):
         axes[0].bar(k, p.power, color=SERIES[k % len(SERIES)])
         axes[1].bar(k, p.randomized, color=SERIES[k % len(SERIES)])
@@ -160,10 +145,10 @@ def enrichment_page(found: Sequence[Performance]) -> Phase1Page:
         for p in found
     ]
     headers = ["Design", "Power", "In all", "In positives", "Screened", "Screen failures", "Months"]
-    table = Phase1Table(headers, rows, {list(found).index(best): "strong"})
-    return Phase1Page(
+    table = table_of(headers, rows, {list(found).index(best): "strong"})
+    return Page(
         "Designs that use a marker",
         [f"Highest power: {best.design}, {percent(best.power)}."],
-        [Phase1Section("Side by side", [], embedded(figure), "power and patients", table)],
+        [section_of("Side by side", [], svg(figure), "power and patients", table)],
         ["one-sided tests at 0.025 in all; half of the patients treated"],
     )
