@@ -186,3 +186,15 @@ def test_held_events_outlive_the_server_and_are_erased_with_the_twin(tmp_path: P
     client.twins.DeleteTwin(twin_pb2.DeleteTwinRequest(name=name, request_id=rid()))
     server.stop()
     assert b'"d3"' not in (tmp_path / "twin.db").read_bytes()
+
+
+def test_an_event_of_long_ago_leaves_the_default_trajectory_alone(client: Client) -> None:
+    name = client.new_twin()
+    genotype = event("g", 0, genotype={"gene": "CYP2C9", "diplotype": "*1/*1", "phenotype": "normal", "activity": 1.0})
+    genotype.time.seconds -= 60 * 365 * 86_400
+    client.record(name, genotype, *COURSE)
+    found = client.twins.GetTrajectory(twin_pb2.GetTrajectoryRequest(name=name, min_revision=5, members=64))
+    assert len(found.bands.times_h) > 100 and len(found.observations) == 2
+    genotype.time.seconds = -2_208_988_800  # 1900-01-01
+    genotype.id = "g2"
+    assert refused(lambda: client.record(name, genotype)).code is grpc.StatusCode.INVALID_ARGUMENT

@@ -59,6 +59,10 @@ class Course:
         """Hours at which every run of this course may be split: the times of every 32nd happening."""
         return tuple(dict.fromkeys(t for t in self._happenings[MARK_EVERY::MARK_EVERY] if t > 0.0))
 
+    def marks_until(self, time_h: float) -> int:
+        """How many marks lie at or before `time_h`."""
+        return bisect_right(self.marks, time_h)
+
     def happened_before(self, time_h: float) -> int:
         """How many doses, changes and measured instants come before `time_h`."""
         return bisect_left(self._happenings, time_h)

@@ -98,7 +98,7 @@ def next_design(
     deadline: Deadline | None = None,
 ) -> FootingDesign | None:
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
-    if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
+    if not model.effects or course.happened_before(time_h) <= HAPPENINGS or _start_h(course, time_h) is None:
         return None
     if before is not None:
         good = footing_at(model, course, before, deadline) is not None
@@ -164,7 +164,9 @@ def _fitted(
 ) -> FittedFooting | None:
     u = _spread(len(design.mean))
     eta = design.mean + u @ design.chol.T
-    start_h = _start_h(course, design)
+    start_h = _start_h(course, design.time_h)
+    if start_h is None:
+        return None
     begun = propagate(model, course, eta, [start_h], deadline=deadline).final
     exact = propagate(model, course, eta, [design.time_h], deadline=deadline).final
     sound = np.isfinite(begun).all(axis=1) & np.isfinite(exact).all(axis=1)

@@ -33,7 +33,7 @@ from twin_service.store.errors import StoreUnavailable
 from twin_service.store.held import HeldRow, read_held
 from twin_service.store.repository import Assimilated, read_events, read_forecasts, read_snapshots, save_belief
 from twin_service.store.specs import SpecOfThen, with_spec
-from twin_service.store.twins import TwinRow, behind, behind_at, get_twin
+from twin_service.store.twins import TwinRow, behind, behind_at, get_twin, troubled
 from twin_service.store.unit_of_work import Store
 from twin_service.twin.fold import Folded, fold
 
@@ -60,6 +60,9 @@ class Engine:
         self._queue.start()
         for name in self._store.read(behind):
             self._queue.add(name)
+        for name, trouble in self._store.read(troubled):
+            if keeping.is_defect(trouble):
+                self._queue.add(name)
         self._sweeper.start()
 
     def stop(self) -> None:
@@ -309,7 +312,7 @@ class Engine:
     def _incident(self, row: TwinRow, error: Exception) -> bool:
         incident = str(uuid.uuid4())
         self._metrics.incidents.inc()
-        self._metrics.assimilated.labels("BUG").inc()
+        self._metrics.assimilated.labels(keeping.DEFECT).inc()
         logs.log().error(
             "incident",
             incident=incident,
@@ -317,7 +320,7 @@ class Engine:
             error=logs.where(error),
             trace=logs.trace(error),
         )
-        return self._stuck(row, "BUG", f"a defect of the service met by these events; incident {incident}", "")
+        return self._stuck(row, keeping.DEFECT, f"a defect of the service met by these events; incident {incident}", "")
 
 
 def _of_trouble(text: str) -> Refusal:

@@ -19,6 +19,9 @@ from twin_service.twin.fold import Anchor, Folded, from_snapshot, prior_belief, 
 from twin_service.twin.forecast import Forecast, ForecastBand
 from twin_service.twin.reading import read_course
 
+DEFECT = "BUG"
+"""Reason of a trouble that is the service's own fault."""
+
 
 def to_store(folded: Folded, revision: int) -> Assimilated:
     """What is kept of `folded`, the fold of the first `revision` events."""
@@ -80,7 +83,13 @@ def forecast_of(data: bytes) -> Forecast:
 
 
 def trouble_text(reason: str, message: str, field: str, revision: int) -> str:
-    return json.dumps({"reason": reason, "message": message, "field": field, "revision": revision}, sort_keys=True)
+    return json.dumps(Trouble(reason, message, field, revision)._asdict(), sort_keys=True)
+
+
+def is_defect(text: str) -> bool:
+    """Whether a twin stands still for a fault of the service, which the version that starts now may not have."""
+    trouble = trouble_of(text)
+    return trouble is not None and trouble.reason == DEFECT
 
 
 def trouble_of(text: str) -> Trouble | None:
