@@ -154,9 +154,11 @@ def _terms(u: FloatArray) -> FloatArray:
     return np.column_stack([np.ones(len(u)), u, u[:, i] * u[:, j]])
 
 
-def _start_h(course: Course, design: FootingDesign) -> float:
-    """The last mark that lies 32 happenings before the design's time."""
-    return [m for m in course.marks if m <= design.time_h][-2]
+def _start_h(course: Course, time_h: float) -> float | None:
+    """The last mark but one up to `time_h`, at least 32 happenings before it; None where many happenings at one
+    instant leave fewer marks than two."""
+    before = course.marks_until(time_h)
+    return course.marks[before - 2] if before >= 2 else None
 
 
 def _fitted(
