@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     disk_free_min_bytes: int = _of(64 * 1024 * 1024, "free space below which the store is told to be nearly full", ge=0)
     sweep_s: float = _of(1.5, "how often work left behind by others is looked for [s]", gt=0)
     lease_s: float = _of(4.0, "how long an operation is a server's own without a sign of life [s]", gt=0)
-    snapshots_kept: int = _of(8, "stored anchors per twin", ge=0)
+    snapshots_kept: int = _of(64, "stored anchors per twin at most, ever fewer the further back", ge=0)
 
     rpc_threads: int = _of(4, "threads for health and reflection", ge=2)
     read_threads: int = _of(8, "threads that answer reads", ge=1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, insert, literal, select, update
 
@@ -32,14 +33,22 @@ class Stored:
     chain_digest: str
 
 
+class BeliefAt(NamedTuple):
+    """A snapshot: its clinical time, the digest of the past it summarizes, and its bytes, made when they are stored."""
+
+    time_us: int
+    prefix: str
+    body: Callable[[], bytes]
+
+
 @dataclass(frozen=True)
 class Assimilated:
-    """A belief to be kept: forecasts by event id, snapshots as (time_us, prefix digest, bytes)."""
+    """A belief to be kept: by event id the forecasts that are new, and every snapshot that is wanted."""
 
     revision: int
     digest: str
     forecasts: Mapping[str, bytes]
-    snapshots: Sequence[tuple[int, str, bytes]]
+    snapshots: Sequence[BeliefAt]
     trouble: str = ""
 
 
@@ -56,7 +65,7 @@ def read_events(
     return [Stored(from_json(r[0].decode(), r[1]), r[2], r[3]) for r in connection.execute(query.order_by(c.revision))]
 
 
-def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, snapshots_kept: int) -> bool:
+def save_belief(connection: Connection, name: TwinName, kept: Assimilated) -> bool:
     """Keep what was assimilated unless a later belief is stored already; whether it was kept."""
     row = get_twin(connection, name)
     if kept.revision < row.belief_revision or kept.revision > row.timeline_revision:
@@ -69,7 +78,7 @@ def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, sn
         return True
     save_twin(connection, row, replace(row, belief_revision=kept.revision, belief_digest=kept.digest, trouble=""))
     _save_forecasts(connection, name, kept)
-    _save_snapshots(connection, name, kept.snapshots[len(kept.snapshots) - snapshots_kept :] if snapshots_kept else ())
+    _save_snapshots(connection, name, kept.snapshots)
     return True
 
 
@@ -81,11 +90,17 @@ def reset_belief(connection: Connection, old: TwinRow, new: TwinRow, act: Act) -
     return save_twin(connection, old, replace(new, belief_revision=0, belief_digest="", trouble=""), act)
 
 
-def read_forecasts(connection: Connection, name: TwinName) -> dict[str, bytes]:
-    """The forecast in force of every measurement, by event id."""
+def read_forecasts(connection: Connection, name: TwinName, ids: Iterable[str] | None = None) -> dict[str, bytes]:
+    """The forecast in force of every measurement, or of those with these ids, by event id."""
     c = FORECASTS.c
     query = select(c.event_id, c.body).where(*_key(FORECASTS, name)).order_by(c.belief_revision)
-    return {r[0]: r[1] for r in connection.execute(query)}
+    if ids is None:
+        return {r[0]: r[1] for r in connection.execute(query)}
+    asked, found = list(ids), dict[str, bytes]()
+    for start in range(0, len(asked), CHUNK):
+        rows = connection.execute(query.where(c.event_id.in_(asked[start : start + CHUNK])))
+        found |= {r[0]: r[1] for r in rows}
+    return found
 
 
 def read_snapshots(connection: Connection, name: TwinName) -> list[tuple[str, bytes]]:
@@ -122,7 +137,7 @@ def snapshot_digest(name: TwinName, time_us: int, prefix: str, body: bytes) -> s
 
 def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -> None:
     """Rows for forecasts that are new or differ from the one in force."""
-    now = read_forecasts(connection, name)
+    now = read_forecasts(connection, name, kept.forecasts)
     rows = [
         {
             "tenant": name.tenant,
@@ -148,29 +163,30 @@ def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -
         connection.execute(insert(FORECASTS), rows)
 
 
-def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[tuple[int, str, bytes]]) -> None:
+def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[BeliefAt]) -> None:
     """Exactly these, rewriting only what differs."""
     c = SNAPSHOTS.c
     query = select(c.time_us, c.prefix_digest).where(*_key(SNAPSHOTS, name))
     stored = {(r[0], r[1]) for r in connection.execute(query)}
-    wanted = {(t, prefix): body for t, prefix, body in snapshots}
-    gone = [t for t, prefix in stored - wanted.keys()]
+    wanted = {(t, prefix): body for t, prefix, body in snapshots if (t, prefix) not in stored}
+    stale = stored - {(t, prefix) for t, prefix, _ in snapshots}
+    gone = [t for t, _ in stale]
     if gone:
         connection.execute(delete(SNAPSHOTS).where(*_key(SNAPSHOTS, name), c.time_us.in_(gone)))
-    rows = [
-        {
-            "tenant": name.tenant,
-            "patient": name.patient,
-            "time_us": t,
-            "prefix_digest": prefix,
-            "body": body,
-            "row_digest": snapshot_digest(name, t, prefix, body),
-        }
-        for (t, prefix), body in wanted.items()
-        if (t, prefix) not in stored
-    ]
+    rows = [_snapshot_values(name, t, prefix, body()) for (t, prefix), body in wanted.items()]
     if rows:
         connection.execute(insert(SNAPSHOTS), rows)
+
+
+def _snapshot_values(name: TwinName, time_us: int, prefix: str, body: bytes) -> dict[str, object]:
+    return {
+        "tenant": name.tenant,
+        "patient": name.patient,
+        "time_us": time_us,
+        "prefix_digest": prefix,
+        "body": body,
+        "row_digest": snapshot_digest(name, time_us, prefix, body),
+    }
 
 
 def _key(table: Table, name: TwinName) -> tuple[ColumnElement[bool], ...]:

@@ -129,7 +129,7 @@ def _dose(
     span = ranges.dose(dose.drug, dose.route, person.get("weight_kg") or None)
     if span is None or dose.amount_mg == 0.0:
         return Judgement(event_id)
-    said = _against(f"{dose.drug} {dose.amount_mg:g} mg by {dose.route}", dose.amount_mg, span)
+    said = _against(f"{dose.drug} {{}} by {dose.route}", dose.amount_mg, "mg", span)
     reasons, standing = list(said[1]), said[0]
     time_us, others = chart
     own = [
@@ -158,7 +158,8 @@ def _dose(
     if day is not None and total > day:
         reasons.append(f"{dose.drug} {total:g} mg within 24 h; usual is up to {day:g} mg")
         standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
-    return _judged(event_id, standing, reasons, likely_slips(dose.amount_mg, expected, DOSE_SLIPS))
+    slips = likely_slips(dose.amount_mg, expected, DOSE_SLIPS) if standing is not Standing.USUAL else ()
+    return _judged(event_id, standing, reasons, slips)
 
 
 def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges) -> Judgement:
@@ -170,17 +171,18 @@ def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges
     if known.kind == "drug" and reading.value == 0.0:
         why = f"{reading.analyte} of exactly 0 {reading.unit} is no reading; send it as below the limit of the assay"
         return Judgement(event_id, Standing.HELD, (why,))
-    standing, reasons = _against(f"{reading.analyte} {reading.value:g} {reading.unit}", reading.value, span)
+    standing, reasons = _against(f"{reading.analyte} {{}}", reading.value, reading.unit, span)
+    if standing is Standing.USUAL:
+        return Judgement(event_id)
     slips = (*READING_SLIPS, *molar_slips(known.molar_mass))
-    expected = (span.low, span.high) if standing is not Standing.USUAL else (0.0, 0.0)
-    return _judged(event_id, standing, list(reasons), likely_slips(reading.value, expected, slips))
+    return _judged(event_id, standing, list(reasons), likely_slips(reading.value, (span.low, span.high), slips))
 
 
 def _covariate(event_id: str, said: CovariateMeasured, person: Mapping[str, float], ranges: Ranges) -> Judgement:
     span = ranges.reading(said.name)
     if span is None:
         return Judgement(event_id)
-    standing, reasons = _against(f"{said.name} {said.value:g} {said.unit}", said.value, span)
+    standing, reasons = _against(f"{said.name} {{}}", said.value, said.unit, span)
     expected, before = (span.low, span.high), person.get(said.name, 0.0)
     slips = {"weight_kg": WEIGHT_SLIPS, "height_cm": HEIGHT_SLIPS}.get(said.name, ())
     if slips and before > 0.0:
@@ -191,14 +193,15 @@ def _covariate(event_id: str, said: CovariateMeasured, person: Mapping[str, floa
     return _judged(event_id, standing, list(reasons), likely_slips(said.value, expected, slips))
 
 
-def _against(what: str, value: float, span: Range) -> tuple[Standing, tuple[str, ...]]:
+def _against(what: str, value: float, unit: str, span: Range) -> tuple[Standing, tuple[str, ...]]:
+    if span.is_possible(value) and span.is_usual(value):
+        return Standing.USUAL, ()
+    what = what.format(f"{value:g} {unit}")
     if not span.is_possible(value):
         edge = f"more than {span.most:.4g}" if value > span.most else f"less than {span.least:.4g}"
         return Standing.HELD, (f"{what} is {edge} {span.unit}, beyond all that is given or seen ({span.origin})",)
-    if not span.is_usual(value):
-        said = f"{what} is outside the usual {span.low:.4g} to {span.high:.4g} {span.unit} ({span.origin})"
-        return Standing.UNUSUAL, (said,)
-    return Standing.USUAL, ()
+    said = f"{what} is outside the usual {span.low:.4g} to {span.high:.4g} {span.unit} ({span.origin})"
+    return Standing.UNUSUAL, (said,)
 
 
 def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[Slip, ...]) -> Judgement:

@@ -45,6 +45,7 @@ class Engine:
         self._store, self._settings, self._metrics = store, settings, metrics
         self._views: OrderedDict[TwinName, View] = OrderedDict()
         self._unfinished: dict[TwinName, View] = {}
+        self._stored: dict[TwinName, tuple[int, int]] = {}
         self._held: OrderedDict[TwinName, tuple[str, tuple[HeldRow, ...]]] = OrderedDict()
         self._changed = threading.Condition()
         self._changes = 0
@@ -105,6 +106,7 @@ class Engine:
             self._views.pop(name, None)
             self._unfinished.pop(name, None)
             self._held.pop(name, None)
+            self._stored.pop(name, None)
         self.tell()
 
     def tell(self) -> None:
@@ -203,7 +205,7 @@ class Engine:
             self._views[name] = view
             self._views.move_to_end(name)
             while len(self._views) > self._settings.twins_in_memory_max:
-                self._views.popitem(last=False)
+                self._stored.pop(self._views.popitem(last=False)[0], None)
             self._metrics.in_memory.set(len(self._views))
         self.tell()
 
@@ -240,8 +242,17 @@ class Engine:
             return False
         except Exception as error:
             return self._incident(row, error)
+        before = self._view(name)
+        whole = before is not None and self._stored.get(name) == (before.spec_revision, before.revision)
         self._keep(name, view)
-        return self._store_belief(name, keeping.to_store(view.folded, view.revision))
+        kept = keeping.to_store(
+            view.folded,
+            view.revision,
+            snapshots_kept=self._settings.snapshots_kept,
+            before=before.folded if whole and before is not None else None,
+        )
+        self._stored.pop(name, None)
+        return self._store_belief(name, kept, view)
 
     def _folded(self, row: TwinRow, view: View | None) -> View:
         name = row.name
@@ -291,14 +302,15 @@ class Engine:
             raise Refusal(RefusalCode.CANCELLED, said, reason="ASSIMILATION_BUDGET")
         return folded
 
-    def _store_belief(self, name: TwinName, kept: Assimilated) -> bool:
-        keep = self._settings.snapshots_kept
+    def _store_belief(self, name: TwinName, kept: Assimilated, view: View | None = None) -> bool:
+        """Keep it; whether there may be more. `view`: what is then stored as a whole."""
 
         def save(connection: Connection) -> bool:
-            return save_belief(connection, name, kept, snapshots_kept=keep)
+            return save_belief(connection, name, kept)
 
         try:
-            self._store.write(save)
+            if self._store.write(save) and view is not None:
+                self._stored[name] = (view.spec_revision, view.revision)
             self.tell()
             return self.row(name).timeline_revision > kept.revision
         except (Refusal, StoreUnavailable):
