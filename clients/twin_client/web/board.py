@@ -91,9 +91,7 @@ def concerns(
     return tuple(sorted(found, key=lambda c: -c.weight))
 
 
-def _last_levels(
-    model: library_pb2.DescribeModelResponse, forecasts: Sequence[twin_pb2.Forecast]
-) -> list[Concern]:
+def _last_levels(model: library_pb2.DescribeModelResponse, forecasts: Sequence[twin_pb2.Forecast]) -> list[Concern]:
     """Of each analyte the last measurement: outside its range, or not explained by the record."""
     found = []
     outputs = {o.analyte: o.name for o in model.outputs if o.analyte}

@@ -12,6 +12,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
 from google.protobuf import json_format
@@ -42,6 +43,7 @@ HTTP_STATUS = {
 }
 JSON, PROTO = "application/json", "application/proto"
 PASSED_ON = ("authorization", "twin-break-glass", "traceparent", "tracestate")
+BODY_BYTES_MAX = 32 * 1024 * 1024
 TIMEOUT_S, TIMEOUT_MAX_MS = 60.0, 10**10 - 1
 
 
@@ -98,6 +100,12 @@ class Gateway:
         return HttpAnswer(200, _rendered(answer, kind), {"content-type": kind, "cache-control": "no-store"})
 
 
+def too_large() -> HttpAnswer:
+    """The answer to a body that is not read to its end."""
+    said = f"the body is larger than {BODY_BYTES_MAX // 2**20} MB; send fewer events at a time"
+    return _refused(413, "resource_exhausted", said, [], {})
+
+
 def _content_type(headers: Mapping[str, str]) -> str:
     given = headers.get("content-type", "").split(";")[0].strip().lower()
     if given not in (JSON, PROTO):
@@ -151,7 +159,7 @@ def _failed(error: grpc.RpcError) -> HttpAnswer:
 
 
 def _details(error: grpc.RpcError) -> list[dict[str, object]]:
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(cast(grpc.Call, error))  # a failed call is both
     return [
         {
             "type": detail.type_url.rpartition("/")[2],

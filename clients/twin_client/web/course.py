@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from twin_client import TwinClient
@@ -43,7 +43,8 @@ class CourseAnswer:
 
 def ask_course(client: TwinClient, sight: Sight, pool: ThreadPoolExecutor, plan: PlanForm | None) -> CourseAnswer:
     """As now (or the reader's plan) against nothing; raises ClientError."""
-    horizon = horizon_h(sight.dosing)
+    horizon = horizon_h(sight.dosing, plan.interval_h if plan is not None else 0.0)
+    plan = replace(plan, horizon_h=horizon) if plan is not None else None
     futures = _futures(sight, horizon, plan)
     shown = sight.outputs[:PICTURES_MAX]
     names = [o.name for o in shown]
@@ -51,9 +52,7 @@ def ask_course(client: TwinClient, sight: Sight, pool: ThreadPoolExecutor, plan:
     start = min(start, sight.now - timedelta(hours=1))
     past = pool.submit(lambda: client.trajectory(sight.patient, start, sight.now, outputs=names))
     targets = _targets(sight, horizon)
-    answer = client.simulate(
-        sight.patient, futures, horizon_h=horizon, start=sight.now, targets=targets, outputs=names
-    )
+    answer = client.simulate(sight.patient, futures, horizon_h=horizon, start=sight.now, targets=targets, outputs=names)
     future = Future(answer, futures[0].name, horizon, plan is not None and plan.log)
     drawn = tuple(draw(sight, o, past.result(), future) for o in shown)
     rows = tuple(_row(w, w.name == future.chosen) for w in answer.what_ifs)
@@ -98,12 +97,5 @@ def _row(what_if: simulation_pb2.WhatIf, chosen: bool) -> PlanRow:
         if e.harmful
     )
     return PlanRow(
-        what_if.name,
-        words.regimen(what_if.regimen),
-        what_if.joint_probability if first else None,
-        level,
-        harms,
-        chosen,
+        what_if.name, words.regimen(what_if.regimen), what_if.joint_probability if first else None, level, harms, chosen
     )
-
-

@@ -23,7 +23,7 @@ class BadForm(ValueError):
 
 @dataclass(frozen=True)
 class PlanForm:
-    """The sliders: one drug by one route."""
+    """The sliders: one drug by one route; `horizon_h` 0 until the question is asked."""
 
     drug: str
     route: str
@@ -35,7 +35,7 @@ class PlanForm:
     log: bool = False
 
 
-def read_plan(form: Mapping[str, str], horizon_h: float) -> PlanForm:
+def read_plan(form: Mapping[str, str]) -> PlanForm:
     """The plan of a form; raises BadForm. An empty field is an error, not a zero."""
     return PlanForm(
         form.get("drug", ""),
@@ -44,7 +44,7 @@ def read_plan(form: Mapping[str, str], horizon_h: float) -> PlanForm:
         _number(form, "interval", 0.5, 2016.0),
         _number(form, "over", 0.0, 336.0),
         _number(form, "delay", 0.0, 336.0),
-        horizon_h,
+        0.0,
         form.get("scale") == "log",
     )
 

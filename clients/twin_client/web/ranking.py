@@ -28,7 +28,7 @@ class RankForm:
     intervals: str
     over_h: float
     output: str
-    metric: int
+    metric: simulation_pb2.Metric
     low: str
     high: str
 
@@ -113,9 +113,10 @@ def read_form(form: Mapping[str, str], sight: Sight) -> RankForm:
     """The form as sent; fields that are missing take what the page proposes."""
     base = proposed(sight)
     try:
-        metric, over = int(form.get("metric", base.metric)), float(form.get("over", base.over_h) or 0)
+        number, over = int(form.get("metric", base.metric)), float(form.get("over", base.over_h) or 0)
     except ValueError as error:
         raise BadForm("metric", "expected one of the list, and hours of infusion as a number") from error
+    metric = next((m for m in METRICS if m == number), base.metric)
     return RankForm(
         form.get("drug", base.drug),
         form.get("route", base.route),
@@ -152,8 +153,10 @@ def _target(sight: Sight, form: RankForm, horizon: float) -> simulation_pb2.Targ
         raise BadForm("low", "say what is wanted: a lowest value, a highest value, or both")
     if form.metric not in METRICS:
         raise BadForm("metric", "choose one of the list")
-    low, high = (plans.numbers(v, f, 0.0, 1e9)[0] if v.strip() else None for v, f in ((form.low, "low"), (form.high, "high")))
-    target = simulation_pb2.Target(output=info.name, metric=simulation_pb2.Metric.ValueType(form.metric))
+    low, high = (
+        plans.numbers(v, f, 0.0, 1e9)[0] if v.strip() else None for v, f in ((form.low, "low"), (form.high, "high"))
+    )
+    target = simulation_pb2.Target(output=info.name, metric=form.metric)
     if low is not None:
         target.low.CopyFrom(quantity(low, info.unit))
     if high is not None:
@@ -164,13 +167,13 @@ def _target(sight: Sight, form: RankForm, horizon: float) -> simulation_pb2.Targ
     return target
 
 
-def target_words(analyte: str, metric: int, found: TargetRange) -> str:
-    """ "quinidine trough 2 to 5 mg/L"."""
+def target_words(analyte: str, metric: simulation_pb2.Metric, found: TargetRange) -> str:
+    """In the form "quinidine trough 2 to 5 mg/L"."""
     if found.low is not None and found.high is not None:
         bounds = f"{found.low:g} to {found.high:g}"
     else:
         bounds = f"at least {found.low:g}" if found.low is not None else f"at most {found.high:g}"
-    kind = words.METRICS[simulation_pb2.Metric.ValueType(metric)]
+    kind = words.METRICS[metric]
     return f"{words.name(analyte)} {kind} {bounds} {words.unit(found.unit)}".strip()
 
 

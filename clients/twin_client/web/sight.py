@@ -30,7 +30,7 @@ class TargetRange:
         return self.low is not None and self.high is not None and self.low < self.high
 
     def outside(self, value: float) -> str:
-        """"below" or "above", "" when inside."""
+        """On which side a value lies: "below" or "above"; "" when inside."""
         if self.low is not None and value < self.low:
             return "below"
         return "above" if self.high is not None and value > self.high else ""
@@ -141,7 +141,7 @@ def _hours(value: float, unit: str) -> float:
     return value * {"h": 1.0, "min": 1 / 60, "d": 24.0, "s": 1 / 3600, "wk": 168.0}.get(unit, 0.0)
 
 
-def horizon_h(dosing: Sequence[CurrentDosing]) -> float:
-    """How far to look: three days, or two intervals where that is longer."""
-    longest = max((2 * d.interval_h for d in dosing), default=0.0)
+def horizon_h(dosing: Sequence[CurrentDosing], interval_h: float = 0.0) -> float:
+    """How far to look: three days, or two intervals (of what is given or of `interval_h`) where that is longer."""
+    longest = 2 * max([interval_h, *(d.interval_h for d in dosing)])
     return min(max(HORIZON_MIN_H, longest), HORIZON_MAX_H)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from twin_service.v1 import simulation_pb2
+from twin_service.v1 import event_pb2, simulation_pb2
 
 UNITS = {"10*9/L": "×10⁹/L", "10*6/L": "×10⁶/L", "umol/L": "µmol/L", "ug/L": "µg/L", "1": "", "a": "years"}
 METRICS = {
@@ -85,3 +85,33 @@ def planned(doses: simulation_pb2.PlannedDoses) -> str:
 
 def regimen(plan: simulation_pb2.Regimen) -> str:
     return "; ".join(planned(d) for d in plan.doses) or "Give nothing"
+
+
+def event(said: event_pb2.Event) -> str:
+    """An event in one line."""
+    kind = said.WhichOneof("payload")
+    if kind == "dose":
+        over = f" over {amount(said.dose.duration.value, said.dose.duration.unit)}" if said.dose.HasField("duration") else ""
+        route = ROUTES.get(said.dose.route, f"({name(said.dose.route)})")
+        return f"{amount(said.dose.amount.value, said.dose.amount.unit)} {name(said.dose.drug)} {route}{over}"
+    if kind in ("lab", "image"):
+        found = said.lab if kind == "lab" else said.image
+        what = found.analyte or f"LOINC {said.lab.loinc}"
+        return f"{name(what)} {amount(found.value.value, found.value.unit)}"
+    if kind == "covariate":
+        return f"{plain(said.covariate.name)} {amount(said.covariate.value.value, said.covariate.value.unit)}"
+    if kind == "genotype":
+        return f"{said.genotype.gene} {said.genotype.diplotype} (activity {number(said.genotype.activity)})"
+    if kind == "correction":
+        return f"correction of {said.correction.target_event_id}"
+    return f"withdrawal of {said.retraction.target_event_id}: {said.retraction.reason}"
+
+
+SUFFIXES = ("_kg", "_y", "_g_l", "_cm", "_mg_l", "_ml_min", "_umol_l")
+
+
+def plain(covariate: str) -> str:
+    """A characteristic without the unit in its name."""
+    for suffix in SUFFIXES:
+        covariate = covariate.removesuffix(suffix)
+    return name(covariate)
