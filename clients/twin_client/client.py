@@ -242,6 +242,7 @@ class TwinClient:
         start: datetime | None = None,
         constraints: Sequence[simulation_pb2.Constraint] = (),
         limits: Sequence[simulation_pb2.ProbabilityLimit] = (),
+        max_results: int = 0,
         min_revision: int = 0,
     ) -> simulation_pb2.RecommendResponse:
         """The dispensable regimens, best first, with reasons."""
@@ -251,6 +252,7 @@ class TwinClient:
             targets=targets,
             constraints=constraints,
             limits=limits,
+            max_results=max_results,
             horizon=hours(horizon_h),
             min_revision=min_revision,
         )

@@ -31,6 +31,15 @@ class PlanRow:
 
 
 @dataclass(frozen=True)
+class CourseQuestion:
+    """The futures to compare, the chosen one first."""
+
+    futures: tuple[simulation_pb2.Regimen, ...]
+    targets: tuple[simulation_pb2.Target, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CourseAnswer:
     """Pictures and table of one question, with what it rests on."""
 
@@ -45,18 +54,28 @@ def ask_course(client: TwinClient, sight: Sight, pool: ThreadPoolExecutor, plan:
     """As now (or the reader's plan) against nothing; raises ClientError."""
     horizon = horizon_h(sight.dosing, plan.interval_h if plan is not None else 0.0)
     plan = replace(plan, horizon_h=horizon) if plan is not None else None
-    futures = _futures(sight, horizon, plan)
+    asked = question_of(sight, horizon, plan)
     shown = sight.outputs[:PICTURES_MAX]
-    names = [o.name for o in shown]
     start = max(sight.epoch, sight.now - timedelta(hours=PAST_SHARE * horizon))
     start = min(start, sight.now - timedelta(hours=1))
-    past = pool.submit(lambda: client.trajectory(sight.patient, start, sight.now, outputs=names))
-    targets = _targets(sight, horizon)
-    answer = client.simulate(sight.patient, futures, horizon_h=horizon, start=sight.now, targets=targets, outputs=names)
-    future = Future(answer, futures[0].name, horizon, plan is not None and plan.log)
+    past = pool.submit(lambda: client.trajectory(sight.patient, start, sight.now, outputs=asked.outputs))
+    answer = client.simulate(
+        sight.patient, asked.futures, horizon_h=horizon, start=sight.now, targets=asked.targets, outputs=asked.outputs
+    )
+    future = Future(answer, asked.futures[0].name, horizon, plan is not None and plan.log)
     drawn = tuple(draw(sight, o, past.result(), future) for o in shown)
-    rows = tuple(_row(w, w.name == future.chosen) for w in answer.what_ifs)
-    return CourseAnswer(drawn, rows, targets[0].name if targets else "", answer.basis, horizon)
+    wanted = asked.targets[0].name if asked.targets else ""
+    return CourseAnswer(drawn, plan_rows(answer, future.chosen), wanted, answer.basis, horizon)
+
+
+def question_of(sight: Sight, horizon: float, plan: PlanForm | None) -> CourseQuestion:
+    """Which futures, targets and outputs to ask for."""
+    outputs = tuple(o.name for o in sight.outputs[:PICTURES_MAX])
+    return CourseQuestion(tuple(_futures(sight, horizon, plan)), tuple(_targets(sight, horizon)), outputs)
+
+
+def plan_rows(answer: simulation_pb2.SimulateResponse, chosen: str) -> tuple[PlanRow, ...]:
+    return tuple(_row(w, w.name == chosen) for w in answer.what_ifs)
 
 
 def _futures(sight: Sight, horizon: float, plan: PlanForm | None) -> list[simulation_pb2.Regimen]:

@@ -96,7 +96,7 @@ def what_if(asked: Asked) -> Response:
 def ranked(asked: Asked) -> Response:
     sight = _sight(asked)
     form = ranking.read_form(asked.form, sight)
-    answer = ranking.ask_ranking(asked.client, sight, form)
+    answer = ranking.told(sight, form, ranking.question(asked.client, sight, form))
     if not asked.fragment:
         return _whole(asked, None, ranking=answer, rank_form=form)
     return asked.page("ranking.html.j2", ranking=answer, hidden=asked.hidden)

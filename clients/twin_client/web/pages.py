@@ -117,7 +117,9 @@ def _answered(view: Answering, request: Request, session: WebSession, form: Form
     except BadForm as fault:
         return _trouble(request, 400, str(fault), session)
     except ClientError as error:
-        said = error.message + "".join(f" [{f.path}] {f.description}" for f in error.faults)
+        said = error.message + "".join(
+            f" [{f.path}] {f.description}" for f in error.faults if f.description not in error.message
+        )
         return _trouble(request, STATUS.get(error.code, 500), said, session)
 
 

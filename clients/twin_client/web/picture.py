@@ -99,7 +99,7 @@ def draw(
     time = TimeAxis(_hours(start, sight.now), 0.0, future.horizon_h)
     chosen = next(w for w in future.answer.what_ifs if w.name == future.chosen)
     parts = [_Part(past.bands, output.name, sight.now), _Part(chosen.bands, output.name, sight.now)]
-    marks = [o for o in past.observations if o.analyte == output.analyte]
+    marks = [f for f in sight.forecasts if f.analyte == output.analyte and _when(f, sight) >= time.start]
     found = sight.range_of(output.name)
     value = axes.value_axis(_values(parts, marks, found), log=future.log)
     title = f"{words.name(output.analyte).capitalize()}, {words.unit(output.unit) or 'number'}"
@@ -109,7 +109,7 @@ def draw(
         _note(time),
         *(_bands(parts, time, value)),
         tuple(_others(future, output.name, sight.now, time, value)),
-        tuple(_marks(marks, sight, past, time, value)),
+        tuple(_marks(marks, sight, time, value)),
         tuple(_rug(sight, chosen.regimen, time)),
         _target(found, value),
         tuple(_limits(found, value)),
@@ -139,13 +139,13 @@ def _outer(quantiles: Sequence[common_pb2.QuantileSeries]) -> tuple[list[float],
     return (by_level[0.05], by_level[0.95]) if {0.05, 0.95} <= by_level.keys() else None
 
 
-def _values(parts: list[_Part], marks: list[twin_pb2.ObservedPoint], found: TargetRange) -> Iterator[float]:
+def _values(parts: list[_Part], marks: list[twin_pb2.Forecast], found: TargetRange) -> Iterator[float]:
     for part in parts:
         yield from part.median
         for band in (part.curve, part.reading):
             if band is not None:
                 yield from band[1]
-    yield from (m.value.value for m in marks)
+    yield from (m.observed for m in marks)
     yield from (v for v in (found.low, found.high) if v is not None)
 
 
@@ -177,20 +177,17 @@ def _others(future: Future, output: str, now: datetime, time: TimeAxis, value: V
         yield Stroke("" if other.name == future.chosen else axes.line(xs, ys), other.name, xs[-1] + 6, label + 4)
 
 
-def _marks(
-    points: list[twin_pb2.ObservedPoint],
-    sight: Sight,
-    past: twin_pb2.GetTrajectoryResponse,
-    time: TimeAxis,
-    value: ValueAxis,
-) -> Iterator[Mark]:
-    shift = _hours(words.moment(past.bands.origin_time), sight.now)
+def _marks(points: list[twin_pb2.Forecast], sight: Sight, time: TimeAxis, value: ValueAxis) -> Iterator[Mark]:
+    simulated = {e.event.id for e in sight.events if e.event.HasField("image") and e.event.image.simulated}
     for p in points:
-        kind = "simulated" if p.simulated else "doubtful" if p.forecast.surprising else "measured"
+        kind = "simulated" if p.event_id in simulated else "doubtful" if p.surprising else "measured"
         bound = {event_pb2.CENSORING_BELOW: "below ", event_pb2.CENSORING_ABOVE: "above "}.get(p.censoring, "")
-        when = words.clock(sight.now + timedelta(hours=shift + p.time_h))
-        said = f"{bound}{words.amount(p.value.value, p.value.unit)}, {when}, {kind}"
-        yield Mark(time.x(shift + p.time_h), value.y(p.value.value), kind, said)
+        said = f"{bound}{words.amount(p.observed, p.unit)}, {words.clock(words.moment(p.time))}, {kind}"
+        yield Mark(time.x(_when(p, sight)), value.y(p.observed), kind, said)
+
+
+def _when(forecast: twin_pb2.Forecast, sight: Sight) -> float:
+    return _hours(words.moment(forecast.time), sight.now)
 
 
 def _rug(sight: Sight, plan: simulation_pb2.Regimen, time: TimeAxis) -> Iterator[RugTick]:
@@ -243,7 +240,8 @@ def _time_ticks(time: TimeAxis, now: datetime) -> Iterator[AxisTick]:
 def _note(time: TimeAxis) -> str:
     if 0.9 < time.compression < 1.1:
         return "hours before and after, dates below"
-    return f"hours before and after, dates below; a hand's width holds {time.compression:.2g} times as long in the past"
+    ratio, way = (time.compression, "narrower") if time.compression > 1 else (1 / time.compression, "wider")
+    return f"hours before and after, dates below; the past is drawn {ratio:.2g} times {way} than the future"
 
 
 def _summary(sight: Sight, output: library_pb2.OutputInfo, part: _Part, future: Future) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from twin_service.v1 import common_pb2, simulation_pb2
 
 STEPS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 SIDE, PAD = 320.0, 46.0
+SHOWN, RESULTS_MAX = 10, 500
 METRICS = tuple(words.METRICS)
 
 
@@ -31,6 +32,8 @@ class RankForm:
     metric: simulation_pb2.Metric
     low: str
     high: str
+    endpoint: str = ""
+    at_most: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def proposed(sight: Sight) -> RankForm:
     """Multiples of what was last given, and the range the model names."""
     dosing = sight.dosing
     first = dosing[0] if dosing else None
-    output = sight.outputs[0].name if sight.outputs else ""
+    ranged = [o for o in sight.outputs if sight.range_of(o.name).both]
+    output = next((o.name for o in [*ranged, *sight.outputs]), "")
     found = sight.range_of(output)
     route = sight.model.routes[0] if sight.model.routes else None
     return RankForm(
@@ -127,10 +131,17 @@ def read_form(form: Mapping[str, str], sight: Sight) -> RankForm:
         metric,
         form.get("low", base.low),
         form.get("high", base.high),
+        form.get("endpoint", ""),
+        form.get("at_most", ""),
     )
 
 
-def ask_ranking(client: TwinClient, sight: Sight, form: RankForm) -> Ranking:
+def told(sight: Sight, form: RankForm, answer: simulation_pb2.RecommendResponse) -> Ranking:
+    """The answer to `question` in words and dots."""
+    return _ranking(sight, _target(sight, form, horizon_h(sight.dosing)), answer)
+
+
+def question(client: TwinClient, sight: Sight, form: RankForm) -> simulation_pb2.RecommendResponse:
     """Rank; raises BadForm, ClientError."""
     horizon = horizon_h(sight.dosing)
     option = simulation_pb2.Dispensable(
@@ -141,8 +152,19 @@ def ask_ranking(client: TwinClient, sight: Sight, form: RankForm) -> Ranking:
         durations=[hours(form.over_h)] if form.over_h > 0 else [],
     )
     target = _target(sight, form, horizon)
-    answer = client.recommend(sight.patient, [option], [target], horizon_h=horizon, start=sight.now)
-    return _ranking(sight, target, answer)
+    limits = []
+    if form.endpoint:
+        most = plans.numbers(form.at_most, "at_most", 0.0, 100.0)[0] / 100
+        limits.append(simulation_pb2.Constraint(endpoint=form.endpoint, probability_max=most))
+    return client.recommend(
+        sight.patient,
+        [option],
+        [target],
+        horizon_h=horizon,
+        start=sight.now,
+        constraints=limits,
+        max_results=RESULTS_MAX,
+    )
 
 
 def _target(sight: Sight, form: RankForm, horizon: float) -> simulation_pb2.Target:
@@ -178,11 +200,12 @@ def target_words(analyte: str, metric: simulation_pb2.Metric, found: TargetRange
 
 
 def _ranking(sight: Sight, target: simulation_pb2.Target, answer: simulation_pb2.RecommendResponse) -> Ranking:
-    rows = tuple(_row(r, answer.recommended) for r in answer.ranked)
+    listed = _listed(answer.ranked)
+    rows = tuple(_row(r, answer.recommended) for r in listed)
     most = max((r.harm for r in rows), default=0.0)
     harm_max = min(1.0, max(0.05, 1.1 * most))
-    dots = tuple(_dot(r, ranked, harm_max) for r, ranked in zip(rows, answer.ranked, strict=True))
-    efficient = sorted((d.x, d.y) for d, r in zip(dots, answer.ranked, strict=True) if r.efficient)
+    dots = tuple(_dot(r, ranked, harm_max) for r, ranked in zip(rows, listed, strict=True))
+    efficient = sorted((d.x, d.y) for d, r in zip(dots, listed, strict=True) if r.efficient)
     front = "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in efficient) if len(efficient) > 1 else ""
     draw_at = tuple(
         f"Draw {words.name(w.analyte)} at {words.clock(sight.now + timedelta(hours=w.time_h))} "
@@ -203,6 +226,11 @@ def _ranking(sight: Sight, target: simulation_pb2.Target, answer: simulation_pb2
     )
 
 
+def _listed(ranked: Sequence[simulation_pb2.RankedRegimen]) -> list[simulation_pb2.RankedRegimen]:
+    """The best ten, and to give nothing wherever it stands."""
+    return [r for k, r in enumerate(ranked) if k < SHOWN or not r.what_if.regimen.doses]
+
+
 def _row(ranked: simulation_pb2.RankedRegimen, recommended: str) -> RankedRow:
     level = ""
     for t in ranked.what_if.targets[:1]:
@@ -210,7 +238,7 @@ def _row(ranked: simulation_pb2.RankedRegimen, recommended: str) -> RankedRow:
         level += f" {words.unit(t.unit)}"
     mine = [e for e in ranked.what_if.endpoints if e.endpoint == ranked.harm_endpoint]
     baseline = next((e.baseline_probability for e in mine if e.HasField("baseline_probability")), None)
-    se = f" ± {words.number(ranked.utility_se)}" if ranked.utility_se > 0 else ""
+    se = f" ± {ranked.utility_se:.2f}" if ranked.utility_se >= 0.005 else ""
     return RankedRow(
         ranked.rank,
         words.regimen(ranked.what_if.regimen),
@@ -219,7 +247,7 @@ def _row(ranked: simulation_pb2.RankedRegimen, recommended: str) -> RankedRow:
         ranked.harm_probability,
         ranked.harm_title,
         baseline,
-        f"{ranked.utility:.2f}{se}",
+        f"{ranked.utility + 0.0:.2f}{se}".replace("-0.00", "0.00"),
         ranked.reason,
         bool(recommended) and ranked.what_if.name == recommended,
         ranked.tie,

@@ -60,7 +60,7 @@ def parameters(sight: Sight) -> tuple[ParameterRow, ...]:
         learned = max(0.0, 1.0 - sd**2)
         found.append(
             ParameterRow(
-                e.title or words.name(e.name),
+                words.name(e.title or e.name),
                 "as the typical patient" if abs(z) < 0.05 else said,
                 _x(z),
                 _x(z - Z90 * sd),

@@ -48,9 +48,18 @@ def chance(probability: float) -> str:
     return f"{100 * probability:.0f} of 100"
 
 
+NAMES = {
+    "tumor_sld": "sum of tumor diameters",
+    "lvef": "ejection fraction",
+    "CL": "clearance",
+    "V": "volume of distribution",
+    "sex_female": "female",
+}
+
+
 def name(word: str) -> str:
-    """A library id as a word: "tumor_sld" is "tumor sld"."""
-    return word.replace("_", " ")
+    """A library id as words."""
+    return NAMES.get(word, word.replace("_", " "))
 
 
 def moment(stamp: Timestamp) -> datetime:
@@ -91,7 +100,11 @@ def event(said: event_pb2.Event) -> str:
     """An event in one line."""
     kind = said.WhichOneof("payload")
     if kind == "dose":
-        over = f" over {amount(said.dose.duration.value, said.dose.duration.unit)}" if said.dose.HasField("duration") else ""
+        over = (
+            f" over {amount(said.dose.duration.value, said.dose.duration.unit)}"
+            if said.dose.HasField("duration")
+            else ""
+        )
         route = ROUTES.get(said.dose.route, f"({name(said.dose.route)})")
         return f"{amount(said.dose.amount.value, said.dose.amount.unit)} {name(said.dose.drug)} {route}{over}"
     if kind in ("lab", "image"):
@@ -112,6 +125,8 @@ SUFFIXES = ("_kg", "_y", "_g_l", "_cm", "_mg_l", "_ml_min", "_umol_l")
 
 def plain(covariate: str) -> str:
     """A characteristic without the unit in its name."""
+    if covariate in NAMES:
+        return NAMES[covariate]
     for suffix in SUFFIXES:
         covariate = covariate.removesuffix(suffix)
     return name(covariate)
