@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 from twin_service.model.domain import DomainSpan
 from twin_service.model.pbpk.dosage import Absorption, Formulation
@@ -265,3 +265,13 @@ class Genotype:
     enzyme: str
     activity: Mapping[str, float]
     frequencies: Mapping[str, float]
+
+
+class SharedRecords(Protocol):
+    """What every drug's body is built from; `library.Library` holds it beside the drugs' files."""
+
+    @property
+    def species(self) -> Mapping[str, SpeciesRecord]: ...
+
+    @property
+    def enzymes(self) -> Mapping[str, Enzyme]: ...
