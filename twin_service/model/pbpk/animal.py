@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from twin_service.model.pbpk.door import PER_BODY, PER_CELLS, PER_PROTEIN, FindingsDoor
+from twin_service.model.pbpk.clearance import Assay, Clearance, InVivo, Linear, SourcedQuantity
+from twin_service.model.pbpk.door import PER_CELLS, PER_PROTEIN, FindingsDoor
 from twin_service.model.pbpk.individual import disposition, reference_body
-from twin_service.model.pbpk.record import AnimalValues, Clearance, DrugRecord, SharedRecords, SourcedQuantity
+from twin_service.model.pbpk.record import AnimalValues, DrugRecord, SharedRecords
 from twin_service.model.pbpk.settle import settle
 from twin_service.outcome import Refusal, RefusalCode
 
@@ -70,12 +71,12 @@ def _ways(row: Mapping[str, Any], at: str, door: FindingsDoor) -> tuple[Clearanc
     if clint is None:
         return ()
     inside = fu_inc.value if fu_inc else 1.0
-    return (Clearance("liver", "linear", "OTHER", basis=basis, constant=clint, fu_inc=inside, name="own liver"),)
+    return (Clearance("liver", Linear(clint, Assay(basis), inside), "OTHER", name="own liver"),)
 
 
 def _total(total: SourcedQuantity, unchanged: SourcedQuantity | None) -> Clearance:
     share = unchanged.value if unchanged else None
-    return Clearance("total", "in_vivo", "OTHER", basis=PER_BODY, constant=total, unchanged=share, name="own")
+    return Clearance("total", InVivo(total, per_weight=True, unchanged=share), "OTHER", name="own")
 
 
 def drug_in(drug: DrugRecord, species: str, library: SharedRecords) -> DrugRecord:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_service.model.library.findings import Finding, closest
-from twin_service.model.pbpk.record import SourcedQuantity
+from twin_service.model.pbpk.clearance import SourcedQuantity
 from twin_service.units import UnitError, conversion
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
