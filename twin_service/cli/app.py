@@ -88,6 +88,24 @@ def check_library(
     raise typer.Exit(1 if errors else 0)
 
 
+@app.command("migrate-library")
+def migrate_library(
+    paths: Annotated[list[Path], typer.Argument(help="Library files of schema 1; comments and layout are kept.")],
+) -> None:
+    """Write library files in schema 2, in place; exit code 1 when one could not be."""
+    from twin_service.outcome import Refusal
+    from twin_service.qualification.library_files import migrate
+
+    failed = 0
+    for path in paths:
+        try:
+            typer.echo(f"{path}: {'now schema 2' if migrate(path) else 'nothing to change'}")
+        except Refusal as refusal:
+            failed += 1
+            typer.echo(f"error: {refusal.message}", err=True)
+    raise typer.Exit(1 if failed else 0)
+
+
 @app.command()
 def simulate(
     model: Annotated[Path, typer.Argument(help="SBML file, Level 2 or 3.")],

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.reader import read_as
+from twin_service.model.library.schema import FileKind, in_schema_2
 from twin_service.model.library.tables import Head, LibraryTable, Number, Text
 from twin_service.model.structure import Block, Covariate
 from twin_service.outcome import Refusal, RefusalCode
@@ -85,7 +86,8 @@ class SessionClearance:
 @lru_cache(maxsize=2)
 def load_dialysis(path: Path = FOLDER / "dialysis.toml") -> DialysisTable:
     """The library's table of sessions."""
-    return read_as(DialysisTable, parse_toml(path), path.name)
+    table, _ = in_schema_2(parse_toml(path), FileKind.SHARED, path.name)
+    return read_as(DialysisTable, table, path.name)
 
 
 def session_clearance(drug: str, session: Session, table: DialysisTable | None = None) -> SessionClearance:

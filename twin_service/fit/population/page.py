@@ -125,7 +125,7 @@ def _rows_csv(rows: Sequence[EstimateRow], path: Path) -> Path:
 
 
 def _readings_csv(e: PopulationEstimate, g: Goodness, path: Path) -> Path:
-    names = [o["analyte"] for o in e.built.record.raw["observables"]]
+    names = [o["analyte"] for o in e.built.record.raw["observable"]]
     with path.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f)
         table.writerow(["id", "time_h", "analyte", "dv", "pred", "ipred", "iwres", "cwres", "npde"])

@@ -22,7 +22,7 @@ INDIVIDUALS: Final = 12
 def write_pictures(e: PopulationEstimate, g: Goodness, folder: Path) -> list[tuple[str, str]]:
     """(file name, caption) of every picture written."""
     found = []
-    for k, o in enumerate(e.built.record.raw["observables"]):
+    for k, o in enumerate(e.built.record.raw["observable"]):
         rows, name, unit = g.law == k, str(o["analyte"]), str(o["unit"])
         if rows.sum() < 3:
             continue

@@ -16,9 +16,10 @@ from pydantic import BaseModel
 from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.findings import Finding
 from twin_service.model.library.reader import findings_of
+from twin_service.model.library.schema import kind_of
 from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
 from twin_service.model.pbpk.clearance import Assay, InVitro, InVivo, plasma_clearance_of, unbound_km
-from twin_service.model.pbpk.door import FindingsDoor
+from twin_service.model.pbpk.door import FindingsDoor, in_words
 from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow, renal_clearance
 from twin_service.model.pbpk.individual import BodyPlan, disposition, individual_values, reference_body
@@ -56,11 +57,12 @@ def check_file(path: Path | str, library: Library | None = None) -> list[Finding
     except Refusal as refusal:
         return [Finding(path.name, "", "", refusal.message.removeprefix(f"{path.name}: "))]
     door = FindingsDoor(path.name)
+    table = in_words(table, kind_of(table), door)
     shared: dict[str, type[BaseModel]] = {"organ": SpeciesTable, "enzyme": EnzymesTable, "gene": GenotypesTable}
     for key, model in shared.items():
         shape = findings_of(model, table, path.name) if key in table else []
         if shape:
-            return shape
+            return door.findings + shape
     if "organ" in table:
         read_species(table, door)
     elif "enzyme" in table:

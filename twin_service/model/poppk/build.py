@@ -64,7 +64,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         observables=observables,
         routes=routes_of(record, tuple(u.name for u in structure.inputs)),
         covariates=covariates_of(record),
-        endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
+        endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoint", ())),
         warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
     )
 
@@ -103,7 +103,7 @@ def _refuse_unused(record: PopPkRecord, p: ParametersUsed) -> None:
 
 def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
     """Name -> expression of covariates and effects, for every parameter of the file."""
-    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariates", ())}
+    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariate", ())}
     for name in record.raw.get("derived", ()):
         covariates[name] = DERIVED[name][0](covariates)
     return {n: expression(_individual(q, covariates)) for n, q in record.parameters.items()}
@@ -157,7 +157,7 @@ def observed_of(
     responses = record.structure.get("response", {})
     outputs = {n: Output(n, responses.get("unit", "1") if n == "response" else "mg/L", e) for n, e in known.items()}
     observables = []
-    for o in record.raw["observables"]:
+    for o in record.raw["observable"]:
         compartment, unit = o.get("compartment", "central"), o["unit"]
         if compartment not in outputs:
             raise refuse(
@@ -211,13 +211,13 @@ def domain_of(record: PopPkRecord) -> dict[str, DomainSpan]:
     def fault(place: str, message: str) -> None:
         raise refuse(record.where, f"{place}: {message}")
 
-    names = [str(c["name"]) for c in record.raw.get("covariates", ())]
+    names = [str(c["name"]) for c in record.raw.get("covariate", ())]
     return read_domain(record.raw, (*names, "dose_mg"), fault)
 
 
 def covariates_of(record: PopPkRecord) -> tuple[Covariate, ...]:
     found, domain = [], domain_of(record)
-    for c in record.raw.get("covariates", ()):
+    for c in record.raw.get("covariate", ()):
         low, high = c.get("limits", (-np.inf, np.inf))
         caution = c.get("caution", (low, high))
         said = Covariate(c["name"], c["unit"], c.get("default"), low, high, caution[0], caution[1])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
+from twin_service.model.library.schema import FileKind, in_schema_2
 from twin_service.model.library.tables import PopulationFile
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.outcome import Refusal, RefusalCode
@@ -126,6 +127,7 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
 def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
     """A checked record of a file's table. Raises Refusal naming file, element, fault and what is known."""
     where = f"poppk/{table.get('id', '?')}.toml"
+    table, _ = in_schema_2(table, FileKind.POPULATION, where)
     read_as(PopulationFile, table, where)
 
     def read(n: str, p: Mapping[str, Any]) -> TypicalParameter | None:
@@ -178,14 +180,14 @@ def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where:
         unit, scale = to_bench(p.get("unit"))
     except UnitError as error:
         raise refuse(where, f"{error} (R5)") from None
-    known = {c["name"] for c in table.get("covariates", ())} | set(table.get("derived", ()))
+    known = {c["name"] for c in table.get("covariate", ())} | set(table.get("derived", ()))
     terms = []
-    for k, c in enumerate(p.get("covariates", ())):
+    for k, c in enumerate(p.get("covariate_effect", ())):
         if c.get("law") not in LAWS:
-            raise refuse(f"{where}.covariates[{k}]", f"law {c['law']!r} is unknown{hinted(c['law'], LAWS)} (R4)")
+            raise refuse(f"{where}.covariate_effect[{k}]", f"law {c['law']!r} is unknown{hinted(c['law'], LAWS)} (R4)")
         if c.get("covariate") not in known:
             said = f"covariate {c['covariate']!r} is not declared in this file{hinted(c['covariate'], known)} (R4)"
-            raise refuse(f"{where}.covariates[{k}]", said)
+            raise refuse(f"{where}.covariate_effect[{k}]", said)
         coefficient = float(c["coefficient"])
         terms.append(
             CovariateTerm(
@@ -225,7 +227,7 @@ def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord 
 
 def _check_covariates(table: Mapping[str, Any], where: str) -> None:
     """Derived covariates exist, and what they are derived from is declared."""
-    declared = {c["name"] for c in table.get("covariates", ())}
+    declared = {c["name"] for c in table.get("covariate", ())}
     for name in table.get("derived", ()):
         if name not in DERIVED:
             raise refuse(where, f"derived covariate {name!r} is unknown; known: {', '.join(DERIVED)}")

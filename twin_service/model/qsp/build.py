@@ -155,13 +155,13 @@ def _known(covariate: Mapping[str, Any]) -> Any:
 def _effects(record: QspRecord) -> tuple[tuple[Effect, ...], np.ndarray | None]:
     varied = [q for q in record.parameters if q.transform != "fixed"]
     effects = tuple(Effect(f"eta_{q.name}", q.variance, q.name, drift_per_h=q.drift_per_h) for q in varied)
-    if "correlation" not in record.raw:
+    if "covariance" not in record.raw:
         return effects, None
     omega = np.diag([q.variance for q in varied])
     names = [q.name for q in varied]
-    for c in record.raw["correlation"]:
+    for c in record.raw["covariance"]:
         i, j = (names.index(n) for n in c["between"])
-        omega[i, j] = omega[j, i] = float(c["covariance"])
+        omega[i, j] = omega[j, i] = float(c["value"])
     return effects, omega
 
 

@@ -16,6 +16,7 @@ import twin_service.model.qsp.laws  # noqa: F401  registers every law
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
+from twin_service.model.library.schema import FileKind, in_schema_2
 from twin_service.model.library.tables import EffectTable
 from twin_service.model.qsp.law import LAWS, BlockLaw
 from twin_service.outcome import Refusal, RefusalCode
@@ -106,6 +107,7 @@ def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord
 
 def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
     """A checked record from the parsed TOML `table`."""
+    table, _ = in_schema_2(table, FileKind.EFFECT, where)
     read_as(EffectTable, table, where)
     law = LAWS.get(table["law"])
     if law is None:
