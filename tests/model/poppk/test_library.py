@@ -66,7 +66,7 @@ def test_file_says_where_it_comes_from_and_for_whom(model_id: str) -> None:
 @pytest.mark.parametrize("model_id", MODELS)
 def test_dose_linearity_where_elimination_is_linear(model_id: str) -> None:
     record = read_model(model_id)
-    if record.structure.get("elimination") != "linear":
+    if record.structure.elimination != "linear":
         pytest.skip("saturable elimination: not proportional by design")
     m = model(model_id)
     column = m.system.output_index["d.central"]

@@ -165,7 +165,7 @@ class PopulationFile(Head):
     observable: Annotated[list[PopulationObservable], Field(min_length=1)]
     fitted_on: str = ""
     note_to_user: str = ""
-    routes: list[str] = []
+    routes: list[str] | None = None
     units_per_mg: float = 1.0
     derived: list[str] = []
     covariate: list[CovariateTable] = []
