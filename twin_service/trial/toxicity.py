@@ -303,7 +303,7 @@ def _speaks(block: str, m: Mechanism) -> bool:
 
 
 def _source(block: str) -> str:
-    return str(read_block_file(block).raw["source"])
+    return str(read_block_file(block).file.source)
 
 
 def _known(model: PatientModel, given: Mapping[str, float]) -> dict[str, float]:
