@@ -175,3 +175,25 @@ def test_the_command_writes_in_place_and_says_so(tmp_path: Path) -> None:
     ]
     again = CliRunner().invoke(app, ["migrate-library", str(path)])
     assert again.exit_code == 0 and "nothing to change" in again.output
+
+
+def test_an_endpoint_means_the_same_in_either_kind_of_file() -> None:
+    """The grade and a threshold relative to baseline used to be read past in a population file."""
+    text = (
+        migrated_text(OLD, "old.toml")
+        + """
+[[endpoint]]
+id = "high"
+grade = 2
+output = "central"
+unit = "1"
+relative_to_baseline = true
+comparison = "above"
+threshold = 1.5
+title = "level half again"
+"""
+    )
+    (endpoint,) = build_poppk(parse_model(tomllib.loads(text))).endpoints
+    assert (endpoint.grade, endpoint.relative_to_baseline, endpoint.serious) == (2, True, False)
+    with pytest.raises(Refusal, match="'centrl' is unknown .*did you mean 'central'"):
+        build_poppk(parse_model(tomllib.loads(text.replace('"central"', '"centrl"'))))

@@ -55,7 +55,7 @@ class CovariateTable(LibraryTable):
 
 
 class EndpointTable(LibraryTable):
-    """A threshold on an output; what it harms, how badly and by which product are fields of their own."""
+    """A threshold on an output; how badly it harms is `grade` (CTCAE; 0: none) and `serious`."""
 
     id: Text
     output: Text
@@ -67,8 +67,6 @@ class EndpointTable(LibraryTable):
     serious: bool | None = None
     relative_to_baseline: bool = False
     grade: Annotated[int, Field(ge=0, le=5)] = 0
-    mechanism: str = ""
-    product: str = ""
     origin: str = ""
 
 

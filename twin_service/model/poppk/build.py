@@ -10,14 +10,16 @@ no effect of its own sees 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
+from twin_service.model.library.endpoint import endpoint_of
 from twin_service.model.library.findings import hinted
-from twin_service.model.library.tables import EndpointTable, PopulationObservable
+from twin_service.model.library.tables import PopulationObservable
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.model.poppk.record import (
     EffectRecord,
@@ -31,7 +33,7 @@ from twin_service.model.poppk.record import (
 )
 from twin_service.model.poppk.responses import response_of
 from twin_service.model.poppk.structures import structure_of
-from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
@@ -52,6 +54,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
     _refuse_unused(record, p)
     concentrations = {**structure.concentrations, **response.outputs}
     outputs, observables = observed_of(record, concentrations)
+    units = {o.name: o.unit for o in outputs}
     return Block(
         id=record.id,
         version=record.version,
@@ -65,7 +68,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         observables=observables,
         routes=routes_of(record, tuple(u.name for u in structure.inputs)),
         covariates=covariates_of(record),
-        endpoints=tuple(_endpoint(record, e, outputs) for e in record.file.endpoint),
+        endpoints=tuple(endpoint_of(e, units, partial(refuse, record.where)) for e in record.file.endpoint),
         warnings=None if not record.file.note_to_user else lambda _: [record.file.note_to_user],
     )
 
@@ -223,23 +226,3 @@ def covariates_of(record: PopPkRecord) -> tuple[Covariate, ...]:
     if any(e.occasions for e in effects_of(record).values()):
         found.append(Covariate("occasion", "1", 0.0, 0.0))
     return tuple(found)
-
-
-def _endpoint(record: PopPkRecord, e: EndpointTable, outputs: tuple[Output, ...]) -> Endpoint:
-    units = {o.name: o.unit for o in outputs}
-    if units.get(e.output) != e.unit:
-        raise refuse(
-            record.where,
-            f"endpoint {e.id}: no output {e.output!r} in {e.unit!r} (R4, R5); "
-            f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}",
-        )
-    return Endpoint(
-        e.id,
-        e.output,
-        e.unit,
-        e.comparison,
-        e.threshold,
-        e.title,
-        e.harmful,
-        serious=True if e.serious is None else e.serious,
-    )

@@ -11,24 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
+from twin_service.model.library.endpoint import endpoint_of
 from twin_service.model.library.findings import hinted
-from twin_service.model.library.tables import CovariateTable, EffectObservable, EndpointTable, RouteTable
+from twin_service.model.library.tables import CovariateTable, EffectObservable, RouteTable
 from twin_service.model.qsp.law import Equations, Names
 from twin_service.model.qsp.record import CovariateEffect, LawParameter, QspRecord, block_files, read_block_file
-from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, expression, symbol
 from twin_service.solver.system import ONE, ZERO, Input, Output, Parameter, SystemState
-
-# CTCAE: grade 4 is life-threatening, grade 3 severe
-SERIOUS_GRADE = 4
 
 
 def list_blocks(library_dir: Path | None = None) -> list[str]:
@@ -91,7 +90,7 @@ def block_of(record: QspRecord) -> Block:
         observables=tuple(_observable(o, record) for o in file.observable),
         routes=tuple(_route(r, domain) for r in file.route),
         covariates=tuple(narrowed(_covariate(c), domain) for c in file.covariate),
-        endpoints=tuple(_endpoint(e, record) for e in file.endpoint),
+        endpoints=tuple(endpoint_of(e, law.outputs, partial(_refuse, record)) for e in file.endpoint),
     )
 
 
@@ -188,20 +187,6 @@ def _observable(o: EffectObservable, record: QspRecord) -> Observable:
     _expect_output(record, "observable", o.analyte, o.output, o.unit)
     error = ErrorLaw(o.error.additive, o.error.proportional, o.error.kind, o.error.power)
     return Observable(o.analyte, o.output, o.unit, error, o.title, o.lower_limit, o.upper_limit)
-
-
-def _endpoint(e: EndpointTable, record: QspRecord) -> Endpoint:
-    relative = e.relative_to_baseline
-    if relative and e.unit != "1":
-        raise _refuse(
-            record,
-            f"endpoint {e.id}: a relative endpoint is a ratio to baseline in unit 1; for a "
-            "difference name an output that is one",
-        )
-    unit = record.law.outputs.get(e.output, "") if relative else e.unit
-    _expect_output(record, "endpoint", e.id, e.output, unit)
-    serious = e.serious if e.serious is not None else e.grade == 0 or e.grade >= SERIOUS_GRADE
-    return Endpoint(e.id, e.output, e.unit, e.comparison, e.threshold, e.title, e.harmful, relative, e.grade, serious)
 
 
 def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: str) -> None:
