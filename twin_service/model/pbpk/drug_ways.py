@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from twin_service.model.pbpk.clearance import (
@@ -20,7 +20,15 @@ from twin_service.model.pbpk.clearance import (
     unbound_km,
 )
 from twin_service.model.pbpk.door import PER_BODY, FindingsDoor, table_rows, value_or
-from twin_service.model.pbpk.record import INTERACTION_KINDS, Interaction
+from twin_service.model.pbpk.enzyme_action import (
+    Competitive,
+    EnzymeAction,
+    Induction,
+    Interaction,
+    MechanismBased,
+    Noncompetitive,
+    Suppression,
+)
 
 _CLEARANCE: Final = (
     "organ",
@@ -298,6 +306,16 @@ def _incubation(row: Mapping[str, Any], assay: Assay, at: str, door: FindingsDoo
     return value_or(fu_inc, 1.0), in_liver and uptake == "facilitated"
 
 
+_ACTIONS: Final[Mapping[str, type[EnzymeAction]]] = {
+    "competitive": Competitive,
+    "noncompetitive": Noncompetitive,
+    "mechanism_based": MechanismBased,
+    "induction": Induction,
+    "suppression": Suppression,
+}
+_ACTION_UNITS: Final = {"ki": "umol/L", "ec50": "umol/L", "kinact": "1/h", "emax": "1"}
+
+
 def read_interactions(
     table: Mapping[str, Any], door: FindingsDoor, enzymes: Collection[str]
 ) -> tuple[Interaction, ...]:
@@ -306,20 +324,19 @@ def read_interactions(
         at = f"interaction[{i}]"
         door.known(row, at, ("target", "kind", "ki", "kinact", "emax", "ec50", "organs", "note"))
         target = door.word(row.get("target"), f"{at}.target", enzymes)
-        kind = door.word(row.get("kind"), f"{at}.kind", INTERACTION_KINDS)
-        needs = {
-            "competitive": ("ki",),
-            "noncompetitive": ("ki",),
-            "mechanism_based": ("ki", "kinact"),
-            "induction": ("emax", "ec50"),
-            "suppression": ("emax", "ec50"),
-        }.get(kind, ())
-        units = {"ki": "umol/L", "ec50": "umol/L", "kinact": "1/h", "emax": "1"}
-        given = {k: door.quantity(row, k, units[k], where=at, required=True, positive=True) for k in needs}
-        if kind == "suppression" and given.get("emax") and given["emax"].value > 1:  # type: ignore[union-attr]
+        kind = door.word(row.get("kind"), f"{at}.kind", _ACTIONS)
+        if kind not in _ACTIONS:
+            continue
+        make = _ACTIONS[kind]
+        needs = [f.name for f in fields(make)]
+        given = [
+            door.quantity(row, k, _ACTION_UNITS[k], where=at, required=True, positive=True) or _UNREAD for k in needs
+        ]
+        act = make(*given)
+        if isinstance(act, Suppression) and act.emax.value > 1:
             door.fault(f"{at}.emax", "suppression cannot exceed 1 (the whole synthesis)")
         for k in row:
-            if needs and k in units and k not in needs:
+            if k in _ACTION_UNITS and k not in needs:
                 door.fault(f"{at}.{k}", f"has no place in a {kind} interaction; it needs: {', '.join(needs)}")
-        found.append(Interaction(target, kind, organs=tuple(row.get("organs", ("liver", "gut", "kidney"))), **given))
+        found.append(Interaction(target, act, tuple(row.get("organs", ("liver", "gut", "kidney")))))
     return tuple(found)

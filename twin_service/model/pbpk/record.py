@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from twin_service.model.domain import DomainSpan
-from twin_service.model.pbpk.clearance import Clearance, SourcedQuantity
+from twin_service.model.pbpk.clearance import Clearance
 from twin_service.model.pbpk.dosage import Absorption, Formulation
+from twin_service.model.pbpk.enzyme_action import Interaction
 
 PARTITION_METHODS: Final = ("rodgers_rowland", "poulin_theil", "berezhkovskiy", "schmitt", "pksim_standard")
 CHARGES: Final = ("acid", "base")
-Kind = Literal["competitive", "noncompetitive", "mechanism_based", "induction", "suppression"]
-INTERACTION_KINDS: Final = ("competitive", "noncompetitive", "mechanism_based", "induction", "suppression")
 
 
 @dataclass(frozen=True)
 class Pka:
     charge: str
     value: float
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """What the drug does to an enzyme or transporter; concentrations are unbound, umol/L.
-
-    competitive, noncompetitive   ki
-    mechanism_based               ki (= K_I), kinact (1/h)
-    induction, suppression        emax (fold above / fraction below baseline), ec50
-    """
-
-    target: str
-    kind: str
-    ki: SourcedQuantity | None = None
-    kinact: SourcedQuantity | None = None
-    emax: SourcedQuantity | None = None
-    ec50: SourcedQuantity | None = None
-    organs: tuple[str, ...] = ("liver", "gut")
 
 
 @dataclass(frozen=True)
