@@ -168,6 +168,10 @@ def _check_file(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
     if not beside.exists():
         yield FileFinding(path.name, f"{path.name}: no file beside it that it could check", True)
     own = parse_toml(beside) if beside.exists() else {}
+    if kind_of(own) in (FileKind.SPECIES, FileKind.SHARED):
+        said = f"{path.name}: figures of people and of genotypes are read and run by `twin qualify`, not here"
+        yield FileFinding(path.name, said, False)
+        return
     model = PopulationCheckFile if "structure" in own else EffectCheckFile if "law" in own else DrugCheckFile
     shape = findings_of(model, table, path.name)
     for found in shape:
