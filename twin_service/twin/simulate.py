@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.dialysis import dialysis_covariate, dialyzable
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.scenario.attainment import Attained, TargetMetrics, attained, joint, metrics_of
 from twin_service.scenario.bands import QUANTILES, Bands, summarize
@@ -46,6 +47,7 @@ class WhatIf:
 class FutureStart:
     """The members at the moment from which futures part: parameters in force, states, baseline outputs.
 
+    rows    (N, np), or (N, K, np) where planned dialysis begins or ends at `changes_h`
     free    (N, ne) who reaches each endpoint within the horizon without any drug; None: not asked
     """
 
@@ -56,6 +58,7 @@ class FutureStart:
     history: tuple[Dose, ...]
     outcome: Outcome
     free: NDArray[np.bool_] | None = None
+    changes_h: tuple[float, ...] = ()
 
 
 def start_from(
@@ -83,8 +86,8 @@ def start_from(
     run = propagate(
         folded.model, folded.course, past, [max(start_h, 1e-9)], footing=folded.footing_for(outputs), deadline=deadline
     )
-    rows = folded.model.members(folded.course.covariates[_segment(folded, start_h)], eta)
-    start = FutureStart(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
+    rows, changes = rows_ahead(folded, eta, start_h)
+    start = FutureStart(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome, changes_h=changes)
     if not free_until_h or not folded.model.endpoints:
         return start
     return replace(start, free=drug_free(folded, start, past, free_until_h, deadline))
@@ -213,7 +216,7 @@ def solve(
     solution = simulate(
         folded.model.system,
         start.rows,
-        Schedule(start.history + doses),
+        Schedule(start.history + doses, start.changes_h),
         grid.clock_h,
         after_dose=grid.after,
         start_h=start.time_h,
@@ -241,7 +244,7 @@ def drug_free(
     run = simulate(
         model.system,
         start.rows,
-        Schedule(()),
+        Schedule((), start.changes_h),
         start.time_h + hours,
         start_h=start.time_h,
         state=begun.final,
@@ -325,5 +328,21 @@ def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, gi
     return metrics_of(target, grid.hours, outputs[solved][:, :, folded.model.system.output_index[name]], given_h)
 
 
-def _segment(folded: Folded, start_h: float) -> int:
-    return sum(t <= start_h for t in folded.course.change_times_h)
+def rows_ahead(folded: Folded, eta: FloatArray, start_h: float) -> tuple[FloatArray, tuple[float, ...]]:
+    """Parameters of members `eta` from `start_h` on, and the hours at which they change.
+
+    Characteristics hold as they are then; only dialysis goes on as recorded: a session ends, planned ones come.
+    """
+    course = folded.course
+    now = course.covariates[sum(t <= start_h for t in course.change_times_h)]
+    cleared = [dialysis_covariate(d) for d in dialyzable(folded.model)]
+    changes: list[float] = []
+    rows = [now]
+    for hour, later in zip(course.change_times_h, course.covariates[1:], strict=True):
+        then = {**now, **{n: later[n] for n in cleared if n in later}}
+        if hour > start_h and then != rows[-1]:
+            changes.append(hour)
+            rows.append(then)
+    if not changes:
+        return folded.model.members(now, eta), ()
+    return np.stack([folded.model.members(r, eta) for r in rows], axis=1), tuple(changes)
