@@ -105,7 +105,13 @@ class TwinClient:
         return self._call(self._twins.CreateTwin, request)
 
     def record(
-        self, patient: str, events: Iterable[event_pb2.Event], *, request_id: str = "", validate_only: bool = False
+        self,
+        patient: str,
+        events: Iterable[event_pb2.Event],
+        *,
+        request_id: str = "",
+        validate_only: bool = False,
+        acceptance: twin_pb2.Acceptance = twin_pb2.ACCEPTANCE_UNSPECIFIED,
     ) -> twin_pb2.RecordEventsResponse:
         """Record `events`, all or none; returns when they are durable."""
         request = twin_pb2.RecordEventsRequest(
@@ -113,6 +119,7 @@ class TwinClient:
             events=list(events),
             request_id=request_id or str(uuid.uuid4()),
             validate_only=validate_only,
+            acceptance=acceptance,
         )
         return self._call(self._twins.RecordEvents, request)
 
