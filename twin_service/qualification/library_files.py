@@ -29,7 +29,7 @@ from twin_service.outcome import Refusal
 from twin_service.qualification.pbpk.antibodies import check_antibody
 
 # Tables of other rooms, each read and refused where it is used.
-ELSEWHERE = ("analytes.toml", "grades.toml", "populations.toml", "dose_ranges.toml", "dialysis.toml")
+ELSEWHERE = ("analytes.toml", "grades.toml", "populations.toml", "dose_ranges.toml", "dialysis.toml", "occasions.toml")
 
 
 class FileFinding(NamedTuple):

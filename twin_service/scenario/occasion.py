@@ -16,13 +16,12 @@ doi:10.1007/BF01113502 (between-occasion variability).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.special import ndtr, stdtrit
 
 from twin_service.library.files import FOLDER, parse_toml
@@ -37,27 +36,29 @@ SURPRISE_MAX: Final = 25.0  # of one r_j: five standard deviations say "an error
 
 @dataclass(frozen=True)
 class WithinPatient:
-    """assay_cv   scatter of the assay alone
-    scale      of the variance within the patient, times what the model's residual leaves beside the assay
-    freedom    degrees of freedom: how alike patients are in this (infinite: all the same)
+    """assay_cv      scatter of the assay alone
+    scale         of the variance within the patient, times what the model's residual leaves beside the assay
+    freedom       degrees of freedom: how alike patients are in this (infinite: all the same)
+    persistence   correlation of the patient's effects from one occasion to the next
     """
 
     assay_cv: float
     scale: float = 1.0
     freedom: float = 1e6
+    persistence: float = 1.0
 
     def learned(self, surprises: Sequence[float]) -> WithinPatient:
         """As this patient's past shows: `surprises` are his normalized innovations squared (1 expected)."""
         seen = np.minimum(np.asarray(surprises, dtype=np.float64), SURPRISE_MAX)
         seen = seen[np.isfinite(seen)]
         n = self.freedom + len(seen)
-        return WithinPatient(self.assay_cv, self.scale * (self.freedom + float(seen.sum())) / n, n)
+        return replace(self, scale=self.scale * (self.freedom + float(seen.sum())) / n, freedom=n)
 
 
 class _Occasion(LibraryTable):
     model: Text
+    persistence: Number
     scale: Number
-    freedom: Number
 
 
 class _AssayScatter(LibraryTable):
@@ -70,7 +71,7 @@ class OccasionTable(Head):
 
     usual_assay: Number
     usual_freedom: Number
-    assay: list[_AssayScatter] = Field(min_length=1)
+    assay: list[_AssayScatter] = []
     within_patient: list[_Occasion] = []
 
 
@@ -80,13 +81,13 @@ def load_occasions() -> OccasionTable:
     return read_as(OccasionTable, parse_toml(FOLDER / "occasions.toml"), "occasions.toml")
 
 
-def within_patient(model_id: str, analyte: str) -> WithinPatient:
-    """What the library knows of `analyte` in `model_id`; scale 1 where nobody has learned one."""
+def within_patient(models: Sequence[str], analyte: str = "") -> WithinPatient:
+    """What the library knows of `analyte` in a twin made of `models`; 1 where nobody has learned it."""
     table = load_occasions()
     cv = next((a.cv.value for a in table.assay if a.analyte == analyte), table.usual_assay.value)
     for row in table.within_patient:
-        if row.model == model_id:
-            return WithinPatient(cv, row.scale.value, row.freedom.value)
+        if row.model in models:
+            return WithinPatient(cv, row.scale.value, table.usual_freedom.value, row.persistence.value)
     return WithinPatient(cv, 1.0, table.usual_freedom.value)
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from twin_service.model.dialysis import dialysis_covariate, dialyzable
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.scenario.attainment import Attained, TargetMetrics, attained, joint, metrics_of
-from twin_service.scenario.bands import QUANTILES, Bands, summarize
+from twin_service.scenario.bands import QUANTILES, Bands
 from twin_service.scenario.endpoints import Reached, crossed, endpoint_probability
 from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.occasion import lasting, within_patient
 from twin_service.scenario.regimen import Regimen, planned_doses
 from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
@@ -22,7 +23,8 @@ from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
 from twin_service.twin.propagate import propagate
 from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
-from twin_service.twin.trajectory import assay_draws, belief_members, resolve_outputs
+from twin_service.twin.trajectory import belief_members, resolve_outputs
+from twin_service.twin.within import banded, fresh_effects, levels, models_of
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
@@ -79,7 +81,9 @@ def start_from(
             field="start",
             reason="BAD_START",
         )
+    persistence = within_patient(models_of(folded)).persistence
     eta = belief_members(folded, members, forecast=True)
+    eta = lasting(eta, fresh_effects(folded, members), persistence)
     past = belief_members(folded, members)
     history = tuple(d for d in folded.course.doses if d.time_h < start_h)
     begun = propagate(folded.model, folded.course, past, [0.0], deadline=deadline)
@@ -305,8 +309,7 @@ def summarized(
         )
         for k, e in enumerate(folded.model.endpoints)
     )
-    noise = assay_draws(folded, len(outputs))
-    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]], noise) for n in names)
+    series = tuple(banded(folded, n, outputs[:, :, index[n]]) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
     return WhatIf(
@@ -325,7 +328,8 @@ def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, gi
     """The target's metric for each member that could be solved in full."""
     name = resolve_outputs(folded, [target.output])[0]
     solved = np.all(np.isfinite(outputs), axis=(1, 2))
-    return metrics_of(target, grid.hours, outputs[solved][:, :, folded.model.system.output_index[name]], given_h)
+    values = levels(folded, name, outputs[:, :, folded.model.system.output_index[name]])
+    return metrics_of(target, grid.hours, values[solved], given_h)
 
 
 def rows_ahead(folded: Folded, eta: FloatArray, start_h: float) -> tuple[FloatArray, tuple[float, ...]]:
