@@ -1,24 +1,24 @@
 """Ward stories: what a ward sends, with its mess, and what must come out. Each runs over gRPC against a real server.
 
-The table is `ward_stories.toml`. An event is a line: `hour id kind ...`, see `_EVENTS`. What must come out: the state of
-each receipt; that the answer equals (`same_as`) or differs from (`unlike`) the one for another record, which is the
+The table is `ward_stories.toml`. An event is a line: `hour id kind ...`, see `_EVENTS`. What must come out: the state
+of each receipt; that the answer equals (`same_as`) or differs from (`unlike`) the one for another record, which is the
 oracle for whatever has no closed form; a level within bounds; words that must stand in the answer; advice or none.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from twin_client import ClientError, TwinClient, events, quantity
-from twin_service.v1 import event_pb2, simulation_pb2, twin_pb2
+from twin_service.v1 import common_pb2, event_pb2, simulation_pb2, twin_pb2
 
 ZERO: Final = datetime(2024, 3, 4, tzinfo=UTC)
 MEMBERS: Final = 2048
@@ -123,8 +123,9 @@ def _faults(client: TwinClient, book: StoryBook, story: Story) -> Iterator[str]:
             yield f"answered, where {story.refused} was to be refused"
 
 
-def _created(client: TwinClient, who: Patient, story: Story) -> str:
-    name = f"story-{uuid.uuid4().hex[:12]}"
+def _created(client: TwinClient, who: Patient, story: Story, *, clean: str = "") -> str:
+    # members are drawn by the name: the same story gives the same numbers
+    name = "-".join(["story", *re.findall("[a-z0-9]+", story.id.lower())]) + (f"-{clean}" if clean else "")
     said = {k: v for k, v in (who.covariates | story.covariates).items() if k not in story.without}
     client.create_twin(
         name,
@@ -137,7 +138,7 @@ def _created(client: TwinClient, who: Patient, story: Story) -> str:
     return name
 
 
-def _quantity(text: str) -> events.common_pb2.Quantity:
+def _quantity(text: str) -> common_pb2.Quantity:
     value, unit = text.split(" ", 1)
     return quantity(float(value), unit)
 
@@ -172,7 +173,7 @@ def _compared(client: TwinClient, book: StoryBook, story: Story, name: str) -> I
     for other, alike in ((story.same_as, True), (story.unlike, False)):
         if other is None:
             continue
-        clean = _created(client, book.patients[story.patient], story)
+        clean = _created(client, book.patients[story.patient], story, clean="same" if alike else "unlike")
         _recorded(client, clean, other)
         there = _answer(client, story, clean).what_ifs[0].bands.series[0].median[-1]
         apart = abs(median / there - 1.0)
@@ -227,7 +228,7 @@ def _advised(client: TwinClient, story: Story, name: str) -> Iterator[str]:
     auc = metric.startswith("auc")
     target = simulation_pb2.Target(
         output=output,
-        metric=simulation_pb2.Metric.Value(f"METRIC_{metric.upper()}"),
+        metric=f"METRIC_{metric.upper()}",
         low=quantity(float(low), unit),
         high=quantity(float(high), unit),
         window_start=None if auc else quantity(24.0, "h"),
@@ -280,13 +281,9 @@ def _covariate(id: str, when: datetime, w: list[str]) -> event_pb2.Event:
 def _dialysis(id: str, when: datetime, w: list[str]) -> event_pb2.Event:
     extra = float(w[2]) if len(w) > 2 else 0.0
     filtered = w[0] == "hemofiltration"
+    how = cast(Literal["hemodialysis", "hemofiltration", "peritoneal"], w[0])
     return events.dialysis(
-        id,
-        when,
-        w[0],
-        float(w[1]),
-        effluent_l_h=extra if filtered else 0.0,
-        clearance_ml_min=0.0 if filtered else extra,
+        id, when, how, float(w[1]), effluent_l_h=extra if filtered else 0.0, clearance_ml_min=0.0 if filtered else extra
     )
 
 

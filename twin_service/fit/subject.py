@@ -108,7 +108,7 @@ def predictor(model: PatientModel, subject: TableSubject, tolerances: Tolerances
 def predictor_after(
     model: PatientModel, subject: TableSubject, since_h: float
 ) -> Callable[[FloatArray, FloatArray], FloatArray]:
-    """(eta until `since_h`, eta from then on), each (N, nx) -> readings (N, ny): an occasion that begins at `since_h`."""
+    """(eta until `since_h`, eta from then on), each (N, nx) -> readings (N, ny): an occasion begins at `since_h`."""
     whole, segments = _course(model, subject)
     changes = whole.change_times_h
     k = sum(t < since_h for t in changes)

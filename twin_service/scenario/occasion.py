@@ -93,12 +93,12 @@ def within_patient(models: Sequence[str], analyte: str = "") -> WithinPatient:
 
 def true_levels(f: FloatArray, law: ErrorLaw, z: FloatArray, how: WithinPatient) -> FloatArray:
     """What the patient's levels would be on another occasion, from curves `f` and standard normal draws `z`."""
-    return _moved(f, law, np.sqrt(how.scale * _parts(f, law, how)[0]), z, how)
+    return _moved(f, law, np.sqrt(how.scale * variances(f, law, how)[0]), z, how)
 
 
 def next_readings(f: FloatArray, law: ErrorLaw, z: FloatArray, how: WithinPatient) -> FloatArray:
     """What an assay would read of them."""
-    within, assay = _parts(f, law, how)
+    within, assay = variances(f, law, how)
     return _moved(f, law, np.sqrt(how.scale * within + assay), z, how)
 
 
@@ -112,7 +112,7 @@ def lasting(eta: FloatArray, fresh: FloatArray, persistence: float) -> FloatArra
     return np.asarray(persistence * eta + np.sqrt(1.0 - persistence**2) * fresh)
 
 
-def _parts(f: FloatArray, law: ErrorLaw, how: WithinPatient) -> tuple[FloatArray, FloatArray]:
+def variances(f: FloatArray, law: ErrorLaw, how: WithinPatient) -> tuple[FloatArray, FloatArray]:
     """Variances within the patient and of the assay, on the scale of the law."""
     every = noise_sd(f, law) ** 2
     assay = np.minimum(np.square(how.assay_cv * (1.0 if law.kind == "log" else f)), every)

@@ -1,4 +1,4 @@
-"""From a twin's curves to its levels on the next occasion: what attainment is judged by, and what an assay will read."""
+"""From a twin's curves to its levels on the next occasion, by which attainment is judged, and to the next readings."""
 
 from __future__ import annotations
 
