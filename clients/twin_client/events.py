@@ -115,7 +115,7 @@ def dialysis(
     """A session that begins at `when`; one still to come is planned, and answers count it. `clearance_ml_min`: the
     session's own plasma clearance of `drug` (empty: of every drug), where it is known."""
     body = event_pb2.Dialysis(
-        modality=event_pb2.DialysisModality.Value(f"DIALYSIS_MODALITY_{modality.upper()}"),
+        modality=f"DIALYSIS_MODALITY_{modality.upper()}",
         duration=hours(duration_h),
         blood_flow_ml_min=blood_flow_ml_min,
         effluent_l_h=effluent_l_h,

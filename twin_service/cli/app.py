@@ -165,11 +165,16 @@ def house(json_file: Json = None) -> None:
 
 
 @bench.command("answers")
-def bench_answers(json_file: Json = None) -> None:
-    """Recommendations against brute force: forty decisions in closed form (two minutes)."""
-    from twin_service.qualification.bench.answers import run
+def bench_answers(
+    json_file: Json = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="decisions, attainment, stories, mutations; all of them when not given.")
+    ] = None,
+) -> None:
+    """Advice against brute force, attainment on real patients, ward stories, mutated inputs (ten minutes in all)."""
+    from twin_service.demo.answers import run
 
-    write_figures(run(typer.echo), json_file)
+    write_figures(run(part or [], lambda line: typer.echo(line, err=True)), json_file)
 
 
 science.register(app, bench)

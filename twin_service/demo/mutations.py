@@ -56,7 +56,7 @@ class Mutant(NamedTuple):
 
 @dataclass(frozen=True)
 class Door:
-    """`base(rng)` a clean input; `mutants(input, rng)` (where, changed input, new number); `read` what is made of it."""
+    """`base` a clean input; `mutants` of it: where, changed input, new number; `read` what is made of an input."""
 
     name: str
     base: Callable[[random.Random], Any]

@@ -177,7 +177,7 @@ class _Reader:
 
     def _named_where_not_read(self, at: int, row: Row, kind: int) -> None:
         """Cells that this kind of record has no use for are named once for each column, not read past."""
-        spare = ("RATE", "DUR", "II") if kind not in (DOSE, RESET_DOSE) else ()
+        spare: tuple[str, ...] = ("RATE", "DUR", "II") if kind not in (DOSE, RESET_DOSE) else ()
         spare += ("DV",) if kind != READING else ()
         found = [c for c in spare if number(row, c, at)]
         found += ["DVID"] if kind != READING and row.get("DVID", "") not in (*MISSING, "0") else []

@@ -38,6 +38,7 @@ FloatArray = NDArray[np.float64]
 DRAWS = 32_768
 EDGE = 0.1
 ASSAY = 0.05  # the rest of the model's error is taken to move the patient's true level
+SAMPLING = 0.016  # two standard errors of a share of one half in the 4,096 members that decide at the floor
 NOTHING = "nothing now"
 
 
@@ -80,7 +81,7 @@ def judge(d: DecisionCase, members: int = 256) -> DecisionVerdict:
     worth = oracle(d)
     best = max(worth, key=lambda name: worth[name].utility)
     if ranking.recommended is None:
-        missed = worth[best].attained >= Preferences().floor
+        missed = worth[best].attained >= Preferences().floor + SAMPLING
         return DecisionVerdict(d.kind, "", best, worth[best].utility if missed else 0.0)
     chosen = ranking.recommended.what_if.regimen.name
     return DecisionVerdict(d.kind, chosen, best, worth[best].utility - worth[chosen].utility)

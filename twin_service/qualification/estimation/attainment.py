@@ -2,7 +2,7 @@
 others.
 
 Target: the middle half of the set's levels of that analyte. Patients are dealt into five folds; persistence and scale
-(`scenario.occasion`) are those of largest predictive density of the other four folds' levels, with ln scale ~ N(0, 0.5).
+(`scenario.occasion`) are those of largest predictive density on the other four folds, with ln scale ~ N(0, 0.5).
     z    = sum (o - p)(1 - 2p) / sqrt(sum (1 - 2p)^2 p (1 - p))         N(0, 1) when calibrated
     ECE  = sum over ten bins |sum (p - o)| / n; by chance: mean of calibrated outcomes of the same p
 Spiegelhalter 1986, doi:10.1002/sim.4780050506.
@@ -97,7 +97,7 @@ def judge(name: str, model: str, levels: Sequence[NextLevel]) -> AttainmentVerdi
     for k in range(FOLDS):
         best = _best(densities, of != k)
         how = _patients(levels, best, prior)
-        for i in np.flatnonzero(of == k):
+        for i in map(int, np.flatnonzero(of == k)):
             curve[i], true[i], read[i], inside[i] = _shares(levels[i], best, how[i], ranges[levels[i].analyte])
     came = np.array([ranges[x.analyte][0] <= x.value <= ranges[x.analyte][1] for x in levels], dtype=np.float64)
     row, scale = _best(densities, np.ones(len(levels), dtype=bool))
@@ -131,7 +131,7 @@ def _choices() -> list[Choice]:
 
 def _best(densities: dict[Choice, FloatArray], chosen: NDArray[np.bool_]) -> Choice:
     def worth(c: Choice) -> float:
-        return float(densities[c][chosen].sum()) - 0.5 * (np.log(c[1]) / SPREAD_OF_SCALES) ** 2
+        return float(densities[c][chosen].sum() - 0.5 * (np.log(c[1]) / SPREAD_OF_SCALES) ** 2)
 
     return max(densities, key=worth)
 
