@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -59,8 +59,8 @@ class Door:
     """`base` a clean input; `mutants` of it: where, changed input, new number; `read` what is made of an input."""
 
     name: str
-    base: Callable[[random.Random], Any]
-    mutants: Callable[[Any, random.Random], Iterator[tuple[str, Any, float | None]]]
+    base: Callable[[np.random.Generator], Any]
+    mutants: Callable[[Any, np.random.Generator], Iterator[tuple[str, Any, float | None]]]
     read: Callable[[Any], str]
 
 
@@ -92,12 +92,12 @@ def is_misread(m: Mutant) -> bool:
 
 def mutants(count: int) -> Iterator[Mutant]:
     """`count` of them, the doors in turn, each input changed in every place before the next is made."""
-    streams = [_stream(d, random.Random(k)) for k, d in enumerate(_doors())]
+    streams = [_stream(d, np.random.default_rng(k)) for k, d in enumerate(_doors())]
     for k in range(count):
         yield next(streams[k % len(streams)])
 
 
-def _stream(door: Door, rng: random.Random) -> Iterator[Mutant]:
+def _stream(door: Door, rng: np.random.Generator) -> Iterator[Mutant]:
     while True:
         clean = door.base(rng)
         before = door.read(clean)
@@ -115,16 +115,20 @@ def _doors() -> tuple[Door, ...]:
     )
 
 
+def _one_of(things: Sequence[Any], rng: np.random.Generator) -> Any:
+    return things[int(rng.integers(len(things)))]
+
+
 # FHIR
 
 
-def _resource(rng: random.Random) -> dict[str, Any]:
-    value = float(rng.randint(101, 999))
+def _resource(rng: np.random.Generator) -> dict[str, Any]:
+    value = float(int(rng.integers(101, 999, endpoint=True)))
     drug = {"coding": [{"system": RXNORM, "code": "11124"}]}
     route = {"coding": [{"system": "http://snomed.info/sct", "code": "47625008"}]}
     mg = {"value": value, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
-    head = {"id": f"r{rng.randint(1, 999)}", "subject": {"reference": "Patient/p"}}
-    kind = rng.randrange(3)
+    head = {"id": f"r{int(rng.integers(1, 999, endpoint=True))}", "subject": {"reference": "Patient/p"}}
+    kind = int(rng.integers(3))
     if kind == 0:
         level = {"value": value / 10, "unit": "mg/L", "system": "http://unitsofmeasure.org", "code": "mg/L"}
         code = {"coding": [{"system": "http://loinc.org", "code": "20578-1"}]}
@@ -134,13 +138,13 @@ def _resource(rng: random.Random) -> dict[str, Any]:
         more = {"status": "completed", "effectiveDateTime": WHEN, "medicationCodeableConcept": drug}
         return {"resourceType": "MedicationAdministration", **head, **more, "dosage": {"dose": mg, "route": route}}
     span = {"start": WHEN, "end": "2024-03-07T09:00:00+01:00"}
-    repeat = {"boundsPeriod": span, "frequency": rng.randint(1, 3), "period": 1, "periodUnit": "d"}
+    repeat = {"boundsPeriod": span, "frequency": int(rng.integers(1, 3, endpoint=True)), "period": 1, "periodUnit": "d"}
     instruction = {"timing": {"repeat": repeat}, "route": route, "doseAndRate": [{"doseQuantity": mg}]}
     more = {"status": "active", "intent": "order", "medicationCodeableConcept": drug}
     return {"resourceType": "MedicationRequest", **head, **more, "dosageInstruction": [instruction]}
 
 
-def _changed_resource(body: Any, rng: random.Random) -> Iterator[tuple[str, Any, float | None]]:
+def _changed_resource(body: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float | None]]:
     for path in _leaves(body):
         mutant = copy.deepcopy(body)
         old = _at(body, path)
@@ -148,7 +152,7 @@ def _changed_resource(body: Any, rng: random.Random) -> Iterator[tuple[str, Any,
         _at(mutant, path[:-1])[path[-1]] = new
         yield ".".join(map(str, path)), mutant, float(new) if path[-1] == "value" else None
     for path in _objects(body):
-        word = rng.choice(sorted(STRANGE))
+        word = _one_of(sorted(STRANGE), rng)
         if word not in _at(body, path):
             mutant = copy.deepcopy(body)
             _at(mutant, path)[word] = STRANGE[word]
@@ -197,9 +201,9 @@ def _at(body: Any, path: tuple[Any, ...]) -> Any:
 # Event tables
 
 
-def _rows(rng: random.Random) -> list[dict[str, Any]]:
+def _rows(rng: np.random.Generator) -> list[dict[str, Any]]:
     who = {"ID": 1, "weight_kg": 80.0, "age_y": 60.0, "sex_female": 0.0, "creatinine_umol_l": 90.0}
-    mg, first = float(rng.randint(500, 1500)), float(rng.randint(14, 20))
+    mg, first = float(int(rng.integers(500, 1500, endpoint=True))), float(int(rng.integers(14, 20, endpoint=True)))
     return [
         {**who, "TIME": 0.0, "EVID": 1, "AMT": mg, "RATE": mg, "II": 12.0, "ADDL": 1, "SS": 0, "DV": "."},
         {**who, "TIME": first, "EVID": 0, "AMT": ".", "RATE": ".", "II": ".", "ADDL": ".", "SS": ".", "DV": 17.25},
@@ -208,7 +212,7 @@ def _rows(rng: random.Random) -> list[dict[str, Any]]:
     ]
 
 
-def _changed_rows(rows: Any, rng: random.Random) -> Iterator[tuple[str, Any, float | None]]:
+def _changed_rows(rows: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float | None]]:
     for k, row in enumerate(rows):
         for column, cell in row.items():
             mutant = copy.deepcopy(rows)
@@ -222,7 +226,7 @@ def _changed_rows(rows: Any, rng: random.Random) -> Iterator[tuple[str, Any, flo
             elif column == "ID":
                 new = 2
             elif cell == ".":
-                new = rng.choice((3.0, "x", "<5"))
+                new = _one_of((3.0, "x", "<5"), rng)
             elif column == "SS":
                 new = 1 - cell
             elif column == "ADDL":
@@ -237,7 +241,7 @@ def _changed_rows(rows: Any, rng: random.Random) -> Iterator[tuple[str, Any, flo
             told = float(new) if column in ("TIME", "AMT", "DV") and cell != "." else None
             yield f"row {k} {column} {cell} -> {new}", mutant, told
         mutant = copy.deepcopy(rows)
-        word = rng.choice(("NOTE", "CMT", "DVID", "OCC2"))
+        word = _one_of(("NOTE", "CMT", "DVID", "OCC2"), rng)
         mutant[k][word] = 7
         yield f"row {k} strange column {word}", mutant, None
 
@@ -259,11 +263,11 @@ def _read_table(rows: Any, model: PatientModel) -> str:
 # Wire events
 
 
-def _wire(rng: random.Random) -> event_pb2.Event:
-    n = float(rng.randint(501, 1500))
-    made = event_pb2.Event(id=f"e{rng.randint(1, 99)}", source="ehr")
+def _wire(rng: np.random.Generator) -> event_pb2.Event:
+    n = float(int(rng.integers(501, 1500, endpoint=True)))
+    made = event_pb2.Event(id=f"e{int(rng.integers(1, 99, endpoint=True))}", source="ehr")
     made.time.FromMicroseconds(US)
-    kind = rng.randrange(4)
+    kind = int(rng.integers(4))
     if kind == 0:
         made.dose.CopyFrom(event_pb2.Dose(drug="vancomycin", amount={"value": n, "unit": "mg"}, route="iv"))
         made.dose.duration.CopyFrom(type(made.dose.duration)(value=1.5, unit="h"))
@@ -284,7 +288,7 @@ def _wire(rng: random.Random) -> event_pb2.Event:
     return made
 
 
-def _changed_wire(wire: Any, rng: random.Random) -> Iterator[tuple[str, Any, float | None]]:
+def _changed_wire(wire: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, float | None]]:
     for path in _set_fields(wire):
         mutant = event_pb2.Event()
         mutant.CopyFrom(wire)
@@ -300,7 +304,7 @@ def _changed_wire(wire: Any, rng: random.Random) -> Iterator[tuple[str, Any, flo
         elif isinstance(old, int):
             new = old + 3600
         elif isinstance(old, float):
-            new = round(old * rng.uniform(1.05, 1.4), 3)
+            new = round(old * float(rng.uniform(1.05, 1.4)), 3)
         else:
             new = f"{old}x"
         setattr(owner, path[-1], new)

@@ -8,7 +8,6 @@ oracle for whatever has no closed form; a level within bounds; words that must s
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,10 +17,12 @@ from typing import Final, Literal, cast
 from pydantic import BaseModel, ConfigDict
 
 from twin_client import ClientError, TwinClient, events, quantity
+from twin_service.library.files import parse_toml
 from twin_service.v1 import common_pb2, event_pb2, simulation_pb2, twin_pb2
 
 ZERO: Final = datetime(2024, 3, 4, tzinfo=UTC)
 MEMBERS: Final = 2048
+NAME_LENGTH: Final = 50
 SAME: Final = 0.02  # members are drawn by the twin's name: medians of two names differ by some thousandths
 SAME_BELIEF: Final = 1e-3
 UNLIKE: Final = 0.03
@@ -90,7 +91,7 @@ class StoryVerdict:
 
 def load_stories(path: Path = FOLDER / "ward_stories.toml") -> StoryBook:
     """The table; a key it does not know is an error."""
-    return StoryBook.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    return StoryBook.model_validate(parse_toml(path))
 
 
 def tell(client: TwinClient, book: StoryBook, story: Story) -> StoryVerdict:
@@ -125,7 +126,7 @@ def _faults(client: TwinClient, book: StoryBook, story: Story) -> Iterator[str]:
 
 def _created(client: TwinClient, who: Patient, story: Story, *, clean: str = "") -> str:
     # members are drawn by the name: the same story gives the same numbers
-    name = "-".join(["story", *re.findall("[a-z0-9]+", story.id.lower())]) + (f"-{clean}" if clean else "")
+    name = "-".join(re.findall("[a-z0-9]+", story.id.lower()))[:NAME_LENGTH].strip("-") + (f"-{clean}" if clean else "")
     said = {k: v for k, v in (who.covariates | story.covariates).items() if k not in story.without}
     client.create_twin(
         name,

@@ -17,7 +17,6 @@ _MODALITY: Final[dict[int, Modality]] = {
     event_pb2.DIALYSIS_MODALITY_HEMOFILTRATION: "hemofiltration",
     event_pb2.DIALYSIS_MODALITY_PERITONEAL: "peritoneal",
 }
-_OUT: Final = {v: k for k, v in _MODALITY.items()}
 LONGEST_H: Final = 24.0 * 60.0
 
 
@@ -47,7 +46,7 @@ def dialysis(body: event_pb2.Dialysis, model: PatientModel) -> DialysisDone:
 
 def dialysis_out(p: DialysisDone) -> event_pb2.Dialysis:
     return event_pb2.Dialysis(
-        modality=_OUT[p.modality],
+        modality=f"DIALYSIS_MODALITY_{p.modality.upper()}",
         duration=quantity(p.duration_h, "h"),
         blood_flow_ml_min=p.blood_flow_ml_min,
         effluent_l_h=p.effluent_l_h,
