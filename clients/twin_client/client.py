@@ -217,6 +217,7 @@ class TwinClient:
         start: datetime | None = None,
         targets: Sequence[simulation_pb2.Target] = (),
         outputs: Sequence[str] = (),
+        members: int = 0,
         min_revision: int = 0,
     ) -> simulation_pb2.SimulateResponse:
         """What if each of `regimens` were given from `start` (default: the last event)."""
@@ -226,6 +227,7 @@ class TwinClient:
             horizon=hours(horizon_h),
             targets=targets,
             outputs=outputs,
+            members=members,
             min_revision=min_revision,
         )
         if start is not None:

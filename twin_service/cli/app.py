@@ -31,6 +31,9 @@ def main() -> None:
         sys.exit(2)
 
 
+NO_STORE = 3
+
+
 @app.command()
 def serve(config: Config = None) -> None:
     """Start the gRPC server; stops gracefully on SIGTERM or Ctrl-C."""
@@ -51,11 +54,18 @@ def migrate(config: Config = None) -> None:
 
 @app.command()
 def verify(config: Config = None) -> None:
-    """Check every stored byte against its hash chain; exit code 1 when something was altered."""
+    """Check every stored byte against its hash chain; exit code 1 when something was altered, 3 without a store."""
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
     from twin_service.settings import load
     from twin_service.store.verify import verify as run
 
-    findings = run(load(config))
+    try:
+        findings = run(load(config))
+    except (OperationalError, ProgrammingError) as error:
+        told = str(error.orig).splitlines()[0] if error.orig else "no answer"
+        typer.echo(f"no store to verify: {told}; check database_url, or run: twin migrate", err=True)
+        raise typer.Exit(NO_STORE) from None
     for finding in findings:
         typer.echo(finding, err=True)
     typer.echo(f"{len(findings)} findings")
@@ -183,11 +193,16 @@ def house(json_file: Json = None) -> None:
 
 
 @bench.command("answers")
-def bench_answers(json_file: Json = None) -> None:
-    """Recommendations against brute force: forty decisions in closed form (two minutes)."""
-    from twin_service.qualification.bench.answers import run
+def bench_answers(
+    json_file: Json = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="decisions, attainment, stories, mutations; all of them when not given.")
+    ] = None,
+) -> None:
+    """Advice against brute force, attainment on real patients, ward stories, mutated inputs (ten minutes in all)."""
+    from twin_service.demo.answers import run
 
-    write_figures(run(typer.echo), json_file)
+    write_figures(run(part or [], lambda line: typer.echo(line, err=True)), json_file)
 
 
 science.register(app, bench)

@@ -39,7 +39,7 @@ TABLES: Mapping[str, Callable[[Path], object]] = {
     "translation.toml": load_evidence,
 }
 # Tables of other rooms, read whole and refused when the service starts.
-ELSEWHERE = ("analytes.toml", "grades.toml")
+ELSEWHERE = ("analytes.toml", "grades.toml", "occasions.toml")
 
 
 class FileFinding(NamedTuple):

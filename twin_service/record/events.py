@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
 
@@ -96,6 +96,23 @@ class GenotypeFound:
 
 
 @dataclass(frozen=True)
+class DialysisDone:
+    """Blood was cleaned outside the body (or through the peritoneum) for `duration_h` hours from the event's time.
+
+    A session with a time still to come is planned: answers about the future count it. `clearance_ml_min` > 0: plasma
+    clearance of `drug` ("": of every drug) as measured or stated for this session, instead of the library's.
+    """
+
+    kind: ClassVar[str] = "dialysis"
+    modality: Literal["hemodialysis", "hemofiltration", "peritoneal"]
+    duration_h: float
+    blood_flow_ml_min: float = 0.0
+    effluent_l_h: float = 0.0
+    clearance_ml_min: float = 0.0
+    drug: str = ""
+
+
+@dataclass(frozen=True)
 class Correction:
     """The event `target` was wrong: `replacement` (and `replacement_time_us`) is what it should have said."""
 
@@ -114,12 +131,22 @@ class Retraction:
     reason: str = ""
 
 
-Finding = DoseGiven | LabMeasured | ImageMeasured | CovariateMeasured | GenotypeFound
+Finding = DoseGiven | LabMeasured | ImageMeasured | CovariateMeasured | GenotypeFound | DialysisDone
 Payload = Finding | Correction | Retraction
 Measured = (LabMeasured, ImageMeasured)
 
 _KINDS: dict[str, type[Any]] = {
-    c.kind: c for c in (DoseGiven, LabMeasured, ImageMeasured, CovariateMeasured, GenotypeFound, Correction, Retraction)
+    c.kind: c
+    for c in (
+        DoseGiven,
+        LabMeasured,
+        ImageMeasured,
+        CovariateMeasured,
+        GenotypeFound,
+        DialysisDone,
+        Correction,
+        Retraction,
+    )
 }
 
 

@@ -178,7 +178,7 @@ def _values(
     solution = simulate(
         model.system,
         start.rows,
-        Schedule(start.history + doses),
+        Schedule(start.history + doses, start.changes_h),
         grid.clock_h,
         after_dose=grid.after,
         start_h=start.time_h,

@@ -117,20 +117,22 @@ class QuantileSeries(_message.Message):
     def __init__(self, level: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Series(_message.Message):
-    __slots__ = ("output", "unit", "mean", "median", "quantiles", "reading_quantiles")
+    __slots__ = ("output", "unit", "mean", "median", "quantiles", "reading_quantiles", "level_quantiles")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     MEDIAN_FIELD_NUMBER: _ClassVar[int]
     QUANTILES_FIELD_NUMBER: _ClassVar[int]
     READING_QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_QUANTILES_FIELD_NUMBER: _ClassVar[int]
     output: str
     unit: str
     mean: _containers.RepeatedScalarFieldContainer[float]
     median: _containers.RepeatedScalarFieldContainer[float]
     quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
     reading_quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
-    def __init__(self, output: _Optional[str] = ..., unit: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., median: _Optional[_Iterable[float]] = ..., quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., reading_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ...) -> None: ...
+    level_quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
+    def __init__(self, output: _Optional[str] = ..., unit: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., median: _Optional[_Iterable[float]] = ..., quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., reading_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., level_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ...) -> None: ...
 
 class Bands(_message.Message):
     __slots__ = ("origin_time", "times_h", "series", "verdict")

@@ -84,7 +84,27 @@ def measured(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Q
             f"its unit ({unit}) is not a UCUM code",
             f'send system "{UCUM}" and the UCUM code, or map it under [units] of the site map',
         )
-    return common_pb2.Quantity(value=float(value["value"]), unit=str(value["code"]))
+    shown, code = str(value.get("unit") or ""), str(value["code"])
+    if _is_another(shown, code):
+        raise HoldError(f"its unit reads {shown} and its code says {code}", "send a code and a unit that agree")
+    return common_pb2.Quantity(value=float(value["value"]), unit=code)
+
+
+# Codes that a shown unit is itself a statement of; any other text beside a code is a name for it.
+PLAIN_UNITS = frozenset(
+    ["g", "mg", "ug", "ng", "kg", "L", "mL", "mg/L", "g/L", "ug/L", "ng/L", "ug/mL", "ng/mL", "mg/mL", "mg/dL", "g/dL"]
+    + ["umol/L", "mmol/L", "nmol/L", "mol/L", "umol", "mmol", "mg/h", "ug/h", "mg/kg", "ug/kg", "mg/min", "ug/min"]
+    + ["h", "min", "d", "mL/min", "mL/h", "L/h", "%", "cm", "m"]
+)
+SAME_UNITS = ({"mg/L", "ug/mL"}, {"ug/L", "ng/mL"}, {"g/L", "mg/mL"})
+
+
+def _is_another(shown: str, code: str) -> bool:
+    """Whether the shown unit is a unit of its own, and not that of the code."""
+    plain = shown.strip().replace("\u00b5", "u").replace("\u03bc", "u").replace("mcg", "ug")
+    if plain not in PLAIN_UNITS or plain == code or code not in PLAIN_UNITS:
+        return False
+    return not any({plain, code} <= same for same in SAME_UNITS)
 
 
 def exact(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Quantity:

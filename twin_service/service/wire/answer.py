@@ -122,6 +122,9 @@ def _series(found: BandSeries, levels: tuple[float, ...]) -> common_pb2.Series:
     if found.readings is not None and _finite(found.readings):
         for level, values in zip(levels, found.readings, strict=True):
             wire.reading_quantiles.add(level=level, values=values.tolist())
+    if found.levels is not None and _finite(found.levels):
+        for level, values in zip(levels, found.levels, strict=True):
+            wire.level_quantiles.add(level=level, values=values.tolist())
     return wire
 
 
