@@ -89,6 +89,7 @@ class Ingest:
             report.reasons[entry.reason, entry.remedy] += 1
         elif entry.body is None:
             report.fates["ignored"] += 1
+            report.kinds[entry.kind] += 1
         else:
             self._spool.add(number, entry.body, entry.url)
 
