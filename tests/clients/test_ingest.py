@@ -223,6 +223,13 @@ def test_nobody_and_a_stranger_are_held_with_a_remedy(client: TwinClient) -> Non
     assert "does not say whom" in reasons and "has no twin" in reasons and report.total("held") == 2
 
 
+def test_the_same_value_under_two_ids_is_one_line_of_the_report(client: TwinClient) -> None:
+    twice = [lab("twin-ids", k, id=f"{c}{k}") for k in range(0, 90, 30) for c in "ab"]
+    (found,) = (f for f in take(client, bundle(person("twin-ids"), *twice)).files)
+    (line,) = found.reasons.items()
+    assert line[0][0].startswith("LIKELY_DUPLICATE") and line[1] == found.fates["held"] == 3
+
+
 def test_the_identifier_of_the_site_names_the_twin(client: TwinClient) -> None:
     site = Site(identifier_system="urn:mrn")
     known = person("fhir-id", identifier=[{"system": "urn:mrn", "value": "MRN 77"}])
