@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tests.clients.live import live_client
 from tests.clients.test_ingest import bundle, lab, person
 from twin_service.cli.app import app
+from twin_service.demo.doors.messages import make_ward
 
 RUN = CliRunner()
 
@@ -60,3 +61,19 @@ def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
 
     found = RUN.invoke(app, ["hl7", "listen", "--tls-certificate", str(tmp_path / "c.pem")])
     assert isinstance(found.exception, Refusal) and "go together" in str(found.exception)
+
+
+def test_listening_beyond_loopback_needs_tls_or_a_word() -> None:
+    from twin_service.outcome import Refusal
+
+    found = RUN.invoke(app, ["hl7", "listen", "--host", "0.0.0.0"])
+    assert isinstance(found.exception, Refusal) and "beyond loopback" in str(found.exception)
+
+
+def test_messages_are_explained_without_sending_them(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.hl7", tmp_path / "bad.hl7"
+    good.write_bytes(make_ward(2, 2, 1).messages[1].replace(b"2160-0", b"11111-1"))
+    bad.write_text("FHS|^~\\&|A")
+    found = RUN.invoke(app, ["hl7", "check", str(good), str(bad)])
+    assert found.exit_code == 1 and "its code is not mapped: 11111-1" in found.output
+    assert "bad.hl7: refused (AR 101, MSH)" in found.output and "good.hl7: " in found.output

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,9 @@ from twin_client.ehr.folder import Folder, opened
 from twin_client.ehr.ingest import CHUNK, Ingest, Options
 from twin_client.ehr.report import Report
 from twin_client.ehr.site import Site, TwinModel
+from twin_service.demo.doors.records import make_patients
+from twin_service.service.server import Server
+from twin_service.settings import Settings
 
 MODEL = TwinModel(poppk="vancomycin_goti")
 LOINC, RXNORM = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -218,6 +223,13 @@ def test_nobody_and_a_stranger_are_held_with_a_remedy(client: TwinClient) -> Non
     assert "does not say whom" in reasons and "has no twin" in reasons and report.total("held") == 2
 
 
+def test_the_same_value_under_two_ids_is_one_line_of_the_report(client: TwinClient) -> None:
+    twice = [lab("twin-ids", k, id=f"{c}{k}") for k in range(0, 90, 30) for c in "ab"]
+    (found,) = (f for f in take(client, bundle(person("twin-ids"), *twice)).files)
+    (line,) = found.reasons.items()
+    assert line[0][0].startswith("LIKELY_DUPLICATE") and line[1] == found.fates["held"] == 3
+
+
 def test_the_identifier_of_the_site_names_the_twin(client: TwinClient) -> None:
     site = Site(identifier_system="urn:mrn")
     known = person("fhir-id", identifier=[{"system": "urn:mrn", "value": "MRN 77"}])
@@ -300,3 +312,45 @@ def test_a_large_bundle_is_read_in_bounded_memory(megabytes: int) -> None:
     )
     count, grown_mb = done.stdout.split()
     assert int(count) > megabytes * 500 and float(grown_mb) < 60.0
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    """kill -9 of `twin ingest` at random moments; the last run finishes, and the record is that of one clean run."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, found in make_patients(5, 20):
+        (folder / name).write_text(json.dumps(found))
+    server = Server(Settings(listen="127.0.0.1:0", metrics_port=-1, database_url=f"sqlite:///{tmp_path}/twin.db"))
+    server.start()
+    rng = random.Random(4)
+    try:
+        for tenant, kills in (("broken", 6), ("clean", 0)):
+            args = ["ingest", str(folder), "--server", f"127.0.0.1:{server.port}", "--tenant", tenant]
+            command = [sys.executable, "-m", "twin_service", *args, "--poppk", "vancomycin_goti"]
+            for _ in range(kills):
+                process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(rng.uniform(2.0, 12.0))
+                process.kill()
+                process.wait()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=200)
+        patients = [p.name for p in folder.iterdir()]
+        records = []
+        for tenant in ("broken", "clean"):
+            with TwinClient(f"127.0.0.1:{server.port}", tenant, timeout_s=60.0) as client:
+                records.append(
+                    {
+                        k: sorted((r.event.id, r.event.SerializeToString(deterministic=True)) for r in client.events(k))
+                        for k in ids(folder)
+                    }
+                )
+        assert records[0] == records[1] and sum(map(len, records[0].values())) > 50 * len(patients) / 2
+    finally:
+        server.stop(0.5)
+
+
+def ids(folder: Path) -> list[str]:
+    bundles = [json.loads(p.read_text()) for p in folder.iterdir()]
+    found = [e["resource"]["id"] for b in bundles for e in b["entry"] if e["resource"]["resourceType"] == "Patient"]
+    return sorted(found)

@@ -61,11 +61,12 @@ def test_every_mistake_is_told_at_once_with_the_nearest_word() -> None:
         "patient": {"identifier_sytem": "urn:x"},
         "dose": {"without_unit": "tablet"},
         "twin": {"drugs": "vancomycin"},
+        "hl7": {"character_set": "8859/16"},
     }
     with pytest.raises(SiteMapError) as told:
         site_of(raw, "map.toml")
     text = "\n".join(told.value.faults)
-    assert len(told.value.faults) == 9
+    assert len(told.value.faults) == 10
     for part in (
         "map.toml schema: 2",
         "'Europe/Berlim' is unknown",
@@ -76,6 +77,7 @@ def test_every_mistake_is_told_at_once_with_the_nearest_word() -> None:
         "did you mean 'identifier_system'?",
         "known: held, product",
         "twin.drugs: expected a list",
+        "hl7.character_set: '8859/16' is unknown",
     ):
         assert part in text, part
 

@@ -123,6 +123,7 @@ def listen(
     key: Annotated[Path | None, typer.Option("--tls-key", help="PEM key of the listener.")] = None,
     client_ca: Annotated[Path | None, typer.Option("--tls-client-ca", help="Senders need a certificate of it.")] = None,
     accept_tests: Annotated[bool, typer.Option(help="Take messages marked as training or debugging too.")] = False,
+    allow_plain: Annotated[bool, typer.Option(help="Listen beyond loopback without TLS.")] = False,
 ) -> None:
     """Listen for HL7 v2 over MLLP (ORU, RAS, RDE, ADT); a message is acknowledged when its events are durable."""
     _needs("hl7", "fhir.resources")
@@ -133,11 +134,43 @@ def listen(
 
     if (certificate is None) != (key is None):
         raise _refused("a certificate and its key go together", "--tls-key")
+    if certificate is None and host not in ("127.0.0.1", "::1", "localhost") and not allow_plain:
+        raise _refused(f"{host} lies beyond loopback: give --tls-certificate and --tls-key, or --allow-plain", "--host")
     words = _site(site)
     tls = tls_context(certificate, key, client_ca) if certificate is not None and key is not None else None
     with _client(server, tenant, tls_ca, timeout_s=15.0) as client:
         sender = Sender(client, _model(words, drugs, poppk, effects))
         run(Desk(sender, Options(words, trust_requests), held, accept_tests), host, port, tls)
+
+
+@hl7.command("check")
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Messages, one a file.", exists=True, dir_okay=False)],
+    site: SiteFile = None,
+    accept_tests: Annotated[bool, typer.Option(help="Take messages marked as training or debugging too.")] = False,
+) -> None:
+    """Say what messages would give, and what would be held and why, without sending anything; 1: one is refused."""
+    _needs("hl7", "fhir.resources")
+    from twin_client.ehr.hl7v2.message import RejectedError, parse
+    from twin_client.ehr.hl7v2.read import check_header, read_message
+    from twin_client.ehr.ingest import Options
+
+    words, refused = _site(site), 0
+    for path in files:
+        try:
+            message = parse(path.read_bytes(), words.character_set)
+            check_header(message, accept_tests=accept_tests)
+            letter = read_message(message, Options(words))
+        except RejectedError as error:
+            refused += 1
+            typer.echo(f"{path.name}: refused (AR {error.code[0]}, {error.place}): {error.message}")
+            continue
+        typer.echo(f"{path.name}: {len(letter.events)} events, {len(letter.held)} held")
+        for one in letter.held:
+            typer.echo(f"  {one.resource}: {one.reason}; {one.remedy}")
+        for note in letter.notes:
+            typer.echo(f"  {note.resource}: {note.said}")
+    raise typer.Exit(1 if refused else 0)
 
 
 def check_site(path: Annotated[Path, typer.Argument(help="Site map (TOML).", exists=True, dir_okay=False)]) -> None:

@@ -26,6 +26,9 @@ CHUNK = 2000
 """Resources of one patient read together; observations beyond follow in chunks of their own."""
 
 
+SAID_AGAIN = "LIKELY_DUPLICATE: the same value stands in the chart under another id, close in time"
+
+
 @dataclass(frozen=True)
 class Options:
     """How records are read: whose words, whether orders count as given, which lesions were chosen at baseline."""
@@ -89,6 +92,7 @@ class Ingest:
             report.reasons[entry.reason, entry.remedy] += 1
         elif entry.body is None:
             report.fates["ignored"] += 1
+            report.kinds[entry.kind] += 1
         else:
             self._spool.add(number, entry.body, entry.url)
 
@@ -163,7 +167,7 @@ class Ingest:
             report = self._files[at.file if at is not None else files[-1]]
             report.events["known" if answer.fate == "taken" and answer.is_known else answer.fate] += 1
             if answer.fate != "taken":
-                report.reasons[answer.reason, answer.remedy] += 1
+                report.reasons[_general(answer.reason), answer.remedy] += 1
 
     def _held(self, kept: Kept, reason: str, remedy: str) -> None:
         self._files[kept.file].fates["held"] += 1
@@ -180,6 +184,11 @@ def _settled(reading: Reading, answers: dict[str, Answer]) -> list[str]:
         next((f for f in ("taken", "held", "refused") if f in said[i]), mark) if mark == "taken" else mark
         for i, mark in enumerate(reading.marks)
     ]
+
+
+def _general(reason: str) -> str:
+    """A reason without the id of the event it compares with: one line of a report, not one for each event."""
+    return SAID_AGAIN if reason.startswith("LIKELY_DUPLICATE") else reason
 
 
 def _chunks(rows: Sequence[Kept]) -> list[list[Kept]]:

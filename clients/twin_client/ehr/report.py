@@ -15,6 +15,7 @@ class FileReport:
     events   by what the service said: "taken", "known" (recorded before), "held", "refused"
     reasons  (reason, remedy) of what was held or refused, with how often
     notes    what was taken under a reading that the record does not spell out
+    kinds    resources of kinds that say nothing to a twin, by kind
     """
 
     name: str
@@ -23,6 +24,7 @@ class FileReport:
     events: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     error: str = ""
 
     def refuse(self, error: str) -> None:
@@ -43,6 +45,7 @@ class FileReport:
             **{f: self.fates[f] for f in FATES},
             "unaccounted": self.unaccounted,
             "events": dict(self.events),
+            "ignored_kinds": dict(self.kinds),
             "error": self.error,
             "reasons": [{"reason": r, "remedy": m, "count": n} for (r, m), n in self.reasons.most_common()],
             "notes": [{"said": s, "count": n} for s, n in self.notes.most_common()],

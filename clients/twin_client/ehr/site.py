@@ -4,6 +4,7 @@
     zone = "Europe/Berlin"                     times without zone, and times of day of orders, are there
     [patient]   identifier_system = "urn:oid:1.2"  the identifier that names the patient in FHIR,
                 authority = "HOSP"                 and its assigning authority in HL7 v2
+    [hl7]       character_set = "8859/1"           of HL7 v2 messages that name none (MSH-18)
     [twin]      drugs = [], poppk = "", effects = []    the twin made for a patient who has none
     [codes]     "99LAB|KREA" = "creatinine"    system|code, or a code alone -> analyte or characteristic
     [units]     "mg%" = "mg/dL"                a unit as the site writes it -> UCUM
@@ -27,6 +28,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from twin_client.ehr.codes import tables
+from twin_client.ehr.hl7v2.message import CHARACTER_SETS
 from twin_client.ehr.products import Part, Product, named, product_table
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -37,9 +39,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "routes": (),
     "drugs": (),
     "dose": ("without_unit", "modified_release"),
+    "hl7": ("character_set",),
 }
 TOP = ("id", "schema", "zone", *KEYS)
-CHOICES = {"without_unit": ("held", "product"), "modified_release": ("held", "immediate")}
+CHOICES = {
+    "without_unit": ("held", "product"),
+    "modified_release": ("held", "immediate"),
+    "character_set": tuple(CHARACTER_SETS),
+}
 SCHEMA = 1
 
 
@@ -78,6 +85,7 @@ class Site:
     drugs: Mapping[str, Product] = field(default_factory=dict)
     bare_is_product: bool = False
     modified_is_immediate: bool = False
+    character_set: str = ""
 
     def meaning(self, system: str, code: str) -> str:
         """The analyte or characteristic of a local code, "" where the map does not say."""
@@ -110,6 +118,7 @@ def site_of(raw: Mapping[str, Any], name: str) -> Site:
         routes=raw.get("routes", {}),
         drugs={k: _product(str(v)) or Product(()) for k, v in raw.get("drugs", {}).items()},
         bare_is_product=dose.get("without_unit") == "product",
+        character_set=raw.get("hl7", {}).get("character_set", ""),
         modified_is_immediate=dose.get("modified_release") == "immediate",
     )
 
@@ -146,7 +155,7 @@ def _in_section(section: str, table: Mapping[str, Any]) -> Iterable[str]:
                 yield f"{place}: expected a list of library ids"
         elif not isinstance(value, str) or not value:
             yield f"{place}: expected a text"
-        elif key in CHOICES and section == "dose" and value not in CHOICES[key]:
+        elif section in ("dose", "hl7") and value not in CHOICES.get(key, (value,)):
             yield f"{place}: {value!r} is unknown{_near(value, CHOICES[key])}"
         elif section == "codes" and value not in meanings():
             yield f"{place}: {value!r} is not an analyte or characteristic{_near(value, meanings())}"

@@ -23,10 +23,11 @@ class FileRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a file: its resource and full address; or why it is held, or None when of a kind not read."""
+    """One entry of a file: its resource and full address; or why it is held; or only its kind when that is not read."""
 
     body: dict[str, Any] | None
     url: str = ""
+    kind: str = ""
     reason: str = ""
     remedy: str = ""
 
@@ -110,7 +111,7 @@ def _entry(entry: Any) -> Entry:
     if kind == "Bundle":
         return Entry(None, reason="a Bundle inside a Bundle", remedy="send the inner Bundle as a file of its own")
     if kind not in READ:
-        return Entry(None)
+        return Entry(None, kind=kind)
     if _depth(body) > DEPTH_MAX:
         return Entry(None, reason=f"{kind} nested deeper than {DEPTH_MAX}", remedy="correct the resource")
     return Entry(body, str(entry.get("fullUrl") or ""))

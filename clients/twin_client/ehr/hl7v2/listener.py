@@ -51,7 +51,6 @@ class Desk:
     options: Options
     held_file: Path | None = None
     accept_tests: bool = False
-    character_set: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
@@ -59,7 +58,7 @@ class Desk:
         """The acknowledgement to `block`: AA only when every event of it is durable or on the held file."""
         now = datetime.now(UTC)
         try:
-            message = parse(block, self.character_set)
+            message = parse(block, self.options.site.character_set)
             check_header(message, accept_tests=self.accept_tests)
             letter = read_message(message, self.options)
             held = self._send(letter)
