@@ -19,8 +19,8 @@ from twin_service.store.verify import pseudonym, verify
 def filled(store: Store) -> Store:
     create(store)
     append(store, [dose(i) for i in range(1, 5)])
-    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [(10, "x", b"snapshot")])
-    store.write(lambda c: rows.save_belief(c, NAME, kept, snapshots_kept=2))
+    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [rows.BeliefAt(10, "x", lambda: b"snapshot")])
+    store.write(lambda c: rows.save_belief(c, NAME, kept))
     store.write(lambda c: keep_response(c, RequestKey("acme", "p1", "r1", "d"), b"answer", 3))
     store.write(lambda c: keep_answer(c, AnswerRow("acme", "a1", "p1", "/x", b"q", b"b", "d", 4, 9)))
     return store

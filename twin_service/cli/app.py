@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, discovery, patients, phase1, population, science
+from twin_service.cli import clinic, discovery, feed, patients, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
@@ -178,6 +178,7 @@ clinic.register(app)
 discovery.register(app)
 patients.register(app)
 phase1.register(app)
+feed.register(app, bench)
 
 if __name__ == "__main__":
     main()

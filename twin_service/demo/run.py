@@ -38,11 +38,11 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
         streamed, arm = _stream_all(client, patients, console)
         reading, revision = send_oncology(client)
         answers = [(ask_quinidine(client, streamed["quinidine"]), ()), (ask_oncology(client, revision), reading.held)]
-        images = {name: plots.patients(client, s, out / f"{name}.png") for name, s in streamed.items()}
+        images = {name: plots.patients(client, s) for name, s in streamed.items()}
     images |= {
-        "before_after": plots.before_after(streamed, out / "before_after.png"),
-        "control_arm": plots.control_arm(arm, out / "control_arm.png"),
-        **{a.patient: plots.question(a, out / f"{a.patient}.png") for a, _ in answers},
+        "before_after": plots.before_after(streamed),
+        "control_arm": plots.control_arm(arm),
+        **{a.patient: plots.question(a) for a, _ in answers},
     }
     figures = _figures(streamed, arm)
     seconds = time.monotonic() - started

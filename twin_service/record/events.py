@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, ClassVar
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -141,15 +142,16 @@ class Event:
     def time_h(self) -> float:
         return self.time_us / MICROSECONDS_PER_HOUR
 
+    @cached_property
+    def text(self) -> str:
+        """Canonical text (`to_json`); a timeline's digest asks for that of every event whenever one is added."""
+        said = {"id": self.id, "time_us": self.time_us, "source": self.source, "payload": _plain(self.payload)}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def to_json(event: Event) -> str:
     """Canonical text of an event without its arrival time: equal events give equal bytes."""
-    return json.dumps(
-        {"id": event.id, "time_us": event.time_us, "source": event.source, "payload": _plain(event.payload)},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
+    return event.text
 
 
 def from_json(text: str, arrival_us: int = 0) -> Event:

@@ -105,6 +105,14 @@ def behind_at(connection: Connection) -> list[tuple[TwinName, int]]:
     return [(TwinName(r[0], r[1]), int(r[2])) for r in connection.execute(query)]
 
 
+def troubled(connection: Connection) -> list[tuple[TwinName, str]]:
+    """Living twins whose events could not be assimilated, and why."""
+    query = select(TWINS.c.tenant, TWINS.c.patient, TWINS.c.trouble).where(
+        TWINS.c.erased_us == 0, TWINS.c.trouble != ""
+    )
+    return [(TwinName(r[0], r[1]), str(r[2])) for r in connection.execute(query)]
+
+
 def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -> TwinRow:
     """A new twin. Raises Refusal (EXISTS) when the patient has or had one."""
     known = find_twin(connection, name)

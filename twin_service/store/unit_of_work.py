@@ -16,6 +16,7 @@ from twin_service.outcome import Refusal
 from twin_service.settings import Settings
 from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_engine, truncate_log, writer_engine
 from twin_service.store.errors import StoreUnavailable, unavailable
+from twin_service.store.known import KnownTwins
 from twin_service.store.migrate import check_schema
 from twin_service.store.tables import ProbeTable
 from twin_service.store.writer import GroupWriter
@@ -44,6 +45,7 @@ class Store:
             self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max, watch=self._heard
         )
         self._reading = reader_engine(self._url, settings.database_connections)
+        self.known = KnownTwins()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, once it is durable. `work` may run more than once; only one run is committed.

@@ -14,6 +14,7 @@ from twin_service.settings import Settings
 from twin_service.store import chain
 from twin_service.store.connect import parse_url, reader_engine
 from twin_service.store.escalations import ESCALATIONS, EscalationRow
+from twin_service.store.held import HELD, HeldRow
 from twin_service.store.operations import OPERATIONS, POPULATIONS, OperationRow, PopulationRow
 from twin_service.store.repository import (
     ANSWERS,
@@ -25,6 +26,7 @@ from twin_service.store.repository import (
     snapshot_digest,
 )
 from twin_service.store.requests import AnswerRow, RequestKey, response_row_digest
+from twin_service.store.specs import SPECS, SpecRow
 from twin_service.store.twins import COLUMNS, TWINS, TwinRow, audit_rows
 
 
@@ -144,9 +146,16 @@ def _answers(connection: Connection) -> Iterator[str]:
 
 
 def _operations(connection: Connection) -> Iterator[str]:
-    kept = ((OPERATIONS, OperationRow), (POPULATIONS, PopulationRow), (ESCALATIONS, EscalationRow))
+    kept = (
+        (OPERATIONS, OperationRow),
+        (POPULATIONS, PopulationRow),
+        (ESCALATIONS, EscalationRow),
+        (HELD, HeldRow),
+        (SPECS, SpecRow),
+    )
     for table, kind in kept:
         names = [f.name for f in fields(kind)]
         for *values, digest in connection.execute(select(*(table.c[n] for n in names), table.c.row_digest)):
             if kind(*values).row_digest != digest:
-                yield f"{table.name} {values[1]}: its row was altered"
+                whose = pseudonym(TwinName(*values[:2])) if table in (HELD, SPECS) else values[1]
+                yield f"{table.name} {whose}: its row was altered"

@@ -6,6 +6,7 @@ from twin_service.service.handlers import (
     answers,
     averaging,
     dosing,
+    held,
     library,
     operations,
     phase1,
@@ -25,6 +26,7 @@ from twin_service.service.handlers.route import MethodRoute, OperationKind
 ROUTES: tuple[MethodRoute, ...] = (
     *twins.ROUTES,
     *recording.ROUTES,
+    *held.ROUTES,
     *watching.ROUTES,
     *trajectory.ROUTES,
     *answers.ROUTES,
