@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,12 +11,14 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
+from google.protobuf import json_format
 
 from twin_client import TwinClient, dose
 from twin_client.web.app import create_app
@@ -25,8 +28,10 @@ from twin_service.demo.cases import HOUR_ZERO, quinidine
 from twin_service.demo.process import free_port, running_server
 from twin_service.demo.questions import send_oncology
 from twin_service.demo.stream import stream
-from twin_service.demo.walk import Walked, walk
 from twin_service.v1 import event_pb2
+
+if TYPE_CHECKING:
+    from twin_service.demo.walk import Walked
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 READY_S = 20.0
@@ -70,8 +75,6 @@ def send_again(client: TwinClient, page: str, patient: str) -> str:
 
 
 def _post_event(page: str, twin: str, event: event_pb2.Event) -> None:
-    from google.protobuf import json_format
-
     body = {
         "name": twin,
         "events": [json_format.MessageToDict(event)],
@@ -95,6 +98,8 @@ def figures(out: Path | None = None, axe: Path | None = None) -> dict[str, float
     axe     axe.min.js of the npm package axe-core; None: fetched with npm, and without it no `page.axe_serious`
     Raises RuntimeError where this machine has no Chromium.
     """
+    from twin_service.demo.walk import walk
+
     with tempfile.TemporaryDirectory(prefix="twin-page-") as folder:
         with running_server(Path(folder) / "server.log") as server, TwinClient(server, "page", timeout_s=120) as client:
             streamed = stream(client, quinidine(PATIENTS), lambda n: None)
@@ -105,6 +110,28 @@ def figures(out: Path | None = None, axe: Path | None = None) -> dict[str, float
                 send_again(client, page, patient)
                 found = walk(page, patient, chromium(), axe or fetched_axe(Path(folder)), out)
     return page_figures(found)
+
+
+def pictures(page: str, patients: Sequence[str], out: Path) -> list[Path]:
+    """The work list and some patients as they look in this machine's Chromium; nothing where there is none."""
+    program = next((p for p in map(shutil.which, CHROMIUM) if p), None)
+    if program is None:
+        return []
+    with urllib.request.urlopen(page, timeout=60) as answer:
+        listed = answer.read().decode()
+    links = {"page-work-list": "/"}
+    for patient in patients:
+        found = re.search(rf'href="(/p/[^"]+)">{re.escape(patient)}<', listed)
+        links |= {f"page-{patient}": found[1]} if found else {}
+    return [_shot(program, page + link, out / f"{name}.png") for name, link in links.items()]
+
+
+def _shot(program: str, url: str, to: Path) -> Path:
+    with tempfile.TemporaryDirectory(prefix="twin-chromium-") as profile:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        size = ["--window-size=1280,2400", "--hide-scrollbars", f"--user-data-dir={profile}", f"--screenshot={to}"]
+        subprocess.run([program, *flags, *size, url], capture_output=True, timeout=120, check=True)
+    return to
 
 
 def page_figures(found: Walked) -> dict[str, float]:
