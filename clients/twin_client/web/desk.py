@@ -23,7 +23,7 @@ EVENTS_SHOWN = 60
 def work_list(asked: Asked) -> Response:
     if asked.session.read_only:
         return RedirectResponse(_own_page(asked), 303)
-    rows = board(asked.client, asked.ward.held, asked.ward.pool)
+    rows = board(asked.client, asked.ward.pool)
     hide = asked.ward.sealer.hide
     listed = [(r, hide(asked.session.tenant, r.patient)) for r in rows]
     return asked.page("work_list.html.j2", rows=listed, concerned=sum(r.weight > 1 for r in rows))
@@ -77,7 +77,7 @@ def _whole(asked: Asked, plan: PlanForm | None, **parts: object) -> Response:
         "metrics": words.METRICS,
         "surprises": reasons.surprises(sight),
         "parameters": reasons.parameters(sight),
-        "held": asked.ward.held.of(asked.twin),
+        "held": asked.client.held(asked.patient),
         "shown": shown[:EVENTS_SHOWN],
         "hidden": asked.hidden,
     }

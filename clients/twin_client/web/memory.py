@@ -43,7 +43,7 @@ class SightMemory:
             seen = self._sights.get(patient)
         if seen is not None and state_of(seen.twin) == state_of(twin):
             now, live = view_time(seen.events, datetime.now(UTC).replace(second=0, microsecond=0))
-            return replace(seen, now=now, live=live)
+            return replace(seen, twin=twin, now=now, live=live)
         found = look(client, patient, pool, twin)
         self._keep(self._sights, patient, found)
         return found

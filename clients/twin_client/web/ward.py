@@ -1,4 +1,4 @@
-"""What one web process keeps: its channel, its sessions, what was held, and how its pages are written."""
+"""What one web process keeps: its channel, its sessions, and how its pages are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from twin_client import TwinClient
 from twin_client.client import MESSAGE_BYTES_MAX
 from twin_client.web import words
 from twin_client.web.connect import Gateway
-from twin_client.web.held import HeldEvents
 from twin_client.web.memory import SightMemory
 from twin_client.web.sealing import Sealer
 from twin_client.web.sessions import Sessions, WebSession
@@ -58,8 +57,7 @@ class Ward:
             if settings.tls is None
             else grpc.secure_channel(settings.server, settings.tls, limits)
         )
-        self.held = HeldEvents()
-        self.gateway = Gateway(self._channel, self.held.watch)
+        self.gateway = Gateway(self._channel)
         self.sealer = Sealer(settings.key)
         self.sessions = Sessions()
         self.tickets = Sessions()
