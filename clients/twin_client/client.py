@@ -149,6 +149,26 @@ class TwinClient:
         name = f"tenants/{self._tenant}/answers/{answer_id}"
         return self._call(self._twins.GetAnswer, twin_pb2.GetAnswerRequest(name=name, reproduce=reproduce))
 
+    def held(self, patient: str) -> list[twin_pb2.HeldEvent]:
+        """The events held until someone confirms, corrects or withdraws them, in clinical order."""
+        found: list[twin_pb2.HeldEvent] = []
+        token = ""
+        while True:
+            page = self._call(
+                self._twins.ListHeldEvents, twin_pb2.ListHeldEventsRequest(name=self.name_of(patient), page_token=token)
+            )
+            found += page.events
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def withdraw_held(self, patient: str, event_id: str) -> twin_pb2.WithdrawHeldEventResponse:
+        """A held event never was true."""
+        request = twin_pb2.WithdrawHeldEventRequest(
+            name=self.name_of(patient), event_id=event_id, request_id=str(uuid.uuid4())
+        )
+        return self._call(self._twins.WithdrawHeldEvent, request)
+
     def delete_twin(self, patient: str) -> twin_pb2.DeleteTwinResponse:
         request = twin_pb2.DeleteTwinRequest(name=self.name_of(patient), request_id=str(uuid.uuid4()))
         return self._call(self._twins.DeleteTwin, request)

@@ -76,11 +76,13 @@ def verify(config: Config = None) -> None:
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for plots and the report.")] = Path("demo-output"),
     json_file: Json = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep server and page running until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page with --serve.")] = 8080,
 ) -> None:
     """Start a server, stream real patients through it, and write a report with forecasts beside measurements."""
     from twin_service.demo.run import demo as run
 
-    raise typer.Exit(run(out, json_file))
+    raise typer.Exit(run(out, json_file, serve=port if serve else 0))
 
 
 @app.command("check-library")

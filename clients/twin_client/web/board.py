@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from twin_client import TwinClient
 from twin_client.web import words
-from twin_client.web.held import HeldEvent, HeldEvents
 from twin_client.web.sight import range_of
 from twin_service.v1 import library_pb2, twin_pb2
 
@@ -38,7 +37,7 @@ class BoardRow:
         return max((c.weight for c in self.concerns), default=0)
 
 
-def board(client: TwinClient, held: HeldEvents, pool: ThreadPoolExecutor) -> list[BoardRow]:
+def board(client: TwinClient, pool: ThreadPoolExecutor) -> list[BoardRow]:
     """At most `ROWS_MAX` patients, most concerning first; raises ClientError."""
     twins = [t for t, _ in zip(client.twins(), range(ROWS_MAX), strict=False)]
     specs = {t.spec.model.SerializeToString(deterministic=True): t.spec.model for t in twins}
@@ -59,7 +58,7 @@ def board(client: TwinClient, held: HeldEvents, pool: ThreadPoolExecutor) -> lis
             patient,
             ", ".join(words.name(d) for d in drugs),
             _last(forecasts),
-            concerns(twin, model, forecasts, held.of(twin.name)),
+            concerns(twin, model, forecasts, client.held(patient)),
         )
 
     rows = list(pool.map(row, twins))
@@ -77,7 +76,7 @@ def concerns(
     twin: twin_pb2.Twin,
     model: library_pb2.DescribeModelResponse,
     forecasts: Sequence[twin_pb2.Forecast],
-    held: Sequence[HeldEvent],
+    held: Sequence[twin_pb2.HeldEvent],
 ) -> tuple[Concern, ...]:
     """What a person should know first, heaviest first."""
     found: list[Concern] = []

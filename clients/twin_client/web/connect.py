@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -68,8 +68,8 @@ class ConnectFault(Exception):
 class Gateway:
     """The contract's methods on one channel to the service."""
 
-    def __init__(self, channel: grpc.Channel, watch: Callable[[Message, Message], None] | None = None) -> None:
-        self._channel, self._watch = channel, watch
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
         self._methods = methods()
 
     @property
@@ -95,8 +95,6 @@ class Gateway:
         request = _parsed(method, kind, body)
         given = tuple((k, headers[k]) for k in PASSED_ON if k in headers)
         answer = method.on(self._channel)(request, timeout=_timeout_s(headers), metadata=given)
-        if self._watch is not None:
-            self._watch(request, answer)
         return HttpAnswer(200, _rendered(answer, kind), {"content-type": kind, "cache-control": "no-store"})
 
 

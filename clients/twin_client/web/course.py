@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from twin_client import TwinClient
 from twin_client.web import plans, words
+from twin_client.web.memory import SightMemory
 from twin_client.web.picture import CoursePicture, Future, draw
 from twin_client.web.plans import NOTHING, YOURS, PlanForm
 from twin_client.web.sight import Sight, horizon_h
@@ -50,15 +51,25 @@ class CourseAnswer:
     horizon_h: float
 
 
-def ask_course(client: TwinClient, sight: Sight, pool: ThreadPoolExecutor, plan: PlanForm | None) -> CourseAnswer:
+@dataclass(frozen=True)
+class Asking:
+    """By what means a course is asked for."""
+
+    client: TwinClient
+    pool: ThreadPoolExecutor
+    memory: SightMemory
+
+
+def ask_course(asking: Asking, sight: Sight, plan: PlanForm | None) -> CourseAnswer:
     """As now (or the reader's plan) against nothing; raises ClientError."""
+    client = asking.client
     horizon = horizon_h(sight.dosing, plan.interval_h if plan is not None else 0.0)
     plan = replace(plan, horizon_h=horizon) if plan is not None else None
     asked = question_of(sight, horizon, plan)
     shown = sight.outputs[:PICTURES_MAX]
     start = max(sight.epoch, sight.now - timedelta(hours=PAST_SHARE * horizon))
     start = min(start, sight.now - timedelta(hours=1))
-    past = pool.submit(lambda: client.trajectory(sight.patient, start, sight.now, outputs=asked.outputs))
+    past = asking.pool.submit(lambda: asking.memory.past(client, sight, start, asked.outputs))
     answer = client.simulate(
         sight.patient, asked.futures, horizon_h=horizon, start=sight.now, targets=asked.targets, outputs=asked.outputs
     )

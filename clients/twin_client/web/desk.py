@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 from starlette.responses import RedirectResponse, Response
 
+from twin_client.errors import ClientError
 from twin_client.web import plans, ranking, reasons, words
 from twin_client.web.board import board
-from twin_client.web.course import ask_course
+from twin_client.web.course import Asking, CourseAnswer, ask_course
 from twin_client.web.harm import ask_harms, ask_without
-from twin_client.web.pages import Asked, visited
+from twin_client.web.pages import Asked, progressive, said, visited
 from twin_client.web.plans import PlanForm
 from twin_client.web.sealing import NotSealedHere
-from twin_client.web.sight import Sight, horizon_h, look
+from twin_client.web.sight import Sight, horizon_h
 
 EVENTS_SHOWN = 60
 
@@ -22,7 +23,7 @@ EVENTS_SHOWN = 60
 def work_list(asked: Asked) -> Response:
     if asked.session.read_only:
         return RedirectResponse(_own_page(asked), 303)
-    rows = board(asked.client, asked.ward.held, asked.ward.pool)
+    rows = board(asked.client, asked.ward.pool)
     hide = asked.ward.sealer.hide
     listed = [(r, hide(asked.session.tenant, r.patient)) for r in rows]
     return asked.page("work_list.html.j2", rows=listed, concerned=sum(r.weight > 1 for r in rows))
@@ -40,13 +41,27 @@ def _own_page(asked: Asked) -> str:
 def _sight(asked: Asked) -> Sight:
     if asked.session.read_only and asked.patient != asked.session.patient:
         raise NotSealedHere
-    return look(asked.client, asked.patient, asked.ward.pool)
+    return asked.memory.look(asked.client, asked.patient, asked.ward.pool)
+
+
+def _course(asked: Asked, sight: Sight, plan: PlanForm | None) -> CourseAnswer:
+    return ask_course(Asking(asked.client, asked.ward.pool, asked.memory), sight, plan)
 
 
 def _whole(asked: Asked, plan: PlanForm | None, **parts: object) -> Response:
     """The page of one patient; parts that were asked for without script stand in their places."""
     sight = _sight(asked)
-    answer = ask_course(asked.client, sight, asked.ward.pool, plan)
+    if plan is not None:
+        plan = replace(plan, horizon_h=horizon_h(sight.dosing, plan.interval_h))
+    coming = asked.ward.waiting.submit(_course, asked, sight, plan)
+
+    def course() -> CourseAnswer | str:
+        """The answer once it is there; the page is already on its way, so a refusal becomes a sentence in it."""
+        try:
+            return coming.result()
+        except ClientError as error:
+            return said(error)
+
     shown = sorted(sight.events, key=lambda e: (e.event.time.seconds, e.timeline_revision), reverse=True)
     given = {
         "ranking": None,
@@ -55,18 +70,18 @@ def _whole(asked: Asked, plan: PlanForm | None, **parts: object) -> Response:
         "again": None,
         "link": "",
         "sight": sight,
-        "course": answer,
+        "ask": course,
         "plan": plan or slider_plan(sight),
         "routes": sight.model.routes,
         "rank_form": ranking.proposed(sight),
         "metrics": words.METRICS,
         "surprises": reasons.surprises(sight),
         "parameters": reasons.parameters(sight),
-        "held": asked.ward.held.of(asked.twin),
+        "held": asked.client.held(asked.patient),
         "shown": shown[:EVENTS_SHOWN],
         "hidden": asked.hidden,
     }
-    return asked.page("patient.html.j2", **{**given, **parts})
+    return progressive(asked, "patient.html.j2", **{**given, **parts})
 
 
 def slider_plan(sight: Sight) -> PlanForm:
@@ -82,14 +97,11 @@ def slider_plan(sight: Sight) -> PlanForm:
 @visited
 def what_if(asked: Asked) -> Response:
     """The sliders' answer."""
-    began = time.perf_counter()
     plan = plans.read_plan(asked.form)
     if not asked.fragment:
         return _whole(asked, plan)
     sight = _sight(asked)
-    answer = ask_course(asked.client, sight, asked.ward.pool, plan)
-    seconds = time.perf_counter() - began
-    return asked.page("course.html.j2", course=answer, sight=sight, seconds=seconds, hidden=asked.hidden)
+    return asked.page("course.html.j2", course=_course(asked, sight, plan), hidden=asked.hidden)
 
 
 @visited

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from twin_client.errors import ClientError
 from twin_client.web.plans import BadForm
-from twin_client.web.sealing import NotSealedHere, Sealer
+from twin_client.web.sealing import NotSealedHere
 from twin_client.web.sessions import SESSION_S, WebSession
 from twin_client.web.ward import Ward
 
 COOKIE = "twin_session"
+FLUSH = "<!-- more -->"
 STATUS = {
     "NOT_FOUND": 404,
     "UNAUTHENTICATED": 401,
@@ -30,13 +31,18 @@ Form = dict[str, str]
 Answering = Callable[["Asked"], Response]
 
 
+def ward_of(request: Request) -> Ward:
+    found: Ward = request.app.state.ward
+    return found
+
+
 class Asked:
     """One request of a visitor: who, of which patient, with which form."""
 
     def __init__(self, request: Request, session: WebSession, form: Form) -> None:
         self.request, self.session, self.form = request, session, form
-        self.ward: Ward = request.app.state.ward
-        self.client = self.ward.client(session)
+        self.ward = ward_of(request)
+        self.client, self.memory = self.ward.client(session)
 
     @property
     def hidden(self) -> str:
@@ -45,8 +51,7 @@ class Asked:
     @property
     def patient(self) -> str:
         """Raises NotSealedHere."""
-        sealer: Sealer = self.ward.sealer
-        return sealer.show(self.session.tenant, self.hidden)
+        return self.ward.sealer.show(self.session.tenant, self.hidden)
 
     @property
     def twin(self) -> str:
@@ -70,6 +75,29 @@ def session_of(request: Request) -> WebSession | None:
 def leave_cookie(answer: Response, session: WebSession, secure: bool) -> None:
     answer.set_cookie(
         COOKIE, session.id, max_age=int(SESSION_S), path="/", httponly=True, samesite="lax", secure=secure
+    )
+
+
+def progressive(asked: Asked, template: str, **words: object) -> Response:
+    """A page sent in parts: what stands before each mark is on its way while the rest is still being asked for."""
+    given = {"session": asked.session, "notice": "", **words}
+    return StreamingResponse(_parts(asked.ward, template, given), media_type="text/html")
+
+
+def _parts(ward: Ward, template: str, given: dict[str, object]) -> Iterator[str]:
+    ready: list[str] = []
+    for piece in ward.pages.get_template(template).generate(given):
+        ready.append(piece)
+        if FLUSH in piece:
+            yield "".join(ready)
+            ready = []
+    yield "".join(ready)
+
+
+def said(error: ClientError) -> str:
+    """A refusal in one sentence."""
+    return error.message + "".join(
+        f" [{f.path}] {f.description}" for f in error.faults if f.description not in error.message
     )
 
 
@@ -117,10 +145,7 @@ def _answered(view: Answering, request: Request, session: WebSession, form: Form
     except BadForm as fault:
         return _trouble(request, 400, str(fault), session)
     except ClientError as error:
-        said = error.message + "".join(
-            f" [{f.path}] {f.description}" for f in error.faults if f.description not in error.message
-        )
-        return _trouble(request, STATUS.get(error.code, 500), said, session)
+        return _trouble(request, STATUS.get(error.code, 500), said(error), session)
 
 
 def _trouble(request: Request, status: int, said: str, session: WebSession) -> Response:

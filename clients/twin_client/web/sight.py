@@ -82,15 +82,17 @@ class Sight:
         return current_dosing(self.events)
 
 
-def look(client: TwinClient, patient: str, pool: ThreadPoolExecutor, clock: datetime | None = None) -> Sight:
-    """Read one patient; raises ClientError."""
+def look(
+    client: TwinClient, patient: str, pool: ThreadPoolExecutor, known: twin_pb2.GetTwinResponse | None = None
+) -> Sight:
+    """Read one patient; `known` is its twin where that was just read. Raises ClientError."""
     events = pool.submit(lambda: tuple(client.events(patient)))
     forecasts = pool.submit(lambda: tuple(client.forecasts(patient)))
-    twin = client.twin(patient)
+    twin = known if known is not None else client.twin(patient)
     spec = twin.twin.spec.model
     model = client.describe(drugs=spec.drugs, poppk=spec.poppk, effects=spec.effects)
     recorded = events.result()
-    now, live = view_time(recorded, clock or datetime.now(UTC))
+    now, live = view_time(recorded, datetime.now(UTC).replace(second=0, microsecond=0))
     return Sight(patient, twin, model, recorded, forecasts.result(), now, live)
 
 

@@ -15,7 +15,6 @@ from twin_client import TwinClient
 from twin_client.web import words
 from twin_client.web.board import board, concerns
 from twin_client.web.course import plan_rows, question_of
-from twin_client.web.held import HeldEvents
 from twin_client.web.plans import PlanForm
 from twin_client.web.ranking import RankForm, Ranking, proposed, question, read_form, told
 from twin_client.web.reasons import parameters, surprises
@@ -27,7 +26,7 @@ Json = dict[str, object]
 def patients(client: TwinClient, console: Console) -> Json:
     """Everyone, those who need a look first."""
     with ThreadPoolExecutor(8) as pool:
-        rows = board(client, HeldEvents(), pool)
+        rows = board(client, pool)
     table = _table("patient", "why", "last measured", "drugs")
     for r in rows:
         table.add_row(r.patient, "\n".join(c.words for c in r.concerns), r.last, r.drugs)
@@ -44,7 +43,7 @@ def show(client: TwinClient, patient: str, console: Console) -> Json:
     """One patient: what is given, what was measured against what was expected, what was learned."""
     sight = _look(client, patient)
     console.print(f"[bold]{sight.patient}[/bold]  record ends {words.clock(sight.now)}")
-    for c in concerns(sight.twin.twin, sight.model, sight.forecasts, ()):
+    for c in concerns(sight.twin.twin, sight.model, sight.forecasts, client.held(patient)):
         console.print(f"! {c.words}")
     for d in sight.dosing:
         every = f" every {words.length(d.interval_h)}" if d.interval_h else ""

@@ -1,4 +1,4 @@
-"""What one web process keeps: its channel, its sessions, what was held, and how its pages are written."""
+"""What one web process keeps: its channel, its sessions, and how its pages are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twin_client import TwinClient
 from twin_client.client import MESSAGE_BYTES_MAX
 from twin_client.web import words
 from twin_client.web.connect import Gateway
-from twin_client.web.held import HeldEvents
+from twin_client.web.memory import SightMemory
 from twin_client.web.sealing import Sealer
 from twin_client.web.sessions import Sessions, WebSession
 
@@ -57,26 +57,26 @@ class Ward:
             if settings.tls is None
             else grpc.secure_channel(settings.server, settings.tls, limits)
         )
-        self.held = HeldEvents()
-        self.gateway = Gateway(self._channel, self.held.watch)
+        self.gateway = Gateway(self._channel)
         self.sealer = Sealer(settings.key)
         self.sessions = Sessions()
         self.tickets = Sessions()
         # outer work waits for inner calls: two pools, so that waiting never takes the last thread
         self.pool = ThreadPoolExecutor(16, thread_name_prefix="asks")
+        self.waiting = ThreadPoolExecutor(16, thread_name_prefix="waits")
         self._lock = threading.Lock()
-        self._clients: dict[tuple[str, str], TwinClient] = {}
+        self._clients: dict[tuple[str, str], tuple[TwinClient, SightMemory]] = {}
         self.pages = _pages()
 
-    def client(self, session: WebSession) -> TwinClient:
-        """The service as this visitor may see it."""
+    def client(self, session: WebSession) -> tuple[TwinClient, SightMemory]:
+        """The service as this visitor may see it, and what was read of it."""
         key = (session.tenant, session.token)
         with self._lock:
             found = self._clients.pop(key, None)
             if found is None:
                 while len(self._clients) >= CLIENTS_MAX:
                     self._clients.pop(next(iter(self._clients)))
-                found = self.new_client(session.tenant, session.token)
+                found = self.new_client(session.tenant, session.token), SightMemory()
             self._clients[key] = found
             return found
 
@@ -85,8 +85,9 @@ class Ward:
         return TwinClient(s.server, tenant, token=token, tls=s.tls, timeout_s=CALL_S)
 
     def close(self) -> None:
+        self.waiting.shutdown(wait=False, cancel_futures=True)
         self.pool.shutdown(wait=False, cancel_futures=True)
-        for client in self._clients.values():
+        for client, _ in self._clients.values():
             client.close()
         self._channel.close()
 

@@ -1,4 +1,4 @@
-"""What is written: a dose or a level entered by hand, a held event confirmed or dropped, a sharing link."""
+"""What is written: a dose or a level entered by hand, a held event confirmed or withdrawn, a sharing link."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def record(asked: Asked) -> Response:
 
 @visited
 def confirm(asked: Asked) -> Response:
-    """A held event sent again as confirmed by a person, or dropped."""
+    """A held event sent again as confirmed by a person, or withdrawn: it never was true."""
     _may_write(asked)
     id = asked.form.get("event", "")
-    found = asked.ward.held.find(asked.twin, id)
+    found = next((h for h in asked.client.held(asked.patient) if h.event.id == id), None)
     if found is None:
-        raise BadForm("event", "it is no longer held here: it was recorded, dropped, or this service was restarted")
+        raise BadForm("event", "it is no longer held: somebody recorded, corrected or withdrew it")
     if asked.form.get("do") == "drop":
-        asked.ward.held.drop(asked.twin, id)
+        asked.client.withdraw_held(asked.patient, id)
         return _back(asked)
     event = event_pb2.Event()
     event.CopyFrom(found.event)
@@ -59,9 +59,11 @@ def _may_write(asked: Asked) -> None:
 
 def _sent(asked: Asked, event: event_pb2.Event) -> Response:
     done = asked.client.record(asked.patient, [event], possible=True)
-    asked.ward.held.note(asked.twin, [event], done.receipts)
     receipt = done.receipts[0]
-    if receipt.state == twin_pb2.EVENT_STATE_REFUSED:
+    kept = receipt.state == twin_pb2.EVENT_STATE_HELD and any(
+        h.event.id == event.id for h in asked.client.held(asked.patient)
+    )
+    if receipt.state != twin_pb2.EVENT_STATE_TAKEN and not kept:
         said = "; ".join(f"{f.field}: {f.message}" for f in receipt.faults)
         return asked.page("trouble.html.j2", status=400, said=f"Not recorded. {said}")
     if receipt.state == twin_pb2.EVENT_STATE_TAKEN:
