@@ -36,8 +36,8 @@ FLOORS = {
 }
 # The wire is opened by one room; the rooms above it may look at it as any client does.
 WIRE_READERS = {"service", "demo", "cli"}
-# The two rooms that use the server from outside.
-CLIENT_USERS = {"demo"}
+# The rooms that use the server from outside.
+CLIENT_USERS = {"demo", "cli"}
 ABOVE_ALL = {"cli", "__main__"}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, discovery, phase1, population, science
+from twin_service.cli import clinic, discovery, feed, patients, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal
@@ -176,7 +176,9 @@ science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
 discovery.register(app)
+patients.register(app)
 phase1.register(app)
+feed.register(app, bench)
 
 if __name__ == "__main__":
     main()

@@ -71,21 +71,27 @@ def partial_date(value: Any) -> tuple[date | None, int | None]:
     return None, int(text[:4]) if re.match(r"\d{4}", text) else None
 
 
-def measured(value: Any) -> common_pb2.Quantity:
-    """A FHIR Quantity whose unit is a UCUM code; anything else is held."""
+def measured(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Quantity:
+    """A FHIR Quantity whose unit is a UCUM code, or a word that `units` of the site map translates; else held."""
     if not value or value.get("value") is None:
         raise HoldError("it carries no numeric value", "send valueQuantity with a number and a UCUM code")
     if value.get("system") != UCUM or not value.get("code"):
+        known = next((units[w] for w in (value.get("code"), value.get("unit")) if units and w in units), None)
+        if known is not None:
+            return common_pb2.Quantity(value=float(value["value"]), unit=known)
         unit = value.get("unit") or value.get("code") or "none"
-        raise HoldError(f"its unit ({unit}) is not a UCUM code", f'send system "{UCUM}" and the UCUM code')
+        raise HoldError(
+            f"its unit ({unit}) is not a UCUM code",
+            f'send system "{UCUM}" and the UCUM code, or map it under [units] of the site map',
+        )
     return common_pb2.Quantity(value=float(value["value"]), unit=str(value["code"]))
 
 
-def exact(value: Any) -> common_pb2.Quantity:
+def exact(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Quantity:
     """A FHIR Quantity that is a number and not a bound: "<300 mg" is no dose and no diameter."""
     if value and value.get("comparator"):
         raise HoldError(f'the value has comparator "{value["comparator"]}"', "send an exact value")
-    return measured(value)
+    return measured(value, units)
 
 
 def issued(resource: Body) -> datetime:
