@@ -86,7 +86,7 @@ def run_kills(folder: Path, kills: int) -> None:
         killer.start()
         pending = None
         while server.process.poll() is None:
-            events = [level(f"l{number + i}", 1 + (number + i) / 50, 20.0) for i in range(3)]
+            events = [level(f"l{number + i}", 1 + 2 * (number + i), 20.0 + number % 5) for i in range(3)]
             pending = twin_pb2.RecordEventsRequest(name=name, events=events, request_id=rid())
             number += 3
             try:
@@ -156,7 +156,7 @@ def test_stopping_answers_what_is_in_flight_and_exits_cleanly(tmp_path: Path) ->
     def write(start: int) -> None:
         for i in range(start, start + 1000):
             try:
-                answers.append(server.client.record(name, level(f"l{i}", 1 + i / 1000, 20.0)))
+                answers.append(server.client.record(name, level(f"l{i}", 1 + 2 * i, 20.0 + i % 5)))
             except grpc.RpcError as error:
                 assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED), error
                 return

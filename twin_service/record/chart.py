@@ -26,6 +26,7 @@ from twin_service.record.timeline import Timeline
 Subject = tuple[str, str]
 DAY_US = 24 * MICROSECONDS_PER_HOUR
 _TIME = itemgetter(0)
+_PLACE = itemgetter(0, 1)
 
 
 class Chart:
@@ -86,7 +87,10 @@ class Chart:
 
     def _place(self, event: Event) -> None:
         rows = self._by_subject.setdefault(subject_of(event.payload), [])
-        insort(rows, (event.time_us, event.id, event), key=lambda row: row[:2])
+        if not rows or rows[-1][:2] <= (event.time_us, event.id):
+            rows.append((event.time_us, event.id, event))
+        else:
+            insort(rows, (event.time_us, event.id, event), key=_PLACE)
 
 
 def subject_of(payload: Payload) -> Subject:

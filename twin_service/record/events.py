@@ -6,7 +6,7 @@ Clinical time is an integer number of microseconds since 1970-01-01T00:00Z, so t
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -188,7 +188,7 @@ def from_json(text: str, arrival_us: int = 0) -> Event:
 
 
 def _plain(payload: Payload) -> dict[str, Any]:
-    body = asdict(payload)
+    body = dict(vars(payload))  # flat: only a correction holds another record
     if isinstance(payload, LabMeasured):
         body["censoring"] = payload.censoring.value
     if isinstance(payload, DoseGiven) and not payload.co_medication:

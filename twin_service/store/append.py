@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.events import Event, to_json
 from twin_service.record.person import TwinName
 from twin_service.store import chain
 from twin_service.store.known import KnownTwin, KnownTwins
+from twin_service.store.prepared import insert_into, values_of
 from twin_service.store.tables import EventRow
 from twin_service.store.twins import Act, TwinRow, save_twin
 
 EVENTS: Table = EventRow.__table__  # type: ignore[attr-defined]
+_INSERT = insert_into(EVENTS)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def append_to(
         said_full = f"the twin would have {last} events; at most {twin_limit}"
         raise Refusal(RefusalCode.TOO_MUCH, said_full, field="events", reason="TWIN_FULL")
     if new:
-        connection.execute(insert(EVENTS), new)
+        _INSERT.many(connection, [values_of(EVENTS, values) for values in new])
         grown = replace(row, timeline_revision=last, chain_digest=link, trouble="")
         row = save_twin(connection, row, grown, replace(act, detail=f"{len(new)} events to revision {last}"))
         known.grow(row, added, fresh)  # last: what was not written is not known

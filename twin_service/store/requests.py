@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.store import chain
+from twin_service.store.prepared import Prepared, insert_into, values_of
 from twin_service.store.repository import ANSWERS, REQUESTS
+
+_FIND = Prepared("SELECT request_digest, response FROM requests WHERE tenant = ? AND request_id = ?")
+_KEEP, _ANSWER = insert_into(REQUESTS), insert_into(ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,7 @@ class AnswerRow:
 
 def find_response(connection: Connection, key: RequestKey) -> bytes | None:
     """The answer given to this request before, if any. Raises Refusal (EXISTS) for another request under its id."""
-    c = REQUESTS.c
-    row = connection.execute(
-        select(c.request_digest, c.response).where(c.tenant == key.tenant, c.request_id == key.request_id)
-    ).first()
+    row = _FIND.first(connection, key.tenant, key.request_id)
     if row is None:
         return None
     if row[0] != key.digest:
@@ -60,17 +61,16 @@ def find_response(connection: Connection, key: RequestKey) -> bytes | None:
 
 def keep_response(connection: Connection, key: RequestKey, response: bytes, now_us: int) -> None:
     """Remember what was answered, in the transaction that applied it."""
-    connection.execute(
-        insert(REQUESTS).values(
-            tenant=key.tenant,
-            request_id=key.request_id,
-            patient=key.patient,
-            request_digest=key.digest,
-            response=response,
-            created_us=now_us,
-            row_digest=response_row_digest(key, response, now_us),
-        )
-    )
+    made: dict[str, object] = {
+        "tenant": key.tenant,
+        "request_id": key.request_id,
+        "patient": key.patient,
+        "request_digest": key.digest,
+        "response": response,
+        "created_us": now_us,
+        "row_digest": response_row_digest(key, response, now_us),
+    }
+    _KEEP.run(connection, *values_of(REQUESTS, made))
 
 
 def response_row_digest(key: RequestKey, response: bytes, now_us: int) -> str:
@@ -78,9 +78,8 @@ def response_row_digest(key: RequestKey, response: bytes, now_us: int) -> str:
 
 
 def keep_answer(connection: Connection, row: AnswerRow) -> None:
-    connection.execute(
-        insert(ANSWERS).values(**{f.name: getattr(row, f.name) for f in fields(row)}, row_digest=row.row_digest)
-    )
+    made = {f.name: getattr(row, f.name) for f in fields(row)}
+    _ANSWER.run(connection, *values_of(ANSWERS, {**made, "row_digest": row.row_digest}))
 
 
 def get_answer(connection: Connection, tenant: str, answer_id: str) -> AnswerRow:

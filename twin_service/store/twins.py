@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.store import chain
 from twin_service.store.errors import Conflict
+from twin_service.store.prepared import Prepared, insert_into, values_of
 from twin_service.store.tables import AuditTable, TwinTable
 
 TWINS: Table = TwinTable.__table__  # type: ignore[attr-defined]
@@ -46,9 +48,9 @@ class TwinRow:
     def etag(self) -> str:
         return f"s{self.spec_revision}"
 
-    @property
+    @cached_property
     def row_digest(self) -> str:
-        return chain.digest("twin", *(getattr(self, f.name) for f in fields(self)))
+        return chain.digest("twin", *(getattr(self, c) for c in COLUMNS))
 
 
 COLUMNS = tuple(f.name for f in fields(TwinRow))
@@ -64,10 +66,18 @@ class Act:
     detail: str = ""
 
 
+_FIND = Prepared(f"SELECT {', '.join(COLUMNS)} FROM twins WHERE tenant = ? AND patient = ?")
+_SAVE = Prepared(
+    f"UPDATE twins SET {', '.join(f'{c} = ?' for c in (*COLUMNS, 'row_digest'))} "
+    "WHERE tenant = ? AND patient = ? AND row_digest = ?"
+)
+_AUDIT = insert_into(AUDIT)
+
+
 def find_twin(connection: Connection, name: TwinName) -> TwinRow | None:
     """The stored twin, erased ones included."""
-    row = connection.execute(select(*(TWINS.c[c] for c in COLUMNS)).where(*_key(name))).first()
-    return None if row is None else TwinRow(**row._mapping)
+    row = _FIND.first(connection, name.tenant, name.patient)
+    return None if row is None else TwinRow(*row)
 
 
 def get_twin(connection: Connection, name: TwinName) -> TwinRow:
@@ -144,18 +154,24 @@ def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -
     )
     row = _audited(connection, row, act)
     connection.execute(insert(TWINS).values(**_values(row)))
+    touched(connection).add(name)
     return row
+
+
+def touched(connection: Connection) -> set[TwinName]:
+    """The twins whose rows this connection has written since its owner last looked."""
+    names: set[TwinName] = connection.info.setdefault("touched", set())
+    return names
 
 
 def save_twin(connection: Connection, old: TwinRow, new: TwinRow, act: Act | None = None) -> TwinRow:
     """Replace `old` by `new` if it still is what is stored; raises Conflict when it is not."""
     if act is not None:
         new = _audited(connection, new, act)
-    done = connection.execute(
-        update(TWINS).where(*_key(old.name), TWINS.c.row_digest == old.row_digest).values(**_values(new))
-    )
-    if done.rowcount != 1:
+    done = _SAVE.run(connection, *_values(new).values(), old.tenant, old.patient, old.row_digest)
+    if done != 1:
         raise Conflict("the twin changed since it was read")
+    touched(connection).add(old.name)
     return new
 
 
@@ -186,24 +202,19 @@ def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
     link = chain.next_audit(
         row.audit_digest, number, act.time_us, actor=act.actor, action=act.action, detail=act.detail
     )
-    connection.execute(
-        insert(AUDIT).values(
-            tenant=row.tenant,
-            patient=row.patient,
-            number=number,
-            time_us=act.time_us,
-            actor=act.actor,
-            action=act.action,
-            detail=act.detail,
-            chain_digest=link,
-        )
-    )
+    made = {
+        "tenant": row.tenant,
+        "patient": row.patient,
+        "number": number,
+        "time_us": act.time_us,
+        "actor": act.actor,
+        "action": act.action,
+        "detail": act.detail,
+        "chain_digest": link,
+    }
+    _AUDIT.run(connection, *values_of(AUDIT, made))
     return replace(row, audit_count=number, audit_digest=link)
 
 
 def _values(row: TwinRow) -> dict[str, object]:
     return {**{c: getattr(row, c) for c in COLUMNS}, "row_digest": row.row_digest}
-
-
-def _key(name: TwinName) -> tuple[ColumnElement[bool], ...]:
-    return TWINS.c.tenant == name.tenant, TWINS.c.patient == name.patient

@@ -86,7 +86,7 @@ def judge_event(
         before = [e for e in before if e.id != payload.target]
         event = Event(event.id, payload.replacement_time_us, payload.replacement)
         payload, time_us = event.payload, event.time_us
-    others = [e for e in before if e.id != event.id]
+    others = [e for e in before if e.id != event.id]  # by time, as the helpers below read it from its end
     known, ranges = person or {}, ranges or load_ranges()
     match payload:
         case DoseGiven():
@@ -131,35 +131,40 @@ def _dose(
         return Judgement(event_id)
     said = _against(f"{dose.drug} {{}} by {dose.route}", dose.amount_mg, "mg", span)
     reasons, standing = list(said[1]), said[0]
-    time_us, others = chart
-    own = [
-        p
-        for e in others
-        if isinstance(p := e.payload, DoseGiven)
-        and (p.drug, p.route) == (dose.drug, dose.route)
-        and e.time_us <= time_us
-    ]
-    expected = (span.low, span.high)
-    if own and own[-1].amount_mg > 0.0:
-        last = own[-1].amount_mg
+    expected, last = (span.low, span.high), _last_own(dose, *chart)
+    if last > 0.0:
         expected = (0.5 * last, 2.0 * last)
         fold = dose.amount_mg / last
         if not 1.0 / OWN_FOLD < fold < OWN_FOLD:
             reasons.append(f"it is {fold:.3g} times the dose before it ({last:g} mg)")
             standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
     day = ranges.per_day(dose.drug, dose.route)
-    total = dose.amount_mg + sum(
-        p.amount_mg
-        for e in others
-        if isinstance(p := e.payload, DoseGiven)
-        and p.drug == dose.drug
-        and 0 <= time_us - e.time_us < 24 * MICROSECONDS_PER_HOUR
-    )
+    total = dose.amount_mg if day is None else dose.amount_mg + _within_a_day(dose.drug, *chart)
     if day is not None and total > day:
         reasons.append(f"{dose.drug} {total:g} mg within 24 h; usual is up to {day:g} mg")
         standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
     slips = likely_slips(dose.amount_mg, expected, DOSE_SLIPS) if standing is not Standing.USUAL else ()
     return _judged(event_id, standing, reasons, slips)
+
+
+def _last_own(dose: DoseGiven, time_us: int, others: Sequence[Event]) -> float:
+    """The person's last dose before by the same route, mg; 0 where there is none."""
+    for e in reversed(others):
+        p = e.payload
+        if e.time_us <= time_us and isinstance(p, DoseGiven) and (p.drug, p.route) == (dose.drug, dose.route):
+            return p.amount_mg
+    return 0.0
+
+
+def _within_a_day(drug: str, time_us: int, others: Sequence[Event]) -> float:
+    """What was given of the drug in the 24 h before, mg."""
+    total, since_us = 0.0, time_us - 24 * MICROSECONDS_PER_HOUR
+    for e in reversed(others):
+        if e.time_us <= since_us:
+            break
+        if e.time_us <= time_us and isinstance(p := e.payload, DoseGiven) and p.drug == drug:
+            total += p.amount_mg
+    return total
 
 
 def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges) -> Judgement:
@@ -211,7 +216,9 @@ def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[
 
 
 def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event], within_h: float) -> Judgement:
-    twin = next((e for e in others if _is_double(event, e, within_h)), None)
+    reach_us = within_h * MICROSECONDS_PER_HOUR
+    near = [e for e in others if -reach_us <= e.time_us - event.time_us <= reach_us]
+    twin = next((e for e in near if _is_double(event, e)), None)
     if twin is None:
         return found
     minutes = abs(event.time_us - twin.time_us) / MICROSECONDS_PER_HOUR * 60.0
@@ -222,10 +229,10 @@ def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event], wit
     return Judgement(event.id, Standing.HELD, (*found.reasons, said), found.slips, twin.id)
 
 
-def _is_double(event: Event, other: Event, within_h: float) -> bool:
+def _is_double(event: Event, other: Event) -> bool:
     """Readings beyond a limit of the assay all say that limit: only those of one moment can be one."""
     censored = isinstance(event.payload, LabMeasured) and event.payload.censoring is not Censoring.NONE
-    if abs(event.time_us - other.time_us) > (0.0 if censored else within_h) * MICROSECONDS_PER_HOUR:
+    if censored and event.time_us != other.time_us:
         return False
     match event.payload, other.payload:
         case DoseGiven() as a, DoseGiven() as b:

@@ -82,8 +82,8 @@ def _said(event: Event | None) -> Event:
 
 def _judged(event: Event, chart: Chart, fresh: Chart, person: Person, window_h: float) -> Judgement:
     after_us = round(window_h * MICROSECONDS_PER_HOUR)
-    beside = [*chart.beside(event, after_us=after_us), *fresh.beside(event, after_us=after_us)]
-    beside.sort(key=order_key)
+    recorded, said = chart.beside(event, after_us=after_us), fresh.beside(event, after_us=after_us)
+    beside = sorted([*recorded, *said], key=order_key) if recorded and said else recorded or said
     known: Mapping[str, float] = {
         **person.covariates,
         **chart.covariates_at(event.time_us),
