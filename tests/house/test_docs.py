@@ -66,6 +66,6 @@ def test_commands_of_the_readme_are_the_commands() -> None:
         w
         for line in table.splitlines()
         if line.startswith("| ")
-        for w in re.findall(r"[a-z][a-z-]+", line.split("|")[2])
+        for w in re.findall(r"[a-z][a-z0-9-]+", line.split("|")[2])
     }
     assert not commands - said, commands - said
