@@ -11,7 +11,7 @@ import typer
 from twin_service.cli import clinic, discovery, feed, patients, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
-from twin_service.outcome import Refusal
+from twin_service.outcome import Refusal, missing_extra
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
@@ -25,7 +25,10 @@ def main() -> None:
     """Run the command; a refusal is one clear line and exit code 2."""
     try:
         app()
-    except Refusal as refusal:
+    except (Refusal, ModuleNotFoundError) as error:
+        refusal = error if isinstance(error, Refusal) else missing_extra(error)
+        if refusal is None:
+            raise
         where = f" [{refusal.field}]" if refusal.field else ""
         typer.echo(f"refused{where}: {refusal.message}", err=True)
         sys.exit(2)

@@ -17,6 +17,7 @@ from twin_service.service.handlers import (
     simulation,
     toxicity,
     trajectory,
+    trial_step,
     trials,
     twins,
     watching,
@@ -36,11 +37,12 @@ ROUTES: tuple[MethodRoute, ...] = (
     *dosing.ROUTES,
     *averaging.ROUTES,
     *trials.ROUTES,
+    *trial_step.ROUTES,
     *toxicity.ROUTES,
     *phase1.ROUTES,
     *populations.ROUTES,
     *operations.ROUTES,
     *library.ROUTES,
 )
-KINDS: tuple[OperationKind, ...] = (*populations.KINDS, *phase1.KINDS)
+KINDS: tuple[OperationKind, ...] = (*populations.KINDS, *phase1.KINDS, *trial_step.KINDS)
 """Every kind of operation."""

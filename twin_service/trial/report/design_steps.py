@@ -10,7 +10,6 @@ import numpy as np
 from twin_service.report.text import number
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.adjust.planning import Assumptions, plan, power
-from twin_service.trial.data.assemble import Note
 from twin_service.trial.interim.futility import Bounds, crossings, with_futility, without_futility
 from twin_service.trial.interim.group_sequential import (
     GroupSequentialDesign,
@@ -26,6 +25,7 @@ from twin_service.trial.interim.group_sequential import (
     spending_design,
 )
 from twin_service.trial.interim.simulate import SimulatedTrials, VirtualTrial, simulate_design
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import InterimSpec, PlanSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.report.pictures import boundaries, lines

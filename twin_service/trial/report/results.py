@@ -12,7 +12,7 @@ import numpy as np
 
 from twin_service.report.page import Picture, Section, Table
 from twin_service.report.text import interval_text
-from twin_service.trial.data.assemble import Note
+from twin_service.trial.note import Note
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
