@@ -29,5 +29,5 @@ def test_every_path_is_walked(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text()
     assert "This patient does not exist" in page and "dosage.dose is empty" in page and "Recommended" in page
     assert page.count("<svg") == 7
-    assert "likeliest serious harm" in page and "neutropenia grade4" in page
+    assert "likeliest serious harm" in page and "tumor progression" in page and "CTCAE v5 grade 4" in page
     assert "before" in said.getvalue()

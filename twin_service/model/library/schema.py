@@ -65,7 +65,7 @@ def kind_of(table: Mapping[str, Any]) -> FileKind:
         "catabolism": FileKind.ANTIBODY,
         "composition": FileKind.SPECIES,
     }
-    shared = {"enzyme", "gene", "analyte", "scale", "hemodialysis", "dose", "rows"}
+    shared = {"enzyme", "gene", "analyte", "scale", "hemodialysis", "dose", "rows", "within_patient"}
     other = FileKind.SHARED if shared & set(table) else FileKind.DRUG
     return next((kind for mark, kind in marks.items() if mark in table), other)
 
