@@ -21,7 +21,9 @@ def transport(table: AdamTable, created: str) -> bytes:
 
     frame = pd.DataFrame(list(table.rows), columns=[c.name for c in table.columns])
     for c in table.columns:
-        frame[c.name] = frame[c.name].fillna("").astype(str) if c.is_text else frame[c.name].astype(float)
+        frame[c.name] = (
+            frame[c.name].astype(object).fillna("").astype(str) if c.is_text else frame[c.name].astype(float)
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{table.name.lower()}.xpt"
         pyreadstat.write_xport(
