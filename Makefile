@@ -4,7 +4,7 @@ VENV    ?= .venv
 WORKERS ?= 2
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
-EXTRAS  := dev,demo,sbml
+EXTRAS  := dev,demo,sbml,trial
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help

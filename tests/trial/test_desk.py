@@ -154,7 +154,11 @@ def test_other_formats_give_the_same_answer(ending: str, written: Callable[[pd.D
 
 
 BROKEN: list[tuple[str, Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]], str]] = [
-    ("an id twice", lambda f: f | {"adsl.csv": pd.concat([f["adsl.csv"], f["adsl.csv"].head(1)])}, "row 122: a subject that is there before"),
+    (
+        "an id twice",
+        lambda f: f | {"adsl.csv": pd.concat([f["adsl.csv"], f["adsl.csv"].head(1)])},
+        "row 122: a subject that is there before",
+    ),
     ("no such arm", lambda f: f | {"adsl.csv": f["adsl.csv"].replace("Active", "Activ")}, "Active.*Activ"),
     ("a stranger", lambda f: f | {"adqs.csv": f["adqs.csv"].replace("S001", "S999")}, "1 subjects have results"),
     ("no such visit", lambda f: f | {"adqs.csv": f["adqs.csv"].query("AVISITN < 8")}, "Week 8: nobody was read"),
