@@ -4,11 +4,11 @@ VENV    ?= .venv
 WORKERS ?= 2
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
-EXTRAS  := dev,demo,sbml
+EXTRAS  := dev,demo,sbml,trial
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types proto check bench qualify clean distclean
+.PHONY: help setup demo test test-slow lint format types proto check bench qualify docs clean distclean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,11 @@ check: test  ## everything a change must pass
 bench: $(STAMP)  ## measure the engine against its peers (installs them)
 	$(PIP) install --quiet --editable '.[$(EXTRAS),bench]' --constraint deploy/constraints.txt
 	$(BIN)/twin bench engine
+
+docs: $(STAMP)  ## write the reference pages and build the site (installs mkdocs-material)
+	$(BIN)/python deploy/docs/generate.py
+	$(PIP) install --quiet --editable '.[docs]' --constraint deploy/constraints.txt
+	$(BIN)/mkdocs build --quiet --strict --config-file deploy/docs/mkdocs.yml
 
 qualify: $(STAMP)  ## re-run every library check against its published studies
 	$(BIN)/twin qualify --out qualification-output

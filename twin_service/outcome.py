@@ -103,3 +103,30 @@ class Refusals(Refusal):
     @property
     def faults(self) -> tuple[Refusal, ...]:
         return self._faults
+
+
+# What each optional module belongs to: pip install 'twin-service[EXTRA]'.
+EXTRA_OF: Mapping[str, str] = {
+    "fhir": "ehr",
+    "hl7": "ehr",
+    "ijson": "ehr",
+    "lightgbm": "molecule",
+    "odmlib": "trial",
+    "pandas": "trial",
+    "pyarrow": "trial",
+    "pyreadstat": "trial",
+    "ray": "ray",
+    "rdkit": "molecule",
+    "sklearn": "trial",
+    "starlette": "web",
+    "uvicorn": "web",
+}
+
+
+def missing_extra(error: Exception) -> Refusal | None:
+    """A library of an extra that is not installed, as a refusal that says how; None for any other error."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name not in EXTRA_OF:
+        return None
+    said = f"this needs {name}, which is not installed here: pip install 'twin-service[{EXTRA_OF[name]}]'"
+    return Refusal(RefusalCode.UNSUPPORTED, said, reason="EXTRA_NOT_INSTALLED", details={"extra": EXTRA_OF[name]})

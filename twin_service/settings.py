@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     disk_free_min_bytes: int = _of(64 * 1024 * 1024, "free space below which the store is told to be nearly full", ge=0)
     sweep_s: float = _of(1.5, "how often work left behind by others is looked for [s]", gt=0)
     lease_s: float = _of(4.0, "how long an operation is a server's own without a sign of life [s]", gt=0)
-    snapshots_kept: int = _of(8, "stored anchors per twin", ge=0)
+    snapshots_kept: int = _of(64, "stored anchors per twin at most, ever fewer the further back", ge=0)
 
     rpc_threads: int = _of(4, "threads for health and reflection", ge=2)
     read_threads: int = _of(8, "threads that answer reads", ge=1)
@@ -95,8 +95,9 @@ class Settings(BaseSettings):
     events_per_request_max: int = _of(1000, "events in one batch", ge=1)
     events_per_twin_max: int = _of(100_000, "events of one twin", ge=1)
     future_tolerance_h: float = _of(24.0, "how far ahead of the server's clock an event may lie [h]", ge=0)
-    past_tolerance_y: float = _of(130.0, "how far back an event may lie [a]", gt=0)
-    duplicate_window_min: float = _of(10.0, "the same dose or level again within this time is asked about [min]", ge=0)
+    # the longest life on record is 122.45 a (Robine & Allard 1998, Science 279:1834); 1900-01-01 is a date not known
+    past_tolerance_y: float = _of(122.5, "how far back an event may lie [a]", gt=0)
+    duplicate_window_min: float = _of(30.0, "the same dose or level again within this time is asked about [min]", ge=0)
     page_size_default: int = _of(100, "rows of a page when none are asked for", ge=1)
     page_size_max: int = _of(1000, "rows of a page at most", ge=1)
 

@@ -2,7 +2,19 @@
 
 from twin_client.client import TwinClient
 from twin_client.errors import ClientError, FieldFault
-from twin_client.events import correction, covariate, dose, genotype, hours, image, lab, mg, quantity, retraction
+from twin_client.events import (
+    correction,
+    covariate,
+    dialysis,
+    dose,
+    genotype,
+    hours,
+    image,
+    lab,
+    mg,
+    quantity,
+    retraction,
+)
 
 __all__ = [
     "ClientError",
@@ -10,6 +22,7 @@ __all__ = [
     "TwinClient",
     "correction",
     "covariate",
+    "dialysis",
     "dose",
     "genotype",
     "hours",

@@ -105,14 +105,24 @@ class TwinClient:
         return self._call(self._twins.CreateTwin, request)
 
     def record(
-        self, patient: str, events: Iterable[event_pb2.Event], *, request_id: str = "", validate_only: bool = False
+        self,
+        patient: str,
+        events: Iterable[event_pb2.Event],
+        *,
+        request_id: str = "",
+        validate_only: bool = False,
+        possible: bool = False,
     ) -> twin_pb2.RecordEventsResponse:
-        """Record `events`, all or none; returns when they are durable."""
+        """Record `events`, all or none; returns when they are durable.
+
+        possible   record what can be taken; the receipt of each event says what became of it
+        """
         request = twin_pb2.RecordEventsRequest(
             name=self.name_of(patient),
             events=list(events),
             request_id=request_id or str(uuid.uuid4()),
             validate_only=validate_only,
+            acceptance=twin_pb2.ACCEPTANCE_POSSIBLE if possible else twin_pb2.ACCEPTANCE_UNSPECIFIED,
         )
         return self._call(self._twins.RecordEvents, request)
 
@@ -121,6 +131,43 @@ class TwinClient:
         return self._call(
             self._twins.GetTwin, twin_pb2.GetTwinRequest(name=self.name_of(patient), min_revision=min_revision)
         )
+
+    def twins(self) -> Iterator[twin_pb2.Twin]:
+        """Every twin of the tenant by name, page by page."""
+        token = ""
+        while True:
+            page = self._call(
+                self._twins.ListTwins, twin_pb2.ListTwinsRequest(parent=f"tenants/{self._tenant}", page_token=token)
+            )
+            yield from page.twins
+            token = page.next_page_token
+            if not token:
+                return
+
+    def answer(self, answer_id: str, *, reproduce: bool = False) -> twin_pb2.GetAnswerResponse:
+        """The question and basis of an earlier answer; with `reproduce` computed again and compared."""
+        name = f"tenants/{self._tenant}/answers/{answer_id}"
+        return self._call(self._twins.GetAnswer, twin_pb2.GetAnswerRequest(name=name, reproduce=reproduce))
+
+    def held(self, patient: str) -> list[twin_pb2.HeldEvent]:
+        """The events held until someone confirms, corrects or withdraws them, in clinical order."""
+        found: list[twin_pb2.HeldEvent] = []
+        token = ""
+        while True:
+            page = self._call(
+                self._twins.ListHeldEvents, twin_pb2.ListHeldEventsRequest(name=self.name_of(patient), page_token=token)
+            )
+            found += page.events
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def withdraw_held(self, patient: str, event_id: str) -> twin_pb2.WithdrawHeldEventResponse:
+        """A held event never was true."""
+        request = twin_pb2.WithdrawHeldEventRequest(
+            name=self.name_of(patient), event_id=event_id, request_id=str(uuid.uuid4())
+        )
+        return self._call(self._twins.WithdrawHeldEvent, request)
 
     def delete_twin(self, patient: str) -> twin_pb2.DeleteTwinResponse:
         request = twin_pb2.DeleteTwinRequest(name=self.name_of(patient), request_id=str(uuid.uuid4()))
@@ -190,6 +237,7 @@ class TwinClient:
         start: datetime | None = None,
         targets: Sequence[simulation_pb2.Target] = (),
         outputs: Sequence[str] = (),
+        members: int = 0,
         min_revision: int = 0,
     ) -> simulation_pb2.SimulateResponse:
         """What if each of `regimens` were given from `start` (default: the last event)."""
@@ -199,6 +247,7 @@ class TwinClient:
             horizon=hours(horizon_h),
             targets=targets,
             outputs=outputs,
+            members=members,
             min_revision=min_revision,
         )
         if start is not None:
@@ -215,6 +264,7 @@ class TwinClient:
         start: datetime | None = None,
         constraints: Sequence[simulation_pb2.Constraint] = (),
         limits: Sequence[simulation_pb2.ProbabilityLimit] = (),
+        max_results: int = 0,
         min_revision: int = 0,
     ) -> simulation_pb2.RecommendResponse:
         """The dispensable regimens, best first, with reasons."""
@@ -224,6 +274,7 @@ class TwinClient:
             targets=targets,
             constraints=constraints,
             limits=limits,
+            max_results=max_results,
             horizon=hours(horizon_h),
             min_revision=min_revision,
         )

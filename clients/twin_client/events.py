@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -97,6 +98,31 @@ def genotype(
     """A diplotype with its activity relative to normal (1 = normal)."""
     body = event_pb2.Genotype(gene=gene, diplotype=diplotype, phenotype=phenotype, activity=activity)
     return event_pb2.Event(id=id, time=timestamp(when), source=source, genotype=body)
+
+
+def dialysis(
+    id: str,
+    when: datetime,
+    modality: Literal["hemodialysis", "hemofiltration", "peritoneal"],
+    duration_h: float,
+    *,
+    blood_flow_ml_min: float = 0.0,
+    effluent_l_h: float = 0.0,
+    clearance_ml_min: float = 0.0,
+    drug: str = "",
+    source: str = "",
+) -> event_pb2.Event:
+    """A session that begins at `when`; one still to come is planned, and answers count it. `clearance_ml_min`: the
+    session's own plasma clearance of `drug` (empty: of every drug), where it is known."""
+    body = event_pb2.Dialysis(
+        modality=f"DIALYSIS_MODALITY_{modality.upper()}",
+        duration=hours(duration_h),
+        blood_flow_ml_min=blood_flow_ml_min,
+        effluent_l_h=effluent_l_h,
+        clearance_ml_min=clearance_ml_min,
+        drug=drug,
+    )
+    return event_pb2.Event(id=id, time=timestamp(when), source=source, dialysis=body)
 
 
 def correction(id: str, issued: datetime, target: str, right: event_pb2.Event, *, source: str = "") -> event_pb2.Event:

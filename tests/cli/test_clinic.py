@@ -141,8 +141,7 @@ def test_a_panel_is_told_in_text_figures_and_a_page(tmp_path: Path) -> None:
     assert table["mechanisms"]["bleeding"]["state"] == "not known" and table["mechanisms"]["bleeding"]["risks"] is None
     assert not any(k.startswith("toxicity.bleeding") for k in table["figures"]), "what is not known is never 0"
     page = (out / "toxicity.html").read_text()
-    assert "data:image/png;base64," in page and "not known" in page and "margin" in page
-    assert (out / "toxicity.png").stat().st_size > 10_000
+    assert "<svg" in page and "not known" in page and "margin" in page
 
 
 def test_an_unknown_drug_is_refused() -> None:

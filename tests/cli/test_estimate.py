@@ -63,9 +63,8 @@ def test_perelson_1996_from_the_command_line(problem: Path, tmp_path: Path) -> N
     assert figures["estimate.delta.low"] < 0.547338 < figures["estimate.delta.high"]
     assert {i["name"] for i in found["intervals"]} == {"c", "delta", "sd"}
     assert all(len(i["curve"]) > 4 for i in found["intervals"])
-    for name in ("fit.png", "profiles.png", "starts.png"):
-        assert (tmp_path / "out" / name).stat().st_size > 5000
-    assert "delta" in (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<svg") == 3 and "<td>delta</td>" in page  # fit, profiles, starts
 
 
 def test_a_block_on_a_table_from_the_command_line(tmp_path: Path) -> None:

@@ -87,8 +87,7 @@ def test_a_users_own_model_is_fitted_to_the_independent_mode(files: tuple[Path, 
     assert patient["ipred"] == pytest.approx(PREDICTED, rel=2e-5)
     with (tmp_path / "out" / "predictions.csv").open() as f:
         assert [float(r["IPRED"]) for r in csv.DictReader(f)] == pytest.approx(PREDICTED, rel=2e-5)
-    assert "plots/000.png" in (tmp_path / "out" / "report.html").read_text()
-    assert (tmp_path / "out" / "plots" / "000.png").stat().st_size > 5000
+    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_evaluate_takes_the_same_file_and_counts_every_reading(files: tuple[Path, Path], tmp_path: Path) -> None:

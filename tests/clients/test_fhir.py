@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from twin_client.ehr.codes import tables
 from twin_client.ehr.fhir import read_bundle
 from twin_client.ehr.reading import Reading
 from twin_service.demo.oncology import TARGET_LESIONS, bundle
@@ -295,11 +294,6 @@ def test_what_is_no_bundle_is_refused(text: str) -> None:
 def test_two_patients_in_a_bundle_are_refused() -> None:
     with pytest.raises(ValueError, match="2 patients"):
         read({"resourceType": "Patient", "id": "a"}, {"resourceType": "Patient", "id": "b"})
-
-
-def test_every_drug_code_is_written_once() -> None:
-    drugs = tables().drugs
-    assert len(set(drugs.values())) == len(drugs)
 
 
 PUBLIC = sorted((REFERENCE / "ehr").glob("synthea_r4_*/*.json")) if REFERENCE.exists() else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from twin_service.demo.plots import few_ticks, figure
+from twin_service.demo.plots import few_ticks
 from twin_service.demo.questions import with_recommended
 from twin_service.demo.report import harm
+from twin_service.report.theme import panels
 from twin_service.v1 import simulation_pb2 as sim
 
 
@@ -42,8 +43,8 @@ def test_harm_has_a_name_or_is_a_dash() -> None:
 
 
 def test_a_logarithmic_axis_has_few_labels() -> None:
-    fig, axes = figure(1, 1, 3, 3)
-    ax = axes[0][0]
+    fig, axes = panels(1, width=3, height=3)
+    (ax,) = axes
     ax.loglog([6, 80], [6, 80])
     few_ticks(ax, [5.5, 90.0])
     ax.set(xlim=(5.5, 90), ylim=(5.5, 90))

@@ -27,7 +27,7 @@ def test_every_path_is_walked(tmp_path: Path) -> None:
         assert 0.0 <= figures[f"demo.{name}.coverage90"] <= 1.0
     assert 0.0 < figures["demo.control_arm.variance_reduction"] < 1.0
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Simulated patient." in page and "dosage.dose is empty" in page and "Recommended" in page
-    assert page.count("data:image/png;base64,") == 7
-    assert "likeliest serious harm" in page and "neutropenia grade4" in page
+    assert "This patient does not exist" in page and "dosage.dose is empty" in page and "Recommended" in page
+    assert page.count("<svg") == 7
+    assert "likeliest serious harm" in page and "tumor progression" in page and "CTCAE v5 grade 4" in page
     assert "before" in said.getvalue()

@@ -166,7 +166,7 @@ def test_every_fourth_of_a_hundred_bolus_patients_against_nonmem() -> None:
 
 def test_weight_that_changes_at_every_record() -> None:
     c = reference("nonmem_time_varying_wt.json")
-    terms = {"covariates": [{"law": "power", "covariate": "wt", "coefficient": 0.75, "reference": 70.0}]}
+    terms = {"covariate_effect": [{"law": "power", "covariate": "wt", "coefficient": 0.75, "reference": 70.0}]}
     p = {"CL": (1.1, "L/h", terms), "V": (20.0, "L"), "KA": (1.5, "1/h")}
     model = table(
         {"compartments": 1, "absorption": "first_order"}, p, [], [], error={"proportional": 0.1}, covariates=("wt",)

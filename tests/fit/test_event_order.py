@@ -36,9 +36,9 @@ def mouth() -> PatientModel:
     halved = [{"law": "factor", "covariate": "tablet", "coefficient": 0.5}]
     return build(
         raw(
-            parameters__F=value(F, "1", covariates=halved),
+            parameters__F=value(F, "1", covariate_effect=halved),
             routes=["oral", "iv"],
-            covariates=[{"name": "tablet", "unit": "1", "limits": [0.0, 1.0], "default": 0.0}],
+            covariate=[{"name": "tablet", "unit": "1", "limits": [0.0, 1.0], "default": 0.0}],
         )
     )
 

@@ -10,6 +10,7 @@ import pytest
 from twin_service.fit.predict.predict import DosePlan, predict
 from twin_service.fit.predict.quadrature import nodes
 from twin_service.model.pbpk.checks import plasma_clearances
+from twin_service.model.pbpk.clearance import InVivo
 from twin_service.model.pbpk.library import load_library
 
 DRUG = """
@@ -93,7 +94,7 @@ def test_a_kidney_clears_what_its_file_states() -> None:
     """26.6 L/h by kidney, filtration and secretion, out of a kidney that blood flows through once."""
     library = load_library()
     metformin = library.drug("metformin")
-    stated = [w.constant.value for w in metformin.clearances if w.organ == "kidney" and w.constant is not None]
+    stated = [w.law.clearance.value for w in metformin.clearances if w.organ == "kidney" and isinstance(w.law, InVivo)]
     assert plasma_clearances(metformin, library).kidney == pytest.approx(stated[0], rel=1e-9)
     f = figures("metformin", DosePlan(0.01, route="iv"))
     assert f["cl_f_l_h"] == pytest.approx(f["clearance_l_h"], rel=1e-4)

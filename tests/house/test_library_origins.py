@@ -15,7 +15,7 @@ LIBRARY = PACKAGE / "library"
 SAYS_WHERE = ("origin", "source", "origins")
 # Numbers about the file itself, and limits of validity that are the author's judgement.
 # A coefficient of variation, a covariance of effects and a pKa are pure numbers; the source of the file may cover them.
-PURE = ("cv", "covariance", "correlation", "pka")
+PURE = ("cv", "covariance", "pka")
 ABOUT_THE_FILE = {"schema", "version", "domain", "bounds", "limits", "default"}
 
 

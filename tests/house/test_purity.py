@@ -59,23 +59,30 @@ def calls(module: Module) -> list[tuple[str, int]]:
 
 
 def random_breaches(module: Module) -> list[str]:
+    # `random.Random(seed)` is handed on like a Generator; every other name of the module shares one hidden state
     found = [
-        f"{module.name}:{line} imports random" for target, line in imported(module) if target.split(".")[0] == "random"
+        f"{module.name}:{line} imports {target}: only `random.Random(seed)` has a state of its own"
+        for target, line in imported(module)
+        if target.split(".")[0] == "random" and target not in ("random", "random.Random")
     ]
     for chain, line in calls(module):
+        if chain.startswith("random.") and chain != "random.Random":
+            found.append(f"{module.name}:{line} uses {chain}: pass a random.Random or numpy.random.Generator")
+        if chain == "random.Random":
+            found += unseeded(module, line, "Random")
         if chain.startswith("numpy.random.") and chain.split(".")[2] not in EXPLICIT_RANDOM:
             found.append(f"{module.name}:{line} uses {chain}: pass a numpy.random.Generator")
         if chain == "numpy.random.default_rng":
-            found += unseeded(module, line)
+            found += unseeded(module, line, "default_rng")
     return found
 
 
-def unseeded(module: Module, line: int) -> list[str]:
-    """`default_rng()` without a seed is global randomness by another name."""
+def unseeded(module: Module, line: int, maker: str) -> list[str]:
+    """A generator made without a seed is global randomness by another name."""
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and node.lineno == line and dotted(node.func).endswith("default_rng"):
+        if isinstance(node, ast.Call) and node.lineno == line and dotted(node.func).endswith(maker):
             if not node.args and not node.keywords:
-                return [f"{module.name}:{line} seeds default_rng with nothing"]
+                return [f"{module.name}:{line} seeds {maker} with nothing"]
     return []
 
 
@@ -129,7 +136,8 @@ def synthetic(text: str) -> Module:
         "import numpy as np\nnp.random.normal()",
         "from numpy.random import normal\nnormal()",
         "import numpy as np\nr = np.random.default_rng()",
-        "import random",
+        "import random\nrandom.random()",
+        "import random\nr = random.Random()",
         "from random import choice",
     ],
 )
@@ -153,3 +161,4 @@ def test_a_clock_is_seen(text: str) -> None:
 
 def test_a_seeded_generator_is_fine() -> None:
     assert random_breaches(synthetic("import numpy as np\nr = np.random.default_rng(7)\nr.normal()")) == []
+    assert random_breaches(synthetic("import random\nr = random.Random(7)\nr.random()")) == []

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.pbpk.checks import plasma_clearance
+from twin_service.model.pbpk.clearance import Clearance, Linear, SourcedQuantity
 from twin_service.model.pbpk.library import load_library
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Pka, SourcedQuantity
+from twin_service.model.pbpk.record import DrugRecord, Pka
 from twin_service.model.structure import PatientModel
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
@@ -34,7 +35,7 @@ def linear_drug(**changes: object) -> DrugRecord:
         fup=0.3,
         bp=0.9,
         pka=(Pka("base", 8.0),),
-        clearances=(Clearance("liver", "linear", "CYP3A4", constant=SourcedQuantity(60.0, "L/h", "assumption")),),
+        clearances=(Clearance("liver", Linear(SourcedQuantity(60.0, "L/h", "assumption")), "CYP3A4"),),
         variability=(),
     )
     return replace(drug, **changes)  # type: ignore[arg-type]
@@ -87,7 +88,7 @@ def test_flows_close_for_everyone() -> None:
 
 @pytest.mark.parametrize(("clint", "gfr"), [(5.0, 0.0), (60.0, 1.0), (2000.0, 1.0)])
 def test_area_is_dose_over_clearance(clint: float, gfr: float) -> None:
-    way = Clearance("liver", "linear", "CYP3A4", constant=SourcedQuantity(clint, "L/h", "assumption"))
+    way = Clearance("liver", Linear(SourcedQuantity(clint, "L/h", "assumption")), "CYP3A4")
     drug = linear_drug(clearances=(way,), gfr_fraction=gfr)
     model = compose("m", {"b": build_body([drug], LIBRARY, routes=("iv",))})
     # Cumulative excretion obeys dA/dt = CL C, so the eliminated amount over the area is the clearance at any time.

@@ -83,7 +83,7 @@ def test_a_covariate_takes_the_narrower_limits() -> None:
 
 def test_population_models_and_diseases_speak_the_same_words() -> None:
     table = dict(read_model("vancomycin_frymoyer").raw)
-    name = table["covariates"][0]["name"]
+    name = table["covariate"][0]["name"]
     table["domain"] = {name: {"range": [3.0, 4.0], "outside": "refuse"}, "dose_mg": [1.0, 200.0]}
     block = build_poppk(parse_model(table))
     assert next((c.low, c.high) for c in block.covariates if c.name == name) == (3.0, 4.0)

@@ -137,13 +137,13 @@ def test_every_kind_of_file_goes_to_its_checker(tmp_path: Path) -> None:
 def test_a_population_model_is_built_not_only_read(tmp_path: Path) -> None:
     """An exchange named Q2 where the structure asks for Q: found here, not at the first fit."""
     text = """id = "m"
-schema = 1
+schema = 2
 version = "1"
 drug = "mol"
 title = "M"
 source = "test"
 structure = { compartments = 2, absorption = "none", elimination = "linear" }
-observables = [{ analyte = "mol", unit = "mg/L", error = { proportional = 0.2, origin = "test" } }]
+observable = [{ analyte = "mol", unit = "mg/L", error = { proportional = 0.2, origin = "test" } }]
 [parameters]
 CL = { value = 3.0, unit = "L/h", origin = "test" }
 V1 = { value = 3.0, unit = "L", origin = "test" }
@@ -161,7 +161,7 @@ def test_a_folder_is_checked_whole(tmp_path: Path) -> None:
 
 
 POPULATION = """id = "m"
-schema = 1
+schema = 2
 version = "1"
 drug = "mol"
 source = "test"
@@ -170,7 +170,7 @@ structure = { compartments = 1, absorption = "first_order", elimination = "linea
 CL = { value = 3.0, unit = "L/h", origin = "test", effect = { kind = "exponential", variance = 0.1 } }
 V = { value = 3.0, unit = "L", origin = "test" }
 KA = { value = 3.0, unit = "1/h", origin = "test" }
-[[observables]]
+[[observable]]
 analyte = "mol"
 unit = "mg/L"
 error = { proportional = 0.2, origin = "test" }
@@ -182,8 +182,8 @@ error = { proportional = 0.2, origin = "test" }
     [
         ("effect = {", "efect = {", "parameters.CL.efect: unknown key; did you mean 'effect'?"),
         ("variance = 0.1", "varianse = 0.1", "parameters.CL.effect.varianse: unknown key; did you mean 'variance'?"),
-        ("[[observables]]", "[nonsense]\na = 1\n[[observables]]", "nonsense: unknown key"),
-        ("proportional = 0.2", "proportonal = 0.2", "observables[0].error.proportonal: unknown key; did you"),
+        ("[[observable]]", "[nonsense]\na = 1\n[[observable]]", "nonsense: unknown key"),
+        ("proportional = 0.2", "proportonal = 0.2", "observable[0].error.proportonal: unknown key; did you"),
         ("KA =", "LAGG = { value = 1.0, unit = 'h', origin = 't' }\nKA =", "LAGG: nothing in this structure uses it;"),
         ('"first_order"', '"none"', "parameters.KA: nothing in this structure uses it"),
         ('value = 3.0, unit = "L"', 'value = nan, unit = "L"', "parameters.V.value: is nan"),

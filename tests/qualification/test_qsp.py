@@ -76,7 +76,7 @@ def test_bands_and_tables(tmp_path: Path) -> None:
     assert rows == [BlockRow("a", 2, 2, 5e-4, 0.5), BlockRow("b", 1, 0, 2e-3, 2.0)]
     assert [line.split()[:3] for line in table_lines(rows)[1:]] == [["a", "2", "2"], ["b", "1", "0"]]
     text = write_qsp_report(findings, {"qsp.checks": 3.0}, tmp_path).read_text()
-    assert "<td>b<td>1<td>0<td>2.00e-03" in text and "qsp.checks" in text
+    assert "<td>b</td><td>1</td><td>0</td><td>2.00e-03" in text and "qsp.checks" in text
 
 
 @pytest.mark.slow

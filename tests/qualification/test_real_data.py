@@ -101,5 +101,4 @@ def test_the_page_shows_every_table(folder: Path, tmp_path: Path) -> None:
     page = write_estimation(Estimation({"estimation.x": 1.0}, forecasts, real, [far]), tmp_path / "out").read_text()
     for wanted in ("poppk", "Phenobarbital, 59 neonates", "in-sample", "vancomycin_adult", "estimation.x"):
         assert wanted in page
-    for plot in ("calibration.png", "learning.png", "large_variance.png"):
-        assert (tmp_path / "out" / plot).stat().st_size > 1000 and plot in page
+    assert page.count("<svg") == 3  # calibration, learning, large variances

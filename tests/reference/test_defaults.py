@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from twin_service.model.pbpk.checks import plasma_clearance
+from twin_service.model.pbpk.clearance import Assay, Clearance, Linear, SourcedQuantity
 from twin_service.model.pbpk.defaults import assume_colon_factor, assume_peff
 from twin_service.model.pbpk.dosage import Absorption
 from twin_service.model.pbpk.library import load_library
-from twin_service.model.pbpk.record import Clearance, DrugRecord, SourcedQuantity
+from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.pbpk.settle import settle
 
 PBPK = Path(os.environ.get("TWIN_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference")) / "pbpk"
@@ -36,7 +37,7 @@ def test_hepatocytes_predict_intravenous_clearance_better_by_the_livers_unbound_
         clint = SourcedQuantity(float(row["clint"]), "uL/min/10^6cells", "table")
         bp = max(float(row["Rb2p"]), 0.55) if row["Rb2p"] not in ("", "NA") else 1.0
         for facilitated, folds in found.items():
-            way = Clearance("liver", "linear", basis="hepatocytes", constant=clint, facilitated=facilitated)
+            way = Clearance("liver", Linear(clint, Assay.HEPATOCYTES, facilitated=facilitated))
             drug = DrugRecord("x", "1", row["Name"], 300.0, 2.0, float(row["fup"]), bp, clearances=(way,))
             predicted = plasma_clearance(settle(drug, LIBRARY.species["human"]), LIBRARY) / WEIGHT_KG * 1000.0 / 60.0
             folds.append(abs(np.log10(predicted / float(row["CLobs"]))))

@@ -7,7 +7,7 @@ import math
 import grpc
 import pytest
 
-from tests.service.conftest import COURSE, EPOCH_S, Client, event, level, quantity, refused, simulate_request
+from tests.service.conftest import COURSE, EPOCH_S, Client, event, level, quantity, refused, rid, simulate_request
 from twin_service.v1 import simulation_pb2, twin_pb2
 
 
@@ -299,3 +299,21 @@ def test_a_surprising_level_is_told_with_what_would_explain_it(client: Client) -
     assert second.surprising and second.weight < 0.5 and second.observed == pytest.approx(0.0145)
     assert second.explanations[0].story == "recorded a thousandfold too low"
     assert 10.0 < second.explanations[0].odds <= 1e12
+
+
+def test_an_answer_is_computed_again_under_what_was_said_of_the_twin_then(client: Client) -> None:
+    """Oracle: the digest of the answer kept before the twin was changed, twice."""
+    name = client.known_twin()
+    kept = []
+    for grams in (1500, 1600):
+        answer = client.simulation.Simulate(simulate_request(name))
+        kept.append(f"tenants/acme/answers/{answer.basis.answer_id}")
+        changed = twin_pb2.Twin(name=name, spec={"covariates": [{"name": "weight_kg", "value": quantity(grams, "g")}]})
+        client.twins.UpdateTwin(
+            twin_pb2.UpdateTwinRequest(twin=changed, update_mask={"paths": ["spec.covariates"]}, request_id=rid())
+        )
+    for answer_name in kept:
+        again = client.twins.GetAnswer(twin_pb2.GetAnswerRequest(name=answer_name, reproduce=True))
+        assert again.identical
+    now = client.simulation.Simulate(simulate_request(name))
+    assert now.basis.spec_revision == 3

@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import event, select
 
-from tests.service.conftest import COURSE, Client, quantity, rid, server_settings, simulate_request
+from tests.service.conftest import COURSE, Client, level, quantity, rid, server_settings, simulate_request
 from twin_service.record.person import TwinName
 from twin_service.service.server import Server
 from twin_service.store.leases import LEASES, claim, give_up, renew
@@ -124,3 +124,28 @@ def test_health_commits_what_it_asks_and_tells_a_store_that_cannot_write(own: Se
     own.health.look()
     assert state() == SERVING
     client.channel.close()
+
+
+def test_a_defect_met_before_is_tried_again_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose fold fails, then one of a version in which it does not; what was known before is answered."""
+    settings = server_settings(tmp_path)
+    server = Server(settings)
+    server.start()
+    client = Client(server.port)
+    name = client.known_twin()
+    with monkeypatch.context() as broken:
+        broken.setattr("twin_service.service.work.assimilation.fold", _fails)
+        client.record(name, level("l3", 40, 12.0))
+        assert until(lambda: client.get(name).twin.meta.trouble.reason == "BUG")
+    assert client.get(name).basis.belief_revision == len(COURSE)
+    server.stop()
+    server = Server(settings)
+    server.start()
+    client = Client(server.port)
+    assert until(lambda: client.get(name).twin.meta.belief_revision == len(COURSE) + 1)
+    assert not client.get(name).twin.meta.HasField("trouble")
+    server.stop()
+
+
+def _fails(*args: object, **more: object) -> None:
+    raise IndexError("a defect")

@@ -22,6 +22,7 @@ from twin_service.store import repository as rows
 from twin_service.store import twins
 from twin_service.store.adopt import migrate
 from twin_service.store.anchor import against_anchor, export_anchor
+from twin_service.store.append import append_events
 from twin_service.store.connect import parse_url, writer_engine
 from twin_service.store.keys import new_keys, only_current, provider_of, read_key_file, rotated, text_of, write_key_file
 from twin_service.store.migrate import migrate_url
@@ -50,8 +51,8 @@ def fill(settings: Settings) -> None:
     store = Store(settings)
     create(store)
     append(store, [dose(i) for i in range(1, 5)])
-    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [(10, "x", b"snapshot")])
-    store.write(lambda c: rows.save_belief(c, NAME, kept, snapshots_kept=2))
+    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [rows.BeliefAt(10, "x", lambda: b"snapshot")])
+    store.write(lambda c: rows.save_belief(c, NAME, kept))
     store.write(lambda c: keep_response(c, RequestKey("acme", "p1", "r1", "d"), b"answer", 3))
     store.write(lambda c: keep_answer(c, AnswerRow("acme", "a1", "", "/x", b"question", b"b", "d", 4, 9)))
     store.close()
@@ -88,7 +89,7 @@ def test_a_plain_database_is_signed_and_sealed_by_migration_and_made_plain_again
     spec, events, forecasts, snapshots, response = contents(plain(keyed))
     assert (spec, events) == before[:2]
     assert (forecasts, snapshots, response) == ([], [], None)  # their names could not be read back
-    assert migrate_url(keyed.database_url, "0004") == "schema 0004, was 0005"
+    assert migrate_url(keyed.database_url, "0005") == "schema 0005, was 0006"
     assert "contents sealed" in migrate(keyed)
     assert verify(keyed) == [] and contents(keyed)[1] == before[1]
 
@@ -229,11 +230,11 @@ def plant(store: Store) -> None:
     for i in range(0, 90, 3):
         event_id, drug, source = rest[i : i + 3]
         event = Event(event_id, 1000 + i, DoseGiven(drug, 1.0, "oral"), source, 5)
-        store.write(lambda c, e=event: rows.append_events(c, NAME, [e], ACT, twin_limit=1000))
+        store.write(lambda c, e=event: append_events(c, NAME, [e], ACT, twin_limit=1000))
     for i in range(90, 140):
         body = rest[i].encode()
-        kept = rows.Assimilated(30, f"d{i}", {rest[0]: body}, [(i, f"x{i}", body)])
-        store.write(lambda c, k=kept: rows.save_belief(c, NAME, k, snapshots_kept=1))
+        kept = rows.Assimilated(30, f"d{i}", {rest[0]: body}, [rows.BeliefAt(i, f"x{i}", lambda b=body: b)])
+        store.write(lambda c, k=kept: rows.save_belief(c, NAME, k))
     for i in range(140, 170):
         key = RequestKey("acme", "p1", f"r{i}", "d")
         store.write(lambda c, k=key, i=i: keep_response(c, k, rest[i].encode(), 3))
@@ -241,7 +242,7 @@ def plant(store: Store) -> None:
         row = AnswerRow("acme", f"a{i}", "p1", "/x", rest[i].encode(), rest[i].encode(), "d", 4, 9)
         store.write(lambda c, r=row: keep_answer(c, r))
     trouble = rows.Assimilated(30, "", {}, (), rest[198])
-    store.write(lambda c: rows.save_belief(c, NAME, trouble, snapshots_kept=1))
+    store.write(lambda c: rows.save_belief(c, NAME, trouble))
 
 
 @pytest.mark.parametrize("sealed", [True, False])

@@ -30,13 +30,13 @@ import sys
 from twin_service.record.events import DoseGiven, Event
 from twin_service.record.person import TwinName
 from twin_service.settings import Settings
-from twin_service.store import repository as rows
+from twin_service.store.append import append_events
 from twin_service.store.twins import Act
 from twin_service.store.unit_of_work import Store
 store = Store(Settings(database_url=sys.argv[1]))
 for i in range(int(sys.argv[2]), int(sys.argv[2]) + 100000):
     event = Event(f"e{i}", i, DoseGiven("quinidine", 1.0, "oral"))
-    store.write(lambda c: rows.append_events(c, TwinName("acme", "p1"), [event], Act("x", "record", 1),
+    store.write(lambda c: append_events(c, TwinName("acme", "p1"), [event], Act("x", "record", 1),
                                              twin_limit=1000000))
     print(i, flush=True)
 """

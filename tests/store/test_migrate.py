@@ -18,8 +18,8 @@ from twin_service.store.unit_of_work import Store
 
 
 def test_up_is_what_the_tables_say_and_down_is_empty(url: str) -> None:
-    assert migrate_url(url) == "schema 0005, was empty"
-    assert migrate_url(url) == "schema 0005"
+    assert migrate_url(url) == "schema 0006, was empty"
+    assert migrate_url(url) == "schema 0006"
     engine = writer_engine(parse_url(url))
     with engine.connect() as connection:
         ours = {t for t in METADATA.tables}
@@ -28,8 +28,8 @@ def test_up_is_what_the_tables_say_and_down_is_empty(url: str) -> None:
         )
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
-    assert migrate_url(url, "base") == "schema empty, was 0005"
-    assert migrate_url(url) == "schema 0005, was empty"
+    assert migrate_url(url, "base") == "schema empty, was 0006"
+    assert migrate_url(url) == "schema 0006, was empty"
 
 
 def test_a_database_without_schema_is_refused(settings: Settings) -> None:
@@ -49,9 +49,9 @@ def test_other_databases_are_refused(url: str) -> None:
 
 def test_each_schema_is_reached_up_and_down(url: str) -> None:
     assert migrate_url(url, "0001") == "schema 0001, was empty"
-    assert migrate_url(url, "0005") == "schema 0005, was 0001"
-    assert migrate_url(url, "0002") == "schema 0002, was 0005"
-    assert migrate_url(url) == "schema 0005, was 0002"
+    assert migrate_url(url, "0006") == "schema 0006, was 0001"
+    assert migrate_url(url, "0002") == "schema 0002, was 0006"
+    assert migrate_url(url) == "schema 0006, was 0002"
 
 
 def test_a_schema_of_the_future_is_refused_politely(url: str) -> None:
@@ -69,7 +69,7 @@ def test_several_servers_that_start_at_once_migrate_one_after_the_other(url: str
         pytest.skip("one process an SQLite file")
     with ThreadPoolExecutor(4) as pool:
         said = sorted(pool.map(migrate_url, [url] * 4))
-    assert said == ["schema 0005", "schema 0005", "schema 0005", "schema 0005, was empty"]
+    assert said == ["schema 0006", "schema 0006", "schema 0006", "schema 0006, was empty"]
 
 
 def test_a_database_that_is_not_there_is_one_sentence() -> None:

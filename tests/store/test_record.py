@@ -14,6 +14,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store import repository as rows
 from twin_service.store import twins
+from twin_service.store.append import Appended, append_events
 from twin_service.store.requests import AnswerRow, RequestKey, find_response, get_answer, keep_answer, keep_response
 from twin_service.store.twins import Act, TwinRow
 from twin_service.store.unit_of_work import Store
@@ -31,8 +32,12 @@ def create(store: Store, name: TwinName = NAME) -> TwinRow:
     return store.write(lambda c: twins.insert_twin(c, name, b"spec", Act("tester", "create", 1)))
 
 
-def append(store: Store, events: list[Event], *, limit: int = 1000) -> rows.Appended:
-    return store.write(lambda c: rows.append_events(c, NAME, events, ACT, twin_limit=limit))
+def append(store: Store, events: list[Event], *, limit: int = 1000) -> Appended:
+    return store.write(lambda c: append_events(c, NAME, events, ACT, twin_limit=limit))
+
+
+def kept_at(time: int, prefix: str) -> rows.BeliefAt:
+    return rows.BeliefAt(time, prefix, lambda: f"s{time}".encode())
 
 
 def row_of(store: Store) -> TwinRow:
@@ -111,24 +116,24 @@ def test_many_writers_lose_nothing_and_number_without_gaps(store: Store) -> None
 def test_a_belief_is_kept_with_its_forecasts_and_snapshots(store: Store) -> None:
     create(store)
     append(store, [dose(1), dose(2)])
-    first = rows.Assimilated(2, "d2", {"e1": b"f1"}, [(10, "x", b"s10"), (20, "y", b"s20")])
-    assert store.write(lambda c: rows.save_belief(c, NAME, first, snapshots_kept=2))
+    first = rows.Assimilated(2, "d2", {"e1": b"f1"}, [kept_at(10, "x"), kept_at(20, "y")])
+    assert store.write(lambda c: rows.save_belief(c, NAME, first))
     append(store, [dose(3)])
-    second = rows.Assimilated(3, "d3", {"e1": b"g1", "e3": b"f3"}, [(20, "y", b"s20"), (30, "z", b"s30")])
-    assert store.write(lambda c: rows.save_belief(c, NAME, second, snapshots_kept=2))
-    assert not store.write(lambda c: rows.save_belief(c, NAME, first, snapshots_kept=2))
+    second = rows.Assimilated(3, "d3", {"e1": b"g1", "e3": b"f3"}, [kept_at(20, "y"), kept_at(30, "z")])
+    assert store.write(lambda c: rows.save_belief(c, NAME, second))
+    assert not store.write(lambda c: rows.save_belief(c, NAME, first))
     kept = store.read(lambda c: rows.read_forecasts(c, NAME))  # with keys, ids are not stored in the clear
     assert sorted(kept.values()) == [b"f3", b"g1"]
     assert store.read(lambda c: rows.read_snapshots(c, NAME)) == [("y", b"s20"), ("z", b"s30")]
     assert (row_of(store).belief_revision, row_of(store).belief_digest) == (3, "d3")
-    assert not store.write(lambda c: rows.save_belief(c, NAME, replace(second, revision=4), snapshots_kept=2))
+    assert not store.write(lambda c: rows.save_belief(c, NAME, replace(second, revision=4)))
 
 
 def test_trouble_stays_until_the_next_event(store: Store) -> None:
     create(store)
     append(store, [dose(1)])
     stuck = rows.Assimilated(1, "", {}, (), "why")
-    store.write(lambda c: rows.save_belief(c, NAME, stuck, snapshots_kept=1))
+    store.write(lambda c: rows.save_belief(c, NAME, stuck))
     assert (row_of(store).trouble, row_of(store).belief_revision) == ("why", 0)
     assert store.read(twins.behind) == []
     append(store, [dose(2)])
@@ -138,9 +143,7 @@ def test_trouble_stays_until_the_next_event(store: Store) -> None:
 def test_a_new_spec_drops_the_belief_and_an_old_etag_is_refused(store: Store) -> None:
     old = create(store)
     append(store, [dose(1)])
-    store.write(
-        lambda c: rows.save_belief(c, NAME, rows.Assimilated(1, "d", {"e1": b"f"}, [(1, "x", b"s")]), snapshots_kept=1)
-    )
+    store.write(lambda c: rows.save_belief(c, NAME, rows.Assimilated(1, "d", {"e1": b"f"}, [kept_at(1, "x")])))
     now = row_of(store)
     store.write(lambda c: rows.reset_belief(c, now, replace(now, spec=b"new", spec_revision=2), ACT))
     after = row_of(store)
@@ -203,7 +206,7 @@ def test_a_job_that_raises_takes_nothing_with_it(store: Store) -> None:
     create(store)
 
     def fails(connection: object) -> None:
-        rows.append_events(connection, NAME, [dose(1)], ACT, twin_limit=9)  # type: ignore[arg-type]
+        append_events(connection, NAME, [dose(1)], ACT, twin_limit=9)  # type: ignore[arg-type]
         raise ValueError("after the insert")
 
     with pytest.raises(ValueError, match="after the insert"):

@@ -24,8 +24,8 @@ from twin_service.store.verify import Integrity, check, pseudonym, verify
 def filled(store: Store) -> Store:
     create(store)
     append(store, [dose(i) for i in range(1, 5)])
-    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [(10, "x", b"snapshot")])
-    store.write(lambda c: rows.save_belief(c, NAME, kept, snapshots_kept=2))
+    kept = rows.Assimilated(4, "d", {"e1": b"forecast"}, [rows.BeliefAt(10, "x", lambda: b"snapshot")])
+    store.write(lambda c: rows.save_belief(c, NAME, kept))
     store.write(lambda c: keep_response(c, RequestKey("acme", "p1", "r1", "d"), b"answer", 3))
     store.write(lambda c: keep_answer(c, AnswerRow("acme", "a1", "p1", "/x", b"q", b"b", "d", 4, 9)))
     store.write(lambda c: keep_answer(c, AnswerRow("acme", "a2", "", "/x", b"q", b"b", "d", 4, 9)))
@@ -132,11 +132,11 @@ def test_a_tenant_taken_out_is_missed(filled: Store, settings: Settings) -> None
 
 def test_an_old_row_put_back_is_found(filled: Store, settings: Settings) -> None:
     """An answer that retention deleted, a forecast that was replaced: rows whose signatures are right."""
-    later = rows.Assimilated(4, "d2", {"e1": b"another forecast"}, [(10, "y", b"snapshot")])
+    later = rows.Assimilated(4, "d2", {"e1": b"another forecast"}, [rows.BeliefAt(10, "y", lambda: b"snapshot")])
     engine = writer_engine(parse_url(settings.database_url))
     with engine.begin() as connection:
         before = connection.execute(text("SELECT * FROM forecasts")).mappings().all()
-    filled.write(lambda c: rows.save_belief(c, NAME, later, snapshots_kept=2))
+    filled.write(lambda c: rows.save_belief(c, NAME, later))
     assert verify(settings) == []
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM forecasts"))

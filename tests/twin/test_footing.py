@@ -224,3 +224,15 @@ def test_many_levels_after_few_doses_cost_no_more_either(monkeypatch: pytest.Mon
     last = fold(slow, person(), Timeline.of([weight(), dose(100.0, 0.0, "d"), *seen]), previous=known)
     assert last.footing_for() is not None
     assert 0 < sum(work) < 256 * 100.0 / 2
+
+
+@pytest.mark.parametrize("later", [0, 40])
+def test_any_number_of_doses_at_one_instant(later: int) -> None:
+    """A hundred doses of 1 mg at once, alone or before a long course, against one of 100 mg."""
+    rest = [dose(1.0, 12.0 * (i + 1), f"e{i}") for i in range(later)] + [level(2.0, 12.0 * later + 5.0, "l")]
+    many = [dose(1.0, 1.0, f"d{i}") for i in range(100)]
+    who = weight(70.0, 0.0, "w")
+    found = fold(MODEL, person(), Timeline.of([who, *many, *rest]))
+    once = fold(MODEL, person(), Timeline.of([who, dose(100.0, 1.0, "d"), *rest]))
+    assert not found.pending
+    assert found.belief.mean == pytest.approx(once.belief.mean, abs=1e-3)

@@ -28,7 +28,7 @@ def model() -> PatientModel:
     record = parse_model(
         {
             "id": "iov",
-            "schema": 1,
+            "schema": 2,
             "version": "1",
             "drug": "vancomycin",
             "source": "made up for this test",
@@ -42,7 +42,7 @@ def model() -> PatientModel:
                 },
                 "V": {"value": V, "unit": "L", "origin": "test"},
             },
-            "observables": [{"analyte": "vancomycin", "unit": "mg/L", "error": {"proportional": ERROR, "kind": "log"}}],
+            "observable": [{"analyte": "vancomycin", "unit": "mg/L", "error": {"proportional": ERROR, "kind": "log"}}],
         }
     )
     return compose("iov", {"iov": build_poppk(record)})

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, custody, discovery, phase1, population, science
+from twin_service.cli import clinic, custody, discovery, feed, patients, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
-from twin_service.outcome import Refusal
+from twin_service.outcome import Refusal, missing_extra
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Patient digital twins: serve, simulate, qualify.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and conformance on this machine.")
@@ -25,10 +25,16 @@ def main() -> None:
     """Run the command; a refusal is one clear line and exit code 2."""
     try:
         app()
-    except Refusal as refusal:
+    except (Refusal, ModuleNotFoundError) as error:
+        refusal = error if isinstance(error, Refusal) else missing_extra(error)
+        if refusal is None:
+            raise
         where = f" [{refusal.field}]" if refusal.field else ""
         typer.echo(f"refused{where}: {refusal.message}", err=True)
         sys.exit(2)
+
+
+NO_STORE = 3
 
 
 @app.command()
@@ -44,11 +50,13 @@ def serve(config: Config = None) -> None:
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for plots and the report.")] = Path("demo-output"),
     json_file: Json = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep server and page running until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page with --serve.")] = 8080,
 ) -> None:
     """Start a server, stream real patients through it, and write a report with forecasts beside measurements."""
     from twin_service.demo.run import demo as run
 
-    raise typer.Exit(run(out, json_file))
+    raise typer.Exit(run(out, json_file, serve=port if serve else 0))
 
 
 @app.command("check-library")
@@ -64,6 +72,24 @@ def check_library(
         typer.echo(str(finding), err=finding.is_error)
     typer.echo(f"{errors} errors in {len(paths) if paths else len(shipped_files())} files")
     raise typer.Exit(1 if errors else 0)
+
+
+@app.command("migrate-library")
+def migrate_library(
+    paths: Annotated[list[Path], typer.Argument(help="Library files of schema 1; comments and layout are kept.")],
+) -> None:
+    """Write library files in schema 2, in place; exit code 1 when one could not be."""
+    from twin_service.outcome import Refusal
+    from twin_service.qualification.library_files import migrate
+
+    failed = 0
+    for path in paths:
+        try:
+            typer.echo(f"{path}: {'now schema 2' if migrate(path) else 'nothing to change'}")
+        except Refusal as refusal:
+            failed += 1
+            typer.echo(f"error: {refusal.message}", err=True)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -143,11 +169,16 @@ def house(json_file: Json = None) -> None:
 
 
 @bench.command("answers")
-def bench_answers(json_file: Json = None) -> None:
-    """Recommendations against brute force: forty decisions in closed form (two minutes)."""
-    from twin_service.qualification.bench.answers import run
+def bench_answers(
+    json_file: Json = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="decisions, attainment, stories, mutations; all of them when not given.")
+    ] = None,
+) -> None:
+    """Advice against brute force, attainment on real patients, ward stories, mutated inputs (ten minutes in all)."""
+    from twin_service.demo.answers import run
 
-    write_figures(run(typer.echo), json_file)
+    write_figures(run(part or [], lambda line: typer.echo(line, err=True)), json_file)
 
 
 science.register(app, bench)
@@ -155,7 +186,9 @@ population.register(app, bench)
 clinic.register(app)
 custody.register(app)
 discovery.register(app)
+patients.register(app)
 phase1.register(app)
+feed.register(app, bench)
 
 if __name__ == "__main__":
     main()

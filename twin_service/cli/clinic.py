@@ -71,8 +71,7 @@ def toxicity(
     for line in panel.lines(found):
         typer.echo(line)
     if out is not None:
-        from twin_service.cli.pictures import draw_toxicity
+        from twin_service.cli.pictures import write_toxicity
 
-        for path in draw_toxicity(found, out):
-            typer.echo(f"report: {path}")
+        typer.echo(f"report: {write_toxicity(found, out)}")
     write_figures(panel.figures_of(found), json_file, **panel.told(found))

@@ -53,6 +53,7 @@ def qualify(
     translation: Annotated[
         bool, typer.Option("--translation", help="From structure and animals to man instead.")
     ] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="Adjustment, external controls, designs instead.")] = False,
     phase1: Annotated[bool, typer.Option("--phase1", help="First dose, escalation and selection instead.")] = False,
     patients: Annotated[int, typer.Option(help="Simulated patients of each kind (--estimation).", min=2)] = 500,
     out: Out = None,
@@ -85,6 +86,12 @@ def qualify(
             figures |= qualify_molecule(reference_folder(), _say)
         else:
             _say("rdkit and lightgbm are not installed (extra `molecule`): figures from structure are left out")
+    elif trials:
+        from twin_service.qualification.reference import reference_folder
+        from twin_service.qualification.trials.run import qualify_trials
+
+        figures, answers = qualify_trials(reference_folder() / "trials", _say)
+        more = {"cases": [c._asdict() for c in answers]}
     elif phase1:
         from twin_service.qualification.phase1.run import qualify_phase1
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twin_service.cli.figures import Json
+
+if TYPE_CHECKING:
+    from twin_service.trial.note import Note
 
 trial = typer.Typer(no_args_is_help=True, help="Adjusted trials, external controls, planning and interim analysis.")
 Protocol = Annotated[Path, typer.Argument(help="The protocol of the analysis (trial.toml).")]
@@ -64,19 +70,73 @@ def simulate(protocol: Protocol, out: Out = HERE, json_file: Json = None) -> Non
     _run("simulate", protocol, out, json_file)
 
 
-def _run(name: str, protocol: Path, out: Path, json_file: Path | None) -> None:
+@trial.command()
+def report(
+    protocol: Protocol,
+    out: Out = HERE,
+    created: Annotated[str, typer.Option(help="The package's hour, ISO 8601; empty: now.")] = "",
+    json_file: Json = None,
+) -> None:
+    """All steps the protocol speaks of on one page, and the package: ADaM data sets, define.xml, checklist, log."""
+    from twin_service.trial.package.build import build_package
+    from twin_service.trial.protocol import open_protocol
+
+    opened = open_protocol(protocol)
+    when = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    with _bar("report") as tell:
+        made = build_package(opened, protocol.read_text(encoding="utf-8"), when, tell)
+    typer.echo(made.answer)
+    _tell_notes(made.notes)
+    folder = out / "package"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, raw in made.files.items():
+        (folder / name).write_bytes(raw)
+    typer.echo(f"package: {folder} ({len(made.files)} files); page: {folder / 'report.html'}")
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_bytes(made.files["values.json"])
+
+
+@trial.command()
+def rerun(
+    log: Annotated[Path, typer.Argument(help="The package's analysis_log.json.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder of the files that were analyzed.")] = Path("."),
+) -> None:
+    """Carry out a logged analysis again; exit code 1 when any file is not the same, byte by byte."""
+    from twin_service.trial.package.build import rerun as again
+    from twin_service.trial.package.log import read_log
+    from twin_service.trial.protocol import folder_files
+
+    with _bar("rerun") as tell:
+        found = again(read_log(log.read_bytes()), folder_files(data), tell)
+    for name, same in found.items():
+        typer.echo(f"{'same' if same else 'DIFFERENT'}: {name}", err=not same)
+    raise typer.Exit(0 if all(found.values()) else 1)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[float], None]]:
     from rich.progress import Progress
 
+    with Progress(transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _tell_notes(notes: Iterable[Note]) -> None:
+    for note in notes:
+        typer.echo(f"{'warning' if note.warning else 'note'}: {note.about}: {note.message}", err=note.warning)
+
+
+def _run(name: str, protocol: Path, out: Path, json_file: Path | None) -> None:
     from twin_service.trial.desk import DeskStep, run_step
     from twin_service.trial.protocol import open_protocol
 
     opened = open_protocol(protocol)
-    with Progress(transient=True) as bar:
-        task = bar.add_task(name, total=1.0)
-        done = run_step(DeskStep(name), opened, lambda share: bar.update(task, completed=share))
+    with _bar(name) as tell:
+        done = run_step(DeskStep(name), opened, tell)
     typer.echo(done.result.answer)
-    for note in done.result.notes:
-        typer.echo(f"{'warning' if note.warning else 'note'}: {note.about}: {note.message}", err=note.warning)
+    _tell_notes(done.result.notes)
     out.mkdir(parents=True, exist_ok=True)
     page = out / f"{name}.html"
     page.write_text(done.page, encoding="utf-8")

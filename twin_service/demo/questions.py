@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
+from typing import NamedTuple
 
 from twin_client import TwinClient, hours, mg, quantity
 from twin_client.ehr.fhir import read_bundle
@@ -13,6 +15,16 @@ from twin_service.demo.cases import HOUR_ZERO
 from twin_service.demo.oncology import CYCLE_DAYS, CYCLES, DOSE_MG, INFUSION_H, PATIENT, START, TARGET_LESIONS, bundle
 from twin_service.demo.stream import Streamed
 from twin_service.v1 import simulation_pb2, twin_pb2
+
+
+class AimedOutput(NamedTuple):
+    """The range an output is to lie in, an end that is not finite is open; `harm`: it is to stay above `low`."""
+
+    output: str
+    low: float
+    high: float
+    words: str
+    harm: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Answered:
     ranking: simulation_pb2.RecommendResponse
     target: str
     simulated: bool = False
+    aims: tuple[AimedOutput, ...] = ()
 
 
 def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
@@ -70,6 +83,7 @@ def ask_quinidine(client: TwinClient, streamed: Sequence[Streamed]) -> Answered:
         client.simulate(patient, plans, horizon_h=72, start=start, targets=[target], outputs=["quinidine"]),
         ranking,
         "quinidine trough 2 to 5 mg/L",
+        aims=(AimedOutput("quinidine", 2.0, 5.0, "trough aimed at"),),
     )
 
 
@@ -125,6 +139,10 @@ def ask_oncology(client: TwinClient, revision: int) -> Answered:
         ranking,
         "tumor below 50 mm, grade 4 neutropenia in at most 60 %",
         simulated=True,
+        aims=(
+            AimedOutput("tumor_sld", 0.0, 50.0, "aimed at in the end"),
+            AimedOutput("neutrophils", 0.5, inf, "grade 4 below", harm=True),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +26,13 @@ SETS: dict[str, Callable[[int], list[Case]]] = {"quinidine": quinidine, "theoph"
 CALL_TIMEOUT_S = 120.0
 
 
-def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console: Console | None = None) -> int:
+def demo(
+    out: Path, json_path: Path | None = None, *, patients: int = 0, console: Console | None = None, serve: int = 0
+) -> int:
     """Run everything and write plots and report to `out`; 0 when every path was walked to its end.
 
-    `patients` limits each data set (0: all), for a quick look.
+    patients   limits each data set (0: all), for a quick look
+    serve      port at which the ward's page stays until Ctrl-C; 0: it is shown as pictures in `out`
     """
     console = console or Console()
     started = time.monotonic()
@@ -38,20 +42,38 @@ def demo(out: Path, json_path: Path | None = None, *, patients: int = 0, console
         streamed, arm = _stream_all(client, patients, console)
         reading, revision = send_oncology(client)
         answers = [(ask_quinidine(client, streamed["quinidine"]), ()), (ask_oncology(client, revision), reading.held)]
-        images = {name: plots.patients(client, s, out / f"{name}.png") for name, s in streamed.items()}
-    images |= {
-        "before_after": plots.before_after(streamed, out / "before_after.png"),
-        "control_arm": plots.control_arm(arm, out / "control_arm.png"),
-        **{a.patient: plots.question(a, out / f"{a.patient}.png") for a, _ in answers},
-    }
-    figures = _figures(streamed, arm)
-    seconds = time.monotonic() - started
-    page = report.write(report.DemoPage(figures, images, answers, arm, seconds), out / "report.html")
-    _tell(console, figures, page, seconds)
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps({"figures": figures, "seconds": seconds}, indent=1, sort_keys=True) + "\n")
+        images = {name: plots.patients(client, s) for name, s in streamed.items()}
+        images |= {
+            "before_after": plots.before_after(streamed),
+            "control_arm": plots.control_arm(arm),
+            **{a.patient: plots.question(a) for a, _ in answers},
+        }
+        figures = _figures(streamed, arm)
+        seconds = time.monotonic() - started
+        page = report.write(report.DemoPage(figures, images, answers, arm, seconds), out / "report.html")
+        _tell(console, figures, page, seconds)
+        if json_path is not None:
+            json_path.parent.mkdir(parents=True, exist_ok=True)
+            json_path.write_text(json.dumps({"figures": figures, "seconds": seconds}, indent=1, sort_keys=True) + "\n")
+        _ward(client, address, [a.patient for a, _ in answers], out, console, serve)
     return 0
+
+
+def _ward(client: TwinClient, server: str, patients: list[str], out: Path, console: Console, port: int) -> None:
+    """The page a ward would keep open, over the demo's patients; the simulated patient's last dose came twice."""
+    from twin_service.demo.page import pictures, running_page, send_again
+
+    with running_page(server, "demo", port) as page:
+        send_again(client, page, patients[-1])
+        if not port:
+            shown = pictures(page, patients, out)
+            look = f"page: {', '.join(str(p) for p in shown)}; " if shown else ""
+            console.print(f"{look}`twin demo --serve` keeps it open in a browser")
+            return
+        console.print(f"page: {page}/   (Ctrl-C ends it)")
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
 
 def _stream_all(

@@ -171,8 +171,20 @@ class _Reader:
             self.dosed[time] = len(self.readings)
         elif count(row, "SS", at, 2) or count(row, "ADDL", at, 100_000):
             raise refuse_row(at, "SS, ADDL", "stand on a record that is no dose")
+        self._named_where_not_read(at, row, kind)
         if kind == READING:
             self._read(at, row, time)
+
+    def _named_where_not_read(self, at: int, row: Row, kind: int) -> None:
+        """Cells that this kind of record has no use for are named once for each column, not read past."""
+        spare: tuple[str, ...] = ("RATE", "DUR", "II") if kind not in (DOSE, RESET_DOSE) else ()
+        spare += ("DV",) if kind != READING else ()
+        found = [c for c in spare if number(row, c, at)]
+        found += ["DVID"] if kind != READING and row.get("DVID", "") not in (*MISSING, "0") else []
+        for column in found:
+            told = f"{column} is not read on records of EVID {kind}"
+            if not any(told in note for note in self.table.notes):
+                self.table.notes.append(f"{told} (first in row {at})")
 
     def _time(self, row: Row, at: int, kind: int, values: Mapping[str, float]) -> float:
         time = number(row, "TIME", at)

@@ -105,6 +105,32 @@ def predictor(model: PatientModel, subject: TableSubject, tolerances: Tolerances
     return predict
 
 
+def predictor_after(
+    model: PatientModel, subject: TableSubject, since_h: float
+) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """(eta until `since_h`, eta from then on), each (N, nx) -> readings (N, ny): an occasion begins at `since_h`."""
+    whole, segments = _course(model, subject)
+    changes = whole.change_times_h
+    k = sum(t < since_h for t in changes)
+    if since_h not in changes:
+        changes = (*changes[:k], since_h, *changes[k:])
+    schedule = Schedule(whole.doses, changes, whole.reset_times_h)
+    columns = np.array([model.system.output_index[model.observables[a].output] for a in subject.analytes])
+    picks, (start, times, after) = np.arange(len(subject)), _grid(subject, schedule)
+    typical = [model.values(c) for c in subject.covariates[:segments]]
+    if len(changes) == segments:
+        typical = [*typical[: k + 1], *typical[k:]]
+
+    def predict(before: FloatArray, later: FloatArray) -> FloatArray:
+        rows = np.repeat(np.stack(typical)[None], len(before), axis=0)
+        rows[:, : k + 1, model.effect_columns] = before[:, None, :]
+        rows[:, k + 1 :, model.effect_columns] = later[:, None, :]
+        run = simulate(model.system, rows, schedule, times, start_h=start, after_dose=after)
+        return run.outputs[:, picks, columns]
+
+    return predict
+
+
 def jacobian(model: PatientModel, subject: TableSubject, tolerances: Tolerances = DEFAULT) -> Jacobian:
     """eta (nx,) -> readings (ny,) and their derivatives (ny, nx).
 

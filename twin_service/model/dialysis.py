@@ -18,9 +18,11 @@ from pydantic import Field
 
 from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.reader import read_as
+from twin_service.model.library.schema import FileKind, in_schema_2
 from twin_service.model.library.tables import Head, LibraryTable, Number, Text
-from twin_service.model.structure import Block, Covariate
+from twin_service.model.structure import Block, Covariate, PatientModel
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.record.events import DialysisDone
 from twin_service.solver.expression import expression, symbol
 from twin_service.units import conversion
 
@@ -85,7 +87,31 @@ class SessionClearance:
 @lru_cache(maxsize=2)
 def load_dialysis(path: Path = FOLDER / "dialysis.toml") -> DialysisTable:
     """The library's table of sessions."""
-    return read_as(DialysisTable, parse_toml(path), path.name)
+    table, _ = in_schema_2(parse_toml(path), FileKind.SHARED, path.name)
+    return read_as(DialysisTable, table, path.name)
+
+
+def session_of(done: DialysisDone, drug: str) -> Session:
+    """The recorded session as it bears on `drug`: a clearance stated for another drug says nothing of this one."""
+    stated = done.clearance_ml_min if done.drug in ("", drug) else 0.0
+    match done.modality:
+        case "hemodialysis":
+            return Hemodialysis(done.blood_flow_ml_min, stated)
+        case "hemofiltration":
+            return Hemofiltration(done.effluent_l_h, stated)
+        case "peritoneal":
+            return Peritoneal(stated)
+
+
+def dialyzable(model: PatientModel) -> tuple[str, ...]:
+    """Drugs that sessions take out of `model`."""
+    known = {c.name for c in model.covariates}
+    return tuple(dict.fromkeys(r.drug for r in model.routes if dialysis_covariate(r.drug) in known))
+
+
+def cleared_by(model: PatientModel, done: DialysisDone) -> dict[str, SessionClearance]:
+    """Drug -> what the session clears of it. Raises Refusal where that is not known."""
+    return {d: session_clearance(d, session_of(done, d)) for d in dialyzable(model)}
 
 
 def session_clearance(drug: str, session: Session, table: DialysisTable | None = None) -> SessionClearance:
@@ -137,18 +163,30 @@ def with_dialysis(block: Block, drug: str) -> Block:
         dA/dt = ... - K C            A amount, C plasma concentration at that place
     Without sessions (K = 0) nothing changes. Raises Refusal for a block that has no such drug.
     """
-    outputs = {o.name: o for o in block.outputs}
-    for state, level in ((f"{drug}_venous", f"{drug}_venous_plasma"), ("central", "central")):
-        if level in outputs and any(s.name == state for s in block.states):
-            lost = symbol(dialysis_covariate(drug)) * outputs[level].expression
-            states = tuple(replace(s, rate=expression(s.rate - lost)) if s.name == state else s for s in block.states)
-            name = dialysis_covariate(drug)
-            return replace(
-                block, states=states, covariates=(*block.covariates, Covariate(name, "L/h", 0.0, 0.0, MOST_L_H))
-            )
+    place = _blood_of(block, drug)
+    if place is not None:
+        state, level = place
+        name = dialysis_covariate(drug)
+        lost = symbol(name) * next(o.expression for o in block.outputs if o.name == level)
+        states = tuple(replace(s, rate=expression(s.rate - lost)) if s.name == state else s for s in block.states)
+        return replace(block, states=states, covariates=(*block.covariates, Covariate(name, "L/h", 0.0, 0.0, MOST_L_H)))
     raise Refusal(
         RefusalCode.INVALID,
         f"{block.id} has no blood that holds {drug}; dialysis is for a population model or a body of the drug",
         field="drug",
         reason="NO_DIALYSIS_HERE",
     )
+
+
+def can_be_dialyzed(block: Block, drug: str) -> bool:
+    """Whether `block` has blood that holds `drug`."""
+    return _blood_of(block, drug) is not None
+
+
+def _blood_of(block: Block, drug: str) -> tuple[str, str] | None:
+    """The state from which a circuit draws, and the output that is its plasma level."""
+    states, outputs = {s.name for s in block.states}, {o.name for o in block.outputs}
+    for state, level in ((f"{drug}_venous", f"{drug}_venous_plasma"), ("central", "central")):
+        if state in states and level in outputs:
+            return state, level
+    return None

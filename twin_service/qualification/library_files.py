@@ -10,26 +10,36 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from twin_service.fit.predict.user_files import own_library
+from twin_service.fit.translation.evidence import load_evidence
 from twin_service.library.files import CHECK, FOLDER, parse_toml
 from twin_service.model.compose import compose
+from twin_service.model.dialysis import load_dialysis
 from twin_service.model.library.check_tables import DrugCheckFile, EffectCheckFile, PopulationCheckFile
 from twin_service.model.library.reader import findings_of, without_unknown
+from twin_service.model.library.schema import FileKind, in_schema_2, kind_of, migrated_text
 from twin_service.model.library.tables import EffectTable, PopulationFile
 from twin_service.model.pbpk.antibody import is_antibody, read_antibody
 from twin_service.model.pbpk.checks import check_file
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.studies import check_studies
+from twin_service.model.plausibility.ranges import load_ranges
 from twin_service.model.poppk import build_poppk
 from twin_service.model.poppk.checks import check_population
 from twin_service.model.poppk.record import parse_model
 from twin_service.model.qsp.build import block_of
 from twin_service.model.qsp.checks import check_block
 from twin_service.model.qsp.record import parse_block
-from twin_service.outcome import Refusal
+from twin_service.outcome import Refusal, RefusalCode
 from twin_service.qualification.pbpk.antibodies import check_antibody
 
-# Tables of other rooms, each read and refused where it is used.
-ELSEWHERE = ("analytes.toml", "grades.toml", "populations.toml", "dose_ranges.toml", "dialysis.toml")
+# Tables that one place reads, each by its own reader.
+TABLES: Mapping[str, Callable[[Path], object]] = {
+    "dose_ranges.toml": load_ranges,
+    "dialysis.toml": load_dialysis,
+    "translation.toml": load_evidence,
+}
+# Tables of other rooms, read whole and refused when the service starts.
+ELSEWHERE = ("analytes.toml", "grades.toml", "occasions.toml")
 
 
 class FileFinding(NamedTuple):
@@ -64,19 +74,50 @@ def _check(path: Path) -> Iterator[FileFinding]:
         yield FileFinding(path.name, refusal.message, True)
         return
     try:
+        table, said = in_schema_2(table, kind_of(table), path.name) if _has_schema(path) else (table, [])
+        yield from (FileFinding(path.name, str(f), False) for f in said)
         yield from _kind(table, path)(table, path)
     except Refusal as refusal:
         yield from _lines(path, refusal)
 
 
+def _has_schema(path: Path) -> bool:
+    """Check files have words of their own."""
+    return not path.name.endswith(CHECK)
+
+
+def migrate(path: Path) -> bool:
+    """Write a library file of schema 1 in schema 2, in place; False where there is nothing to change.
+
+    Raises Refusal where it cannot be done, and leaves the file as it is.
+    """
+    if not _has_schema(path):
+        return False
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: {error}", field=path.name, reason="NO_SUCH_FILE") from error
+    new = migrated_text(text, path.name)
+    if new == text:
+        return False
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(new, encoding="utf-8")
+    beside.replace(path)
+    return True
+
+
 def _kind(table: Mapping[str, Any], path: Path) -> Callable[[dict[str, Any], Path], Iterator[FileFinding]]:
     if path.name.endswith(CHECK):
         return _check_file
-    if "structure" in table:
-        return _population
-    if "law" in table:
-        return _effect
-    return _antibody if "catabolism" in table else _drug
+    if path.name in TABLES:
+        return _table
+    readers = {FileKind.POPULATION: _population, FileKind.EFFECT: _effect, FileKind.ANTIBODY: _antibody}
+    return readers.get(kind_of(table), _drug)
+
+
+def _table(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
+    TABLES[path.name](path)
+    yield from ()
 
 
 def _population(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
@@ -127,6 +168,10 @@ def _check_file(table: dict[str, Any], path: Path) -> Iterator[FileFinding]:
     if not beside.exists():
         yield FileFinding(path.name, f"{path.name}: no file beside it that it could check", True)
     own = parse_toml(beside) if beside.exists() else {}
+    if kind_of(own) in (FileKind.SPECIES, FileKind.SHARED):
+        said = f"{path.name}: figures of people and of genotypes are read and run by `twin qualify`, not here"
+        yield FileFinding(path.name, said, False)
+        return
     model = PopulationCheckFile if "structure" in own else EffectCheckFile if "law" in own else DrugCheckFile
     shape = findings_of(model, table, path.name)
     for found in shape:

@@ -6,9 +6,10 @@ Clinical time is an integer number of microseconds since 1970-01-01T00:00Z, so t
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
 
@@ -95,6 +96,23 @@ class GenotypeFound:
 
 
 @dataclass(frozen=True)
+class DialysisDone:
+    """Blood was cleaned outside the body (or through the peritoneum) for `duration_h` hours from the event's time.
+
+    A session with a time still to come is planned: answers about the future count it. `clearance_ml_min` > 0: plasma
+    clearance of `drug` ("": of every drug) as measured or stated for this session, instead of the library's.
+    """
+
+    kind: ClassVar[str] = "dialysis"
+    modality: Literal["hemodialysis", "hemofiltration", "peritoneal"]
+    duration_h: float
+    blood_flow_ml_min: float = 0.0
+    effluent_l_h: float = 0.0
+    clearance_ml_min: float = 0.0
+    drug: str = ""
+
+
+@dataclass(frozen=True)
 class Correction:
     """The event `target` was wrong: `replacement` (and `replacement_time_us`) is what it should have said."""
 
@@ -113,12 +131,22 @@ class Retraction:
     reason: str = ""
 
 
-Finding = DoseGiven | LabMeasured | ImageMeasured | CovariateMeasured | GenotypeFound
+Finding = DoseGiven | LabMeasured | ImageMeasured | CovariateMeasured | GenotypeFound | DialysisDone
 Payload = Finding | Correction | Retraction
 Measured = (LabMeasured, ImageMeasured)
 
 _KINDS: dict[str, type[Any]] = {
-    c.kind: c for c in (DoseGiven, LabMeasured, ImageMeasured, CovariateMeasured, GenotypeFound, Correction, Retraction)
+    c.kind: c
+    for c in (
+        DoseGiven,
+        LabMeasured,
+        ImageMeasured,
+        CovariateMeasured,
+        GenotypeFound,
+        DialysisDone,
+        Correction,
+        Retraction,
+    )
 }
 
 
@@ -141,15 +169,16 @@ class Event:
     def time_h(self) -> float:
         return self.time_us / MICROSECONDS_PER_HOUR
 
+    @cached_property
+    def text(self) -> str:
+        """Canonical text (`to_json`); a timeline's digest asks for that of every event whenever one is added."""
+        said = {"id": self.id, "time_us": self.time_us, "source": self.source, "payload": _plain(self.payload)}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def to_json(event: Event) -> str:
     """Canonical text of an event without its arrival time: equal events give equal bytes."""
-    return json.dumps(
-        {"id": event.id, "time_us": event.time_us, "source": event.source, "payload": _plain(event.payload)},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
+    return event.text
 
 
 def from_json(text: str, arrival_us: int = 0) -> Event:
@@ -159,7 +188,7 @@ def from_json(text: str, arrival_us: int = 0) -> Event:
 
 
 def _plain(payload: Payload) -> dict[str, Any]:
-    body = asdict(payload)
+    body = dict(vars(payload))  # flat: only a correction holds another record
     if isinstance(payload, LabMeasured):
         body["censoring"] = payload.censoring.value
     if isinstance(payload, DoseGiven) and not payload.co_medication:

@@ -22,6 +22,7 @@ class BandSeries:
 
     mean, quantiles   of the patient's curve: what is uncertain of him
     readings          (nq, nt) quantiles of what an assay would read, its noise included; None: nothing measures it
+    levels            (nq, nt) quantiles of the patient's true level on another occasion: assay out, the rest in
     """
 
     output: str
@@ -29,6 +30,7 @@ class BandSeries:
     mean: FloatArray
     quantiles: FloatArray
     readings: FloatArray | None = None
+    levels: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from twin_service.model.plausibility import Judgement, judge_events
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
+from twin_service.store.held import HeldRow
 from twin_service.store.twins import TwinRow
 from twin_service.twin.fold import Folded
 
@@ -20,6 +23,11 @@ class View:
     timeline: Timeline
     folded: Folded
 
+    @cached_property
+    def unusual(self) -> dict[str, Judgement]:
+        """The events in force that are not usual, by id: what every answer that rests on them says."""
+        return judge_events(self.timeline.effective, self.person.covariates)
+
     @property
     def last_us(self) -> int:
         """Clinical time of the last event in force; the epoch when there is none."""
@@ -32,7 +40,8 @@ class View:
 
 @dataclass(frozen=True)
 class AskedTwin:
-    """The twin a question is asked of: its row as stored, and the view that answers."""
+    """The twin a question is asked of: its row as stored, the view that answers, and the events held from it."""
 
     row: TwinRow
     view: View
+    held: tuple[HeldRow, ...] = ()

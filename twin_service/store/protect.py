@@ -190,6 +190,8 @@ def _rows(connection: Connection, old: Vault, new: Vault, kind: sealed.SealedTab
     _use(connection, new)
     for stored, plain in rows:
         plain.pop("row_digest")
+        if resealed and kind is sealed.HELD:
+            plain["event_id"] = sealed.event_id_of(plain["body"])
         if resealed:
             values = sealed.to_stored(connection, kind, plain, counts=False)
         else:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, String, Table, cast, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, Table, cast, insert, literal, select, update
 
-from twin_service.outcome import Refusal, RefusalCode
-from twin_service.record.events import Event, from_json, to_json
+from twin_service.record.events import Event, from_json
 from twin_service.record.person import TwinName
-from twin_service.store import chain
-from twin_service.store.sealed import EVENT, FORECAST, SNAPSHOT, blinded, plain, to_stored
+from twin_service.store.sealed import EVENT, FORECAST, HELD, SNAPSHOT, SPEC, blinded, empty, plain, remove, to_stored
+from twin_service.store.specs import keep_spec
 from twin_service.store.tables import AnswerTable, EventRow, ForecastTable, RequestTable, SnapshotTable
-from twin_service.store.tally import note
 from twin_service.store.twins import Act, TwinRow, get_twin, save_twin
 from twin_service.store.vault import PATIENT, Owner, vault_of
 
@@ -35,97 +33,23 @@ class Stored:
     chain_digest: str
 
 
-@dataclass(frozen=True)
-class Appended:
-    """What became of a batch: each event's revision (0: not recorded), and which were known before.
+class BeliefAt(NamedTuple):
+    """A snapshot: its clinical time, the digest of the past it summarizes, and its bytes, made when they are stored."""
 
-    `reused` are the places of events whose id is known with other content.
-    """
-
-    revisions: tuple[int, ...]
-    duplicates: tuple[bool, ...]
-    twin: TwinRow
-    reused: tuple[int, ...] = ()
+    time_us: int
+    prefix: str
+    body: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
 class Assimilated:
-    """A belief to be kept: forecasts by event id, snapshots as (time_us, prefix digest, bytes)."""
+    """A belief to be kept: by event id the forecasts that are new, and every snapshot that is wanted."""
 
     revision: int
     digest: str
     forecasts: Mapping[str, bytes]
-    snapshots: Sequence[tuple[int, str, bytes]]
+    snapshots: Sequence[BeliefAt]
     trouble: str = ""
-
-
-def append_events(
-    connection: Connection, name: TwinName, events: Sequence[Event], act: Act, *, twin_limit: int, each: bool = False
-) -> Appended:
-    """Record `events`, all or none; an event known by id with the same content changes nothing.
-
-    `each`: an event whose id is known with other content is left out instead of being refused with all the others.
-
-    Raises Refusal: no such twin, an id known with other content (field `events[i].id`), or too many events.
-    """
-    row = get_twin(connection, name)
-    assert row.salt is not None
-    known = _known(connection, name, [e.id for e in events])
-    revision, link = row.timeline_revision, row.chain_digest
-    vault = vault_of(connection)
-    revisions: list[int] = []
-    duplicates: list[bool] = []
-    reused: list[int] = []
-    new: list[dict[str, object]] = []
-    for i, event in enumerate(events):
-        body = to_json(event).encode()
-        digest = chain.body_digest(row.salt, body)
-        if event.id in known:
-            if known[event.id][1] != digest and each:
-                reused.append(i)
-                revisions.append(0)
-                duplicates.append(False)
-                continue
-            if known[event.id][1] != digest:
-                raise Refusal(
-                    RefusalCode.EXISTS,
-                    "an event with this id says something else; correct it, or choose another id",
-                    field=f"events[{i}].id",
-                    reason="EVENT_ID_REUSED",
-                )
-            revisions.append(known[event.id][0])
-            duplicates.append(True)
-            continue
-        revision += 1
-        link = vault.sign(chain.next_event(link, revision, digest, event.arrival_us))
-        known[event.id] = (revision, digest)
-        revisions.append(revision)
-        duplicates.append(False)
-        new.append(
-            {
-                "tenant": name.tenant,
-                "patient": name.patient,
-                "revision": revision,
-                "event_id": event.id,
-                "time_us": event.time_us,
-                "arrival_us": event.arrival_us,
-                "body": body,
-                "body_digest": digest,
-                "chain_digest": link,
-            }
-        )
-    if revision > twin_limit:
-        raise Refusal(
-            RefusalCode.TOO_MUCH,
-            f"the twin would have {revision} events; at most {twin_limit}",
-            field="events",
-            reason="TWIN_FULL",
-        )
-    if new:
-        connection.execute(insert(EVENTS), [to_stored(connection, EVENT, v) for v in new])
-        grown = replace(row, timeline_revision=revision, chain_digest=link, trouble="")
-        row = save_twin(connection, row, grown, replace(act, detail=f"{len(new)} events to revision {revision}"))
-    return Appended(tuple(revisions), tuple(duplicates), row, tuple(reused))
 
 
 def read_events(
@@ -145,29 +69,7 @@ def read_events(
     ]
 
 
-def read_events_near(connection: Connection, name: TwinName, times_us: Sequence[int], span_us: int) -> list[Event]:
-    """Recorded events within `span_us` of any of the times."""
-    c = EVENTS.c
-    found: list[Event] = []
-    for low, high in _merged(sorted(times_us), span_us):
-        query = select(c.tenant, c.patient, c.body, c.arrival_us)
-        query = query.where(*_key(EVENTS, name), c.time_us.between(low, high), c.body.is_not(None))
-        found += [_event(connection, r) for r in connection.execute(query)]
-    return found
-
-
-def _merged(times_us: Sequence[int], span_us: int) -> list[tuple[int, int]]:
-    """Stretches of time that reach `span_us` around each of the ordered times."""
-    found: list[tuple[int, int]] = []
-    for t in times_us:
-        if found and t - span_us <= found[-1][1]:
-            found[-1] = (found[-1][0], t + span_us)
-        else:
-            found.append((t - span_us, t + span_us))
-    return found
-
-
-def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, snapshots_kept: int) -> bool:
+def save_belief(connection: Connection, name: TwinName, kept: Assimilated) -> bool:
     """Keep what was assimilated unless a later belief is stored already; whether it was kept."""
     row = get_twin(connection, name)
     if kept.revision < row.belief_revision or kept.revision > row.timeline_revision:
@@ -180,22 +82,31 @@ def save_belief(connection: Connection, name: TwinName, kept: Assimilated, *, sn
         return True
     save_twin(connection, row, replace(row, belief_revision=kept.revision, belief_digest=kept.digest, trouble=""))
     _save_forecasts(connection, name, kept)
-    _save_snapshots(connection, name, kept.snapshots[len(kept.snapshots) - snapshots_kept :] if snapshots_kept else ())
+    _save_snapshots(connection, name, kept.snapshots)
     return True
 
 
 def reset_belief(connection: Connection, old: TwinRow, new: TwinRow, act: Act) -> TwinRow:
-    """Save `new` without any belief, forecast or snapshot: its record is to be folded anew."""
+    """Save `new` without any belief, forecast or snapshot: its record is to be folded anew; the old spec is kept."""
     for table in (FORECASTS, SNAPSHOTS):
-        _empty(connection, table, old.name)
+        empty(connection, table, name=(old.tenant, old.patient))
+    keep_spec(connection, old)
     return save_twin(connection, old, replace(new, belief_revision=0, belief_digest="", trouble=""), act)
 
 
-def read_forecasts(connection: Connection, name: TwinName) -> dict[str, bytes]:
-    """The forecast in force of every measurement, by event id as it is stored."""
+def read_forecasts(connection: Connection, name: TwinName, ids: Iterable[str] | None = None) -> dict[str, bytes]:
+    """The forecast in force of every measurement by event id as it is stored, or of those with these ids by id."""
     c = FORECASTS.c
     query = select(c.tenant, c.patient, c.event_id, c.body).where(*_key(FORECASTS, name)).order_by(c.belief_revision)
-    return {r.event_id: plain(connection, FORECAST, r._mapping)["body"] for r in connection.execute(query)}
+    if ids is None:
+        return {r.event_id: plain(connection, FORECAST, r._mapping)["body"] for r in connection.execute(query)}
+    owner = Owner(name.tenant, PATIENT, name.patient)
+    asked, found = {blinded(connection, owner, i): i for i in ids}, dict[str, bytes]()
+    stored = list(asked)
+    for start in range(0, len(stored), CHUNK):
+        rows = connection.execute(query.where(c.event_id.in_(stored[start : start + CHUNK])))
+        found |= {asked[r.event_id]: plain(connection, FORECAST, r._mapping)["body"] for r in rows}
+    return found
 
 
 def read_snapshots(connection: Connection, name: TwinName) -> list[tuple[str, bytes]]:
@@ -213,8 +124,8 @@ def erase_twin(connection: Connection, row: TwinRow, act: Act) -> int:
     Returns the number of events erased.
     """
     name = row.name
-    for table in (FORECASTS, SNAPSHOTS, REQUESTS, ANSWERS):
-        _empty(connection, table, name)
+    for table in (FORECASTS, SNAPSHOTS, REQUESTS, ANSWERS, HELD.table, SPEC.table):
+        empty(connection, table, name=(name.tenant, name.patient))
     vault_of(connection).destroy(connection, [Owner(name.tenant, PATIENT, name.patient)])
     retired = literal("erased/") + cast(EVENTS.c.revision, String)
     done = connection.execute(update(EVENTS).where(*_key(EVENTS, name)).values(body=None, time_us=0, event_id=retired))
@@ -229,43 +140,16 @@ def _event(connection: Connection, row: Row[*tuple[Any, ...]]) -> Event:
     return from_json(plain(connection, EVENT, row._mapping)["body"].decode(), row.arrival_us)
 
 
-def _empty(connection: Connection, table: Table, name: TwinName) -> None:
-    """Delete all rows of a patient."""
-    connection.execute(delete(table).where(*_key(table, name)))
-    note(connection, (name.tenant, name.patient), table.name, "", 0)
-
-
-def _uncounted(connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
-    """Delete some rows."""
-    c = table.c
-    for tenant, patient, digest in connection.execute(select(c.tenant, c.patient, c.row_digest).where(*which)).all():
-        note(connection, (tenant, patient), table.name, digest, -1)
-    connection.execute(delete(table).where(*which))
-
-
-def _known(connection: Connection, name: TwinName, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-    c, owner = EVENTS.c, Owner(name.tenant, PATIENT, name.patient)
-    asked = {blinded(connection, owner, i): i for i in ids}
-    stored = list(asked)
-    found: dict[str, tuple[int, str]] = {}
-    for start in range(0, len(stored), CHUNK):
-        query = select(c.event_id, c.revision, c.body_digest).where(
-            *_key(EVENTS, name), c.event_id.in_(stored[start : start + CHUNK])
-        )
-        found |= {asked[r[0]]: (r[1], r[2]) for r in connection.execute(query)}
-    return found
-
-
 def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -> None:
     """Rows for forecasts that are new or differ from the one in force."""
-    now, owner = read_forecasts(connection, name), Owner(name.tenant, PATIENT, name.patient)
-    changed = [(i, body) for i, body in kept.forecasts.items() if now.get(blinded(connection, owner, i)) != body]
+    now, owner = read_forecasts(connection, name, kept.forecasts), Owner(name.tenant, PATIENT, name.patient)
+    changed = [(i, body) for i, body in kept.forecasts.items() if now.get(i) != body]
     if not changed:
         return
     c, stale = FORECASTS.c, [blinded(connection, owner, i) for i, _ in changed]
     for start in range(0, len(stale), CHUNK):
         some = c.event_id.in_(stale[start : start + CHUNK])
-        _uncounted(connection, FORECASTS, *_key(FORECASTS, name), c.belief_revision == kept.revision, some)
+        remove(connection, FORECASTS, *_key(FORECASTS, name), c.belief_revision == kept.revision, some)
     rows = [
         {"tenant": name.tenant, "patient": name.patient, "event_id": i, "belief_revision": kept.revision, "body": body}
         for i, body in changed
@@ -273,19 +157,19 @@ def _save_forecasts(connection: Connection, name: TwinName, kept: Assimilated) -
     connection.execute(insert(FORECASTS), [to_stored(connection, FORECAST, r) for r in rows])
 
 
-def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[tuple[int, str, bytes]]) -> None:
+def _save_snapshots(connection: Connection, name: TwinName, snapshots: Sequence[BeliefAt]) -> None:
     """Exactly these, rewriting only what differs."""
     c = SNAPSHOTS.c
     query = select(c.time_us, c.prefix_digest).where(*_key(SNAPSHOTS, name))
     stored = {(r[0], r[1]) for r in connection.execute(query)}
-    wanted = {(t, prefix): body for t, prefix, body in snapshots}
-    gone = [t for t, prefix in stored - wanted.keys()]
+    wanted = {(t, prefix): body for t, prefix, body in snapshots if (t, prefix) not in stored}
+    stale = stored - {(t, prefix) for t, prefix, _ in snapshots}
+    gone = [t for t, _ in stale]
     if gone:
-        _uncounted(connection, SNAPSHOTS, *_key(SNAPSHOTS, name), c.time_us.in_(gone))
+        remove(connection, SNAPSHOTS, *_key(SNAPSHOTS, name), c.time_us.in_(gone))
     rows = [
-        {"tenant": name.tenant, "patient": name.patient, "time_us": t, "prefix_digest": prefix, "body": body}
+        {"tenant": name.tenant, "patient": name.patient, "time_us": t, "prefix_digest": prefix, "body": body()}
         for (t, prefix), body in wanted.items()
-        if (t, prefix) not in stored
     ]
     if rows:
         connection.execute(insert(SNAPSHOTS), [to_stored(connection, SNAPSHOT, r) for r in rows])

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from twin_service.outcome import Refusal, RefusalCode
+from twin_service.store.prepared import Prepared, insert_into, values_of
 from twin_service.store.repository import ANSWERS, REQUESTS
 from twin_service.store.sealed import ANSWER, REQUEST, is_same, plain, to_stored
+
+_FOUND = ("tenant", "patient", "request_id", "request_digest", "response")
+_FIND = Prepared(f"SELECT {', '.join(_FOUND)} FROM requests WHERE tenant = ? AND request_id = ?")
+_KEEP, _ANSWER = insert_into(REQUESTS), insert_into(ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -38,19 +43,18 @@ class AnswerRow:
 
 def find_response(connection: Connection, key: RequestKey) -> bytes | None:
     """The answer given to this request before, if any. Raises Refusal (EXISTS) for another request under its id."""
-    c = REQUESTS.c
-    query = select(c.tenant, c.patient, c.request_id, c.request_digest, c.response)
-    row = connection.execute(query.where(c.tenant == key.tenant, c.request_id == key.request_id)).first()
-    if row is None:
+    found = _FIND.first(connection, key.tenant, key.request_id)
+    if found is None:
         return None
-    if not is_same(connection, REQUEST, row._mapping, "request_digest", key.digest):
+    row = dict(zip(_FOUND, found, strict=True))
+    if not is_same(connection, REQUEST, row, "request_digest", key.digest):
         raise Refusal(
             RefusalCode.EXISTS,
             "this request_id was used for another request; choose a new UUID",
             field="request_id",
             reason="REQUEST_ID_REUSED",
         )
-    return bytes(plain(connection, REQUEST, row._mapping)["response"])
+    return bytes(plain(connection, REQUEST, row)["response"])
 
 
 def keep_response(connection: Connection, key: RequestKey, response: bytes, now_us: int) -> None:
@@ -63,12 +67,12 @@ def keep_response(connection: Connection, key: RequestKey, response: bytes, now_
         "response": response,
         "created_us": now_us,
     }
-    connection.execute(insert(REQUESTS).values(**to_stored(connection, REQUEST, values)))
+    _KEEP.run(connection, *values_of(REQUESTS, to_stored(connection, REQUEST, values)))
 
 
 def keep_answer(connection: Connection, row: AnswerRow) -> None:
     values = {f.name: getattr(row, f.name) for f in fields(row)}
-    connection.execute(insert(ANSWERS).values(**to_stored(connection, ANSWER, values)))
+    _ANSWER.run(connection, *values_of(ANSWERS, to_stored(connection, ANSWER, values)))
 
 
 def get_answer(connection: Connection, tenant: str, answer_id: str) -> AnswerRow:

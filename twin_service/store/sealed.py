@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, select
 
 from twin_service.store import chain
 from twin_service.store.tables import (
@@ -20,10 +20,12 @@ from twin_service.store.tables import (
     EscalationTable,
     EventRow,
     ForecastTable,
+    HeldTable,
     OperationTable,
     PopulationTable,
     RequestTable,
     SnapshotTable,
+    SpecTable,
     TwinTable,
 )
 from twin_service.store.tally import Scope, note
@@ -135,7 +137,15 @@ ESCALATION = _of(
     _over("escalation", "tenant", "escalation", "revision", "body", "created_us"),
     secret=("body",),
 )
-COUNTED = (SNAPSHOT, FORECAST, REQUEST, ANSWER, OPERATION, POPULATION, ESCALATION)
+HELD = _of(
+    HeldTable,
+    "",
+    _over("held", "tenant", "patient", "event_id", "time_us", "arrival_us", "state", "body", "said"),
+    secret=("body", "said"),
+    blinded=("event_id",),
+)
+SPEC = _of(SpecTable, "", _over("spec", "tenant", "patient", "spec_revision", "spec", "since_us"), secret=("spec",))
+COUNTED = (SNAPSHOT, FORECAST, REQUEST, ANSWER, OPERATION, POPULATION, ESCALATION, HELD, SPEC)
 
 
 def owner_of(kind: SealedTable, values: Values) -> Owner:
@@ -187,6 +197,20 @@ def plain(connection: Connection, kind: SealedTable, stored: Values) -> dict[str
         return to_plain(connection, kind, stored)
     except Altered:
         raise altered() from None
+
+
+def empty(connection: Connection, table: Table, *, name: Scope) -> None:
+    """Delete all rows of a patient."""
+    connection.execute(delete(table).where(table.c.tenant == name[0], table.c.patient == name[1]))
+    note(connection, name, table.name, "", 0)
+
+
+def remove(connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
+    """Delete some rows of patients, and count them off."""
+    c = table.c
+    for tenant, patient, digest in connection.execute(select(c.tenant, c.patient, c.row_digest).where(*which)).all():
+        note(connection, (tenant, patient), table.name, digest, -1)
+    connection.execute(delete(table).where(*which))
 
 
 def blinded(connection: Connection, owner: Owner, text: str) -> str:

@@ -70,6 +70,36 @@ class EventRow(SQLModel, table=True):
     chain_digest: str = Field(sa_column=_text(64))
 
 
+class HeldTable(SQLModel, table=True):
+    """An event that waits for someone to confirm it, or waited: it is no part of the record while it does.
+
+    `said` tells why it is held; `state` is waiting, released or withdrawn.
+    """
+
+    __tablename__: ClassVar[str] = "held"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    patient: str = Field(sa_column=_text(64, key=True))
+    event_id: str = Field(sa_column=_text(160, key=True))
+    time_us: int = Field(sa_column=_whole())
+    arrival_us: int = Field(sa_column=_whole())
+    state: str = Field(sa_column=_text(16))
+    body: bytes = Field(sa_column=_bytes())
+    said: bytes = Field(sa_column=_bytes())
+    row_digest: str = Field(sa_column=_text(64))
+
+
+class SpecTable(SQLModel, table=True):
+    """What was said of a twin before it was changed: an answer of any age is computed again under its own."""
+
+    __tablename__: ClassVar[str] = "specs"
+    tenant: str = Field(sa_column=_text(64, key=True))
+    patient: str = Field(sa_column=_text(64, key=True))
+    spec_revision: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    spec: bytes = Field(sa_column=_bytes())
+    since_us: int = Field(sa_column=_whole())
+    row_digest: str = Field(sa_column=_text(64))
+
+
 class AuditTable(SQLModel, table=True):
     """What was done to a twin, when, by whom; each row is chained to the one before."""
 

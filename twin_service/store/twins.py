@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.record.person import TwinName
 from twin_service.store import chain
 from twin_service.store.errors import Conflict
+from twin_service.store.prepared import Prepared, insert_into, values_of
 from twin_service.store.sealed import TWIN, Values, plain, to_stored
 from twin_service.store.tables import AuditTable, TwinTable
 from twin_service.store.tally import note
@@ -49,9 +51,9 @@ class TwinRow:
     def etag(self) -> str:
         return f"s{self.spec_revision}"
 
-    @property
+    @cached_property
     def row_digest(self) -> str:
-        return chain.digest("twin", *(getattr(self, f.name) for f in fields(self)))
+        return chain.digest("twin", *(getattr(self, c) for c in COLUMNS))
 
 
 COLUMNS = tuple(f.name for f in fields(TwinRow))
@@ -69,10 +71,18 @@ class Act:
     purpose: str = ""
 
 
+_FIND = Prepared(f"SELECT {', '.join(COLUMNS)} FROM twins WHERE tenant = ? AND patient = ?")
+_SAVE = Prepared(
+    f"UPDATE twins SET {', '.join(f'{c} = ?' for c in (*COLUMNS, 'row_digest'))} "
+    "WHERE tenant = ? AND patient = ? AND row_digest = ?"
+)
+_AUDIT = insert_into(AUDIT)
+
+
 def find_twin(connection: Connection, name: TwinName) -> TwinRow | None:
     """The stored twin, erased ones included."""
-    row = connection.execute(select(*(TWINS.c[c] for c in COLUMNS)).where(*_key(name))).first()
-    return None if row is None else _plain(connection, row._mapping)
+    row = _FIND.first(connection, name.tenant, name.patient)
+    return None if row is None else _plain(connection, dict(zip(COLUMNS, row, strict=True)))
 
 
 def get_twin(connection: Connection, name: TwinName) -> TwinRow:
@@ -110,6 +120,14 @@ def behind_at(connection: Connection) -> list[tuple[TwinName, int]]:
     return [(TwinName(r[0], r[1]), int(r[2])) for r in connection.execute(query)]
 
 
+def troubled(connection: Connection) -> list[tuple[TwinName, str]]:
+    """Living twins whose events could not be assimilated, and why."""
+    query = select(TWINS.c.tenant, TWINS.c.patient, TWINS.c.trouble).where(
+        TWINS.c.erased_us == 0, TWINS.c.trouble != ""
+    )
+    return [(TwinName(r[0], r[1]), str(r[2])) for r in connection.execute(query)]
+
+
 def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -> TwinRow:
     """A new twin. Raises Refusal (EXISTS) when the patient has or had one."""
     known = find_twin(connection, name)
@@ -143,19 +161,27 @@ def insert_twin(connection: Connection, name: TwinName, spec: bytes, act: Act) -
     row = _audited(connection, row, act)
     connection.execute(insert(TWINS).values(**twin_values(connection, row)))
     note(connection, (name.tenant, name.patient), TWINS.name, name.patient)
+    touched(connection).add(name)
     return row
+
+
+def touched(connection: Connection) -> set[TwinName]:
+    """The twins whose rows this connection has written since its owner last looked."""
+    names: set[TwinName] = connection.info.setdefault("touched", set())
+    return names
 
 
 def save_twin(connection: Connection, old: TwinRow, new: TwinRow, act: Act | None = None) -> TwinRow:
     """Replace `old` by `new` if it still is what is stored; raises Conflict when it is not."""
     if act is not None:
         new = _audited(connection, new, act)
+    values = twin_values(connection, new)
+    stored = [values[c] for c in (*COLUMNS, "row_digest")]
+    # what is stored may still be signed with the key before the present one
     before = vault_of(connection).candidates(old.row_digest)
-    done = connection.execute(
-        update(TWINS).where(*_key(old.name), TWINS.c.row_digest.in_(before)).values(**twin_values(connection, new))
-    )
-    if done.rowcount != 1:
+    if not any(_SAVE.run(connection, *stored, old.tenant, old.patient, digest) for digest in before):
         raise Conflict("the twin changed since it was read")
+    touched(connection).add(old.name)
     return new
 
 
@@ -206,26 +232,21 @@ def twin_values(connection: Connection, row: TwinRow) -> dict[str, object]:
 def _audited(connection: Connection, row: TwinRow, act: Act) -> TwinRow:
     number = row.audit_count + 1
     link = vault_of(connection).sign(audit_link(row.audit_digest, number, act))
-    connection.execute(
-        insert(AUDIT).values(
-            tenant=row.tenant,
-            patient=row.patient,
-            number=number,
-            time_us=act.time_us,
-            actor=act.actor,
-            action=act.action,
-            detail=act.detail,
-            call=act.call,
-            purpose=act.purpose,
-            chain_digest=link,
-        )
-    )
+    made = {
+        "tenant": row.tenant,
+        "patient": row.patient,
+        "number": number,
+        "time_us": act.time_us,
+        "actor": act.actor,
+        "action": act.action,
+        "detail": act.detail,
+        "call": act.call,
+        "purpose": act.purpose,
+        "chain_digest": link,
+    }
+    _AUDIT.run(connection, *values_of(AUDIT, made))
     return replace(row, audit_count=number, audit_digest=link)
 
 
 def _plain(connection: Connection, row: Values) -> TwinRow:
     return TwinRow(**plain(connection, TWIN, row))
-
-
-def _key(name: TwinName) -> tuple[ColumnElement[bool], ...]:
-    return TWINS.c.tenant == name.tenant, TWINS.c.patient == name.patient

@@ -17,6 +17,7 @@ from twin_service.record.person import TwinName
 from twin_service.settings import Settings
 from twin_service.store.connect import is_sqlite, lock_file, parse_url, reader_engine, truncate_log, writer_engine
 from twin_service.store.errors import StoreUnavailable, unavailable
+from twin_service.store.known import KnownTwins
 from twin_service.store.migrate import check_schema
 from twin_service.store.protect import check_protection
 from twin_service.store.tables import ProbeTable
@@ -49,6 +50,7 @@ class Store:
             self._writing, group_max=settings.group_commit_max, queue_max=settings.write_queue_max, watch=self._heard
         )
         self._reading = reader_engine(self._url, settings.database_connections, self._vault)
+        self.known = KnownTwins()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, once it is durable. `work` may run more than once; only one run is committed.

@@ -150,7 +150,7 @@ def _twin(connection: Connection, row: sealed.Values, counts: Counter[str]) -> I
 
 
 def _orphans(connection: Connection, known: set[tuple[str, str]]) -> Iterator[str]:
-    for kind in (sealed.EVENT, sealed.FORECAST, sealed.SNAPSHOT):
+    for kind in (sealed.EVENT, sealed.FORECAST, sealed.SNAPSHOT, sealed.HELD, sealed.SPEC):
         c = kind.table.c
         for tenant, patient in connection.execute(select(c.tenant, c.patient).distinct()):
             if (tenant, patient) not in known:
@@ -228,6 +228,8 @@ def _altered(kind: sealed.SealedTable, row: sealed.Values) -> str:
             return f"{about}: a forecast of revision {row['belief_revision']} was altered"
         if kind is sealed.SNAPSHOT:
             return f"{about}: a snapshot was altered"
+        if not kind.object_:
+            return f"{about}: a row of {kind.table.name} was altered"
     return f"{noun} {row[kind.object_]}: its row was altered"
 
 

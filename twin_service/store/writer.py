@@ -14,7 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.store import tally
 from twin_service.store.errors import Conflict, StoreUnavailable, is_conflict, unavailable
+from twin_service.store.prepared import Prepared
 
+_BEGIN, _BACK, _END = (Prepared(f"{word} job") for word in ("SAVEPOINT", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT"))
 T = TypeVar("T")
 ATTEMPTS = 20
 Watch = Callable[[int, StoreUnavailable | None], None]
@@ -137,10 +139,7 @@ class GroupWriter:
         self._trouble = None
         try:
             connection = self._connected()
-            with connection.begin():
-                tally.begin(connection)
-                results = [self._in_savepoint(connection, job) for job in jobs]
-                tally.settle(connection)
+            results = self._committed(connection, jobs)
         except Conflict:
             return None
         except DBAPIError as error:
@@ -153,19 +152,39 @@ class GroupWriter:
         self._watch(len(jobs), None)
         return results
 
+    def _committed(self, connection: Connection, jobs: list[_Job]) -> list[Any]:
+        """The results of the jobs in one transaction; of a job that raised, what it raised.
+
+        An error of the database ends the transaction (a full SQLite has left it already), so no savepoint is gone
+        back to then.
+        """
+        with connection.begin() as transaction:
+            tally.begin(connection)
+            if len(jobs) == 1:
+                try:
+                    results = [jobs[0].work(connection)]
+                except (Conflict, DBAPIError):
+                    raise
+                except Exception as error:  # a refusal or a bug of this job alone; it goes to whoever asked
+                    transaction.rollback()
+                    return [error]
+            else:
+                results = [self._in_savepoint(connection, job) for job in jobs]
+            tally.settle(connection)
+            return results
+
     def _in_savepoint(self, connection: Connection, job: _Job) -> Any:
-        """The job's result, or what it raised. An error of the database ends the transaction (a full SQLite has left
-        it already), so its savepoint is not gone back to."""
-        savepoint, place = connection.begin_nested(), tally.mark(connection)
+        place = tally.mark(connection)
+        _BEGIN.run(connection)
         try:
             result = job.work(connection)
         except (Conflict, DBAPIError):
             raise
-        except Exception as error:  # a refusal or a bug of this job alone; it goes to whoever asked
-            savepoint.rollback()
+        except Exception as error:
+            _BACK.run(connection)
             tally.back_to(connection, place)
-            return error
-        savepoint.commit()
+            result = error
+        _END.run(connection)
         return result
 
     def _connected(self) -> Connection:

@@ -283,14 +283,8 @@ class OpenedProtocol:
 def open_protocol(path: Path) -> OpenedProtocol:
     """Raises Refusal for a file that is not there, is not TOML, or has mistakes (all of them in one message)."""
 
-    def read_file(name: str) -> bytes:
-        try:
-            return (path.parent / name).read_bytes()
-        except OSError as error:
-            raise Refusal(RefusalCode.NOT_FOUND, f"{name}: {error.strerror}", field="data", reason="NO_FILE") from None
-
     try:
-        return parse_protocol(path.read_bytes(), read_file, path.name)
+        return parse_protocol(path.read_bytes(), folder_files(path.parent), path.name)
     except OSError as error:
         raise Refusal(RefusalCode.NOT_FOUND, f"{path.name}: {error.strerror}", field="protocol") from None
 
@@ -299,6 +293,18 @@ def parse_protocol(raw: bytes, read_file: Callable[[str], bytes], name: str = "t
     """A protocol from its bytes; `read_file` gives the bytes of a file it names."""
     table = parse_text(raw, name, "protocol")
     return OpenedProtocol(read_record(TrialProtocol, table, where=name), read_file, hashlib.sha256(raw).hexdigest())
+
+
+def folder_files(folder: Path) -> Callable[[str], bytes]:
+    """A reader of the files of a folder."""
+
+    def read_file(name: str) -> bytes:
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            raise Refusal(RefusalCode.NOT_FOUND, f"{name}: {error.strerror}", field="data", reason="NO_FILE") from None
+
+    return read_file
 
 
 def file_in(files: Mapping[str, bytes]) -> Callable[[str], bytes]:

@@ -94,7 +94,7 @@ def herg_threshold(drug: str) -> Threshold | None:
         return None
     record = read_block_file(block)
     ic50 = next(p.value for p in record.parameters if p.name == "herg_ic50")
-    return Threshold("herg", ic50, HERG_MARGIN, MECHANISMS["qtc"], str(record.raw["source"]))
+    return Threshold("herg", ic50, HERG_MARGIN, MECHANISMS["qtc"], record.file.source)
 
 
 def toxicity_panel(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin_service.model.library.endpoint import SERIOUS_GRADE
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import drug_files
 from twin_service.model.poppk import build_poppk, list_poppk
-from twin_service.model.qsp.build import SERIOUS_GRADE, build_block, list_blocks, wiring
+from twin_service.model.qsp.build import build_block, list_blocks, wiring
 from twin_service.model.qsp.likelihood import grade_scales
 from twin_service.model.qsp.record import read_block_file
 from twin_service.model.structure import Endpoint, PatientModel
@@ -303,7 +304,7 @@ def _speaks(block: str, m: Mechanism) -> bool:
 
 
 def _source(block: str) -> str:
-    return str(read_block_file(block).raw["source"])
+    return str(read_block_file(block).file.source)
 
 
 def _known(model: PatientModel, given: Mapping[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from twin_service.model.compose import compose
+from twin_service.model.dialysis import can_be_dialyzed, with_dialysis
 from twin_service.model.pbpk.antibody import antibody_files, build_antibody
 from twin_service.model.pbpk.body import build_body
 from twin_service.model.poppk import build_poppk
@@ -52,10 +53,18 @@ def _drug_blocks(choice: ModelChoice) -> dict[str, Block]:
             "choose one of them"
         )
     if choice.poppk:
-        return {choice.poppk: build_poppk(choice.poppk)}
+        return {choice.poppk: _dialyzed(build_poppk(choice.poppk))}
     proteins = [d for d in choice.drugs if d in antibody_files()]
     small = [d for d in choice.drugs if d not in proteins]
-    return ({BODY: build_body(small)} if small else {}) | {d: build_antibody(d) for d in proteins}
+    return ({BODY: _dialyzed(build_body(small))} if small else {}) | {d: build_antibody(d) for d in proteins}
+
+
+def _dialyzed(block: Block) -> Block:
+    """`block` with each drug that its blood holds open to dialysis sessions."""
+    for drug in dict.fromkeys(r.drug for r in block.routes):
+        if can_be_dialyzed(block, drug):
+            block = with_dialysis(block, drug)
+    return block
 
 
 def _source(

@@ -147,7 +147,7 @@ def averaged_what_if(
             run = simulate(
                 model.system,
                 start.rows,
-                Schedule(start.history + doses),
+                Schedule(start.history + doses, start.changes_h),
                 grid.clock_h,
                 after_dose=grid.after,
                 start_h=start.time_h,

@@ -59,13 +59,28 @@ class Course:
         """Hours at which every run of this course may be split: the times of every 32nd happening."""
         return tuple(dict.fromkeys(t for t in self._happenings[MARK_EVERY::MARK_EVERY] if t > 0.0))
 
+    def mark_digest(self, count: int) -> str:
+        """Names the first `count` marks and all that moves a member up to the last of them: the state of a member at
+        a mark is the state of a run split at these."""
+        times = self._chained_marks[count]
+        return hashlib.sha256(f"{self.history_digest(self.marks[count - 1])}{times}".encode()).hexdigest()
+
+    def samples_until(self, time_h: float) -> int:
+        """How many samples were drawn up to and including `time_h`."""
+        return bisect_right(self._sample_times, time_h)
+
+    def marks_until(self, time_h: float) -> int:
+        """How many marks lie at or before `time_h`."""
+        return bisect_right(self.marks, time_h)
+
     def happened_before(self, time_h: float) -> int:
         """How many doses, changes and measured instants come before `time_h`."""
         return bisect_left(self._happenings, time_h)
 
     def happenings(self, until_h: float) -> list[float]:
         """Hours of the doses, changes and measured instants up to `until_h`."""
-        return list(dict.fromkeys(t for t in self._happenings if 0.0 <= t <= until_h))
+        first, last = bisect_left(self._happenings, 0.0), bisect_right(self._happenings, until_h)
+        return list(dict.fromkeys(self._happenings[first:last]))
 
     def schedule(
         self, until_h: float = np.inf, since_h: float = -np.inf, prompt: frozenset[str] = frozenset()
@@ -103,7 +118,7 @@ class Course:
 
     def prefix_digest(self, until_h: float) -> str:
         """SHA-256 of all doses, covariates and samples up to and including `until_h`."""
-        seen = self._chained_samples[bisect_right(self._sample_times, until_h)]
+        seen = self._chained_samples[self.samples_until(until_h)]
         return hashlib.sha256(f"{self.history_digest(until_h)}{seen}".encode()).hexdigest()
 
     def history_digest(self, until_h: float) -> str:
@@ -155,6 +170,10 @@ class Course:
     def _chained_changes(self) -> tuple[str, ...]:
         rows = [sorted(c.items()) for c in self.covariates]
         return _chained([(0.0, rows[0]), *zip(self.change_times_h, rows[1:], strict=True)])[1:]
+
+    @cached_property
+    def _chained_marks(self) -> tuple[str, ...]:
+        return _chained(self.marks)
 
     @cached_property
     def _chained_samples(self) -> tuple[str, ...]:

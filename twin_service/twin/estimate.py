@@ -82,11 +82,17 @@ def update(
     asks for it, the belief is then re-anchored by a fit of everything measured so far (see `policy`).
     """
     kept = [s for s in samples if s.event_id not in ignored]
-    if ignored:
-        course = replace(course, samples=tuple(s for s in course.samples if s.event_id not in ignored))
     readings = [s for s in kept if kind_of(model, s.analyte) == "reading"]
     found = _by_readings(
-        model, course, readings, belief, prior=prior, estimator=estimator, deadline=deadline, footing=footing
+        model,
+        course,
+        readings,
+        belief,
+        prior=prior,
+        estimator=estimator,
+        ignored=ignored,
+        deadline=deadline,
+        footing=footing,
     )
     if len(readings) < len(kept):
         found = _with_categories(model, course, kept, found, deadline)
@@ -112,6 +118,7 @@ def _by_readings(
     *,
     prior: Belief,
     estimator: str,
+    ignored: frozenset[str],
     deadline: Deadline | None,
     footing: Footing | None,
 ) -> Estimated:
@@ -121,8 +128,12 @@ def _by_readings(
     predict, readings = predictor(model, course, samples, deadline, footing=footing), observed(model, samples)
     if estimator == "ensemble":
         return _by_ensemble(predict, readings, belief, seed_of(course.prefix_digest(samples[0].time_h)))
-    past = [s for s in course.samples if s.time_h <= samples[0].time_h and kind_of(model, s.analyte) == "reading"]
-    graded = any(s.time_h <= samples[0].time_h and kind_of(model, s.analyte) != "reading" for s in course.samples)
+    # more than a fit may take cannot all be fitted, and are not looked through
+    count = course.samples_until(samples[0].time_h)
+    asked = count <= LAPLACE_SAMPLES_MAX + len(ignored)
+    seen = [s for s in course.samples[:count] if s.event_id not in ignored] if asked else []
+    past = [s for s in seen if kind_of(model, s.analyte) == "reading"]
+    fits = asked and len(past) == len(seen) <= LAPLACE_SAMPLES_MAX
     drift = np.array([e.drift_per_h for e in model.effects])
 
     def everything() -> Seen:
@@ -130,13 +141,7 @@ def _by_readings(
         return Seen(predictor(model, course, past, deadline), observed(model, past), walk=walk)
 
     # a fit of the readings alone would forget what grades, counts and survival have taught
-    found = arrive(
-        belief,
-        Seen(predict, readings),
-        None if graded or len(past) > LAPLACE_SAMPLES_MAX else everything,
-        prior=prior,
-        estimator=estimator,
-    )
+    found = arrive(belief, Seen(predict, readings), everything if fits else None, prior=prior, estimator=estimator)
     return _estimated(found.belief, found.report, found.estimator, found.outcome)
 
 

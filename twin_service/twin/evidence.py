@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
+from twin_service.model.dialysis import dialysis_covariate, dialyzable
 from twin_service.twin.fold import Folded
 from twin_service.twin.unknown import not_recorded
 
@@ -43,6 +44,7 @@ def basis_of(folded: Folded, *assumptions: str) -> Basis:
     usual = [
         "recorded doses were taken as recorded",
         "characteristics hold from one measurement to the next; the first one also before",
+        *_dialysis_told(folded),
         *(f"{c.words} is not recorded: that of a usual person is assumed" for c in not_recorded(folded)),
     ]
     return Basis(
@@ -58,6 +60,20 @@ def basis_of(folded: Folded, *assumptions: str) -> Basis:
         assumptions=(*usual, *assumptions),
         warnings=folded.warnings,
     )
+
+
+def _dialysis_told(folded: Folded) -> list[str]:
+    """What sessions are taken to clear, and that their spread is left out."""
+    found = []
+    for drug in dialyzable(folded.model):
+        rates = {row.get(dialysis_covariate(drug), 0.0) for row in folded.course.covariates} - {0.0}
+        if rates:
+            told = ", ".join(f"{k:.3g}" for k in sorted(rates))
+            found.append(
+                f"dialysis clears {told} L/h of {drug} from plasma while it lasts, in every member alike; recorded "
+                "sessions still to come are counted, others are not"
+            )
+    return found
 
 
 @lru_cache(maxsize=1)

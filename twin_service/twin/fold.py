@@ -8,6 +8,7 @@ bit for bit what folding from the beginning gives, because an update depends on 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -53,6 +54,33 @@ class Anchor(NamedTuple):
     prefix: str
     belief: Belief
     design: FootingDesign | None = None
+
+
+class _Earlier:
+    """The forecasts made so far, with what each instant asks of them, so that no instant reads them all again.
+
+    ignored  ids of readings that were impossible
+    seen     how many measurements of each analyte were assimilated
+    """
+
+    def __init__(self) -> None:
+        self.forecasts: list[Forecast] = []
+        self.ignored: frozenset[str] = frozenset()
+        self.seen: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, forecasts: Iterable[Forecast]) -> _Earlier:
+        made = cls()
+        made.take(forecasts)
+        return made
+
+    def take(self, forecasts: Iterable[Forecast]) -> None:
+        for f in forecasts:
+            self.forecasts.append(f)
+            if f.estimator == NOT_USED:
+                self.ignored |= {f.sample.event_id}
+            if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING:
+                self.seen[f.sample.analyte] += 1
 
 
 @dataclass(frozen=True)
@@ -116,9 +144,9 @@ def fold(
     if len(forecasts) < sum(s.time_h <= done_h for s in course.samples):
         kept_anchors, belief, design, done_h, forecasts = (), prior_belief(model), None, -np.inf, ()
     draws = standard_draws(str(person.name), len(model.effects))
-    remaining = [s for s in course.samples if s.time_h > done_h]
+    remaining = course.samples[course.samples_until(done_h) :]
     clock_h = max(done_h, 0.0)
-    new_anchors, new_forecasts = list(kept_anchors), list(forecasts)
+    new_anchors, earlier = list(kept_anchors), _Earlier.of(forecasts)
     instants = list(_instants(remaining))
     pending = len(instants)
     for time_h, samples in instants:
@@ -132,14 +160,14 @@ def fold(
             estimator=person.estimator,
             draws=draws,
             footing=footing,
-            earlier=new_forecasts,
+            earlier=earlier,
             deadline=deadline,
         )
         onward = next_design(model, course, looked, design, time_h=time_h, deadline=deadline)
         if deadline is not None and deadline.expired:
             break  # what was computed for this instant may have been cut off
         clock_h, belief, design, pending = time_h, looked, onward, pending - 1
-        new_forecasts += told
+        earlier.take(told)
         new_anchors.append(Anchor(time_h, course.prefix_digest(time_h), belief, design))
     return Folded(
         person,
@@ -148,8 +176,8 @@ def fold(
         timeline.digest,
         belief,
         tuple(new_anchors),
-        tuple(new_forecasts),
-        tuple(_warnings(model, course, timeline, new_forecasts)),
+        tuple(earlier.forecasts),
+        tuple(_warnings(model, course, timeline, earlier.forecasts)),
         pending,
     )
 
@@ -163,15 +191,14 @@ def _look(
     estimator: str,
     draws: FloatArray,
     footing: FittedFooting | None,
-    earlier: list[Forecast],
+    earlier: _Earlier,
     deadline: Deadline | None,
 ) -> tuple[list[Forecast], Belief]:
     """One instant: what was expected of its measurements, and the belief after them."""
     bands = _bands(model, course, samples, belief, draws, deadline=deadline, footing=footing)
     # one run for each instant: a shared run would let the last bits depend on which events had arrived
     priors = _bands(model, course, samples, prior_belief(model), draws, deadline=deadline)
-    ignored = frozenset(f.sample.event_id for f in earlier if f.estimator == NOT_USED)
-    ignored |= {
+    ignored = earlier.ignored | {
         s.event_id
         for s, b, p in zip(samples, bands, priors, strict=True)
         if kind_of(model, s.analyte) == "reading" and is_impossible(s, b, p)
@@ -188,7 +215,9 @@ def _look(
         footing=footing,
     )
     told = [
-        replace(f, explanations=suspicions(model, course, f.sample, belief, draws=draws, deadline=deadline))
+        replace(
+            f, explanations=suspicions(model, course, f.sample, belief, draws=draws, footing=footing, deadline=deadline)
+        )
         if f.surprising
         else f
         for f in _forecasts(samples, priors, bands, estimated, earlier, ignored)
@@ -290,16 +319,15 @@ def _forecasts(
     priors: list[ForecastBand],
     bands: list[ForecastBand],
     estimated: Estimated,
-    earlier: list[Forecast],
+    earlier: _Earlier,
     ignored: frozenset[str],
 ) -> list[Forecast]:
-    seen = [f.sample.analyte for f in earlier if f.outcome.ok or f.outcome.verdict is Verdict.SURPRISING]
     return [
         Forecast(
             s,
             priors[j],
             band,
-            seen.count(s.analyte),
+            earlier.seen[s.analyte],
             min((s.value - band.mean) / band.sd, SCORE_MAX) ** 2 if s.event_id in ignored else estimated.nis[j],
             estimated.surprising[j],
             estimated.weights[j],

@@ -138,7 +138,7 @@ def _run(
     solution = simulate(
         folded.model.system,
         start.rows[who],
-        [Schedule(start.history + d) for d in doses],
+        [Schedule(start.history + d, start.changes_h) for d in doses],
         grid.clock_h,
         after_dose=grid.after,
         start_h=start.time_h,

@@ -9,8 +9,9 @@ course are fitted by a polynomial of second order in the effects,
 with m, L the mean and factor of that spread. It is judged where it is to be used, at least 32 doses or levels later, by
 a quarter of the members that were kept from the fit: what a body forgets need not be fitted well, what it keeps must
 be. A footing that then misses any state of theirs by more than `TOLERANCE` is not used, and everything is solved from
-hour 0. So is each member beyond the spread. The spread stays while it holds the belief: its members are remembered at
-the marks, and when the footing moves on only the new part of the course is solved.
+hour 0. A member beyond the spread begins at its edge, where members out there were shown to be carried well enough;
+else it is solved from hour 0, with every level. The spread stays while it holds the belief: its members are remembered
+at the marks, and when the footing moves on only the new part of the course is solved.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ WIDER = 1.5  # spread of its members over the belief's
 NARROWER = 1.15  # the same where a wider footing is refused: it serves the belief as it is, and moves on earlier
 REACH = 2.0  # standard deviations of the belief that must lie within `FARTHEST`
 FARTHEST = 2.0  # spreads along one axis beyond which a member is solved from hour 0
+FARTHER = 3.5  # the same where a member may begin at the edge of the fit, after a test with members out there
 MEMBERS = 256
 PRODUCTS_MAX = 100  # terms beyond which products of different effects are left out
 TOLERANCE = 2e-3  # of a state, or of FLOOR times the greatest value it has had
+TOLERANCE_FAR = 2e-2  # the same for the rare members beyond `FARTHEST`: three standard deviations of a belief and more
 LOGGED_MIN = 1e-9  # least over greatest of a state among members, below which it is noise to its own logarithm
 FLOOR = 1e-3
 
@@ -65,6 +68,7 @@ class FittedFooting:
 
     States are those at `start_h`; they are good for questions from `time_h` on. A coordinate of u beyond `FARTHEST` is
     out of reach; g stays between `low` and `high` (ns,).
+    reach     spreads along one axis within which a member stands on it, `FARTHEST` at least
     doubtful  outputs that rest on a sum that is never forgotten, as what was excreted so far, and was fitted too badly
     """
 
@@ -75,16 +79,19 @@ class FittedFooting:
     high: FloatArray
     logged: NDArray[np.bool_]
     doubtful: frozenset[str] = frozenset()
+    reach: float = FARTHEST
 
     @property
     def time_h(self) -> float:
         return self.design.time_h
 
     def holds(self, eta: FloatArray) -> NDArray[np.bool_]:
-        return np.asarray(np.all(np.abs(_standardized(self.design, eta)) <= FARTHEST, axis=1))
+        return np.asarray(np.all(np.abs(_standardized(self.design, eta)) <= self.reach, axis=1))
 
     def states(self, eta: FloatArray) -> FloatArray:
-        g = np.clip(_terms(_standardized(self.design, eta)) @ self.coefficients, self.low, self.high)
+        """A member beyond `FARTHEST` begins where its neighbor at the edge stands, and goes on by its own law."""
+        u = np.clip(_standardized(self.design, eta), -FARTHEST, FARTHEST)
+        g = np.clip(_terms(u) @ self.coefficients, self.low, self.high)
         return np.where(self.logged, np.exp(np.where(self.logged, g, 0.0)), g)
 
 
@@ -98,7 +105,7 @@ def next_design(
     deadline: Deadline | None = None,
 ) -> FootingDesign | None:
     """The design to go on with after `time_h`; a pure function of the course until then and of the beliefs."""
-    if not model.effects or course.happened_before(time_h) <= HAPPENINGS:
+    if not model.effects or course.happened_before(time_h) <= HAPPENINGS or _start_h(course, time_h) is None:
         return None
     if before is not None:
         good = footing_at(model, course, before, deadline) is not None
@@ -120,7 +127,9 @@ def footing_at(
     if design is None:
         return None
     parts = design.mean.tobytes() + design.chol.tobytes()
-    key = (model.digest, course.history_digest(design.time_h), design.time_h, parts)
+    marks = course.marks_until(design.time_h)
+    split = course.mark_digest(marks) if marks else ""
+    key = (model.digest, split, course.history_digest(design.time_h), design.time_h, parts)
     kept = _FOOTINGS.get(key)
     if kept is None:
         kept = _fitted(model, course, design, deadline) or REFUSED
@@ -154,9 +163,11 @@ def _terms(u: FloatArray) -> FloatArray:
     return np.column_stack([np.ones(len(u)), u, u[:, i] * u[:, j]])
 
 
-def _start_h(course: Course, design: FootingDesign) -> float:
-    """The last mark that lies 32 happenings before the design's time."""
-    return [m for m in course.marks if m <= design.time_h][-2]
+def _start_h(course: Course, time_h: float) -> float | None:
+    """The last mark but one up to `time_h`, at least 32 happenings before it; None where many happenings at one
+    instant leave fewer marks than two."""
+    before = course.marks_until(time_h)
+    return course.marks[before - 2] if before >= 2 else None
 
 
 def _fitted(
@@ -164,13 +175,16 @@ def _fitted(
 ) -> FittedFooting | None:
     u = _spread(len(design.mean))
     eta = design.mean + u @ design.chol.T
-    start_h = _start_h(course, design)
+    start_h = _start_h(course, design.time_h)
+    if start_h is None:
+        return None
     begun = propagate(model, course, eta, [start_h], deadline=deadline).final
     exact = propagate(model, course, eta, [design.time_h], deadline=deadline).final
     sound = np.isfinite(begun).all(axis=1) & np.isfinite(exact).all(axis=1)
     kept = np.arange(len(u)) % 4 == 0
     learn = sound & ~kept
     judge = sound & kept & (np.abs(u).max(axis=1) <= FARTHEST)
+    beyond = sound & (np.abs(u).max(axis=1) > FARTHEST) & (np.abs(u).max(axis=1) <= FARTHER)
     if learn.sum() < 0.7 * len(u):
         return None
     found = _learned(design, start_h, u[learn], begun[learn])
@@ -178,11 +192,19 @@ def _fitted(
         run = propagate(model, course, eta[judge], [design.time_h], footing=found, deadline=deadline)
     except Refusal:
         return None
-    size = np.maximum(np.abs(exact[judge]), FLOOR * _greatest(model, course, design, deadline))
-    bad = np.any(np.abs(run.final - exact[judge]) > TOLERANCE * size, axis=0)
+    greatest = FLOOR * _greatest(model, course, design, deadline)
+    missed = np.abs(run.final - exact[judge]) / np.maximum(np.abs(exact[judge]), greatest)
+    bad = np.any(missed > TOLERANCE, axis=0)
     doubtful = _resting_on(model.system, frozenset(s.name for s, b in zip(model.system.states, bad, strict=True) if b))
     always = {o.output for o in model.observables.values()} | {e.output for e in model.endpoints}
-    return None if doubtful & always else replace(found, doubtful=doubtful)
+    if doubtful & always:
+        return None
+    far = replace(found, doubtful=doubtful, reach=FARTHER)
+    if beyond.any():
+        run = propagate(model, course, eta[beyond], [design.time_h], footing=far, deadline=deadline)
+        missed = np.abs(run.final - exact[beyond]) / np.maximum(np.abs(exact[beyond]), greatest)
+    good = bool(beyond.any()) and bool(np.all(missed[:, ~bad] <= TOLERANCE_FAR))
+    return far if good else replace(far, reach=FARTHEST)
 
 
 def _resting_on(system: System, states: frozenset[str]) -> frozenset[str]:

@@ -21,6 +21,7 @@ from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
 from twin_service.twin.simulate import FutureStart, start_from
 from twin_service.twin.trajectory import resolve_outputs
+from twin_service.twin.within import levels
 
 FloatArray = NDArray[np.float64]
 RELATIVE_TOLERANCE = 1e-4
@@ -172,13 +173,13 @@ def _metric(
 def _values(
     folded: Folded, start: FutureStart, doses: tuple[Dose, ...], output: str, grid: Grid, deadline: Deadline | None
 ) -> FloatArray:
-    """`output` of all members that could be solved, (N, nt)."""
+    """`output` on the next occasion, by which a target is judged everywhere, of all members that could be solved."""
     model = folded.model
     name = resolve_outputs(folded, [output])[0]
     solution = simulate(
         model.system,
         start.rows,
-        Schedule(start.history + doses),
+        Schedule(start.history + doses, start.changes_h),
         grid.clock_h,
         after_dose=grid.after,
         start_h=start.time_h,
@@ -193,7 +194,7 @@ def _values(
             f"no member of the belief could be simulated: {solution.outcomes[0]}",
             reason="NOT_SIMULATED",
         )
-    return np.asarray(values[solved])
+    return levels(folded, name, values)[solved]
 
 
 def _check(goal: float, quantile: float, bounds: tuple[float, float]) -> None:

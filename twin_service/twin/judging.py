@@ -20,6 +20,7 @@ from twin_service.twin.candidates import Dispensable, too_much
 from twin_service.twin.fold import Folded
 from twin_service.twin.simulate import Future, FutureStart, WhatIf, solve, summarized
 from twin_service.twin.trajectory import resolve_outputs
+from twin_service.twin.within import levels
 
 FloatArray = NDArray[np.float64]
 
@@ -154,7 +155,8 @@ def _worth(asked: OptionAsked, start: FutureStart, run: Future, preferences: Pre
     worth = np.full(len(run.outputs), np.nan)
     met = np.ones(int(solved.sum()))
     for t in asked.targets:
-        values = run.outputs[solved][:, :, index[outputs_of(model, [t.output])[0]]]
+        name = outputs_of(model, [t.output])[0]
+        values = levels(asked.twin, name, run.outputs[:, :, index[name]])[solved]
         each = attained_smoothly(t, measure_each(t, run.grid.hours, values, run.given_h))
         shares = np.array([s for _, s in t.mics]) if each.shape[1] > 1 else np.ones(1)
         met = met * (each @ (shares / shares.sum()))

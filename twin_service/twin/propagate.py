@@ -104,23 +104,24 @@ class _Way(NamedTuple):
 
 def _standing(way: _Way, eta: FloatArray, until_h: float) -> _Stand:
     """Where members stand at the last mark up to `until_h`, going on from the last mark where they are remembered."""
-    marks = [m for m in way.course.marks if m <= until_h]
-    if not marks:
+    course, count = way.course, way.course.marks_until(until_h)
+    if not count:
         return _Stand(0.0, None)
     who = hashlib.sha256(np.ascontiguousarray(eta).tobytes()).hexdigest()
-    keys = [(way.model.digest, way.course.history_digest(m), m, who) for m in marks]
-    stand, ahead = _Stand(0.0, None), 0
-    for j in range(len(marks) - 1, -1, -1):
-        states = _STATES.get(keys[j])
+    stand, ahead, keys = _Stand(0.0, None), 0, dict[int, tuple[str, str, str]]()
+    for number in range(count, 0, -1):
+        keys[number] = (way.model.digest, course.mark_digest(number), who)
+        states = _STATES.get(keys[number])
         if states is not None:
-            stand, ahead = _Stand(marks[j], states), j + 1
+            stand, ahead = _Stand(course.marks[number - 1], states), number
             break
-    for mark, key in zip(marks[ahead:], keys[ahead:], strict=True):
+    for number in range(ahead + 1, count + 1):
+        mark = course.marks[number - 1]
         run = _carried(way, eta, stand, np.array([mark]), None)
         stand = _Stand(mark, run.final)
         if way.deadline is None or not way.deadline.expired:
             run.final.flags.writeable = False
-            _STATES.keep(key, run.final, run.final.nbytes)
+            _STATES.keep(keys[number], run.final, run.final.nbytes)
     return stand
 
 

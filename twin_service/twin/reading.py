@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twin_service import units
+from twin_service.model.dialysis import cleared_by, dialysis_covariate
 from twin_service.model.domain import dose_doubt
 from twin_service.model.qsp.alleles import allele_counts
 from twin_service.model.structure import PatientModel
@@ -13,6 +14,7 @@ from twin_service.record.events import (
     MICROSECONDS_PER_HOUR,
     Censoring,
     CovariateMeasured,
+    DialysisDone,
     DoseGiven,
     Event,
     GenotypeFound,
@@ -128,7 +130,10 @@ def _covariate_rows(
                 settings.append((hour, *found_as))
     used = {c.name for c in model.covariates}
     settings = [s for s in settings if s[1] in used]
+    sessions = _sessions(model, found, start_us)
     first: dict[str, float] = {k: v for k, v in person.covariates.items() if k in used}
+    first |= {name: 0.0 for _, name, _ in sessions}
+    settings = sorted([*settings, *sessions], key=lambda s: s[0])
     for _, name, value in settings:
         first.setdefault(name, value)
     times: list[float] = []
@@ -142,6 +147,22 @@ def _covariate_rows(
             times.append(hour)
             rows.append({**rows[-1], name: value})
     return tuple(times), tuple(rows)
+
+
+def _sessions(model: PatientModel, found: tuple[Event, ...], start_us: int) -> list[tuple[float, str, float]]:
+    """What is being cleared of each drug, wherever that changes; sessions at one time add up."""
+    spans: dict[str, list[tuple[float, float, float]]] = {}
+    for event in found:
+        if isinstance(event.payload, DialysisDone):
+            begin = (event.time_us - start_us) / MICROSECONDS_PER_HOUR
+            for drug, cleared in cleared_by(model, event.payload).items():
+                span = (begin, begin + event.payload.duration_h, cleared.clearance_l_h)
+                spans.setdefault(dialysis_covariate(drug), []).append(span)
+    return [
+        (hour, name, sum(k for begin, end, k in each if begin <= hour < end))
+        for name, each in spans.items()
+        for hour in sorted({h for begin, end, _ in each for h in (begin, end)})
+    ]
 
 
 def _require(model: PatientModel, values: Mapping[str, float]) -> None:

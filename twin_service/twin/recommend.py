@@ -170,6 +170,7 @@ def _resolved(
         pairs = [(j, _apart(able[0], j)) for j in able[1:]] if able else []
         close = [(j, gap, se) for j, (gap, se) in pairs if gap <= 2.0 * se]
         unsure = any(2.0 * se > TIE or _harms_apart(able[0], j) for j, _, se in close)
+        unsure = unsure or (bool(able) and _is_near_floor(able[0], question.preferences.floor))
         states = max((len(j.asked.twin.model.system.states) for j in able), default=0)
         if not unsure or more <= members or (states > MANY_STATES and more == MORE_MEMBERS[-1]):
             break
@@ -181,6 +182,11 @@ def _resolved(
             break
         judged = [fresh.get(id(j), j) for j in judged]
     return judged
+
+
+def _is_near_floor(best: JudgedCandidate, floor: float) -> bool:
+    """Whether sampling error decides if anything is recommended at all."""
+    return abs(best.ranked.benefit - floor) < 2.0 * float(np.sqrt(floor * (1.0 - floor) / len(best.worth)))
 
 
 def _harms_apart(a: JudgedCandidate, b: JudgedCandidate) -> bool:

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_service.model.dialysis import dialysis_covariate, dialyzable
 from twin_service.outcome import Outcome, Refusal, RefusalCode
 from twin_service.scenario.attainment import Attained, TargetMetrics, attained, joint, metrics_of
-from twin_service.scenario.bands import QUANTILES, Bands, summarize
+from twin_service.scenario.bands import QUANTILES, Bands
 from twin_service.scenario.endpoints import Reached, crossed, endpoint_probability
 from twin_service.scenario.grid import Grid, dosing_grid
+from twin_service.scenario.occasion import lasting, within_patient
 from twin_service.scenario.regimen import Regimen, planned_doses
 from twin_service.scenario.target import Target
 from twin_service.solver.schedule import Dose, Schedule
@@ -21,7 +23,8 @@ from twin_service.solver.simulate import Deadline, simulate
 from twin_service.twin.fold import Folded
 from twin_service.twin.propagate import propagate
 from twin_service.twin.responses import Category, CategoryQuestion, categorize, check, marks
-from twin_service.twin.trajectory import assay_draws, belief_members, resolve_outputs
+from twin_service.twin.trajectory import belief_members, resolve_outputs
+from twin_service.twin.within import banded, fresh_effects, levels, models_of
 
 FloatArray = NDArray[np.float64]
 GRID_POINTS_MAX = 4000
@@ -46,6 +49,7 @@ class WhatIf:
 class FutureStart:
     """The members at the moment from which futures part: parameters in force, states, baseline outputs.
 
+    rows    (N, np), or (N, K, np) where planned dialysis begins or ends at `changes_h`
     free    (N, ne) who reaches each endpoint within the horizon without any drug; None: not asked
     """
 
@@ -56,6 +60,7 @@ class FutureStart:
     history: tuple[Dose, ...]
     outcome: Outcome
     free: NDArray[np.bool_] | None = None
+    changes_h: tuple[float, ...] = ()
 
 
 def start_from(
@@ -76,15 +81,17 @@ def start_from(
             field="start",
             reason="BAD_START",
         )
+    persistence = within_patient(models_of(folded)).persistence
     eta = belief_members(folded, members, forecast=True)
+    eta = lasting(eta, fresh_effects(folded, members), persistence)
     past = belief_members(folded, members)
     history = tuple(d for d in folded.course.doses if d.time_h < start_h)
     begun = propagate(folded.model, folded.course, past, [0.0], deadline=deadline)
     run = propagate(
         folded.model, folded.course, past, [max(start_h, 1e-9)], footing=folded.footing_for(outputs), deadline=deadline
     )
-    rows = folded.model.members(folded.course.covariates[_segment(folded, start_h)], eta)
-    start = FutureStart(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome)
+    rows, changes = rows_ahead(folded, eta, start_h)
+    start = FutureStart(start_h, rows, run.final, begun.outputs[:, 0, :], history, run.outcome, changes_h=changes)
     if not free_until_h or not folded.model.endpoints:
         return start
     return replace(start, free=drug_free(folded, start, past, free_until_h, deadline))
@@ -213,7 +220,7 @@ def solve(
     solution = simulate(
         folded.model.system,
         start.rows,
-        Schedule(start.history + doses),
+        Schedule(start.history + doses, start.changes_h),
         grid.clock_h,
         after_dose=grid.after,
         start_h=start.time_h,
@@ -241,7 +248,7 @@ def drug_free(
     run = simulate(
         model.system,
         start.rows,
-        Schedule(()),
+        Schedule((), start.changes_h),
         start.time_h + hours,
         start_h=start.time_h,
         state=begun.final,
@@ -302,8 +309,7 @@ def summarized(
         )
         for k, e in enumerate(folded.model.endpoints)
     )
-    noise = assay_draws(folded, len(outputs))
-    series = tuple(summarize(folded.model, n, outputs[:, :, index[n]], noise) for n in names)
+    series = tuple(banded(folded, n, outputs[:, :, index[n]]) for n in names)
     bands = Bands(grid.hours, series, QUANTILES, outcome, len(start.rows))
     answers = categorize(folded, categories, grid.hours, outputs)
     return WhatIf(
@@ -322,8 +328,25 @@ def _metrics(folded: Folded, target: Target, grid: Grid, outputs: FloatArray, gi
     """The target's metric for each member that could be solved in full."""
     name = resolve_outputs(folded, [target.output])[0]
     solved = np.all(np.isfinite(outputs), axis=(1, 2))
-    return metrics_of(target, grid.hours, outputs[solved][:, :, folded.model.system.output_index[name]], given_h)
+    values = levels(folded, name, outputs[:, :, folded.model.system.output_index[name]])
+    return metrics_of(target, grid.hours, values[solved], given_h)
 
 
-def _segment(folded: Folded, start_h: float) -> int:
-    return sum(t <= start_h for t in folded.course.change_times_h)
+def rows_ahead(folded: Folded, eta: FloatArray, start_h: float) -> tuple[FloatArray, tuple[float, ...]]:
+    """Parameters of members `eta` from `start_h` on, and the hours at which they change.
+
+    Characteristics hold as they are then; only dialysis goes on as recorded: a session ends, planned ones come.
+    """
+    course = folded.course
+    now = course.covariates[sum(t <= start_h for t in course.change_times_h)]
+    cleared = [dialysis_covariate(d) for d in dialyzable(folded.model)]
+    changes: list[float] = []
+    rows = [now]
+    for hour, later in zip(course.change_times_h, course.covariates[1:], strict=True):
+        then = {**now, **{n: later[n] for n in cleared if n in later}}
+        if hour > start_h and then != rows[-1]:
+            changes.append(hour)
+            rows.append(then)
+    if not changes:
+        return folded.model.members(now, eta), ()
+    return np.stack([folded.model.members(r, eta) for r in rows], axis=1), tuple(changes)

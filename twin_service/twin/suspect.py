@@ -21,7 +21,7 @@ from twin_service.solver.simulate import Deadline
 from twin_service.twin.categories import kind_of
 from twin_service.twin.course import Course, Sample
 from twin_service.twin.estimate import noise_of
-from twin_service.twin.propagate import columns, propagate
+from twin_service.twin.propagate import Footing, columns, propagate
 
 FloatArray = NDArray[np.float64]
 MEMBERS: Final = 128
@@ -37,19 +37,24 @@ def suspicions(
     belief: Belief,
     *,
     draws: FloatArray,
+    footing: Footing | None = None,
     deadline: Deadline | None = None,
 ) -> tuple[Explanation, ...]:
     """At most three stories that are ten times likelier than `sample` as recorded; the best first.
 
     belief  before the sample was looked at
     draws   (N, nx + 1) standard normal numbers of the twin
+    footing where members of the belief stood some time ago; of use while no story changes what came before it
     """
     if sample.censoring is not Censoring.NONE or kind_of(model, sample.analyte) != "reading":
         return ()
     eta = belief.members(draws[:MEMBERS, : len(belief.mean)])
 
+    last_h = max((d.time_h for d in course.doses if d.time_h <= sample.time_h), default=-np.inf)
+    stand = footing if footing is not None and last_h > footing.start_h else None
+
     def predicted(told: Course, time_h: float, after_dose: bool) -> FloatArray:
-        run = propagate(model, told, eta, [time_h], after_dose=[after_dose], deadline=deadline)
+        run = propagate(model, told, eta, [time_h], after_dose=[after_dose], footing=stand, deadline=deadline)
         return run.outputs[:, 0, columns(model, [sample.analyte])[0]]
 
     found = explanations(

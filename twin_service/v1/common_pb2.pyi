@@ -52,7 +52,7 @@ class Verdict(_message.Message):
     def __init__(self, code: _Optional[str] = ..., detail: _Optional[str] = ..., usable: _Optional[bool] = ...) -> None: ...
 
 class Basis(_message.Message):
-    __slots__ = ("answer_id", "twin", "model_id", "model_version", "model_digest", "library_versions", "timeline_digest", "belief_digest", "timeline_revision", "belief_revision", "estimator", "estimator_reason", "assumptions", "warnings", "used_event_ids", "unused_event_ids", "members", "software_digest", "software_version", "computed_time", "verdict", "not_modelled")
+    __slots__ = ("answer_id", "twin", "model_id", "model_version", "model_digest", "library_versions", "timeline_digest", "belief_digest", "timeline_revision", "belief_revision", "estimator", "estimator_reason", "assumptions", "warnings", "used_event_ids", "unused_event_ids", "members", "software_digest", "software_version", "computed_time", "verdict", "not_modelled", "spec_revision")
     class LibraryVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class Basis(_message.Message):
     COMPUTED_TIME_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     NOT_MODELLED_FIELD_NUMBER: _ClassVar[int]
+    SPEC_REVISION_FIELD_NUMBER: _ClassVar[int]
     answer_id: str
     twin: str
     model_id: str
@@ -104,7 +105,8 @@ class Basis(_message.Message):
     computed_time: _timestamp_pb2.Timestamp
     verdict: Verdict
     not_modelled: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, answer_id: _Optional[str] = ..., twin: _Optional[str] = ..., model_id: _Optional[str] = ..., model_version: _Optional[str] = ..., model_digest: _Optional[str] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., timeline_digest: _Optional[str] = ..., belief_digest: _Optional[str] = ..., timeline_revision: _Optional[int] = ..., belief_revision: _Optional[int] = ..., estimator: _Optional[_Union[Estimator, str]] = ..., estimator_reason: _Optional[str] = ..., assumptions: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., used_event_ids: _Optional[_Iterable[str]] = ..., unused_event_ids: _Optional[_Iterable[str]] = ..., members: _Optional[int] = ..., software_digest: _Optional[str] = ..., software_version: _Optional[str] = ..., computed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., not_modelled: _Optional[_Iterable[str]] = ...) -> None: ...
+    spec_revision: int
+    def __init__(self, answer_id: _Optional[str] = ..., twin: _Optional[str] = ..., model_id: _Optional[str] = ..., model_version: _Optional[str] = ..., model_digest: _Optional[str] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., timeline_digest: _Optional[str] = ..., belief_digest: _Optional[str] = ..., timeline_revision: _Optional[int] = ..., belief_revision: _Optional[int] = ..., estimator: _Optional[_Union[Estimator, str]] = ..., estimator_reason: _Optional[str] = ..., assumptions: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., used_event_ids: _Optional[_Iterable[str]] = ..., unused_event_ids: _Optional[_Iterable[str]] = ..., members: _Optional[int] = ..., software_digest: _Optional[str] = ..., software_version: _Optional[str] = ..., computed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., not_modelled: _Optional[_Iterable[str]] = ..., spec_revision: _Optional[int] = ...) -> None: ...
 
 class QuantileSeries(_message.Message):
     __slots__ = ("level", "values")
@@ -115,20 +117,22 @@ class QuantileSeries(_message.Message):
     def __init__(self, level: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Series(_message.Message):
-    __slots__ = ("output", "unit", "mean", "median", "quantiles", "reading_quantiles")
+    __slots__ = ("output", "unit", "mean", "median", "quantiles", "reading_quantiles", "level_quantiles")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     MEDIAN_FIELD_NUMBER: _ClassVar[int]
     QUANTILES_FIELD_NUMBER: _ClassVar[int]
     READING_QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_QUANTILES_FIELD_NUMBER: _ClassVar[int]
     output: str
     unit: str
     mean: _containers.RepeatedScalarFieldContainer[float]
     median: _containers.RepeatedScalarFieldContainer[float]
     quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
     reading_quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
-    def __init__(self, output: _Optional[str] = ..., unit: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., median: _Optional[_Iterable[float]] = ..., quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., reading_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ...) -> None: ...
+    level_quantiles: _containers.RepeatedCompositeFieldContainer[QuantileSeries]
+    def __init__(self, output: _Optional[str] = ..., unit: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., median: _Optional[_Iterable[float]] = ..., quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., reading_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ..., level_quantiles: _Optional[_Iterable[_Union[QuantileSeries, _Mapping]]] = ...) -> None: ...
 
 class Bands(_message.Message):
     __slots__ = ("origin_time", "times_h", "series", "verdict")

@@ -16,10 +16,21 @@ class Censoring(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CENSORING_NONE: _ClassVar[Censoring]
     CENSORING_BELOW: _ClassVar[Censoring]
     CENSORING_ABOVE: _ClassVar[Censoring]
+
+class DialysisModality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIALYSIS_MODALITY_UNSPECIFIED: _ClassVar[DialysisModality]
+    DIALYSIS_MODALITY_HEMODIALYSIS: _ClassVar[DialysisModality]
+    DIALYSIS_MODALITY_HEMOFILTRATION: _ClassVar[DialysisModality]
+    DIALYSIS_MODALITY_PERITONEAL: _ClassVar[DialysisModality]
 CENSORING_UNSPECIFIED: Censoring
 CENSORING_NONE: Censoring
 CENSORING_BELOW: Censoring
 CENSORING_ABOVE: Censoring
+DIALYSIS_MODALITY_UNSPECIFIED: DialysisModality
+DIALYSIS_MODALITY_HEMODIALYSIS: DialysisModality
+DIALYSIS_MODALITY_HEMOFILTRATION: DialysisModality
+DIALYSIS_MODALITY_PERITONEAL: DialysisModality
 
 class Dose(_message.Message):
     __slots__ = ("drug", "amount", "route", "duration", "formulation", "steady_interval")
@@ -87,19 +98,37 @@ class Genotype(_message.Message):
     activity: float
     def __init__(self, gene: _Optional[str] = ..., diplotype: _Optional[str] = ..., phenotype: _Optional[str] = ..., activity: _Optional[float] = ...) -> None: ...
 
+class Dialysis(_message.Message):
+    __slots__ = ("modality", "duration", "blood_flow_ml_min", "effluent_l_h", "clearance_ml_min", "drug")
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    BLOOD_FLOW_ML_MIN_FIELD_NUMBER: _ClassVar[int]
+    EFFLUENT_L_H_FIELD_NUMBER: _ClassVar[int]
+    CLEARANCE_ML_MIN_FIELD_NUMBER: _ClassVar[int]
+    DRUG_FIELD_NUMBER: _ClassVar[int]
+    modality: DialysisModality
+    duration: _common_pb2.Quantity
+    blood_flow_ml_min: float
+    effluent_l_h: float
+    clearance_ml_min: float
+    drug: str
+    def __init__(self, modality: _Optional[_Union[DialysisModality, str]] = ..., duration: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., blood_flow_ml_min: _Optional[float] = ..., effluent_l_h: _Optional[float] = ..., clearance_ml_min: _Optional[float] = ..., drug: _Optional[str] = ...) -> None: ...
+
 class Finding(_message.Message):
-    __slots__ = ("dose", "lab", "image", "covariate", "genotype")
+    __slots__ = ("dose", "lab", "image", "covariate", "genotype", "dialysis")
     DOSE_FIELD_NUMBER: _ClassVar[int]
     LAB_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     COVARIATE_FIELD_NUMBER: _ClassVar[int]
     GENOTYPE_FIELD_NUMBER: _ClassVar[int]
+    DIALYSIS_FIELD_NUMBER: _ClassVar[int]
     dose: Dose
     lab: Lab
     image: Image
     covariate: Covariate
     genotype: Genotype
-    def __init__(self, dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ...) -> None: ...
+    dialysis: Dialysis
+    def __init__(self, dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ..., dialysis: _Optional[_Union[Dialysis, _Mapping]] = ...) -> None: ...
 
 class Correction(_message.Message):
     __slots__ = ("target_event_id", "replacement", "replacement_time")
@@ -120,7 +149,7 @@ class Retraction(_message.Message):
     def __init__(self, target_event_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("id", "time", "source", "dose", "lab", "image", "covariate", "genotype", "correction", "retraction", "confirm")
+    __slots__ = ("id", "time", "source", "dose", "lab", "image", "covariate", "genotype", "correction", "retraction", "dialysis", "confirm")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +160,7 @@ class Event(_message.Message):
     GENOTYPE_FIELD_NUMBER: _ClassVar[int]
     CORRECTION_FIELD_NUMBER: _ClassVar[int]
     RETRACTION_FIELD_NUMBER: _ClassVar[int]
+    DIALYSIS_FIELD_NUMBER: _ClassVar[int]
     CONFIRM_FIELD_NUMBER: _ClassVar[int]
     id: str
     time: _timestamp_pb2.Timestamp
@@ -142,8 +172,9 @@ class Event(_message.Message):
     genotype: Genotype
     correction: Correction
     retraction: Retraction
+    dialysis: Dialysis
     confirm: bool
-    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ..., correction: _Optional[_Union[Correction, _Mapping]] = ..., retraction: _Optional[_Union[Retraction, _Mapping]] = ..., confirm: _Optional[bool] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., dose: _Optional[_Union[Dose, _Mapping]] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., covariate: _Optional[_Union[Covariate, _Mapping]] = ..., genotype: _Optional[_Union[Genotype, _Mapping]] = ..., correction: _Optional[_Union[Correction, _Mapping]] = ..., retraction: _Optional[_Union[Retraction, _Mapping]] = ..., dialysis: _Optional[_Union[Dialysis, _Mapping]] = ..., confirm: _Optional[bool] = ...) -> None: ...
 
 class RecordedEvent(_message.Message):
     __slots__ = ("event", "arrival_time", "timeline_revision", "chain_digest", "canonical_value", "in_force")

@@ -9,6 +9,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class TrialStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRIAL_STEP_UNSPECIFIED: _ClassVar[TrialStep]
+    TRIAL_STEP_DATA: _ClassVar[TrialStep]
+    TRIAL_STEP_PLAN: _ClassVar[TrialStep]
+    TRIAL_STEP_FORECAST: _ClassVar[TrialStep]
+    TRIAL_STEP_ADJUST: _ClassVar[TrialStep]
+    TRIAL_STEP_EXTERNAL: _ClassVar[TrialStep]
+    TRIAL_STEP_BORROW: _ClassVar[TrialStep]
+    TRIAL_STEP_INTERIM: _ClassVar[TrialStep]
+    TRIAL_STEP_SIMULATE: _ClassVar[TrialStep]
+    TRIAL_STEP_REPORT: _ClassVar[TrialStep]
+
 class Transform(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TRANSFORM_UNSPECIFIED: _ClassVar[Transform]
@@ -20,12 +33,82 @@ class SignalState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SIGNAL_STATE_UNSPECIFIED: _ClassVar[SignalState]
     SIGNAL_STATE_KNOWN: _ClassVar[SignalState]
     SIGNAL_STATE_NOT_KNOWN: _ClassVar[SignalState]
+TRIAL_STEP_UNSPECIFIED: TrialStep
+TRIAL_STEP_DATA: TrialStep
+TRIAL_STEP_PLAN: TrialStep
+TRIAL_STEP_FORECAST: TrialStep
+TRIAL_STEP_ADJUST: TrialStep
+TRIAL_STEP_EXTERNAL: TrialStep
+TRIAL_STEP_BORROW: TrialStep
+TRIAL_STEP_INTERIM: TrialStep
+TRIAL_STEP_SIMULATE: TrialStep
+TRIAL_STEP_REPORT: TrialStep
 TRANSFORM_UNSPECIFIED: Transform
 TRANSFORM_IDENTITY: Transform
 TRANSFORM_LOG: Transform
 SIGNAL_STATE_UNSPECIFIED: SignalState
 SIGNAL_STATE_KNOWN: SignalState
 SIGNAL_STATE_NOT_KNOWN: SignalState
+
+class TrialFile(_message.Message):
+    __slots__ = ("name", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class RunTrialStepRequest(_message.Message):
+    __slots__ = ("parent", "request_id", "protocol", "step", "files")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    request_id: str
+    protocol: str
+    step: TrialStep
+    files: _containers.RepeatedCompositeFieldContainer[TrialFile]
+    def __init__(self, parent: _Optional[str] = ..., request_id: _Optional[str] = ..., protocol: _Optional[str] = ..., step: _Optional[_Union[TrialStep, str]] = ..., files: _Optional[_Iterable[_Union[TrialFile, _Mapping]]] = ...) -> None: ...
+
+class RunTrialStepResponse(_message.Message):
+    __slots__ = ("operation",)
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    operation: _common_pb2.Operation
+    def __init__(self, operation: _Optional[_Union[_common_pb2.Operation, _Mapping]] = ...) -> None: ...
+
+class GetTrialStepRequest(_message.Message):
+    __slots__ = ("operation",)
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    operation: str
+    def __init__(self, operation: _Optional[str] = ...) -> None: ...
+
+class TrialNote(_message.Message):
+    __slots__ = ("about", "message", "warning")
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    about: str
+    message: str
+    warning: bool
+    def __init__(self, about: _Optional[str] = ..., message: _Optional[str] = ..., warning: _Optional[bool] = ...) -> None: ...
+
+class GetTrialStepResponse(_message.Message):
+    __slots__ = ("step", "answer", "notes", "values_json", "files", "basis")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_JSON_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    step: TrialStep
+    answer: str
+    notes: _containers.RepeatedCompositeFieldContainer[TrialNote]
+    values_json: str
+    files: _containers.RepeatedCompositeFieldContainer[TrialFile]
+    basis: _common_pb2.Basis
+    def __init__(self, step: _Optional[_Union[TrialStep, str]] = ..., answer: _Optional[str] = ..., notes: _Optional[_Iterable[_Union[TrialNote, _Mapping]]] = ..., values_json: _Optional[str] = ..., files: _Optional[_Iterable[_Union[TrialFile, _Mapping]]] = ..., basis: _Optional[_Union[_common_pb2.Basis, _Mapping]] = ...) -> None: ...
 
 class VisitValue(_message.Message):
     __slots__ = ("time_h", "value")

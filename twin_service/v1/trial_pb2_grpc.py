@@ -50,6 +50,16 @@ class TrialServiceStub:
                 request_serializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.SerializeToString,
                 response_deserializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.FromString,
                 _registered_method=True)
+        self.RunTrialStep = channel.unary_unary(
+                '/twin_service.v1.TrialService/RunTrialStep',
+                request_serializer=twin__service_dot_v1_dot_trial__pb2.RunTrialStepRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_trial__pb2.RunTrialStepResponse.FromString,
+                _registered_method=True)
+        self.GetTrialStep = channel.unary_unary(
+                '/twin_service.v1.TrialService/GetTrialStep',
+                request_serializer=twin__service_dot_v1_dot_trial__pb2.GetTrialStepRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_trial__pb2.GetTrialStepResponse.FromString,
+                _registered_method=True)
 
 
 class TrialServiceServicer:
@@ -77,6 +87,20 @@ class TrialServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunTrialStep(self, request, context):
+        """One step of a trial's protocol over the tables it names; long-running: wait with CohortService.WaitOperation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrialStep(self, request, context):
+        """Returns a finished step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrialServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +118,16 @@ def add_TrialServiceServicer_to_server(servicer, server):
                     servicer.AssessToxicity,
                     request_deserializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.FromString,
                     response_serializer=twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.SerializeToString,
+            ),
+            'RunTrialStep': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunTrialStep,
+                    request_deserializer=twin__service_dot_v1_dot_trial__pb2.RunTrialStepRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_trial__pb2.RunTrialStepResponse.SerializeToString,
+            ),
+            'GetTrialStep': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrialStep,
+                    request_deserializer=twin__service_dot_v1_dot_trial__pb2.GetTrialStepRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_trial__pb2.GetTrialStepResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +212,60 @@ class TrialService:
             '/twin_service.v1.TrialService/AssessToxicity',
             twin__service_dot_v1_dot_trial__pb2.AssessToxicityRequest.SerializeToString,
             twin__service_dot_v1_dot_trial__pb2.AssessToxicityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunTrialStep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.TrialService/RunTrialStep',
+            twin__service_dot_v1_dot_trial__pb2.RunTrialStepRequest.SerializeToString,
+            twin__service_dot_v1_dot_trial__pb2.RunTrialStepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrialStep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.TrialService/GetTrialStep',
+            twin__service_dot_v1_dot_trial__pb2.GetTrialStepRequest.SerializeToString,
+            twin__service_dot_v1_dot_trial__pb2.GetTrialStepResponse.FromString,
             options,
             channel_credentials,
             insecure,

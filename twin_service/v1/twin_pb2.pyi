@@ -265,7 +265,7 @@ class EventFault(_message.Message):
     def __init__(self, field: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., release: _Optional[str] = ...) -> None: ...
 
 class EventReceipt(_message.Message):
-    __slots__ = ("event_id", "duplicate", "timeline_revision", "canonical_value", "notes", "state", "faults", "not_modelled")
+    __slots__ = ("event_id", "duplicate", "timeline_revision", "canonical_value", "notes", "state", "faults", "not_modelled", "warnings", "slips", "duplicate_of")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     TIMELINE_REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +274,9 @@ class EventReceipt(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAULTS_FIELD_NUMBER: _ClassVar[int]
     NOT_MODELLED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    SLIPS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_OF_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     duplicate: bool
     timeline_revision: int
@@ -282,7 +285,70 @@ class EventReceipt(_message.Message):
     state: EventState
     faults: _containers.RepeatedCompositeFieldContainer[EventFault]
     not_modelled: bool
-    def __init__(self, event_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., timeline_revision: _Optional[int] = ..., canonical_value: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[EventState, str]] = ..., faults: _Optional[_Iterable[_Union[EventFault, _Mapping]]] = ..., not_modelled: _Optional[bool] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    slips: _containers.RepeatedCompositeFieldContainer[LikelySlip]
+    duplicate_of: str
+    def __init__(self, event_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., timeline_revision: _Optional[int] = ..., canonical_value: _Optional[_Union[_common_pb2.Quantity, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[EventState, str]] = ..., faults: _Optional[_Iterable[_Union[EventFault, _Mapping]]] = ..., not_modelled: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., slips: _Optional[_Iterable[_Union[LikelySlip, _Mapping]]] = ..., duplicate_of: _Optional[str] = ...) -> None: ...
+
+class LikelySlip(_message.Message):
+    __slots__ = ("name", "factor", "meant", "odds")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    MEANT_FIELD_NUMBER: _ClassVar[int]
+    ODDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    factor: float
+    meant: float
+    odds: float
+    def __init__(self, name: _Optional[str] = ..., factor: _Optional[float] = ..., meant: _Optional[float] = ..., odds: _Optional[float] = ...) -> None: ...
+
+class HeldEvent(_message.Message):
+    __slots__ = ("event", "arrival_time", "faults", "slips", "duplicate_of")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_TIME_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    SLIPS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_OF_FIELD_NUMBER: _ClassVar[int]
+    event: _event_pb2.Event
+    arrival_time: _timestamp_pb2.Timestamp
+    faults: _containers.RepeatedCompositeFieldContainer[EventFault]
+    slips: _containers.RepeatedCompositeFieldContainer[LikelySlip]
+    duplicate_of: str
+    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., arrival_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., faults: _Optional[_Iterable[_Union[EventFault, _Mapping]]] = ..., slips: _Optional[_Iterable[_Union[LikelySlip, _Mapping]]] = ..., duplicate_of: _Optional[str] = ...) -> None: ...
+
+class ListHeldEventsRequest(_message.Message):
+    __slots__ = ("name", "page_size", "page_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    page_size: int
+    page_token: str
+    def __init__(self, name: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListHeldEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[HeldEvent]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[HeldEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WithdrawHeldEventRequest(_message.Message):
+    __slots__ = ("name", "event_id", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    event_id: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., event_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class WithdrawHeldEventResponse(_message.Message):
+    __slots__ = ("event",)
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    event: HeldEvent
+    def __init__(self, event: _Optional[_Union[HeldEvent, _Mapping]] = ...) -> None: ...
 
 class RecordEventsResponse(_message.Message):
     __slots__ = ("receipts", "timeline_revision", "belief_revision")

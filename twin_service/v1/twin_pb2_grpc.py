@@ -87,6 +87,16 @@ class TwinServiceStub:
                 request_serializer=twin__service_dot_v1_dot_twin__pb2.RetractEventRequest.SerializeToString,
                 response_deserializer=twin__service_dot_v1_dot_twin__pb2.RetractEventResponse.FromString,
                 _registered_method=True)
+        self.ListHeldEvents = channel.unary_unary(
+                '/twin_service.v1.TwinService/ListHeldEvents',
+                request_serializer=twin__service_dot_v1_dot_twin__pb2.ListHeldEventsRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_twin__pb2.ListHeldEventsResponse.FromString,
+                _registered_method=True)
+        self.WithdrawHeldEvent = channel.unary_unary(
+                '/twin_service.v1.TwinService/WithdrawHeldEvent',
+                request_serializer=twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventRequest.SerializeToString,
+                response_deserializer=twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventResponse.FromString,
+                _registered_method=True)
         self.WatchTwin = channel.unary_stream(
                 '/twin_service.v1.TwinService/WatchTwin',
                 request_serializer=twin__service_dot_v1_dot_twin__pb2.WatchTwinRequest.SerializeToString,
@@ -186,6 +196,20 @@ class TwinServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHeldEvents(self, request, context):
+        """Lists the events of a twin that are held until someone confirms, corrects or withdraws them, in clinical order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawHeldEvent(self, request, context):
+        """Withdraws a held event: it never was true. FAILED_PRECONDITION when it was released into the record meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchTwin(self, request, context):
         """Streams a message for every change of revision; resume with the last one seen.
         """
@@ -266,6 +290,16 @@ def add_TwinServiceServicer_to_server(servicer, server):
                     servicer.RetractEvent,
                     request_deserializer=twin__service_dot_v1_dot_twin__pb2.RetractEventRequest.FromString,
                     response_serializer=twin__service_dot_v1_dot_twin__pb2.RetractEventResponse.SerializeToString,
+            ),
+            'ListHeldEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHeldEvents,
+                    request_deserializer=twin__service_dot_v1_dot_twin__pb2.ListHeldEventsRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_twin__pb2.ListHeldEventsResponse.SerializeToString,
+            ),
+            'WithdrawHeldEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawHeldEvent,
+                    request_deserializer=twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventRequest.FromString,
+                    response_serializer=twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventResponse.SerializeToString,
             ),
             'WatchTwin': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchTwin,
@@ -561,6 +595,60 @@ class TwinService:
             '/twin_service.v1.TwinService/RetractEvent',
             twin__service_dot_v1_dot_twin__pb2.RetractEventRequest.SerializeToString,
             twin__service_dot_v1_dot_twin__pb2.RetractEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHeldEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.TwinService/ListHeldEvents',
+            twin__service_dot_v1_dot_twin__pb2.ListHeldEventsRequest.SerializeToString,
+            twin__service_dot_v1_dot_twin__pb2.ListHeldEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawHeldEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twin_service.v1.TwinService/WithdrawHeldEvent',
+            twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventRequest.SerializeToString,
+            twin__service_dot_v1_dot_twin__pb2.WithdrawHeldEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,11 @@ from importlib.resources import files
 
 LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
 SNOMED = "http://snomed.info/sct"
+ROUTES_V2 = "http://terminology.hl7.org/CodeSystem/v2-0162"
+ROUTES_V3 = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+EDQM = "http://standardterms.edqm.eu"
 UCUM = "http://unitsofmeasure.org"
 
 
@@ -22,8 +26,9 @@ class Codes:
     images: dict[str, str]
     lesions: dict[str, str]
     panels: dict[str, str]
-    drugs: dict[str, str]
     routes: dict[str, str]
+    routes_v2: dict[str, str]
+    routes_edqm: dict[str, str]
 
 
 @lru_cache(maxsize=1)

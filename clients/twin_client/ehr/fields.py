@@ -71,21 +71,47 @@ def partial_date(value: Any) -> tuple[date | None, int | None]:
     return None, int(text[:4]) if re.match(r"\d{4}", text) else None
 
 
-def measured(value: Any) -> common_pb2.Quantity:
-    """A FHIR Quantity whose unit is a UCUM code; anything else is held."""
+def measured(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Quantity:
+    """A FHIR Quantity whose unit is a UCUM code, or a word that `units` of the site map translates; else held."""
     if not value or value.get("value") is None:
         raise HoldError("it carries no numeric value", "send valueQuantity with a number and a UCUM code")
     if value.get("system") != UCUM or not value.get("code"):
+        known = next((units[w] for w in (value.get("code"), value.get("unit")) if units and w in units), None)
+        if known is not None:
+            return common_pb2.Quantity(value=float(value["value"]), unit=known)
         unit = value.get("unit") or value.get("code") or "none"
-        raise HoldError(f"its unit ({unit}) is not a UCUM code", f'send system "{UCUM}" and the UCUM code')
-    return common_pb2.Quantity(value=float(value["value"]), unit=str(value["code"]))
+        raise HoldError(
+            f"its unit ({unit}) is not a UCUM code",
+            f'send system "{UCUM}" and the UCUM code, or map it under [units] of the site map',
+        )
+    shown, code = str(value.get("unit") or ""), str(value["code"])
+    if _is_another(shown, code):
+        raise HoldError(f"its unit reads {shown} and its code says {code}", "send a code and a unit that agree")
+    return common_pb2.Quantity(value=float(value["value"]), unit=code)
 
 
-def exact(value: Any) -> common_pb2.Quantity:
+# Codes that a shown unit is itself a statement of; any other text beside a code is a name for it.
+PLAIN_UNITS = frozenset(
+    ["g", "mg", "ug", "ng", "kg", "L", "mL", "mg/L", "g/L", "ug/L", "ng/L", "ug/mL", "ng/mL", "mg/mL", "mg/dL", "g/dL"]
+    + ["umol/L", "mmol/L", "nmol/L", "mol/L", "umol", "mmol", "mg/h", "ug/h", "mg/kg", "ug/kg", "mg/min", "ug/min"]
+    + ["h", "min", "d", "mL/min", "mL/h", "L/h", "%", "cm", "m"]
+)
+SAME_UNITS = ({"mg/L", "ug/mL"}, {"ug/L", "ng/mL"}, {"g/L", "mg/mL"})
+
+
+def _is_another(shown: str, code: str) -> bool:
+    """Whether the shown unit is a unit of its own, and not that of the code."""
+    plain = shown.strip().replace("\u00b5", "u").replace("\u03bc", "u").replace("mcg", "ug")
+    if plain not in PLAIN_UNITS or plain == code or code not in PLAIN_UNITS:
+        return False
+    return not any({plain, code} <= same for same in SAME_UNITS)
+
+
+def exact(value: Any, units: Mapping[str, str] | None = None) -> common_pb2.Quantity:
     """A FHIR Quantity that is a number and not a bound: "<300 mg" is no dose and no diameter."""
     if value and value.get("comparator"):
         raise HoldError(f'the value has comparator "{value["comparator"]}"', "send an exact value")
-    return measured(value)
+    return measured(value, units)
 
 
 def issued(resource: Body) -> datetime:

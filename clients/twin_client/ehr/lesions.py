@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -30,7 +30,9 @@ class _Day:
     withdrawn: list[tuple[str, Body]] = field(default_factory=list)
 
 
-def read_lesions(resources: list[Body], target_lesions: Collection[str]) -> tuple[list[event_pb2.Event], list[Held]]:
+def read_lesions(
+    resources: Sequence[Body], target_lesions: Collection[str]
+) -> tuple[list[event_pb2.Event], list[Held]]:
     """One image event `tumor_sld` for each day on which every one of `target_lesions` was measured.
 
     A lesion is named by the reference of its focus or specimen ("BodyStructure/x"), else "site/" and its body site's

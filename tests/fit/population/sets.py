@@ -47,7 +47,7 @@ def wang(error: str) -> BuiltProblem:
             rows.append({"ID": r["ID"], "TIME": 0, "AMT": 10, "EVID": 1})
         rows.append({"ID": r["ID"], "TIME": r["Time"], "DV": r["Y"], "EVID": 0})
     observable = {"analyte": "y", "unit": "mg/L", "error": {**ERRORS[error], "origin": "variance 0.1"}}
-    return built_of(benchmark_record("wang", observables=[observable]), rows)
+    return built_of(benchmark_record("wang", observable=[observable]), rows)
 
 
 def theophylline(first: int = 12, *, closed_form: bool = True) -> BuiltProblem:

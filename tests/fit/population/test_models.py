@@ -21,7 +21,7 @@ from twin_service.fit.population.table import estimate_rows
 from twin_service.model.poppk.record import parse_model
 from twin_service.outcome import Refusal
 
-BASE: dict[str, Any] = {"id": "m", "schema": 1, "version": "3", "drug": "x", "source": "a test"}
+BASE: dict[str, Any] = {"id": "m", "schema": 2, "version": "3", "drug": "x", "source": "a test"}
 OBSERVED = [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.2, "origin": "a test"}}]
 
 
@@ -59,7 +59,7 @@ ROWS: list[dict[str, Any]] = [
 def test_closed_form_is_what_the_engine_finds(compartments: int) -> None:
     structure = {"compartments": compartments, "absorption": "none", "elimination": "linear"}
     record = parse_model(
-        {**BASE, "structure": structure, "parameters": PARAMETERS[compartments], "observables": OBSERVED}
+        {**BASE, "structure": structure, "parameters": PARAMETERS[compartments], "observable": OBSERVED}
     )
     closed, engine = built_of(record, ROWS), built_of(record, ROWS, BuildOptions(closed_form=False))
     assert isinstance(closed.problem.predict, ClosedForm)
@@ -94,7 +94,7 @@ def test_the_new_file_reads_back_with_the_estimates_and_their_origin() -> None:
 def test_fo_of_theophylline_and_refusal_of_too_few_readings() -> None:
     assert estimate_population(theophylline(), LikelihoodMethod.FO).found.outcome.ok
     structure = {"compartments": 1, "absorption": "none", "elimination": "linear"}
-    record = parse_model({**BASE, "structure": structure, "parameters": PARAMETERS[1], "observables": OBSERVED})
+    record = parse_model({**BASE, "structure": structure, "parameters": PARAMETERS[1], "observable": OBSERVED})
     few = [r for r in ROWS if r["TIME"] < 1.0]
     with pytest.raises(Refusal, match="2 readings cannot determine 5 parameters"):
         estimate_population(built_of(record, few))

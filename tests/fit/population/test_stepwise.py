@@ -20,7 +20,7 @@ from twin_service.outcome import Refusal
 
 TABLE: dict[str, Any] = {
     "id": "bolus",
-    "schema": 1,
+    "schema": 2,
     "version": "1",
     "drug": "x",
     "source": "a simulation",
@@ -29,8 +29,8 @@ TABLE: dict[str, Any] = {
         "CL": {"value": 3.0, "unit": "L/h", "origin": "truth", "effect": {"variance": 0.06}},
         "V": {"value": 30.0, "unit": "L", "origin": "truth", "effect": {"variance": 0.04}},
     },
-    "covariates": [{"name": "weight_kg", "unit": "kg"}, {"name": "age_y", "unit": "y"}],
-    "observables": [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.1, "origin": "truth"}}],
+    "covariate": [{"name": "weight_kg", "unit": "kg"}, {"name": "age_y", "unit": "y"}],
+    "observable": [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.1, "origin": "truth"}}],
 }
 
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
+from twin_service.model.pbpk.clearance import Clearance, Linear, SourcedQuantity
 from twin_service.model.pbpk.dosage import Absorption, Formulation
 from twin_service.model.pbpk.individual import reference_body
 from twin_service.model.pbpk.library import load_library
 from twin_service.model.pbpk.lumen import PH_FASTED, SEGMENTS, full_name, holds, noyes_whitney, places, solubility
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Pka, SourcedQuantity
+from twin_service.model.pbpk.record import DrugRecord, Pka
 from twin_service.solver.schedule import Dose, Schedule
 from twin_service.solver.simulate import simulate
 from twin_service.solver.tolerances import Tolerances
@@ -34,7 +35,7 @@ def a_drug(form: Formulation | None = None, **changes: object) -> DrugRecord:
         logp=2.0,
         fup=0.3,
         bp=0.9,
-        clearances=(Clearance("liver", "linear", "CYP3A4", constant=SourcedQuantity(60.0, "L/h", "assumption")),),
+        clearances=(Clearance("liver", Linear(SourcedQuantity(60.0, "L/h", "assumption")), "CYP3A4"),),
         formulations=(form or Formulation("solution", "solution"),),
         absorption=FAST,
     )
@@ -188,7 +189,7 @@ def test_transit_is_seven_equal_stages_and_absorption_follows_yu_and_amidon() ->
 
 
 def bile_drug(stored: float) -> DrugRecord:
-    way = Clearance("bile", "linear", constant=SourcedQuantity(40.0, "L/h", "assumption"))
+    way = Clearance("bile", Linear(SourcedQuantity(40.0, "L/h", "assumption")))
     return a_drug(absorption=Absorption(peff=1.0, bile_stored=stored), clearances=(way,), gfr_fraction=0.05)
 
 
@@ -286,8 +287,8 @@ def test_a_depot_empties_at_its_rate_and_lets_its_share_through(route: str) -> N
 @pytest.mark.parametrize("fed", [0.0, 1.0])
 def test_every_form_fasted_and_fed_conserves_the_dose_through_precipitate_and_bile(law: str, fed: float) -> None:
     ways = (
-        Clearance("bile", "linear", constant=SourcedQuantity(20.0, "L/h", "assumption")),
-        Clearance("liver", "linear", "CYP3A4", constant=SourcedQuantity(20.0, "L/h", "assumption")),
+        Clearance("bile", Linear(SourcedQuantity(20.0, "L/h", "assumption"))),
+        Clearance("liver", Linear(SourcedQuantity(20.0, "L/h", "assumption")), "CYP3A4"),
     )
     absorption = Absorption(
         peff=0.5,

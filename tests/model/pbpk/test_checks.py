@@ -8,6 +8,7 @@ import pytest
 
 from twin_service.library.files import FOLDER
 from twin_service.model.pbpk.checks import RULES, check_file
+from twin_service.model.pbpk.clearance import InVivo
 from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.library import load_drug, load_library
 from twin_service.model.pbpk.species_file import read_species
@@ -39,7 +40,8 @@ def test_a_minimal_file_stands_and_its_assumptions_are_said(tmp_path: Path) -> N
     assert [f for f in check_file(path) if f.severity == "error"] == []
     drug = load_drug(path, load_library())
     assert drug.fup == pytest.approx(0.1)
-    assert drug.clearances[0].constant is not None and drug.clearances[0].constant.value == pytest.approx(12.0)
+    law = drug.clearances[0].law
+    assert isinstance(law, InVivo) and law.clearance.value == pytest.approx(12.0)
     assert any("permeability" in a for a in drug.assumed)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from twin_service.model.pbpk.checks import check_file, plasma_clearance
+from twin_service.model.pbpk.clearance import FromLiver, InVivo, Linear
 from twin_service.model.pbpk.defaults import assume_colon_factor, assume_peff, caco2_to_peff
 from twin_service.model.pbpk.elimination import PROTEIN_LIVER_RATIO
 from twin_service.model.pbpk.individual import reference_body
@@ -45,10 +46,10 @@ def test_a_total_clearance_comes_back_whatever_is_bound_or_excreted(tmp_path: Pa
     drug = load_drug(write(tmp_path, TOTAL + unchanged, fup=fup), LIBRARY)
     assert plasma_clearance(drug, LIBRARY) == pytest.approx(12.0, rel=1e-9)
     assert {w.organ for w in drug.clearances} == {"liver", "kidney", "gut"}
-    assert drug.clearances[next(w.source for w in drug.clearances if w.organ == "gut")].organ == "liver"
-    kidney = next(w for w in drug.clearances if w.organ == "kidney").constant
-    assert kidney is not None
-    assert kidney.value == pytest.approx(4.8 if unchanged else min(12.0, renal_share(drug) * GFR))
+    assert drug.clearances[next(w.law.source for w in drug.clearances if isinstance(w.law, FromLiver))].organ == "liver"
+    kidney = next(w for w in drug.clearances if w.organ == "kidney").law
+    assert isinstance(kidney, InVivo)
+    assert kidney.clearance.value == pytest.approx(4.8 if unchanged else min(12.0, renal_share(drug) * GFR))
 
 
 def test_a_missing_blood_ratio_does_not_change_a_stated_clearance(tmp_path: Path) -> None:
@@ -74,7 +75,19 @@ def test_hepatocytes_see_more_than_plasma_leaves_unbound(tmp_path: Path) -> None
     # Far below flow clearance is in proportion to what is unbound: fup_liver = PLR fup/(1 + (PLR - 1) fup).
     expected = PROTEIN_LIVER_RATIO / (1.0 + (PROTEIN_LIVER_RATIO - 1.0) * 0.01)
     assert plasma_clearance(cells, LIBRARY) / plasma_clearance(free, LIBRARY) == pytest.approx(expected, rel=1e-3)
-    assert not load_drug(write(tmp_path, low + rows[1], fup=0.01), LIBRARY).clearances[0].facilitated
+    law = load_drug(write(tmp_path, low + rows[1], fup=0.01), LIBRARY).clearances[0].law
+    assert isinstance(law, Linear) and not law.facilitated
+
+
+def test_an_assay_without_a_way_to_the_organ_is_refused(tmp_path: Path) -> None:
+    row = '\n[[clearance]]\norgan = "{}"\nlaw = "linear"\nclint = {{ value = 1, unit = "{}", origin = "t" }}\n'
+    for organ, unit in (("kidney", "uL/min/mg"), ("plasma", "uL/min/mg"), ("gut", "uL/min/10^6cells")):
+        assert f"not scaled to the {organ}" in says(write(tmp_path, TOTAL + row.format(organ, unit)))
+    other = row.format("liver", "uL/min/mg") + 'basis = "hepatocytes"\n'
+    assert "the unit is that of 'microsomes'" in says(write(tmp_path, other))
+    assert "fu_inc: belongs to an in vitro value" in says(
+        write(tmp_path, TOTAL + 'fu_inc = { value = 0.5, unit = "1", origin = "t" }\n')
+    )
 
 
 def says(path: Path) -> str:

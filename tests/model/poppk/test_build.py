@@ -22,7 +22,7 @@ ORIGIN = "a number for this test"
 def raw(**changes: Any) -> dict[str, Any]:
     table: dict[str, Any] = {
         "id": "t",
-        "schema": 1,
+        "schema": 2,
         "version": "1",
         "drug": "x",
         "source": "test",
@@ -32,7 +32,7 @@ def raw(**changes: Any) -> dict[str, Any]:
             "V": {"value": 50.0, "unit": "L", "origin": ORIGIN, "effect": {"variance": 0.04}},
             "KA": {"value": 1.0, "unit": "1/h", "origin": ORIGIN},
         },
-        "observables": [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.1}}],
+        "observable": [{"analyte": "x", "unit": "mg/L", "error": {"proportional": 0.1}}],
     }
     table = copy.deepcopy(table)
     for key, value in changes.items():
@@ -93,7 +93,7 @@ def test_units_of_the_publication_are_converted() -> None:
 
 def test_observables_in_other_units() -> None:
     table = raw(
-        observables=[
+        observable=[
             {"analyte": "x", "unit": "ug/L", "error": {"proportional": 0.1}},
             {"analyte": "y", "unit": "umol/L", "molar_mass_g_mol": 250.0, "error": {"proportional": 0.1}},
         ]
@@ -231,13 +231,13 @@ def test_every_mistake_of_meaning_is_told() -> None:
     [
         ({"parameters__CL__origin": ""}, "parameters.CL.origin: is empty"),
         ({"parameters__CL__unit": "gal/fortnight"}, "unit 'gal/fortnight' is unknown"),
-        ({"schema": 2}, "schema: 2 is unknown; known: 1"),
+        ({"schema": 3}, "schema: is 3; known: 1, 2"),
         (
-            {"parameters__CL__covariates": [{"law": "astrology", "covariate": "weight_kg", "coefficient": 1.0}]},
+            {"parameters__CL__covariate_effect": [{"law": "astrology", "covariate": "weight_kg", "coefficient": 1.0}]},
             "astrology",
         ),
         (
-            {"parameters__CL__covariates": [{"law": "power", "covariate": "weight_kg", "coefficient": 1.0}]},
+            {"parameters__CL__covariate_effect": [{"law": "power", "covariate": "weight_kg", "coefficient": 1.0}]},
             "not declared",
         ),
         ({"parameters__CL__effect": {"variance": -0.1}}, "variance"),
@@ -251,11 +251,11 @@ def test_every_mistake_of_meaning_is_told() -> None:
         ({"derived": ["body_surface_m2"]}, "needs height_cm"),
         ({"derived": ["phase_of_the_moon"]}, "phase_of_the_moon"),
         ({"routes": ["rectal"]}, "rectal"),
-        ({"observables": [{"analyte": "x", "compartment": "liver", "unit": "mg/L", "error": {}}]}, "liver"),
-        ({"observables": [{"analyte": "x", "unit": "furlong", "error": {}}]}, "furlong"),
+        ({"observable": [{"analyte": "x", "compartment": "liver", "unit": "mg/L", "error": {}}]}, "liver"),
+        ({"observable": [{"analyte": "x", "unit": "furlong", "error": {}}]}, "furlong"),
         (
             {
-                "endpoints": [
+                "endpoint": [
                     {"id": "e", "output": "central", "unit": "g", "comparison": "above", "threshold": 1, "title": "t"}
                 ]
             },

@@ -54,9 +54,9 @@ def test_check_file(model_id: str) -> None:
 def test_file_says_where_it_comes_from_and_for_whom(model_id: str) -> None:
     record = read_model(model_id)
     assert record.source and record.title and record.drug
-    for o in record.raw["observables"]:
+    for o in record.raw["observable"]:
         assert o["error"].get("origin"), o["analyte"]
-    for c in record.raw.get("covariates", ()):
+    for c in record.raw.get("covariate", ()):
         assert "limits" in c, f"{c['name']} has no domain"
     assert "own " not in record.source.lower() or record.fitted_on
     if "estimated by this project" in record.source:
@@ -66,7 +66,7 @@ def test_file_says_where_it_comes_from_and_for_whom(model_id: str) -> None:
 @pytest.mark.parametrize("model_id", MODELS)
 def test_dose_linearity_where_elimination_is_linear(model_id: str) -> None:
     record = read_model(model_id)
-    if record.structure.get("elimination") != "linear":
+    if record.structure.elimination != "linear":
         pytest.skip("saturable elimination: not proportional by design")
     m = model(model_id)
     column = m.system.output_index["d.central"]

@@ -25,7 +25,7 @@ def model(law: str, parameters: dict[str, tuple[float, str]], **response: Any) -
                 parse_model(
                     {
                         "id": "t",
-                        "schema": 1,
+                        "schema": 2,
                         "version": "1",
                         "drug": "x",
                         "source": "test",
@@ -35,7 +35,7 @@ def model(law: str, parameters: dict[str, tuple[float, str]], **response: Any) -
                             "response": {"law": law, "unit": "%", **response},
                         },
                         "parameters": {n: {"value": v, "unit": u, "origin": "test"} for n, (v, u) in base.items()},
-                        "observables": [
+                        "observable": [
                             {"analyte": "r", "compartment": "response", "unit": "%", "error": {"additive": 1.0}}
                         ],
                     }

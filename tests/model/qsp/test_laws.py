@@ -40,7 +40,7 @@ def test_a_law_says_the_same_on_numbers_arrays_and_symbols(law_id: str) -> None:
     rng = np.random.default_rng(7)
     y = {n: float(v) for n, v in zip(law.states, rng.uniform(0.2, 0.8, len(law.states)), strict=True)}
     p = {q.name: q.value for q in record.parameters}
-    p |= {c["name"]: float(c.get("default", 1.0)) for c in record.raw.get("covariate", ())}
+    p |= {c.name: 1.0 if c.default is None else c.default for c in record.file.covariate}
     u = dict.fromkeys(law.ports, 0.3)
     names = [*y, *p, *u, "time"]
     values = [*y.values(), *p.values(), *u.values(), 5.0]

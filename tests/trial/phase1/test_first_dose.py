@@ -174,7 +174,7 @@ def test_the_page_says_the_answer() -> None:
     found = first_dose(the_plan("antibody"), np.random.default_rng(1))
     html = render(first_dose_page(found))
     assert "Start with 0.0780 mg" in html and "MABEL: receptor occupancy" in html
-    assert html.count("<img") == 3 and "brochure" in html
+    assert html.count("<svg") == 3 and "brochure" in html
 
 
 def test_every_mistake_is_told_at_once() -> None:

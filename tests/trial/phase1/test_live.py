@@ -230,7 +230,7 @@ def test_the_page_of_a_decision() -> None:
     events = run(PLAN, (10, 0), (20, 1))
     decision = decide(PLAN, events)
     html = render(decision_page(fold(PLAN, events), decision, history(PLAN, events), ()))
-    assert answer(PLAN, decision) in html and html.count("<img") == 2 and decision.digest[:12] in html
+    assert answer(PLAN, decision) in html and html.count("<svg") == 2 and decision.digest[:12] in html
 
 
 def test_designs_are_compared_and_chosen_within_the_constraints() -> None:
@@ -247,7 +247,7 @@ def test_designs_are_compared_and_chosen_within_the_constraints() -> None:
     none = compare(replace_trials(tight), 100, 1)
     assert none.chosen is None and "allow more" in none.reason
     html = render(comparison_page(found))
-    assert html.count("<img") == 5 and "enumerated exactly" in html
+    assert html.count("<svg") == 5 and "enumerated exactly" in html
 
 
 def replace_trials(plan: EscalationPlan) -> EscalationPlan:

@@ -170,7 +170,7 @@ def _start(record: PopPkRecord, made: Handles, space: ParameterSpace) -> Floats:
 def residual_sizes(record: PopPkRecord) -> list[tuple[str, float, bool]]:
     """(name, log SD, held fixed) of every residual size, in the order of the observables."""
     found = []
-    for o in record.raw["observables"]:
+    for o in record.raw["observable"]:
         e = o["error"]
         for part in ("additive", "proportional"):
             if float(e.get(part, 0.0)) > 0.0 and e.get("kind", "normal") != "poisson":
@@ -191,7 +191,7 @@ def law_of(error: ErrorLaw) -> ResidualLaw:
 
 def readings_of(record: PopPkRecord, people: Sequence[TableSubject]) -> tuple[Readings, list[tuple[str, float, bool]]]:
     """Padded readings, and the residual sizes that belong to them."""
-    observables = record.raw["observables"]
+    observables = record.raw["observable"]
     place = {o["analyte"]: k for k, o in enumerate(observables)}
     laws: list[ResidualLaw] = []
     for o in observables:
@@ -217,7 +217,7 @@ def _closed(
     doses = [s.schedule.doses for s in people]
     if any(d.steady_interval_h for mine in doses for d in mine):
         return None
-    if len(record.raw["observables"]) != 1 or record.raw["observables"][0].get("compartment", "central") != "central":
+    if len(record.raw["observable"]) != 1 or record.raw["observable"][0].get("compartment", "central") != "central":
         return None
     given = [d for mine in doses for d in mine]
     oral = [not d.input.endswith(".iv") for d in given]

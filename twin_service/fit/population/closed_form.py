@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.fit.population.problem import PredictedReadings, Who
+from twin_service.model.library.tables import StructureTable
 from twin_service.solver import functions as fn
 from twin_service.solver.derivative import gradients
 from twin_service.solver.evaluate import array_function
@@ -109,12 +110,12 @@ class GivenWays:
     infused: bool
 
 
-def concentration_of(structure: Mapping[str, Any], p: Mapping[str, Any], given: GivenWays) -> Expression | None:
+def concentration_of(structure: StructureTable, p: Mapping[str, Any], given: GivenWays) -> Expression | None:
     """mg/L at `elapsed` hours after a dose; None where the structure has no closed form here."""
     oral, infused = given.oral, given.infused
-    kind, n = structure.get("absorption", "none"), int(structure.get("compartments", 1))
-    plain = structure.get("elimination", "linear") == "linear" and not structure.get("response")
-    if not plain or structure.get("metabolite") or n > 3 or kind not in ("none", "first_order", "zero_order"):
+    kind, n = structure.absorption, structure.compartments
+    plain = structure.elimination == "linear" and structure.response is None
+    if not plain or structure.metabolite or n > 3 or kind not in ("none", "first_order", "zero_order"):
         return None
     if (kind == "first_order" and "D1" in p) or (given.direct and oral and ("LAG" in p or kind == "zero_order")):
         return None

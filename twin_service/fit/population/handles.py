@@ -102,7 +102,7 @@ class Freedom:
 
 def handles_of(record: PopPkRecord, changing: frozenset[str], freedom: Freedom) -> Handles:
     """The handles of a file. `changing`: covariates that change within somebody."""
-    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariates", ())}
+    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariate", ())}
     for name in record.raw.get("derived", ()):
         covariates[name] = DERIVED[name][0](covariates)
     every = effects_of(record)
@@ -151,7 +151,7 @@ class _Made:
         q, raw = self.q, self.record.raw["parameters"][self.q.name]
         found = [Beta(q.name, self.scale, q.value, q.unit, (q.name,), self._held(q.name, raw))]
         for k, t in enumerate(q.terms):
-            stated = raw["covariates"][k]
+            stated = raw["covariate_effect"][k]
             name = coefficient_name(q, k)
             free = stated.get("estimate", self.freedom.coefficients) and not stated.get("fixed", False)
             found.append(

@@ -40,9 +40,9 @@ def estimated_table(e: PopulationEstimate, origin: str) -> dict[str, Any]:
         if len(b.place) == 1:
             p["value"], p["origin"] = found[b.name], origin
         else:
-            p["covariates"][int(b.place[1])]["coefficient"] = found[b.name]
+            p["covariate_effect"][int(b.place[1])]["coefficient"] = found[b.name]
     _spread(table, e, found)
-    for o in table["observables"]:
+    for o in table["observable"]:
         for part in ("additive", "proportional"):
             name = f"{part}[{o['analyte']}]"
             if name in found and name not in fixed:

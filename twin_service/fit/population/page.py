@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from twin_service.fit.population.estimate import LikelihoodMethod, PopulationEstimate
 from twin_service.fit.population.gof import Goodness, goodness
 from twin_service.fit.population.library_file import estimated_table, written
 from twin_service.fit.population.pictures import write_pictures
 from twin_service.fit.population.table import EstimateRow, estimate_rows
+from twin_service.report.page import Page, Picture, Section, Table, write_page
 
+HEADS = ("parameter", "estimate", "unit", "standard error", "relative", "95 % interval")
 METHODS = {
     LikelihoodMethod.FO: "first order (FO)",
     LikelihoodMethod.FOCE: "first order conditional (FOCE)",
@@ -34,8 +35,7 @@ def write_estimate(e: PopulationEstimate, folder: Path, *, title: str, origin: s
     tables = [_rows_csv(rows, folder / "estimates.csv"), _readings_csv(e, g, folder / "readings.csv")]
     library = folder / f"{e.built.record.id}.toml"
     library.write_text(written(estimated_table(e, origin)), encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(_page(e, rows, pictures, (title, [*notes, origin])), encoding="utf-8")
+    page = write_page(_page(e, rows, pictures, (title, [*notes, origin])), folder / "report.html")
     return [*tables, *(folder / f for f, _ in pictures), library, page]
 
 
@@ -58,11 +58,8 @@ def fit_figures(e: PopulationEstimate) -> dict[str, float]:
 
 def _page(
     e: PopulationEstimate, rows: Sequence[EstimateRow], pictures: Sequence[tuple[str, str]], more: tuple[str, list[str]]
-) -> str:
+) -> Page:
     title, notes = more
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
     size = e.built.problem
     path = "closed form" if not size.predict.costly else "differential equations by the engine"
     said = [
@@ -73,17 +70,16 @@ def _page(
         *(f"held fixed: {n}" for n in sorted(size.space.fixed)),
         *notes,
     ]
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        subtitle=f"{size.size} subjects, {int(size.readings.seen.sum())} readings; {METHODS[e.method]}",
-        ok=e.found.outcome.ok,
-        verdict="The search converged." if e.found.outcome.ok else f"Not an answer yet: {e.found.outcome}",
-        warnings=[w for w in e.warnings if w != str(e.found.outcome)],
-        rows=[_row(r) for r in rows],
-        figures=_figures(e),
-        pictures=pictures,
-        notes=said,
-    )
+    verdict = "The search converged." if e.found.outcome.ok else f"Not an answer yet: {e.found.outcome}"
+    doubts = [] if e.found.outcome.ok else [verdict]
+    lead = [f"{size.size} subjects, {int(size.readings.seen.sum())} readings; {METHODS[e.method]}."]
+    sections = [
+        Section("Estimates", tables=[Table(HEADS, [_row(r) for r in rows])]),
+        Section("Fit", tables=[Table(("figure", "value"), _figures(e))]),
+        Section("Pictures", pictures=[Picture(file, caption) for file, caption in pictures]),
+    ]
+    more_doubts = [w for w in e.warnings if w != str(e.found.outcome)]
+    return Page(title, [*lead, *([verdict] if e.found.outcome.ok else [])], sections, said, [*doubts, *more_doubts])
 
 
 def _figures(e: PopulationEstimate) -> list[tuple[str, str]]:
@@ -99,18 +95,14 @@ def _figures(e: PopulationEstimate) -> list[tuple[str, str]]:
     return found
 
 
-def _row(r: EstimateRow) -> dict[str, str]:
+def _row(r: EstimateRow) -> tuple[str, ...]:
     def said(x: float) -> str:
         return f"{x:.4g}" if np.isfinite(x) else ""
 
-    return {
-        "words": _words(r.name),
-        "value": f"{r.value:.4g}",
-        "unit": "" if r.unit == "1" else r.unit,
-        "se": "held" if r.fixed else said(r.se),
-        "rse": f"{r.rse:.0f} %" if np.isfinite(r.rse) else "",
-        "interval": f"{said(r.low)} to {said(r.high)}" if np.isfinite(r.low) else "",
-    }
+    unit = "" if r.unit == "1" else r.unit
+    relative = f"{r.rse:.0f} %" if np.isfinite(r.rse) else ""
+    interval = f"{said(r.low)} to {said(r.high)}" if np.isfinite(r.low) else ""
+    return _words(r.name), f"{r.value:.4g}", unit, "held" if r.fixed else said(r.se), relative, interval
 
 
 def _words(name: str) -> str:
@@ -133,7 +125,7 @@ def _rows_csv(rows: Sequence[EstimateRow], path: Path) -> Path:
 
 
 def _readings_csv(e: PopulationEstimate, g: Goodness, path: Path) -> Path:
-    names = [o["analyte"] for o in e.built.record.raw["observables"]]
+    names = [o["analyte"] for o in e.built.record.raw["observable"]]
     with path.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f)
         table.writerow(["id", "time_h", "analyte", "dv", "pred", "ipred", "iwres", "cwres", "npde"])

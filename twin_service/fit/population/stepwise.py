@@ -87,7 +87,7 @@ def candidates_of(
     ]
     taken = {(q.name, t.covariate) for q in record.parameters.values() for t in q.terms}
     found = []
-    for c in record.raw.get("covariates", ()):
+    for c in record.raw.get("covariate", ()):
         values = np.array([s.covariates[0].get(c["name"], c.get("default", np.nan)) for s in subjects], float)
         values = values[np.isfinite(values)]
         if not len(values) or np.ptp(values) == 0.0:
@@ -112,7 +112,7 @@ def with_relations(record: PopPkRecord, relations: Sequence[Relation]) -> PopPkR
             "estimate": True,
         }
         p = table["parameters"][r.parameter]
-        p["covariates"] = [*p.get("covariates", ()), term]
+        p["covariate_effect"] = [*p.get("covariate_effect", ()), term]
     return parse_model(table)
 
 

@@ -51,7 +51,7 @@ def file_scale(built: BuiltProblem, place: tuple[str, ...]) -> float:
     if len(place) == 1:
         return q.value / stated if stated else 1.0
     k = int(place[1])
-    coefficient = float(raw["covariates"][k]["coefficient"])
+    coefficient = float(raw["covariate_effect"][k]["coefficient"])
     return q.terms[k].coefficient / coefficient if coefficient else 1.0
 
 
@@ -105,6 +105,6 @@ def _interval(
 def _units(built: BuiltProblem) -> dict[str, str]:
     raw = built.record.raw
     found = {n: str(p["unit"]) for n, p in raw["parameters"].items()}
-    for o in raw["observables"]:
+    for o in raw["observable"]:
         found[f"additive[{o['analyte']}]"] = str(o["unit"])
     return found

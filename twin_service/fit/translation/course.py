@@ -18,6 +18,7 @@ from twin_service.fit.translation.compound import HUMAN_KG, Compound
 from twin_service.fit.translation.evidence import HumanBelief
 from twin_service.model.compose import compose
 from twin_service.model.pbpk.body import build_body
+from twin_service.model.pbpk.clearance import InVivo
 from twin_service.model.pbpk.elimination import hepatic_flow
 from twin_service.model.pbpk.individual import reference_body
 from twin_service.model.pbpk.library import Library
@@ -94,13 +95,16 @@ def _record(compound: Compound, clearance: float, vss: float, library: Library) 
     """The compound with this clearance; what the liver's flow cannot carry leaves from plasma, by other organs."""
     drug, human = compound.chemistry, library.species["human"]
     way = drug.clearances[0]
-    assert way.constant is not None
+    law = way.law
+    assert isinstance(law, InVivo)
     carried = MOST_LIVER * hepatic_flow(reference_body(human)) * (drug.bp or 1.0)
     whole = clearance * HUMAN_KG * 0.06
     # Both ways stand in every draw, so that all share one structure.
-    hepatic = replace(way, constant=replace(way.constant, value=min(whole, carried)))
-    rest = replace(way.constant, value=max(whole - carried, 0.0))
-    other = replace(way, organ="plasma", name="other organs", enzyme="", basis="liver", constant=rest)
+    hepatic = replace(way, law=replace(law, clearance=replace(law.clearance, value=min(whole, carried))))
+    rest = replace(law.clearance, value=max(whole - carried, 0.0))
+    other = replace(
+        way, organ="plasma", name="other organs", enzyme="", law=replace(law, clearance=rest, per_weight=False)
+    )
     ways = [hepatic, other]
     return settle(replace(drug, vss_l_kg=vss, kp={}, clearances=tuple(ways)), human)
 

@@ -151,10 +151,10 @@ def write_evidence(evidence: Evidence, path: Path = FILE) -> str:
     """Write the file; returns the digest of what was written."""
     lines = [
         "# What animals and the liver in vitro have been worth for man. Written by `twin translate --rebuild`.",
-        "schema = 1",
+        "schema = 2",
         'id = "translation"',
         'version = "1"',
-        'origin = "clearance and Vss of rat, dog, monkey and man: PKSmart (Apache-2.0), after Lombardo 2018, '
+        'source = "clearance and Vss of rat, dog, monkey and man: PKSmart (Apache-2.0), after Lombardo 2018, '
         'doi:10.1124/dmd.118.082966; in vitro: httk 2.7.4 (MIT), Pearce 2017, doi:10.18637/jss.v079.i04"',
         f'digest = "{evidence.digest}"',
         f"bias_log10 = {evidence.bias_log10:.6f}",

@@ -55,7 +55,7 @@ class CovariateTable(LibraryTable):
 
 
 class EndpointTable(LibraryTable):
-    """A threshold on an output; what it harms, how badly and by which product are fields of their own."""
+    """A threshold on an output; how badly it harms is `grade` (CTCAE; 0: none) and `serious`."""
 
     id: Text
     output: Text
@@ -67,8 +67,6 @@ class EndpointTable(LibraryTable):
     serious: bool | None = None
     relative_to_baseline: bool = False
     grade: Annotated[int, Field(ge=0, le=5)] = 0
-    mechanism: str = ""
-    product: str = ""
     origin: str = ""
 
 
@@ -103,7 +101,7 @@ class PopulationParameter(LibraryTable):
     origin: Text
     method: str = ""
     note: str = ""
-    covariates: list[PopulationTerm] = []
+    covariate_effect: list[PopulationTerm] = []
     effect: PopulationEffect | None = None
     fixed: bool = False
     bounds: Span | None = None
@@ -149,7 +147,7 @@ class Head(LibraryTable):
 
     id: Text
     # the name `schema` belongs to pydantic
-    schema_version: Literal[1] = Field(1, alias="schema")
+    schema_version: Literal[2] = Field(2, alias="schema")
     version: Text
     title: str = ""
     notes: str = ""
@@ -162,15 +160,15 @@ class PopulationFile(Head):
     source: Text
     structure: StructureTable
     parameters: dict[str, PopulationParameter]
-    observables: Annotated[list[PopulationObservable], Field(min_length=1)]
+    observable: Annotated[list[PopulationObservable], Field(min_length=1)]
     fitted_on: str = ""
     note_to_user: str = ""
-    routes: list[str] = []
+    routes: list[str] | None = None
     units_per_mg: float = 1.0
     derived: list[str] = []
-    covariates: list[CovariateTable] = []
+    covariate: list[CovariateTable] = []
     covariance: list[CovarianceTable] = []
-    endpoints: list[EndpointTable] = []
+    endpoint: list[EndpointTable] = []
     molar_mass: Number | None = None
     domain: Domain = {}
 
@@ -218,12 +216,6 @@ class EffectTerm(LibraryTable):
     reference: float = 0.0
 
 
-class CorrelationTable(LibraryTable):
-    between: Annotated[list[str], Field(min_length=2, max_length=2)]
-    covariance: float
-    origin: str = ""
-
-
 class EffectTable(Head):
     """`library/qsp/<id>.toml`: a disease, a toxicity or a response."""
 
@@ -238,7 +230,7 @@ class EffectTable(Head):
     route: list[RouteTable] = []
     covariate: list[CovariateTable] = []
     covariate_effect: list[EffectTerm] = []
-    correlation: list[CorrelationTable] = []
+    covariance: list[CovarianceTable] = []
     observable: list[EffectObservable] = []
     endpoint: list[EndpointTable] = []
     domain: Domain = {}
@@ -293,7 +285,7 @@ class SpeciesTable(Head):
     """`library/physiology/<species>.toml`."""
 
     title: Text
-    origin: str = ""
+    source: str = ""
     ages_y: list[float] = []
     density_kg_l: Number | float | None = None
     body: dict[str, AgeSeries]

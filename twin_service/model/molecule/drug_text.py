@@ -33,7 +33,7 @@ def drug_text(molecule: Molecule, found: Sequence[PredictedProperty], digest: st
     lines = [
         f"# Predicted from the structure {molecule.smiles}",
         f'id = "{name}"',
-        "schema = 1",
+        "schema = 2",
         'version = "predicted"',
         f'title = "{name}"',
         _line("molar_mass", molecule.molar_mass, "g/mol", "from the structure", "calculated"),

@@ -13,15 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from twin_service.model.pbpk.door import PER_BODY, PER_CELLS, PER_PROTEIN, FindingsDoor
-from twin_service.model.pbpk.record import AnimalValues, Clearance, DrugRecord, SourcedQuantity
+from twin_service.model.pbpk.clearance import Assay, Clearance, InVivo, Linear, SourcedQuantity
+from twin_service.model.pbpk.door import PER_CELLS, PER_PROTEIN, FindingsDoor
+from twin_service.model.pbpk.individual import disposition, reference_body
+from twin_service.model.pbpk.record import AnimalValues, DrugRecord, SharedRecords
 from twin_service.model.pbpk.settle import settle
 from twin_service.outcome import Refusal, RefusalCode
-
-if TYPE_CHECKING:
-    from twin_service.model.pbpk.library import Library
 
 KEYS: Final = ("fup", "bp", "clearance", "unchanged", "vss", "clint", "fu_inc")
 CLINT: Final = {PER_PROTEIN: "uL/min/mg", PER_CELLS: "uL/min/10^6cells"}
@@ -72,15 +71,15 @@ def _ways(row: Mapping[str, Any], at: str, door: FindingsDoor) -> tuple[Clearanc
     if clint is None:
         return ()
     inside = fu_inc.value if fu_inc else 1.0
-    return (Clearance("liver", "linear", "OTHER", basis=basis, constant=clint, fu_inc=inside, name="own liver"),)
+    return (Clearance("liver", Linear(clint, Assay(basis), inside), "OTHER", name="own liver"),)
 
 
 def _total(total: SourcedQuantity, unchanged: SourcedQuantity | None) -> Clearance:
     share = unchanged.value if unchanged else None
-    return Clearance("total", "in_vivo", "OTHER", basis=PER_BODY, constant=total, unchanged=share, name="own")
+    return Clearance("total", InVivo(total, per_weight=True, unchanged=share), "OTHER", name="own")
 
 
-def drug_in(drug: DrugRecord, species: str, library: Library) -> DrugRecord:
+def drug_in(drug: DrugRecord, species: str, library: SharedRecords) -> DrugRecord:
     """`drug` as it is in `species`. Raises Refusal for a species without a body."""
     if species not in library.species:
         raise Refusal(
@@ -111,10 +110,8 @@ def drug_in(drug: DrugRecord, species: str, library: Library) -> DrugRecord:
     return settle(replace(changed, clearances=own.ways, home=species), library.species[species])
 
 
-def _human_scalar(drug: DrugRecord, library: Library) -> float:
+def _human_scalar(drug: DrugRecord, library: SharedRecords) -> float:
     """The scalar on every Kp with which the human body has the file's volume; kept in the animal."""
-    from twin_service.model.pbpk.individual import disposition, reference_body
-
     human = library.species["human"]
     body = reference_body(human)
     plain = replace(drug, vss_l_kg=None)

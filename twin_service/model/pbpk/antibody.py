@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from twin_service.library.files import FOLDER, files_in, parse_toml
-from twin_service.model.pbpk.door import FindingsDoor, shaped
+from twin_service.model.library.schema import FileKind
+from twin_service.model.pbpk.door import FindingsDoor, in_words, shaped
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.outcome import Refusal, RefusalCode
@@ -70,6 +71,7 @@ def read_antibody(path: Path) -> dict[str, Any]:
     """
     table = parse_toml(path)
     door = FindingsDoor(path.name)
+    table = in_words(table, FileKind.ANTIBODY, door)
     door.known(table, "", ("id", "schema", "version", "title", "notes", "fitted", "molar_mass", *_UNITS))
     table = shaped(table, door, lists=(), tables=_UNITS)
     for key in ("id", "version", "title"):

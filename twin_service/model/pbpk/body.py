@@ -13,13 +13,14 @@ from functools import partial
 
 from twin_service.model.pbpk.absorption import write_gallbladder, write_gut
 from twin_service.model.pbpk.circulation import circulate
+from twin_service.model.pbpk.clearance import Clearance, unbound_km
 from twin_service.model.pbpk.covariates import body_warnings, covariates_of
 from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.individual import BodyPlan, individual_values
 from twin_service.model.pbpk.interaction import inhibition, linear, saturable, write_turnover
 from twin_service.model.pbpk.library import Library, load_library
 from twin_service.model.pbpk.outputs import endpoints_of, inputs_of, observables_of, outputs_of, route_of
-from twin_service.model.pbpk.record import Clearance, DrugRecord
+from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.model.pbpk.site import DrugSite
 from twin_service.model.pbpk.variability import effects_of, factor
@@ -189,13 +190,14 @@ def _rate(
     place, target = _place(c.organ), c.enzyme or c.transporter
     cu = unbound[d.id, place]
     competing, blocking = inhibition(d, plan.drugs, (target, place), unbound)
+    km = unbound_km(c.law)
     spread = factor(d, {"kidney": "renal", "gut": "gut"}.get(c.organ, "clint"))
     if c.organ == "gut":
         spread = spread * factor(d, "clint")
-    size = sheet.parameter(f"{d.id}_cl{i}", "umol/h" if c.saturates else "L/h") * spread
+    size = sheet.parameter(f"{d.id}_cl{i}", "L/h" if km is None else "umol/h") * spread
     enzyme = amounts.get((target, place), constant(1.0))
-    if c.km is not None:
-        return saturable(enzyme, size, c.km.value * c.fu_inc, cu=cu, competing=competing, blocking=blocking)  # type: ignore[no-any-return]
+    if km is not None:
+        return saturable(enzyme, size, km, cu=cu, competing=competing, blocking=blocking)  # type: ignore[no-any-return]
     return linear(enzyme, size, cu=cu, competing=competing, blocking=blocking)  # type: ignore[no-any-return]
 
 

@@ -16,14 +16,16 @@ from pydantic import BaseModel
 from twin_service.library.files import FOLDER, parse_toml
 from twin_service.model.library.findings import Finding
 from twin_service.model.library.reader import findings_of
+from twin_service.model.library.schema import kind_of
 from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
-from twin_service.model.pbpk.door import FindingsDoor
+from twin_service.model.pbpk.clearance import Assay, InVitro, InVivo, plasma_clearance_of, unbound_km
+from twin_service.model.pbpk.door import FindingsDoor, in_words
 from twin_service.model.pbpk.dosage import Formulation
 from twin_service.model.pbpk.elimination import Capacities, capacity, filtered_fraction, hepatic_flow, renal_clearance
 from twin_service.model.pbpk.individual import BodyPlan, disposition, individual_values, reference_body
 from twin_service.model.pbpk.library import Library, inspect_drug, load_library
 from twin_service.model.pbpk.physiology import create_body
-from twin_service.model.pbpk.record import Clearance, DrugRecord
+from twin_service.model.pbpk.record import DrugRecord
 from twin_service.model.pbpk.settle import renal_share, settle
 from twin_service.model.pbpk.species_file import read_enzymes, read_genotypes, read_species
 from twin_service.outcome import Refusal
@@ -55,11 +57,12 @@ def check_file(path: Path | str, library: Library | None = None) -> list[Finding
     except Refusal as refusal:
         return [Finding(path.name, "", "", refusal.message.removeprefix(f"{path.name}: "))]
     door = FindingsDoor(path.name)
+    table = in_words(table, kind_of(table), door)
     shared: dict[str, type[BaseModel]] = {"organ": SpeciesTable, "enzyme": EnzymesTable, "gene": GenotypesTable}
     for key, model in shared.items():
         shape = findings_of(model, table, path.name) if key in table else []
         if shape:
-            return shape
+            return door.findings + shape
     if "organ" in table:
         read_species(table, door)
     elif "enzyme" in table:
@@ -105,38 +108,39 @@ STRONGLY_BOUND = 0.05
 def _check_in_vitro(drug: DrugRecord, door: FindingsDoor) -> None:
     """Where in vitro values are known to fall short."""
     for i, way in enumerate(drug.clearances):
-        if way.basis in ("microsomes", "recombinant") and not way.facilitated and drug.fup < STRONGLY_BOUND:
+        law = way.law
+        if not isinstance(law, InVitro) or law.facilitated or drug.fup >= STRONGLY_BOUND:
+            continue
+        if law.assay in (Assay.MICROSOMES, Assay.RECOMBINANT):
             door.doubt(
                 f"clearance[{i}].uptake",
-                f"{way.basis} of a drug {drug.fup:.2g} unbound predict too slow a clearance as a rule; give cells, "
+                f"{law.assay} of a drug {drug.fup:.2g} unbound predict too slow a clearance as a rule; give cells, "
                 'an in vivo clearance, or uptake = "facilitated" (Poulin 2012)',
             )
 
 
 def _check_renal(drug: DrugRecord, library: Library, door: FindingsDoor) -> None:
     """Say what the kidney adds to a liver's clearance, or takes of a total one."""
-    gfr = reference_body(library.species["human"]).gfr_l_h
+    body = reference_body(library.species["human"])
+    gfr = body.gfr_l_h
     for i, way in enumerate(drug.clearances):
-        if way.organ == "total" and way.unchanged is None:
-            renal = min(renal_share(drug) * gfr, _stated(way, library))
+        if way.organ == "total" and isinstance(way.law, InVivo) and way.law.unchanged is None:
+            total = plasma_clearance_of(way.law, body.weight_kg)
+            renal = min(renal_share(drug) * gfr, total)
             door.doubt(
                 f"clearance[{i}].unchanged",
-                f"not given; the kidney is assumed to take {renal:.3g} of {_stated(way, library):.3g} L/h (filtration "
+                f"not given; the kidney is assumed to take {renal:.3g} of {total:.3g} L/h (filtration "
                 "less reabsorption by lipophilicity); write unchanged, the fraction found unchanged in urine",
             )
     added = drug.gfr_fraction * drug.fup * gfr
-    stated = sum(_stated(w, library) for w in drug.clearances if w.law == "in_vivo" and w.organ == "liver")
+    hepatic = [w.law for w in drug.clearances if isinstance(w.law, InVivo) and w.organ == "liver"]
+    stated = sum(plasma_clearance_of(law, body.weight_kg) for law in hepatic)
     if stated > 0 and added > 0.1 * stated and not any(w.organ == "kidney" for w in drug.clearances):
         door.doubt(
             "gfr_fraction",
             f"filtration of unbound drug adds {added:.3g} L/h to the liver's {stated:.3g}; if that is the total, write "
             'organ = "total"; if urine holds less, write gfr_fraction or a [[clearance]] with organ = "kidney"',
         )
-
-
-def _stated(way: Clearance, library: Library) -> float:
-    number = way.constant.value if way.constant is not None else 0.0
-    return number * (reference_body(library.species["human"]).weight_kg if way.basis == "body_weight" else 1.0)
 
 
 def _check_behavior(drug: DrugRecord, library: Library, door: FindingsDoor) -> None:
@@ -211,7 +215,8 @@ def _organs(drug: DrugRecord, library: Library, person: Mapping[str, float] | No
     scaling = Capacities(body, reference, library.enzymes, values)
     sizes = {"liver": 0.0, "kidney": 0.0, "plasma": 0.0}
     for way in drug.clearances:
-        size = capacity(way, drug, scaling) / (way.km.value * way.fu_inc if way.km is not None else 1.0)
+        km = unbound_km(way.law)
+        size = capacity(way, drug, scaling) / (1.0 if km is None else km)
         place = "liver" if way.organ == "bile" else way.organ
         if place in sizes:
             sizes[place] += size if place == "plasma" else size * at.fup / at.bp

@@ -169,7 +169,7 @@ def glomerular_filtration(values: Mapping[str, float], body: Any, reference: tup
     ageing = max(1.0 - 0.01 * max(body.age_y - 40.0, 0.0), 0.4)
     pregnant = 1.0 + 0.5 * min(values.get("pregnancy_week", 0.0) / 16.0, 1.0)
     gfr = young * ageing * pregnant * CHILD_PUGH_GFR[liver_class(values)]
-    if values.get("egfr_ml_min"):
+    if values.get("egfr_ml_min", -1.0) >= 0.0:  # 0 is anuria; below, nobody measured it
         gfr = float(values["egfr_ml_min"]) * 0.06
     elif values.get("creatinine_umol_l"):
         gfr = _from_creatinine(float(values["creatinine_umol_l"]), body) * 0.06

@@ -23,7 +23,7 @@ HUMAN = (
     Covariate("albumin_g_l", "g/L", 0.0, 5.0, 80.0),
     Covariate("aag_g_l", "g/L", 0.0, 0.05, 6.0),
     Covariate("creatinine_umol_l", "umol/L", 0.0, 5.0, 3000.0),
-    Covariate("egfr_ml_min", "mL/min", 0.0, 1.0, 400.0),
+    Covariate("egfr_ml_min", "mL/min", -1.0, 0.0, 400.0),
     Covariate("smoker", "1", 0.0, 0.0, 1.0),
     Covariate("fed", "1", 0.0, 0.0, 1.0),
     Covariate("gastric_ph", "1", 0.0, 1.0, 9.0),

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_service.model.library.findings import Finding, closest
-from twin_service.model.pbpk.record import SourcedQuantity
+from twin_service.model.library.schema import FileKind, in_schema_2
+from twin_service.model.pbpk.clearance import SourcedQuantity
+from twin_service.outcome import Refusal
 from twin_service.units import UnitError, conversion
 
 # What people write for what is meant; a nearest spelling would mislead ("inhibition" is no "induction").
@@ -154,6 +156,17 @@ class FindingsDoor:
             self.fault(f"{place}.unit", f"{what}: {', '.join(f'{u} ({b})' for b, u in choices.items())}", "R5")
             return "", ""
         return next(iter(choices.items()))
+
+
+def in_words(table: Mapping[str, Any], kind: FileKind, door: FindingsDoor) -> dict[str, Any]:
+    """The table in the words of schema 2; what stands in the way, or was changed, is a finding."""
+    try:
+        found, said = in_schema_2(table, kind, door.file)
+    except Refusal as refusal:
+        door.fault(refusal.field or "schema", refusal.message.split(": ", 1)[-1])
+        return dict(table)
+    door.findings.extend(said)
+    return found
 
 
 def value_or(quantity: SourcedQuantity | None, default: float) -> float:

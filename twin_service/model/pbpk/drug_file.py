@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from twin_service.model.domain import DRUG_FIELDS, read_domain
+from twin_service.model.library.schema import FileKind
 from twin_service.model.pbpk.animal import read_animals, species_bodies
-from twin_service.model.pbpk.door import FindingsDoor, shaped, table_rows, value_or
+from twin_service.model.pbpk.door import FindingsDoor, in_words, shaped, table_rows, value_or
 from twin_service.model.pbpk.dosage_file import read_absorption, read_formulations
 from twin_service.model.pbpk.drug_ways import gut_is_assumed, read_clearances, read_interactions
 from twin_service.model.pbpk.record import (
@@ -44,7 +45,7 @@ _TOP: Final = (
     "formulation",
     "variability",
     "error",
-    "target",
+    "therapeutic_range",
     "domain",
     "fitted",
     "metabolite_of",
@@ -54,7 +55,7 @@ _TOP: Final = (
 
 # Spread of the compounds behind Rodgers & Rowland 2006, doi:10.1002/jps.20502, and Poulin & Theil 2002, with a margin.
 LOGP_BUILT: Final = (-4.0, 8.0)
-_LISTS: Final = ("pka", "clearance", "interaction", "formulation", "variability", "target")
+_LISTS: Final = ("pka", "clearance", "interaction", "formulation", "variability", "therapeutic_range")
 _TABLES: Final = ("distribution", "absorption", "error", "domain", "species")
 
 
@@ -62,6 +63,7 @@ def read_drug(
     table: Mapping[str, Any], door: FindingsDoor, enzymes: Collection[str], organs: Collection[str]
 ) -> DrugRecord | None:
     """The record of a drug file; None where a required value is missing or wrong (the findings say which)."""
+    table = in_words(table, FileKind.DRUG, door)
     door.known(table, "", _TOP)
     table = shaped(table, door, lists=_LISTS, tables=_TABLES)
     for key in ("id", "version", "title"):
@@ -147,8 +149,8 @@ def _variability(table: Mapping[str, Any], door: FindingsDoor) -> tuple[DrugVari
 
 def _windows(table: Mapping[str, Any], door: FindingsDoor) -> tuple[TherapeuticRange, ...]:
     found = []
-    for i, row in enumerate(table_rows(table, "target", door)):
-        at = f"target[{i}]"
+    for i, row in enumerate(table_rows(table, "therapeutic_range", door)):
+        at = f"therapeutic_range[{i}]"
         door.known(row, at, ("low", "high", "measure", "origin"))
         low = door.quantity(row, "low", "mg/L", where=at, low=0)
         high = door.quantity(row, "high", "mg/L", where=at, low=0)

@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from math import exp
 
 from twin_service.model.pbpk.absorption import gut_flow
+from twin_service.model.pbpk.clearance import (
+    Assay,
+    Availability,
+    Clearance,
+    FromLiver,
+    InVitro,
+    InVivo,
+    plasma_clearance_of,
+    stated,
+    takes_up,
+    to_organ,
+    unbound_km,
+)
 from twin_service.model.pbpk.conditions import (
     CHILD_PUGH,
     TERM_W,
@@ -17,11 +30,9 @@ from twin_service.model.pbpk.conditions import (
     liver_class,
 )
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Clearance, DrugRecord, Enzyme, Maturation
+from twin_service.model.pbpk.record import DrugRecord, Enzyme, Maturation
 from twin_service.outcome import Refusal, RefusalCode
 
-PMOL_MIN_TO_UMOL_H = 60e-6
-UL_MIN_TO_L_H = 60e-6
 HPGL = 117.5
 MOST_EXTRACTION = 0.97
 PROTEIN_LIVER_RATIO = 13.3
@@ -94,56 +105,43 @@ def _smoking(enzyme_id: str, c: Capacities) -> float:
 
 def capacity(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     """Vmax (umol/h) of a saturable or CLint,u (L/h) of a linear way out, in this person."""
-    enzyme = way.enzyme or way.transporter
     if way.organ == "gut":
         return _gut(way, drug, c) * drug.absorption.gut_scalar * way.scalar
     if way.organ == "kidney":
         size = c.body.volume["kidney"] / c.reference.volume["kidney"]
-        return _whole(way, drug, c) * size * _tubule(enzyme, c) * way.scalar
+        return _whole(way, drug, c) * size * _tubule(way.actor, c) * way.scalar
     if way.organ == "plasma":
-        return (
-            _number(way)
-            * c.body.weight_kg
-            / (1.0 if way.basis == "body_weight" else c.reference.weight_kg)
-            * way.scalar
-        )
+        per_weight = isinstance(way.law, InVivo) and way.law.per_weight
+        return stated(way.law) * c.body.weight_kg / (1.0 if per_weight else c.reference.weight_kg) * way.scalar
     liver = CHILD_PUGH[liver_class(c.values)][0]
-    return _liver(way, drug, c) * liver * activity(enzyme or "OTHER", "liver", c) * way.scalar
-
-
-def _number(way: Clearance) -> float:
-    quantity = way.maximum or way.constant
-    assert quantity is not None
-    return quantity.value / (way.fu_inc if way.law == "linear" else 1.0)
+    return _liver(way, drug, c) * liver * activity(way.actor or "OTHER", "liver", c) * way.scalar
 
 
 def _liver(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
-    grams, protein = c.body.liver_kg * 1000.0, microsomal_protein(c.body.age_y)
-    per = PMOL_MIN_TO_UMOL_H if way.law == "michaelis_menten" else UL_MIN_TO_L_H
-    per /= _facilitated(drug.fup) if way.facilitated else 1.0
-    if way.basis == "recombinant":
-        abundance = c.enzymes[way.enzyme or way.transporter].liver_pmol_mg
-        return _number(way) * abundance * protein * grams * per
-    if way.basis == "microsomes":
-        return _number(way) * protein * grams * per
-    if way.basis == "hepatocytes":
-        return _number(way) * HPGL * protein / microsomal_protein(30.0) * grams * per
-    size = grams * protein / (c.reference.liver_kg * 1000.0 * microsomal_protein(30.0))
-    return _whole(way, drug, c) * size
+    law, grams, protein = way.law, c.body.liver_kg * 1000.0, microsomal_protein(c.body.age_y)
+    if not isinstance(law, InVitro) or law.assay is Assay.ORGAN:
+        size = grams * protein / (c.reference.liver_kg * 1000.0 * microsomal_protein(30.0))
+        return _whole(way, drug, c) * size
+    per = to_organ(law) / (_facilitated(drug.fup) if law.facilitated else 1.0)
+    if law.assay is Assay.RECOMBINANT:
+        return stated(law) * c.enzymes[way.actor].liver_pmol_mg * protein * grams * per
+    if law.assay is Assay.MICROSOMES:
+        return stated(law) * protein * grams * per
+    return stated(law) * HPGL * protein / microsomal_protein(30.0) * grams * per
 
 
 def _whole(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     """A whole-organ value; an in vivo plasma clearance of the reference person goes back through the organ's flow."""
-    if way.law != "in_vivo":
-        return _number(way)
-    saturation = way.km.value if way.km is not None else 1.0
-    return _back_calculated(way, drug, c) * saturation
+    if not isinstance(way.law, InVivo):
+        return stated(way.law)
+    saturation = unbound_km(way.law)
+    return _back_calculated(way.organ, way.law, drug, c) * (1.0 if saturation is None else saturation)
 
 
-def _back_calculated(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
+def _back_calculated(organ: str, law: InVivo, drug: DrugRecord, c: Capacities) -> float:
     """CLint,u (L/h) of the reference person: CLb Q/(Q - CLb) bp/fup for the liver (well stirred)."""
-    plasma = _number(way) * (c.reference.weight_kg if way.basis == "body_weight" else 1.0)
-    if way.organ == "kidney":
+    plasma = plasma_clearance_of(law, c.reference.weight_kg)
+    if organ == "kidney":
         filtered = filtered_fraction(drug, c.reference) * c.reference.gfr_l_h * drug.fup
         return secretion(plasma, filtered, c.reference.flow["kidney"], drug)
     bp = drug.bp or 1.0
@@ -188,21 +186,18 @@ def _through_flow(plasma: float, flow: float, drug: DrugRecord) -> float:
 def filtered_fraction(drug: DrugRecord, reference: Body) -> float:
     """Share of the filtered drug that stays in urine: less than the file says where a measured renal clearance is
     below filtration (net reabsorption)."""
-    measured = sum(
-        _number(w) * (reference.weight_kg if w.basis == "body_weight" else 1.0)
-        for w in drug.clearances
-        if w.organ == "kidney" and w.law == "in_vivo"
-    )
-    if not any(w.organ == "kidney" and w.law == "in_vivo" for w in drug.clearances):
+    measured = [w.law for w in drug.clearances if w.organ == "kidney" and isinstance(w.law, InVivo)]
+    if not measured:
         return drug.gfr_fraction
-    return min(drug.gfr_fraction, measured / (reference.gfr_l_h * drug.fup))
+    total = sum(plasma_clearance_of(law, reference.weight_kg) for law in measured)
+    return min(drug.gfr_fraction, total / (reference.gfr_l_h * drug.fup))
 
 
 def _in_vivo_total(drug: DrugRecord, c: Capacities) -> float:
     return sum(
-        _number(w) * (c.reference.weight_kg if w.basis == "body_weight" else 1.0)
+        plasma_clearance_of(w.law, c.reference.weight_kg)
         for w in drug.clearances
-        if w.law == "in_vivo" and w.organ in ("liver", "bile")
+        if isinstance(w.law, InVivo) and w.organ in ("liver", "bile")
     )
 
 
@@ -217,25 +212,23 @@ def hepatic_flow(body: Body) -> float:
 
 def _gut(way: Clearance, drug: DrugRecord, c: Capacities) -> float:
     """Of the whole small intestine; numbers per microsomal protein go by the enzyme's content relative to the liver."""
-    enzyme = c.enzymes.get(way.enzyme or way.transporter)
+    law = way.law
     size = c.body.volume["small_intestine"] / c.reference.volume["small_intestine"]
-    size *= activity(way.enzyme or way.transporter or "OTHER", "gut", c)
-    per = PMOL_MIN_TO_UMOL_H if way.law == "michaelis_menten" else UL_MIN_TO_L_H
-    if way.law == "availability":
-        flow = gut_flow(drug.absorption, c.reference, c.reference)
-        return flow * (1.0 / _number(way) - 1.0) / drug.absorption.fu_gut * (way.km.value if way.km else 1.0) * size
-    if way.basis == "from_liver":
-        assert enzyme is not None
+    size *= activity(way.actor or "OTHER", "gut", c)
+    if isinstance(law, Availability):
+        flow, km = gut_flow(drug.absorption, c.reference, c.reference), unbound_km(law)
+        return flow * (1.0 / stated(law) - 1.0) / drug.absorption.fu_gut * (1.0 if km is None else km) * size
+    if isinstance(law, FromLiver):
+        enzyme, like = c.enzymes[way.actor], drug.clearances[law.source]
         healthy = Capacities(c.reference, c.reference, c.enzymes, {})
         nmol = enzyme.liver_pmol_mg * microsomal_protein(30.0) * c.reference.liver_kg
-        like = drug.clearances[way.source]
-        facilitated = _facilitated(drug.fup) if like.law == "in_vivo" or like.facilitated else 1.0
+        facilitated = _facilitated(drug.fup) if takes_up(like.law) else 1.0
         return _liver(like, drug, healthy) * like.scalar * facilitated * enzyme.gut_nmol / max(nmol, 1e-300) * size
-    if way.basis in ("recombinant", "microsomes"):
-        assert enzyme is not None
-        per_pmol = _number(way) / (1.0 if way.basis == "recombinant" else max(enzyme.liver_pmol_mg, 1e-300))
-        return per_pmol * enzyme.gut_nmol * 1000.0 * per * size
-    return _number(way) * size
+    if isinstance(law, InVitro) and law.assay is not Assay.ORGAN:
+        enzyme = c.enzymes[way.actor]
+        per_pmol = stated(law) / (1.0 if law.assay is Assay.RECOMBINANT else max(enzyme.liver_pmol_mg, 1e-300))
+        return per_pmol * enzyme.gut_nmol * 1000.0 * to_organ(law) * size
+    return stated(law) * size
 
 
 def _facilitated(fup: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twin_service.model.domain import refuse_outside
 from twin_service.model.pbpk.absorption import gut_values, transit_values
@@ -20,17 +19,14 @@ from twin_service.model.pbpk.partition import (
     unbound_fraction,
 )
 from twin_service.model.pbpk.physiology import Body, create_body
-from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
-
-if TYPE_CHECKING:
-    from twin_service.model.pbpk.library import Library
+from twin_service.model.pbpk.record import DrugRecord, SharedRecords, SpeciesRecord
 
 
 @dataclass(frozen=True)
 class BodyPlan:
     """What a block was built from."""
 
-    library: Library
+    library: SharedRecords
     species: str
     drugs: tuple[DrugRecord, ...]
     formulations: Mapping[str, Formulation]

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from twin_service.model.pbpk.record import DrugRecord, Enzyme, Interaction
+from twin_service.model.pbpk import enzyme_action as action
+from twin_service.model.pbpk.record import DrugRecord, Enzyme
 from twin_service.model.pbpk.sheet import Sheet
 from twin_service.solver import functions as fn
 
 Site = tuple[str, str]
-TURNOVER = ("mechanism_based", "induction", "suppression")
 
 
 def saturable(enzyme: Any, vmax: Any, km: Any, *, cu: Any, competing: Any = 0.0, blocking: Any = 0.0) -> Any:
@@ -36,9 +36,9 @@ def turnover(enzyme: Any, kdeg: Any, *, synthesis: Any = 0.0, loss: Any = 0.0) -
     return kdeg * fn.maximum(1.0 + synthesis, 0.0) - (kdeg + loss) * enzyme
 
 
-def acts(drugs: Iterable[DrugRecord], target: str, organ: str) -> list[tuple[DrugRecord, Interaction]]:
-    """Every (drug, interaction) that hits `target` in `organ`."""
-    return [(d, i) for d in drugs for i in d.interactions if i.target == target and organ in i.organs]
+def acts(drugs: Iterable[DrugRecord], target: str, organ: str) -> list[tuple[DrugRecord, action.EnzymeAction]]:
+    """Every (drug, action) that hits `target` in `organ`."""
+    return [(d, i.act) for d in drugs for i in d.interactions if i.target == target and organ in i.organs]
 
 
 def inhibition(
@@ -50,12 +50,11 @@ def inhibition(
     blocking: Any = 0.0
     for drug, act in acts(drugs, target, organ):
         concentration = unbound.get((drug.id, organ))
-        if drug.id == victim.id or concentration is None or act.ki is None:
+        if drug.id == victim.id or concentration is None:
             continue
-        if act.kind in ("competitive", "mechanism_based"):
-            competing = competing + concentration / act.ki.value
-        elif act.kind == "noncompetitive":
-            blocking = blocking + concentration / act.ki.value
+        rivals, blockers = action.competing(act, concentration), action.blocking(act, concentration)
+        competing = competing if rivals is None else competing + rivals
+        blocking = blocking if blockers is None else blocking + blockers
     return competing, blocking
 
 
@@ -70,7 +69,9 @@ def write_turnover(
     """The relative amount of every enzyme that is `used`; a state where any drug turns it over, else 1."""
     found: dict[Site, Any] = {}
     for target, organ in used:
-        moving = [(d, a) for d, a in acts(drugs, target, organ) if a.kind in TURNOVER and (d.id, organ) in unbound]
+        moving = [
+            (d, a) for d, a in acts(drugs, target, organ) if isinstance(a, action.Turnover) and (d.id, organ) in unbound
+        ]
         if not moving:
             found[target, organ] = 1.0
             continue
@@ -81,13 +82,13 @@ def write_turnover(
         loss: Any = 0.0
         for drug, act in moving:
             i = unbound[drug.id, organ]
-            if act.kind == "mechanism_based":
-                assert act.kinact is not None and act.ki is not None
-                loss = loss + act.kinact.value * i / (act.ki.value + i)
-            else:
-                assert act.emax is not None and act.ec50 is not None
-                fold = act.emax.value * i / (act.ec50.value + i)
-                synthesis = synthesis + fold if act.kind == "induction" else synthesis - fold
+            match act:
+                case action.MechanismBased():
+                    loss = loss + action.loss(act, i)
+                case action.Induction():
+                    synthesis = synthesis + action.fold(act, i)
+                case action.Suppression():
+                    synthesis = synthesis - action.fold(act, i)
         sheet.add(name, turnover(amount, kdeg, synthesis=synthesis, loss=loss))
         found[target, organ] = amount
     return found

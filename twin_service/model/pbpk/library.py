@@ -15,6 +15,7 @@ from typing import Any
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import refuse_all
 from twin_service.model.library.reader import read_as
+from twin_service.model.library.schema import FileKind, in_schema_2
 from twin_service.model.library.tables import EnzymesTable, GenotypesTable, SpeciesTable
 from twin_service.model.pbpk.door import FindingsDoor
 from twin_service.model.pbpk.drug_file import read_drug
@@ -58,16 +59,16 @@ def load_library(folder: Path = FOLDER) -> Library:
     species = {}
     for path in files_in(folder / "physiology").values():
         door.file = f"physiology/{path.name}"
-        table = parse_toml(path)
+        table, _ = in_schema_2(parse_toml(path), FileKind.SPECIES, door.file)
         read_as(SpeciesTable, table, door.file)
         found = read_species(table, door)
         species[found.id] = found
     door.file = "enzymes.toml"
-    table = parse_toml(folder / "enzymes.toml")
+    table, _ = in_schema_2(parse_toml(folder / "enzymes.toml"), FileKind.SHARED, door.file)
     read_as(EnzymesTable, table, door.file)
     enzymes = read_enzymes(table, door)
     door.file = "genotypes.toml"
-    table = parse_toml(folder / "genotypes.toml")
+    table, _ = in_schema_2(parse_toml(folder / "genotypes.toml"), FileKind.SHARED, door.file)
     read_as(GenotypesTable, table, door.file)
     genotypes = read_genotypes(table, door)
     refuse_all(door.findings)

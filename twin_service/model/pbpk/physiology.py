@@ -155,7 +155,8 @@ def _animal(species: SpeciesRecord, values: Mapping[str, float]) -> Body:
     volume, blood = _with_blood(species, masses, blood_kg)
     flow = {k: v * ratio**-0.25 for k, v in _flows(at, volume).items()}
     arterial, venous = (blood_kg * species.body[f"{k}_share"][0] for k in ("arterial", "venous"))
-    gfr = float(values.get("egfr_ml_min") or species.body["gfr_ml_min"][0] * ratio**0.75) * 0.06
+    known = values.get("egfr_ml_min", -1.0)
+    gfr = (float(known) if known >= 0.0 else species.body["gfr_ml_min"][0] * ratio**0.75) * 0.06
     hematocrit = float(values.get("hematocrit") or species.body["hematocrit_male"][0])
     return Body(
         species.id,

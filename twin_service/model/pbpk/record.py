@@ -4,92 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from twin_service.model.domain import DomainSpan
+from twin_service.model.pbpk.clearance import Clearance
 from twin_service.model.pbpk.dosage import Absorption, Formulation
+from twin_service.model.pbpk.enzyme_action import Interaction
 
-CLEARANCE_LAWS: Final = ("michaelis_menten", "linear", "in_vivo", "from_liver", "availability")
 PARTITION_METHODS: Final = ("rodgers_rowland", "poulin_theil", "berezhkovskiy", "schmitt", "pksim_standard")
 CHARGES: Final = ("acid", "base")
-Kind = Literal["competitive", "noncompetitive", "mechanism_based", "induction", "suppression"]
-INTERACTION_KINDS: Final = ("competitive", "noncompetitive", "mechanism_based", "induction", "suppression")
-
-
-@dataclass(frozen=True)
-class SourcedQuantity:
-    """A number in bench units with where it came from; `cv` is its spread between people or assays."""
-
-    value: float
-    unit: str
-    origin: str
-    method: str = "measured"
-    cv: float = 0.0
 
 
 @dataclass(frozen=True)
 class Pka:
     charge: str
     value: float
-
-
-@dataclass(frozen=True)
-class Clearance:
-    """One way out of the body or into a metabolite.
-
-    organ      liver | gut | kidney | bile | plasma | total (split between liver and kidney by `settle`)
-    law        michaelis_menten (vmax or kcat, km) | linear (clint) | in_vivo (plasma clearance, back-calculated; with a
-               km it saturates)
-    basis      what the number refers to: recombinant | microsomes | hepatocytes | liver | body_weight, or from_liver:
-               the gut wall does what row `source` does in the liver, by its content of the enzyme; with a known
-               `availability` (fraction escaping the gut wall) the gut's CLint is what gives it
-    maximum    Vmax or kcat in the unit of its basis; `constant` CLint in the unit of its basis
-    km         umol/L unbound
-    share      fraction of this route that forms `forms` (a drug id)
-    unchanged  fraction of a total clearance that is excreted in urine, where it is known
-    shares     (enzyme, share of the liver's part) of a total clearance; the rest is OTHER
-    facilitated  an in vitro value acts on the liver's unbound fraction, raised by protein-facilitated uptake
-    """
-
-    organ: str
-    law: str
-    enzyme: str = ""
-    transporter: str = ""
-    basis: str = "liver"
-    maximum: SourcedQuantity | None = None
-    constant: SourcedQuantity | None = None
-    km: SourcedQuantity | None = None
-    fu_inc: float = 1.0
-    scalar: float = 1.0
-    forms: str = ""
-    share: float = 1.0
-    name: str = ""
-    source: int = -1
-    unchanged: float | None = None
-    shares: tuple[tuple[str, float], ...] = ()
-    facilitated: bool = False
-
-    @property
-    def saturates(self) -> bool:
-        return self.km is not None
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """What the drug does to an enzyme or transporter; concentrations are unbound, umol/L.
-
-    competitive, noncompetitive   ki
-    mechanism_based               ki (= K_I), kinact (1/h)
-    induction, suppression        emax (fold above / fraction below baseline), ec50
-    """
-
-    target: str
-    kind: str
-    ki: SourcedQuantity | None = None
-    kinact: SourcedQuantity | None = None
-    emax: SourcedQuantity | None = None
-    ec50: SourcedQuantity | None = None
-    organs: tuple[str, ...] = ("liver", "gut")
 
 
 @dataclass(frozen=True)
@@ -265,3 +194,13 @@ class Genotype:
     enzyme: str
     activity: Mapping[str, float]
     frequencies: Mapping[str, float]
+
+
+class SharedRecords(Protocol):
+    """What every drug's body is built from; `library.Library` holds it beside the drugs' files."""
+
+    @property
+    def species(self) -> Mapping[str, SpeciesRecord]: ...
+
+    @property
+    def enzymes(self) -> Mapping[str, Enzyme]: ...

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from twin_service.model.pbpk.clearance import Clearance, FromLiver, InVivo, plasma_clearance_of
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.partition import PH_PLASMA, log_d
 from twin_service.model.pbpk.physiology import Body
-from twin_service.model.pbpk.record import Clearance, DrugRecord, SpeciesRecord
+from twin_service.model.pbpk.record import DrugRecord, SpeciesRecord
 
 LARGE_G_MOL, HALF_REABSORBED_LOG_D = 500.0, -0.5
 
@@ -29,26 +30,29 @@ def settle(drug: DrugRecord, species: SpeciesRecord) -> DrugRecord:
     first = []
     for way in drug.clearances:
         first.append(len(ways))
-        ways += _split(drug, way, body) if way.organ == "total" and way.constant is not None else [way]
+        ways += _split(drug, way, way.law, body) if way.organ == "total" and isinstance(way.law, InVivo) else [way]
     # A gut wall that does what a liver row does keeps pointing at that row, of its own enzyme.
-    ways = [replace(w, source=_liver_row(ways, first[w.source], w.enzyme)) if w.source >= 0 else w for w in ways]
+    ways = [
+        replace(w, law=replace(w.law, source=_liver_row(ways, first[w.law.source], w.enzyme)))
+        if isinstance(w.law, FromLiver)
+        else w
+        for w in ways
+    ]
     return replace(drug, bp=bp, clearances=tuple(ways))
 
 
-def _split(drug: DrugRecord, way: Clearance, body: Body) -> list[Clearance]:
-    assert way.constant is not None
-    total = way.constant.value * (body.weight_kg if way.basis == "body_weight" else 1.0)
-    renal = total * way.unchanged if way.unchanged is not None else min(renal_share(drug) * body.gfr_l_h, total)
-    shares = way.shares or ((way.enzyme, 1.0),)
+def _split(drug: DrugRecord, way: Clearance, law: InVivo, body: Body) -> list[Clearance]:
+    total = plasma_clearance_of(law, body.weight_kg)
+    renal = total * law.unchanged if law.unchanged is not None else min(renal_share(drug) * body.gfr_l_h, total)
+    shares = law.shares or ((way.enzyme, 1.0),)
     rest = 1.0 - sum(share for _, share in shares)
     shares += (("OTHER", rest),) if rest > 1e-9 else ()
     rows = [("liver", enzyme, share * (total - renal)) for enzyme, share in shares] + [("kidney", "", renal)]
-    plain = replace(way, basis="liver", shares=(), unchanged=None)
     found = []
     for organ, enzyme, value in rows:
-        part = replace(way.constant, value=value, unit="L/h")
-        row = replace(plain, organ=organ, enzyme=enzyme, name=enzyme or organ, constant=part)
-        found.append(row if organ == "liver" else replace(row, forms="", km=None))
+        own = InVivo(replace(law.clearance, value=value, unit="L/h"), km=law.km)
+        row = replace(way, organ=organ, enzyme=enzyme, name=enzyme or organ, law=own)
+        found.append(row if organ == "liver" else replace(row, forms="", law=replace(own, km=None)))
     return found
 
 

@@ -22,6 +22,7 @@ from twin_service.model.plausibility.slips import (
     likely_slips,
     molar_slips,
 )
+from twin_service.record.chart import Chart
 from twin_service.record.events import (
     MICROSECONDS_PER_HOUR,
     Censoring,
@@ -71,18 +72,21 @@ def judge_event(
     person: Mapping[str, float] | None = None,
     *,
     ranges: Ranges | None = None,
+    duplicate_within_h: float = DUPLICATE_WITHIN_H,
 ) -> Judgement:
     """How `event` stands beside the effective events `before` of the chart and the person's covariates.
 
+    before   by time; of a chart only what `Chart.beside` gives matters
     person   covariates known at the time (`weight_kg` scales doses); a corrected event is judged as its replacement,
              without the event it replaces
+    duplicate_within_h   how close in time the same under another id is asked about
     """
     payload, time_us = event.payload, event.time_us
     if isinstance(payload, Correction):
         before = [e for e in before if e.id != payload.target]
         event = Event(event.id, payload.replacement_time_us, payload.replacement)
         payload, time_us = event.payload, event.time_us
-    others = [e for e in before if e.id != event.id]
+    others = [e for e in before if e.id != event.id]  # by time, as the helpers below read it from its end
     known, ranges = person or {}, ranges or load_ranges()
     match payload:
         case DoseGiven():
@@ -95,21 +99,27 @@ def judge_event(
             return Judgement(event.id)
         case _:
             return Judgement(event.id)
-    return _with_duplicate(found, event, others)
+    return _with_duplicate(found, event, others, duplicate_within_h)
 
 
 def judge_events(
-    events: Iterable[Event], person: Mapping[str, float] | None = None, *, ranges: Ranges | None = None
+    events: Iterable[Event],
+    person: Mapping[str, float] | None = None,
+    *,
+    ranges: Ranges | None = None,
+    duplicate_within_h: float = DUPLICATE_WITHIN_H,
 ) -> dict[str, Judgement]:
     """Every event of a chart that is not usual, each beside those before it: the warnings of an answer."""
-    known, seen, found = dict(person or {}), list[Event](), dict[str, Judgement]()
+    known, chart, found = dict(person or {}), Chart(), dict[str, Judgement]()
+    ranges = ranges or load_ranges()
     for event in events:
-        said = judge_event(event, seen, known, ranges=ranges)
+        before = chart.beside(event)
+        said = judge_event(event, before, known, ranges=ranges, duplicate_within_h=duplicate_within_h)
         if said.standing is not Standing.USUAL:
             found[event.id] = said
         if isinstance(event.payload, CovariateMeasured) and not said.is_held:
             known[event.payload.name] = event.payload.value
-        seen.append(event)
+        chart.add(event)
     return found
 
 
@@ -119,30 +129,42 @@ def _dose(
     span = ranges.dose(dose.drug, dose.route, person.get("weight_kg") or None)
     if span is None or dose.amount_mg == 0.0:
         return Judgement(event_id)
-    said = _against(f"{dose.drug} {dose.amount_mg:g} mg by {dose.route}", dose.amount_mg, span)
+    said = _against(f"{dose.drug} {{}} by {dose.route}", dose.amount_mg, "mg", span)
     reasons, standing = list(said[1]), said[0]
-    time_us, others = chart
-    own = [p for e in others if isinstance(p := e.payload, DoseGiven) and (p.drug, p.route) == (dose.drug, dose.route)]
-    expected = (span.low, span.high)
-    if own and own[-1].amount_mg > 0.0:
-        last = own[-1].amount_mg
+    expected, last = (span.low, span.high), _last_own(dose, *chart)
+    if last > 0.0:
         expected = (0.5 * last, 2.0 * last)
         fold = dose.amount_mg / last
         if not 1.0 / OWN_FOLD < fold < OWN_FOLD:
             reasons.append(f"it is {fold:.3g} times the dose before it ({last:g} mg)")
             standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
     day = ranges.per_day(dose.drug, dose.route)
-    total = dose.amount_mg + sum(
-        p.amount_mg
-        for e in others
-        if isinstance(p := e.payload, DoseGiven)
-        and p.drug == dose.drug
-        and 0 <= time_us - e.time_us < 24 * MICROSECONDS_PER_HOUR
-    )
+    total = dose.amount_mg if day is None else dose.amount_mg + _within_a_day(dose.drug, *chart)
     if day is not None and total > day:
         reasons.append(f"{dose.drug} {total:g} mg within 24 h; usual is up to {day:g} mg")
         standing = Standing.UNUSUAL if standing is Standing.USUAL else standing
-    return _judged(event_id, standing, reasons, likely_slips(dose.amount_mg, expected, DOSE_SLIPS))
+    slips = likely_slips(dose.amount_mg, expected, DOSE_SLIPS) if standing is not Standing.USUAL else ()
+    return _judged(event_id, standing, reasons, slips)
+
+
+def _last_own(dose: DoseGiven, time_us: int, others: Sequence[Event]) -> float:
+    """The person's last dose before by the same route, mg; 0 where there is none."""
+    for e in reversed(others):
+        p = e.payload
+        if e.time_us <= time_us and isinstance(p, DoseGiven) and (p.drug, p.route) == (dose.drug, dose.route):
+            return p.amount_mg
+    return 0.0
+
+
+def _within_a_day(drug: str, time_us: int, others: Sequence[Event]) -> float:
+    """What was given of the drug in the 24 h before, mg."""
+    total, since_us = 0.0, time_us - 24 * MICROSECONDS_PER_HOUR
+    for e in reversed(others):
+        if e.time_us <= since_us:
+            break
+        if e.time_us <= time_us and isinstance(p := e.payload, DoseGiven) and p.drug == drug:
+            total += p.amount_mg
+    return total
 
 
 def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges) -> Judgement:
@@ -154,17 +176,18 @@ def _reading(event_id: str, reading: LabMeasured | ImageMeasured, ranges: Ranges
     if known.kind == "drug" and reading.value == 0.0:
         why = f"{reading.analyte} of exactly 0 {reading.unit} is no reading; send it as below the limit of the assay"
         return Judgement(event_id, Standing.HELD, (why,))
-    standing, reasons = _against(f"{reading.analyte} {reading.value:g} {reading.unit}", reading.value, span)
+    standing, reasons = _against(f"{reading.analyte} {{}}", reading.value, reading.unit, span)
+    if standing is Standing.USUAL:
+        return Judgement(event_id)
     slips = (*READING_SLIPS, *molar_slips(known.molar_mass))
-    expected = (span.low, span.high) if standing is not Standing.USUAL else (0.0, 0.0)
-    return _judged(event_id, standing, list(reasons), likely_slips(reading.value, expected, slips))
+    return _judged(event_id, standing, list(reasons), likely_slips(reading.value, (span.low, span.high), slips))
 
 
 def _covariate(event_id: str, said: CovariateMeasured, person: Mapping[str, float], ranges: Ranges) -> Judgement:
     span = ranges.reading(said.name)
     if span is None:
         return Judgement(event_id)
-    standing, reasons = _against(f"{said.name} {said.value:g} {said.unit}", said.value, span)
+    standing, reasons = _against(f"{said.name} {{}}", said.value, said.unit, span)
     expected, before = (span.low, span.high), person.get(said.name, 0.0)
     slips = {"weight_kg": WEIGHT_SLIPS, "height_cm": HEIGHT_SLIPS}.get(said.name, ())
     if slips and before > 0.0:
@@ -175,14 +198,15 @@ def _covariate(event_id: str, said: CovariateMeasured, person: Mapping[str, floa
     return _judged(event_id, standing, list(reasons), likely_slips(said.value, expected, slips))
 
 
-def _against(what: str, value: float, span: Range) -> tuple[Standing, tuple[str, ...]]:
+def _against(what: str, value: float, unit: str, span: Range) -> tuple[Standing, tuple[str, ...]]:
+    if span.is_possible(value) and span.is_usual(value):
+        return Standing.USUAL, ()
+    what = what.format(f"{value:g} {unit}")
     if not span.is_possible(value):
         edge = f"more than {span.most:.4g}" if value > span.most else f"less than {span.least:.4g}"
         return Standing.HELD, (f"{what} is {edge} {span.unit}, beyond all that is given or seen ({span.origin})",)
-    if not span.is_usual(value):
-        said = f"{what} is outside the usual {span.low:.4g} to {span.high:.4g} {span.unit} ({span.origin})"
-        return Standing.UNUSUAL, (said,)
-    return Standing.USUAL, ()
+    said = f"{what} is outside the usual {span.low:.4g} to {span.high:.4g} {span.unit} ({span.origin})"
+    return Standing.UNUSUAL, (said,)
 
 
 def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[Slip, ...]) -> Judgement:
@@ -191,8 +215,10 @@ def _judged(event_id: str, standing: Standing, reasons: list[str], slips: tuple[
     return Judgement(event_id, standing, (*reasons, *(f"likely a slip, {s}" for s in told[:2])), told)
 
 
-def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event]) -> Judgement:
-    twin = next((e for e in others if _is_double(event, e)), None)
+def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event], within_h: float) -> Judgement:
+    reach_us = within_h * MICROSECONDS_PER_HOUR
+    near = [e for e in others if -reach_us <= e.time_us - event.time_us <= reach_us]
+    twin = next((e for e in near if _is_double(event, e)), None)
     if twin is None:
         return found
     minutes = abs(event.time_us - twin.time_us) / MICROSECONDS_PER_HOUR * 60.0
@@ -204,16 +230,23 @@ def _with_duplicate(found: Judgement, event: Event, others: Sequence[Event]) -> 
 
 
 def _is_double(event: Event, other: Event) -> bool:
-    if abs(event.time_us - other.time_us) > DUPLICATE_WITHIN_H * MICROSECONDS_PER_HOUR:
+    """Readings beyond a limit of the assay all say that limit: only those of one moment can be one."""
+    censored = isinstance(event.payload, LabMeasured) and event.payload.censoring is not Censoring.NONE
+    if censored and event.time_us != other.time_us:
         return False
     match event.payload, other.payload:
         case DoseGiven() as a, DoseGiven() as b:
             return (a.drug, a.route) == (b.drug, b.route) and _same(a.amount_mg, b.amount_mg)
         case (LabMeasured() as a, LabMeasured() as b) | (ImageMeasured() as a, ImageMeasured() as b):
             lesion = isinstance(a, ImageMeasured) and isinstance(b, ImageMeasured) and a.lesion != b.lesion
-            return a.analyte == b.analyte and _same(a.value, b.value) and not lesion
+            return a.analyte == b.analyte and _same(a.value, b.value) and not lesion and _read_alike(a, b)
         case _:
             return False
+
+
+def _read_alike(a: LabMeasured | ImageMeasured, b: LabMeasured | ImageMeasured) -> bool:
+    """A value, and a limit that it lies beyond, are two findings."""
+    return getattr(a, "censoring", None) is getattr(b, "censoring", None)
 
 
 def _same(a: float, b: float) -> bool:

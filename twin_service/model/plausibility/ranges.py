@@ -77,7 +77,7 @@ class Ranges(NamedTuple):
     """Every range: doses by (drug, route), levels by drug."""
 
     doses: Mapping[tuple[str, str], DoseRange]
-    levels: Mapping[str, _Row]
+    levels: Mapping[str, Range]
     absolute_over_usual: float
 
     def dose(self, drug: str, route: str, weight_kg: float | None = None) -> Range | None:
@@ -97,15 +97,7 @@ class Ranges(NamedTuple):
 
     def level(self, drug: str) -> Range | None:
         """What a level may be, mg/L; without a row from the doses."""
-        rows = [r for (d, _), r in self.doses.items() if d == drug]
-        if not rows and drug not in self.levels:
-            return None
-        high = max((r.usual[1] for r in rows), default=math.inf)
-        most = max((r.absolute or self.absolute_over_usual * r.usual[1] for r in rows), default=math.inf) / PLASMA_L
-        row = self.levels.get(drug)
-        if row is not None:
-            return Range(row.usual[0], row.usual[1], 0.0, max(most, 3.0 * row.usual[1]), "mg/L", row.origin)
-        return Range(0.0, high / AT_ONCE_L, 0.0, most, "mg/L", "the usual dose in 5 L, the absolute one in 3 L")
+        return self.levels.get(drug)
 
     def reading(self, name: str) -> Range | None:
         """What a reading of an analyte may be, in its canonical unit; of a drug its level."""
@@ -130,4 +122,22 @@ def load_ranges(path: Path = FOLDER / "dose_ranges.toml") -> Ranges:
     table.pop("schema", None)
     file = _File.model_validate(table)
     doses = {(row.drug, route): row for row in file.dose for route in row.routes}
-    return Ranges(doses, {row.drug: row for row in file.level}, file.absolute_over_usual.value)
+    return Ranges(doses, _levels(file), file.absolute_over_usual.value)
+
+
+def _levels(file: _File) -> dict[str, Range]:
+    """What a level of each drug may be, mg/L; a drug without a row of its own takes it from its doses."""
+    said, found = {row.drug: row for row in file.level}, dict[str, Range]()
+    for drug in {row.drug for row in file.dose} | set(said):
+        rows = [r for r in file.dose if r.drug == drug]
+        high = max((r.usual[1] for r in rows), default=math.inf)
+        over = file.absolute_over_usual.value
+        most = max((r.absolute or over * r.usual[1] for r in rows), default=math.inf) / PLASMA_L
+        row = said.get(drug)
+        if row is not None:
+            found[drug] = Range(row.usual[0], row.usual[1], 0.0, max(most, 3.0 * row.usual[1]), "mg/L", row.origin)
+        else:
+            found[drug] = Range(
+                0.0, high / AT_ONCE_L, 0.0, most, "mg/L", "the usual dose in 5 L, the absolute one in 3 L"
+            )
+    return found

@@ -9,14 +9,17 @@ no effect of its own sees 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
+from twin_service.model.library.endpoint import endpoint_of
 from twin_service.model.library.findings import hinted
+from twin_service.model.library.tables import PopulationObservable
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.model.poppk.record import (
     EffectRecord,
@@ -30,7 +33,7 @@ from twin_service.model.poppk.record import (
 )
 from twin_service.model.poppk.responses import response_of
 from twin_service.model.poppk.structures import structure_of
-from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import Expression, expression, symbol
 from twin_service.solver.system import Output, Parameter
@@ -51,6 +54,7 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
     _refuse_unused(record, p)
     concentrations = {**structure.concentrations, **response.outputs}
     outputs, observables = observed_of(record, concentrations)
+    units = {o.name: o.unit for o in outputs}
     return Block(
         id=record.id,
         version=record.version,
@@ -64,8 +68,8 @@ def build_poppk(model: str | PopPkRecord, library_dir: Path | None = None) -> Bl
         observables=observables,
         routes=routes_of(record, tuple(u.name for u in structure.inputs)),
         covariates=covariates_of(record),
-        endpoints=tuple(_endpoint(record, e, outputs) for e in record.raw.get("endpoints", ())),
-        warnings=None if not record.raw.get("note_to_user") else lambda _: [str(record.raw["note_to_user"])],
+        endpoints=tuple(endpoint_of(e, units, partial(refuse, record.where)) for e in record.file.endpoint),
+        warnings=None if not record.file.note_to_user else lambda _: [record.file.note_to_user],
     )
 
 
@@ -103,8 +107,8 @@ def _refuse_unused(record: PopPkRecord, p: ParametersUsed) -> None:
 
 def individual_parameters(record: PopPkRecord) -> dict[str, Expression]:
     """Name -> expression of covariates and effects, for every parameter of the file."""
-    covariates: dict[str, Any] = {c["name"]: symbol(c["name"]) for c in record.raw.get("covariates", ())}
-    for name in record.raw.get("derived", ()):
+    covariates: dict[str, Any] = {c.name: symbol(c.name) for c in record.file.covariate}
+    for name in record.file.derived:
         covariates[name] = DERIVED[name][0](covariates)
     return {n: expression(_individual(q, covariates)) for n, q in record.parameters.items()}
 
@@ -121,15 +125,21 @@ def _varied(typical: Any, e: EffectRecord) -> Any:
     eta = e.scale * symbol(f"eta_{e.name}")
     for k in range(1, e.occasions + 1):
         eta = eta + fn.where(fn.equal(symbol("occasion"), float(k)), symbol(f"eta_{e.name}_occasion{k}"), 0.0)
-    if e.kind == "exponential":
-        return typical * fn.exp(eta)
-    if e.kind == "proportional":
-        return typical * (1.0 + eta)
-    if e.kind == "additive":
-        return typical + eta
-    if e.kind == "boxcox_logit":
-        eta = (fn.exp(e.shape * eta) - 1.0) / e.shape
+    return _VARIED[e.kind](typical, eta, e.shape)
+
+
+def _logit(typical: Any, eta: Any, shape: float) -> Any:
     return 1.0 / (1.0 + (1.0 - typical) / typical * fn.exp(-eta))
+
+
+# kind of random effect -> individual value from (typical value, eta, shape)
+_VARIED: Final[Mapping[str, Callable[[Any, Any, float], Any]]] = {
+    "exponential": lambda typical, eta, shape: typical * fn.exp(eta),
+    "proportional": lambda typical, eta, shape: typical * (1.0 + eta),
+    "additive": lambda typical, eta, shape: typical + eta,
+    "logit": _logit,
+    "boxcox_logit": lambda typical, eta, shape: _logit(typical, (fn.exp(shape * eta) - 1.0) / shape, shape),
+}
 
 
 def _effects(record: PopPkRecord) -> tuple[Effect, ...]:
@@ -154,53 +164,44 @@ def observed_of(
     record: PopPkRecord, known: Mapping[str, Expression]
 ) -> tuple[tuple[Output, ...], tuple[Observable, ...]]:
     """Outputs in mg/L (or the response's unit), and one more for each observable in another unit."""
-    responses = record.structure.get("response", {})
-    outputs = {n: Output(n, responses.get("unit", "1") if n == "response" else "mg/L", e) for n, e in known.items()}
+    response = record.structure.response
+    of_response = response.unit if response is not None else "1"
+    outputs = {n: Output(n, of_response if n == "response" else "mg/L", e) for n, e in known.items()}
     observables = []
-    for o in record.raw["observables"]:
-        compartment, unit = o.get("compartment", "central"), o["unit"]
+    for o in record.file.observable:
+        compartment, unit = o.compartment, o.unit
         if compartment not in outputs:
             raise refuse(
                 record.where,
-                f"observable {o['analyte']}: compartment {compartment!r} is unknown (R4); known: {', '.join(outputs)}",
+                f"observable {o.analyte}: compartment {compartment!r} is unknown (R4); known: {', '.join(outputs)}",
             )
         name = compartment
         if unit != outputs[compartment].unit:
             scale = _scale(record, o)
             name = f"{compartment}_{unit.replace('/', '_per_')}"
             outputs[name] = Output(name, unit, scale * known[compartment])
-        error = {k: v for k, v in o["error"].items() if k not in ("origin", "fixed")}
-        observables.append(
-            Observable(
-                o["analyte"],
-                name,
-                unit,
-                ErrorLaw(**error),
-                o.get("title", ""),
-                o.get("lower_limit"),
-                o.get("upper_limit"),
-            )
-        )
+        error = ErrorLaw(o.error.additive, o.error.proportional, o.error.kind, o.error.power)
+        observables.append(Observable(o.analyte, name, unit, error, o.title, o.lower_limit, o.upper_limit))
     return tuple(outputs.values()), tuple(observables)
 
 
-def _scale(record: PopPkRecord, o: Mapping[str, Any]) -> float:
+def _scale(record: PopPkRecord, o: PopulationObservable) -> float:
     """mg/L -> the observable's unit."""
     try:
-        return conversion("mg/L", o["unit"], o.get("molar_mass_g_mol"))
+        return conversion("mg/L", o.unit, o.molar_mass_g_mol)
     except UnitError as error:
         raise refuse(
-            record.where, f"observable {o['analyte']}: {error} (R5); an amount of substance needs molar_mass_g_mol"
+            record.where, f"observable {o.analyte}: {error} (R5); an amount of substance needs molar_mass_g_mol"
         ) from None
 
 
 def routes_of(record: PopPkRecord, inputs: tuple[str, ...]) -> tuple[DoseRoute, ...]:
     """Which routes the publication supports: `routes` of the file, by default every input."""
-    wanted = tuple(record.raw.get("routes", inputs))
+    wanted = tuple(inputs if record.file.routes is None else record.file.routes)
     unknown = [r for r in wanted if r not in inputs]
     if unknown:
         raise refuse(record.where, f"route {unknown[0]!r} has no input (R4); inputs: {', '.join(inputs)}")
-    units_per_mg = float(record.raw.get("units_per_mg", 1.0))
+    units_per_mg = record.file.units_per_mg
     domain = domain_of(record)
     return tuple(with_dose_domain(DoseRoute(record.drug, r, r, units_per_mg), domain) for r in wanted)
 
@@ -211,37 +212,17 @@ def domain_of(record: PopPkRecord) -> dict[str, DomainSpan]:
     def fault(place: str, message: str) -> None:
         raise refuse(record.where, f"{place}: {message}")
 
-    names = [str(c["name"]) for c in record.raw.get("covariates", ())]
-    return read_domain(record.raw, (*names, "dose_mg"), fault)
+    names = [c.name for c in record.file.covariate]
+    return read_domain({"domain": record.file.domain}, (*names, "dose_mg"), fault)
 
 
 def covariates_of(record: PopPkRecord) -> tuple[Covariate, ...]:
     found, domain = [], domain_of(record)
-    for c in record.raw.get("covariates", ()):
-        low, high = c.get("limits", (-np.inf, np.inf))
-        caution = c.get("caution", (low, high))
-        said = Covariate(c["name"], c["unit"], c.get("default"), low, high, caution[0], caution[1])
+    for c in record.file.covariate:
+        low, high = c.limits or (-np.inf, np.inf)
+        caution = c.caution or (low, high)
+        said = Covariate(c.name, c.unit, c.default, low, high, caution[0], caution[1])
         found.append(narrowed(said, domain))
     if any(e.occasions for e in effects_of(record).values()):
         found.append(Covariate("occasion", "1", 0.0, 0.0))
     return tuple(found)
-
-
-def _endpoint(record: PopPkRecord, e: Mapping[str, Any], outputs: tuple[Output, ...]) -> Endpoint:
-    units = {o.name: o.unit for o in outputs}
-    if units.get(e["output"]) != e["unit"]:
-        raise refuse(
-            record.where,
-            f"endpoint {e['id']}: no output {e['output']!r} in {e['unit']!r} (R4, R5); "
-            f"outputs: {', '.join(f'{n} [{u}]' for n, u in units.items())}",
-        )
-    return Endpoint(
-        e["id"],
-        e["output"],
-        e["unit"],
-        e["comparison"],
-        float(e["threshold"]),
-        e["title"],
-        bool(e.get("harmful", True)),
-        serious=bool(e.get("serious", True)),
-    )

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
-from twin_service.model.library.tables import PopulationFile
+from twin_service.model.library.schema import FileKind, in_schema_2
+from twin_service.model.library.tables import PopulationEffect, PopulationFile, PopulationParameter, StructureTable
 from twin_service.model.poppk.covariates import DERIVED, LAWS
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.units import UnitError, conversion
@@ -84,7 +85,7 @@ class TypicalParameter:
 
 @dataclass(frozen=True)
 class PopPkRecord:
-    """A checked file. `raw` keeps the sections that `build` turns into contract objects one to one."""
+    """A checked file: `file` as it is typed, `raw` as it was read, which an estimate writes anew."""
 
     id: str
     version: str
@@ -92,10 +93,14 @@ class PopPkRecord:
     title: str
     source: str
     fitted_on: str
-    structure: Mapping[str, Any]
+    file: PopulationFile
     parameters: Mapping[str, TypicalParameter]
     covariances: tuple[tuple[str, str, float], ...]
     raw: Mapping[str, Any]
+
+    @property
+    def structure(self) -> StructureTable:
+        return self.file.structure
 
     @property
     def where(self) -> str:
@@ -126,24 +131,27 @@ def read_model(model_id: str, library_dir: Path | None = None) -> PopPkRecord:
 def parse_model(table: Mapping[str, Any]) -> PopPkRecord:
     """A checked record of a file's table. Raises Refusal naming file, element, fault and what is known."""
     where = f"poppk/{table.get('id', '?')}.toml"
-    read_as(PopulationFile, table, where)
+    table, _ = in_schema_2(table, FileKind.POPULATION, where)
+    file = read_as(PopulationFile, table, where)
 
-    def read(n: str, p: Mapping[str, Any]) -> TypicalParameter | None:
-        return _parameter(n, p, table, f"{where} parameters.{n}")
+    known = {c.name for c in file.covariate} | set(file.derived)
 
-    steps: list[Callable[[], TypicalParameter | None]] = [lambda: _check_covariates(table, where)]
-    steps += [partial(read, n, p) for n, p in table["parameters"].items()]
+    def read(n: str, p: PopulationParameter) -> TypicalParameter | None:
+        return _parameter(n, p, known, f"{where} parameters.{n}")
+
+    steps: list[Callable[[], TypicalParameter | None]] = [lambda: _check_covariates(file, where)]
+    steps += [partial(read, n, p) for n, p in file.parameters.items()]
     parameters = {p.name: p for p in gathered(steps) if p is not None}
     record = PopPkRecord(
         str(table["id"]),
         str(table["version"]),
-        table["drug"],
-        table.get("title", ""),
-        table["source"],
-        table.get("fitted_on", ""),
-        table["structure"],
+        file.drug,
+        file.title,
+        file.source,
+        file.fitted_on,
+        file,
         parameters,
-        tuple((c["between"][0], c["between"][1], float(c["value"])) for c in table.get("covariance", ())),
+        tuple((c.between[0], c.between[1], c.value) for c in file.covariance),
         table,
     )
     omega(record)
@@ -173,60 +181,43 @@ def omega(record: PopPkRecord) -> NDArray[np.float64]:
     return matrix
 
 
-def _parameter(name: str, p: Mapping[str, Any], table: Mapping[str, Any], where: str) -> TypicalParameter:
+def _parameter(name: str, p: PopulationParameter, known: set[str], where: str) -> TypicalParameter:
     try:
-        unit, scale = to_bench(p.get("unit"))
+        unit, scale = to_bench(p.unit)
     except UnitError as error:
         raise refuse(where, f"{error} (R5)") from None
-    known = {c["name"] for c in table.get("covariates", ())} | set(table.get("derived", ()))
     terms = []
-    for k, c in enumerate(p.get("covariates", ())):
-        if c.get("law") not in LAWS:
-            raise refuse(f"{where}.covariates[{k}]", f"law {c['law']!r} is unknown{hinted(c['law'], LAWS)} (R4)")
-        if c.get("covariate") not in known:
-            said = f"covariate {c['covariate']!r} is not declared in this file{hinted(c['covariate'], known)} (R4)"
-            raise refuse(f"{where}.covariates[{k}]", said)
-        coefficient = float(c["coefficient"])
-        terms.append(
-            CovariateTerm(
-                c["law"],
-                c["covariate"],
-                coefficient * (scale if c.get("adds") else 1.0),
-                float(c.get("reference", 0.0)),
-                bool(c.get("adds", False)),
-            )
-        )
-    return TypicalParameter(name, unit, float(p["value"]) * scale, tuple(terms), _effect(name, p.get("effect"), where))
+    for k, c in enumerate(p.covariate_effect):
+        if c.law not in LAWS:
+            raise refuse(f"{where}.covariate_effect[{k}]", f"law {c.law!r} is unknown{hinted(c.law, LAWS)} (R4)")
+        if c.covariate not in known:
+            said = f"covariate {c.covariate!r} is not declared in this file{hinted(c.covariate, known)} (R4)"
+            raise refuse(f"{where}.covariate_effect[{k}]", said)
+        terms.append(CovariateTerm(c.law, c.covariate, c.coefficient * (scale if c.adds else 1.0), c.reference, c.adds))
+    return TypicalParameter(name, unit, p.value * scale, tuple(terms), _effect(name, p.effect, where))
 
 
-def _effect(name: str, e: Mapping[str, Any] | None, where: str) -> EffectRecord | None:
+def _effect(name: str, e: PopulationEffect | None, where: str) -> EffectRecord | None:
     if e is None:
         return None
-    kind = e.get("kind", "exponential")
-    if kind not in EFFECTS:
-        raise refuse(f"{where}.effect", f"kind {kind!r} is unknown{hinted(kind, EFFECTS)} (R4)")
-    variance = float(e["variance"]) if "variance" in e else float(e["sd"]) ** 2 if "sd" in e else 0.0
-    if variance == 0.0 and ("variance" in e or "sd" in e) and "shares" not in e:
+    if e.kind not in EFFECTS:
+        raise refuse(f"{where}.effect", f"kind {e.kind!r} is unknown{hinted(e.kind, EFFECTS)} (R4)")
+    stated = e.variance if e.variance is not None else e.sd**2 if e.sd is not None else None
+    if stated == 0.0 and not e.shares:
         # a variance stated as 0 says that the parameter does not vary
         return None
-    if variance < 0.0 or (variance == 0.0 and "shares" not in e):
+    variance = stated or 0.0
+    if variance < 0.0 or (variance == 0.0 and not e.shares):
         raise refuse(f"{where}.effect", "variance (or sd) is missing or not positive")
     return EffectRecord(
-        e.get("shares", name),
-        kind,
-        variance,
-        float(e.get("scale", 1.0)),
-        float(e.get("shape", 0.0)),
-        float(e.get("occasion_variance", 0.0)),
-        int(e.get("occasions", 0)),
-        float(e.get("drift_per_h", 0.0)),
+        e.shares or name, e.kind, variance, e.scale, e.shape, e.occasion_variance, e.occasions, e.drift_per_h
     )
 
 
-def _check_covariates(table: Mapping[str, Any], where: str) -> None:
+def _check_covariates(file: PopulationFile, where: str) -> None:
     """Derived covariates exist, and what they are derived from is declared."""
-    declared = {c["name"] for c in table.get("covariates", ())}
-    for name in table.get("derived", ()):
+    declared = {c.name for c in file.covariate}
+    for name in file.derived:
         if name not in DERIVED:
             raise refuse(where, f"derived covariate {name!r} is unknown; known: {', '.join(DERIVED)}")
         missing = [n for n in DERIVED[name][1] if n not in declared]

@@ -27,22 +27,23 @@ class ResponseLaw(NamedTuple):
     outputs: Mapping[str, Expression]
 
 
+_SIGNS: Final[Mapping[str, float]] = {"stimulation": 1.0, "inhibition": -1.0}
 Law = Callable[[Mapping[str, Any], Any, float, str], ResponseLaw]
 
 
 def response_of(record: PopPkRecord, p: Mapping[str, Any], concentration: Expression) -> ResponseLaw:
     """The response named in the file's structure; none is an empty one."""
-    s = record.structure.get("response")
-    if not s:
+    s = record.structure.response
+    if s is None:
         return ResponseLaw((), {})
-    if s.get("law") not in LAWS:
-        raise refuse(record.where, f"response law {s.get('law')!r} is unknown (R4); known: {', '.join(LAWS)}")
-    law, wanted = LAWS[s["law"]]
+    if s.law not in LAWS:
+        raise refuse(record.where, f"response law {s.law!r} is unknown (R4); known: {', '.join(LAWS)}")
+    law, wanted = LAWS[s.law]
     need(record, p, wanted)
-    sign = {"stimulation": 1.0, "inhibition": -1.0}.get(s.get("direction", "inhibition"))
+    sign = _SIGNS.get(s.direction)
     if sign is None:
-        raise refuse(record.where, f"response direction {s['direction']!r}: expected stimulation or inhibition")
-    return law(p, concentration, sign, str(s.get("unit", "1")))
+        raise refuse(record.where, f"response direction {s.direction!r}: expected stimulation or inhibition")
+    return law(p, concentration, sign, s.unit)
 
 
 def _drive(p: Mapping[str, Any], c: Any, sign: float) -> Any:

@@ -9,24 +9,25 @@ each times the product of its covariate laws (before the effect, at the typical 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from twin_service.model.domain import DomainSpan, narrowed, read_domain, with_dose_domain
+from twin_service.model.library.endpoint import endpoint_of
+from twin_service.model.library.findings import hinted
+from twin_service.model.library.tables import CovariateTable, EffectObservable, RouteTable
 from twin_service.model.qsp.law import Equations, Names
 from twin_service.model.qsp.record import CovariateEffect, LawParameter, QspRecord, block_files, read_block_file
-from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, Endpoint, ErrorLaw, Observable
+from twin_service.model.structure import Block, Covariate, DoseRoute, Effect, ErrorLaw, Observable
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.solver import functions as fn
 from twin_service.solver.expression import TIME, expression, symbol
 from twin_service.solver.system import ONE, ZERO, Input, Output, Parameter, SystemState
-
-# CTCAE: grade 4 is life-threatening, grade 3 severe
-SERIOUS_GRADE = 4
 
 
 def list_blocks(library_dir: Path | None = None) -> list[str]:
@@ -51,7 +52,7 @@ def wiring(block_id: str, library_dir: Path | None = None) -> dict[str, dict[str
     `default` is the level it has when nothing is wired. `molar_mass` (g/mol, "" if unknown) turns mass into amount.
     """
     record = read_block_file(block_id, library_dir)
-    mass = record.raw.get("molar_mass", {}).get("value", "")
+    mass = f"{record.file.molar_mass.value:.15g}" if record.file.molar_mass else ""
     return {
         p.name: {
             "unit": p.unit,
@@ -59,7 +60,7 @@ def wiring(block_id: str, library_dir: Path | None = None) -> dict[str, dict[str
             "drug": p.drug,
             "note": p.note,
             "default": repr(p.default),
-            "molar_mass": str(mass),
+            "molar_mass": mass,
         }
         for p in record.ports
     }
@@ -67,7 +68,7 @@ def wiring(block_id: str, library_dir: Path | None = None) -> dict[str, dict[str
 
 def block_of(record: QspRecord) -> Block:
     """The `Block` of a parsed file."""
-    law, raw = record.law, record.raw
+    law, file = record.law, record.file
     said = law.equations(*_symbols(record), TIME)
     _check_names(record, said)
     effects, omega = _effects(record)
@@ -86,10 +87,10 @@ def block_of(record: QspRecord) -> Block:
         ports=dict(law.ports),
         effects=effects,
         omega=omega,
-        observables=tuple(_observable(o, record) for o in raw.get("observable", ())),
-        routes=tuple(_route(r, domain) for r in raw.get("route", ())),
-        covariates=tuple(narrowed(_covariate(c), domain) for c in raw.get("covariate", ())),
-        endpoints=tuple(_endpoint(e, record) for e in raw.get("endpoint", ())),
+        observables=tuple(_observable(o, record) for o in file.observable),
+        routes=tuple(_route(r, domain) for r in file.route),
+        covariates=tuple(narrowed(_covariate(c), domain) for c in file.covariate),
+        endpoints=tuple(endpoint_of(e, law.outputs, partial(_refuse, record)) for e in file.endpoint),
     )
 
 
@@ -124,18 +125,20 @@ def individual(parameter: LawParameter, typical: Any, eta: Any) -> Any:
 def covariate_factor(effect: CovariateEffect, x: Any) -> Any:
     """The factor by which covariate value `x` changes a typical value."""
     k, x0 = effect.coefficients, effect.reference
-    if effect.law == "power":
-        return (x / x0) ** k[0]
-    if effect.law == "linear":
-        return 1 + k[0] * (x - x0)
-    if effect.law == "fraction":
-        return 1 + k[0] * x
-    return 1 + fn.where(x < x0, k[0], k[1]) * (x - x0)
+    return _FACTORS[effect.law](x, k, x0)
+
+
+_FACTORS: Final[Mapping[str, Callable[[Any, tuple[float, ...], float], Any]]] = {
+    "power": lambda x, k, x0: (x / x0) ** k[0],
+    "linear": lambda x, k, x0: 1 + k[0] * (x - x0),
+    "fraction": lambda x, k, x0: 1 + k[0] * x,
+    "broken_line": lambda x, k, x0: 1 + fn.where(x < x0, k[0], k[1]) * (x - x0),
+}
 
 
 def _symbols(record: QspRecord) -> tuple[Names, Names, Names]:
     law = record.law
-    known = {c["name"]: _known(c) for c in record.raw.get("covariate", ())}
+    known = {c.name: _known(c) for c in record.file.covariate}
     p: dict[str, Any] = {name: known.get(name, symbol(name)) for name in law.covariates}
     for q in record.parameters:
         value: Any = symbol(q.name)
@@ -146,22 +149,25 @@ def _symbols(record: QspRecord) -> tuple[Names, Names, Names]:
     return Names(**{n: symbol(n) for n in law.states}), Names(**p), Names(**{n: symbol(n) for n in law.ports})
 
 
-def _known(covariate: Mapping[str, Any]) -> Any:
+def _known(covariate: CovariateTable) -> Any:
     """The covariate, or its default where another block's default of 0 says that nobody measured it."""
-    x, low = symbol(covariate["name"]), covariate.get("limits", (0.0,))[0]
-    return fn.where(x > 0.0, x, covariate["default"]) if low > 0 and "default" in covariate else x
+    x, low = symbol(covariate.name), covariate.limits[0] if covariate.limits else 0.0
+    return fn.where(x > 0.0, x, covariate.default) if low > 0 and covariate.default is not None else x
 
 
 def _effects(record: QspRecord) -> tuple[tuple[Effect, ...], np.ndarray | None]:
     varied = [q for q in record.parameters if q.transform != "fixed"]
     effects = tuple(Effect(f"eta_{q.name}", q.variance, q.name, drift_per_h=q.drift_per_h) for q in varied)
-    if "correlation" not in record.raw:
+    if not record.file.covariance:
         return effects, None
     omega = np.diag([q.variance for q in varied])
     names = [q.name for q in varied]
-    for c in record.raw["correlation"]:
-        i, j = (names.index(n) for n in c["between"])
-        omega[i, j] = omega[j, i] = float(c["covariance"])
+    for c in record.file.covariance:
+        strange = [n for n in c.between if n not in names]
+        if strange:
+            raise _refuse(record, f"covariance of {strange[0]}: no such effect{hinted(strange[0], names)} (R4)")
+        i, j = (names.index(n) for n in c.between)
+        omega[i, j] = omega[j, i] = c.value
     return effects, omega
 
 
@@ -177,43 +183,10 @@ def _input(name: str, state: str, unit: str, said: Equations) -> Input:
     )
 
 
-def _observable(o: Mapping[str, Any], record: QspRecord) -> Observable:
-    _expect_output(record, "observable", o["analyte"], o["output"], o["unit"])
-    error = {k: v for k, v in o["error"].items() if k != "origin"}
-    return Observable(
-        o["analyte"],
-        o["output"],
-        o["unit"],
-        ErrorLaw(**error),
-        o.get("title", ""),
-        o.get("lower_limit"),
-        o.get("upper_limit"),
-    )
-
-
-def _endpoint(e: Mapping[str, Any], record: QspRecord) -> Endpoint:
-    relative = bool(e.get("relative_to_baseline", False))
-    if relative and e["unit"] != "1":
-        raise _refuse(
-            record,
-            f"endpoint {e['id']}: a relative endpoint is a ratio to baseline in unit 1; for a "
-            "difference name an output that is one",
-        )
-    unit = record.law.outputs.get(e["output"], "") if relative else e["unit"]
-    _expect_output(record, "endpoint", e["id"], e["output"], unit)
-    grade = int(e.get("grade", 0))
-    return Endpoint(
-        e["id"],
-        e["output"],
-        e["unit"],
-        e["comparison"],
-        float(e["threshold"]),
-        e["title"],
-        bool(e.get("harmful", True)),
-        relative,
-        grade,
-        bool(e.get("serious", grade == 0 or grade >= SERIOUS_GRADE)),
-    )
+def _observable(o: EffectObservable, record: QspRecord) -> Observable:
+    _expect_output(record, "observable", o.analyte, o.output, o.unit)
+    error = ErrorLaw(o.error.additive, o.error.proportional, o.error.kind, o.error.power)
+    return Observable(o.analyte, o.output, o.unit, error, o.title, o.lower_limit, o.upper_limit)
 
 
 def _expect_output(record: QspRecord, kind: str, name: str, output: str, unit: str) -> None:
@@ -230,18 +203,18 @@ def _domain(record: QspRecord) -> dict[str, DomainSpan]:
     def fault(place: str, message: str) -> None:
         raise _refuse(record, f"{place}: {message}")
 
-    names = [str(c["name"]) for c in record.raw.get("covariate", ())]
-    return read_domain(record.raw, (*names, "dose_mg"), fault)
+    names = [c.name for c in record.file.covariate]
+    return read_domain({"domain": record.file.domain}, (*names, "dose_mg"), fault)
 
 
-def _route(r: Mapping[str, Any], domain: Mapping[str, DomainSpan]) -> DoseRoute:
-    return with_dose_domain(DoseRoute(r["drug"], r["route"], r["input"], float(r["units_per_mg"])), domain)
+def _route(r: RouteTable, domain: Mapping[str, DomainSpan]) -> DoseRoute:
+    return with_dose_domain(DoseRoute(r.drug, r.route, r.input, r.units_per_mg), domain)
 
 
-def _covariate(c: Mapping[str, Any]) -> Covariate:
-    low, high = c.get("limits", (-np.inf, np.inf))
-    caution_low, caution_high = c.get("caution", (-np.inf, np.inf))
-    return Covariate(c["name"], c["unit"], c.get("default"), low, high, caution_low, caution_high)
+def _covariate(c: CovariateTable) -> Covariate:
+    low, high = c.limits or (-np.inf, np.inf)
+    caution_low, caution_high = c.caution or (-np.inf, np.inf)
+    return Covariate(c.name, c.unit, c.default, low, high, caution_low, caution_high)
 
 
 def _check_names(record: QspRecord, said: Equations) -> None:
@@ -254,7 +227,7 @@ def _check_names(record: QspRecord, said: Equations) -> None:
         assert set(got) == set(want), f"law {law.id}: {title} {sorted(got)} do not match {sorted(want)}"
     symbols = [*law.states, *law.parameters, *law.ports, *law.covariates]
     assert len(set(symbols)) == len(symbols), f"law {law.id}: a name stands for two things"
-    known = {c["name"]: c["unit"] for c in record.raw.get("covariate", ())}
+    known = {c.name: c.unit for c in record.file.covariate}
     for name, unit in law.covariates.items():
         if known.get(name) != unit:
             raise _refuse(record, f"law {law.id} needs the covariate {name} in {unit} (R4); declare it")

@@ -206,8 +206,7 @@ def _finding(record: QspRecord, check: Mapping[str, Any], expect: Mapping[str, A
 
 
 def _molar_mass(record: QspRecord) -> float | None:
-    mass = record.raw.get("molar_mass")
-    return None if mass is None else float(mass["value"])
+    return None if record.file.molar_mass is None else record.file.molar_mass.value
 
 
 def _refuse(record: QspRecord, message: str) -> Refusal:

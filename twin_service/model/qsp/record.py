@@ -16,14 +16,15 @@ import twin_service.model.qsp.laws  # noqa: F401  registers every law
 from twin_service.library.files import FOLDER, files_in, parse_toml
 from twin_service.model.library.findings import gathered, hinted
 from twin_service.model.library.reader import read_as
-from twin_service.model.library.tables import EffectTable
+from twin_service.model.library.schema import FileKind, in_schema_2
+from twin_service.model.library.tables import EffectParameter, EffectTable, EffectTerm, Number
 from twin_service.model.qsp.law import LAWS, BlockLaw
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.units import UnitError, conversion
 
 LIBRARY: Final = FOLDER / "qsp"
-TRANSFORMS: Final = ("log", "logit", "none", "fixed")
-COVARIATE_LAWS: Final = ("power", "linear", "fraction", "broken_line")
+# law -> how many coefficients it takes
+COVARIATE_LAWS: Final[Mapping[str, int]] = {"power": 1, "linear": 1, "fraction": 1, "broken_line": 2}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Port:
 
 @dataclass(frozen=True)
 class QspRecord:
-    """One QSP file. `raw` keeps the tables that the builder turns into contract nouns one to one."""
+    """One QSP file; `file` is its tables as typed, which the builder turns into contract nouns one to one."""
 
     id: str
     version: str
@@ -82,7 +83,7 @@ class QspRecord:
     parameters: tuple[LawParameter, ...]
     ports: tuple[Port, ...]
     covariate_effects: tuple[CovariateEffect, ...]
-    raw: Mapping[str, Any]
+    file: EffectTable
     where: str
 
 
@@ -106,110 +107,92 @@ def read_block_file(block_id: str, library_dir: Path | None = None) -> QspRecord
 
 def parse_block(table: Mapping[str, Any], where: str) -> QspRecord:
     """A checked record from the parsed TOML `table`."""
-    read_as(EffectTable, table, where)
-    law = LAWS.get(table["law"])
+    table, _ = in_schema_2(table, FileKind.EFFECT, where)
+    file = read_as(EffectTable, table, where)
+    law = LAWS.get(file.law)
     if law is None:
-        raise _refuse(where, f"law {table['law']!r} is unknown (R4){hinted(table['law'], LAWS)}")
-    molar_mass = quantity(table["molar_mass"], "g/mol", f"{where} molar_mass") if "molar_mass" in table else None
-    said = table["parameters"].items()
+        raise _refuse(where, f"law {file.law!r} is unknown (R4){hinted(file.law, LAWS)}")
+    molar_mass = quantity(file.molar_mass, "g/mol", f"{where} molar_mass") if file.molar_mass else None
+    said = file.parameters.items()
     steps: list[Callable[[], LawParameter | None]] = [
         partial(_parameter, k, v, law, f"{where} parameters.{k}", molar_mass) for k, v in said
     ]
-    steps.append(partial(_all_there, table, law, where))
+    steps.append(partial(_all_there, file, law, where))
     records = {q.name: q for q in gathered(steps) if q is not None}
     effects = tuple(
         gathered(
-            partial(_covariate_effect, e, table, f"{where} covariate_effect[{i}]")
-            for i, e in enumerate(table.get("covariate_effect", ()))
+            partial(_covariate_effect, e, file, f"{where} covariate_effect[{i}]")
+            for i, e in enumerate(file.covariate_effect)
         )
     )
     return QspRecord(
-        table["id"],
-        str(table["version"]),
-        table["title"],
-        table["area"],
+        file.id,
+        file.version,
+        file.title,
+        file.area,
         law,
         tuple(records[k] for k in law.parameters),
-        _ports(table, law, where),
+        _ports(file, law, where),
         effects,
-        table,
+        file,
         where,
     )
 
 
-def _all_there(table: Mapping[str, Any], law: BlockLaw, where: str) -> None:
-    absent = [k for k in law.parameters if k not in table["parameters"]]
+def _all_there(file: EffectTable, law: BlockLaw, where: str) -> None:
+    absent = [k for k in law.parameters if k not in file.parameters]
     if absent:
         raise _refuse(where, f"law {law.id} needs the parameters {', '.join(absent)}; add them with unit and origin")
 
 
-def quantity(record: Any, unit: str, where: str, molar_mass: float | None = None) -> float:
+def quantity(record: Number, unit: str, where: str, molar_mass: float | None = None) -> float:
     """The value of a `{value, unit, origin}` record in `unit`."""
-    if not isinstance(record, Mapping) or "value" not in record or "unit" not in record:
-        raise _refuse(where, "expected a record with value, unit and origin")
-    if not record.get("origin"):
-        raise _refuse(where, "origin is missing (R7); name the publication, data set or assumption")
     try:
-        return float(record["value"]) * conversion(record["unit"], unit, molar_mass)
+        return record.value * conversion(record.unit, unit, molar_mass)
     except UnitError as e:
         raise _refuse(where, f"{e} (R5)") from e
 
 
-def _parameter(name: str, record: Any, law: BlockLaw, where: str, molar_mass: float | None) -> LawParameter:
+def _parameter(name: str, record: EffectParameter, law: BlockLaw, where: str, molar_mass: float | None) -> LawParameter:
     if name not in law.parameters:
         raise _refuse(where, f"law {law.id} has no parameter {name!r} (R4){hinted(name, law.parameters)}")
     unit = law.parameters[name]
     value = quantity(record, unit, where, molar_mass)
-    scale = conversion(record["unit"], unit, molar_mass)
-    low, high = (b * scale for b in record.get("bounds", (-float("inf"), float("inf"))))
-    variance, transform = float(record.get("variance", 0.0)), record.get("transform", "fixed")
+    scale = conversion(record.unit, unit, molar_mass)
+    low, high = (b * scale for b in record.bounds or (-float("inf"), float("inf")))
+    variance, transform = record.variance, record.transform
     if not low <= value <= high:
         raise _refuse(where, f"value {value:g} {unit} is outside its bounds {low:g} to {high:g}")
-    if transform not in TRANSFORMS:
-        raise _refuse(where, f"transform {transform!r} is unknown; known: {', '.join(TRANSFORMS)}")
     if (variance > 0) == (transform == "fixed"):
         raise _refuse(where, "a variance needs a transform (log, logit or none), and a transform a variance")
     if transform == "none":
         variance *= scale * scale
-    return LawParameter(name, unit, value, low, high, transform, variance, float(record.get("drift_per_h", 0.0)))
+    return LawParameter(name, unit, value, low, high, transform, variance, record.drift_per_h)
 
 
-def _covariate_effect(record: Mapping[str, Any], table: Mapping[str, Any], where: str) -> CovariateEffect:
-    for key, known in (("parameter", table["parameters"]), ("covariate", [c["name"] for c in table["covariate"]])):
-        if record.get(key) not in known:
-            raise _refuse(where, f"{key} {record.get(key)!r} is not declared in this file")
-    if record.get("law") not in COVARIATE_LAWS:
-        raise _refuse(where, f"law {record.get('law')!r} is unknown; known: {', '.join(COVARIATE_LAWS)}")
-    if not record.get("origin"):
-        raise _refuse(where, "origin is missing (R7)")
-    coefficients = tuple(float(c) for c in record["coefficients"])
-    if len(coefficients) != (2 if record["law"] == "broken_line" else 1):
-        raise _refuse(where, f"law {record['law']} does not take {len(coefficients)} coefficients")
-    return CovariateEffect(
-        record["parameter"], record["covariate"], record["law"], coefficients, float(record.get("reference", 0.0))
-    )
+def _covariate_effect(record: EffectTerm, file: EffectTable, where: str) -> CovariateEffect:
+    declared = {c.name for c in file.covariate}
+    for key, said, known in (
+        ("parameter", record.parameter, set(file.parameters)),
+        ("covariate", record.covariate, declared),
+    ):
+        if said not in known:
+            raise _refuse(where, f"{key} {said!r} is not declared in this file{hinted(said, known)} (R4)")
+    coefficients = tuple(record.coefficients)
+    if len(coefficients) != COVARIATE_LAWS[record.law]:
+        raise _refuse(where, f"law {record.law} does not take {len(coefficients)} coefficients")
+    return CovariateEffect(record.parameter, record.covariate, record.law, coefficients, record.reference)
 
 
-def _ports(table: Mapping[str, Any], law: BlockLaw, where: str) -> tuple[Port, ...]:
-    declared = {p.get("name"): p for p in table.get("port", ())}
+def _ports(file: EffectTable, law: BlockLaw, where: str) -> tuple[Port, ...]:
+    declared = {p.name: p for p in file.port}
     if set(declared) != set(law.ports):
-        raise _refuse(
-            where, f"ports {sorted(map(str, declared))} are declared, law {law.id} has {sorted(law.ports)} (R4)"
-        )
+        raise _refuse(where, f"ports {sorted(declared)} are declared, law {law.id} has {sorted(law.ports)} (R4)")
     for name, unit in law.ports.items():
-        if declared[name].get("unit") != unit:
-            raise _refuse(
-                f"{where} port {name}", f"unit {declared[name].get('unit')!r}, law {law.id} wants {unit} (R5)"
-            )
+        if declared[name].unit != unit:
+            raise _refuse(f"{where} port {name}", f"unit {declared[name].unit!r}, law {law.id} wants {unit} (R5)")
     return tuple(
-        Port(
-            n,
-            u,
-            declared[n].get("wire", ""),
-            declared[n].get("drug", ""),
-            declared[n].get("note", ""),
-            float(declared[n].get("default", 0.0)),
-        )
+        Port(n, u, declared[n].wire, declared[n].drug, declared[n].note, declared[n].default)
         for n, u in law.ports.items()
     )
 

@@ -37,6 +37,8 @@ from twin_service.twin.recommend import Dispensable, Preferences, recommend
 FloatArray = NDArray[np.float64]
 DRAWS = 32_768
 EDGE = 0.1
+ASSAY = 0.05  # the rest of the model's error is taken to move the patient's true level
+SAMPLING = 0.016  # two standard errors of a share of one half in the 4,096 members that decide at the floor
 NOTHING = "nothing now"
 
 
@@ -79,7 +81,7 @@ def judge(d: DecisionCase, members: int = 256) -> DecisionVerdict:
     worth = oracle(d)
     best = max(worth, key=lambda name: worth[name].utility)
     if ranking.recommended is None:
-        missed = worth[best].attained >= Preferences().floor
+        missed = worth[best].attained >= Preferences().floor + SAMPLING
         return DecisionVerdict(d.kind, "", best, worth[best].utility if missed else 0.0)
     chosen = ranking.recommended.what_if.regimen.name
     return DecisionVerdict(d.kind, chosen, best, worth[best].utility - worth[chosen].utility)
@@ -100,8 +102,9 @@ def twin_of(d: DecisionCase) -> Folded:
 def oracle(d: DecisionCase) -> dict[str, Worth]:
     """Every candidate, and nothing, by importance sampling from a prior 1.5 times too wide."""
     wide, omega = 1.5, np.array(OMEGA)
-    cube = qmc.Sobol(2, scramble=True, rng=np.random.default_rng(1)).random(DRAWS)
-    z = ndtri(np.clip(cube, 1e-12, 1 - 1e-12))
+    cube = qmc.Sobol(3, scramble=True, rng=np.random.default_rng(1)).random(DRAWS)
+    z, occasion = np.split(ndtri(np.clip(cube, 1e-12, 1 - 1e-12)), [2], axis=1)
+    moved = np.maximum(1.0 + np.sqrt(ERROR**2 - ASSAY**2) * occasion[:, 0], 0.0)
     eta = wide * z * omega
     log_w = -0.5 * np.sum((wide * z) ** 2 - z**2, axis=1)
     if d.levels:
@@ -111,19 +114,23 @@ def oracle(d: DecisionCase) -> dict[str, Worth]:
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
     keep = w > 1e-9
-    found = {NOTHING: _worth(d, eta[keep], w[keep], ())}
+    found = {NOTHING: _worth(d, eta[keep], w[keep], moved[keep], ())}
     for mg in AMOUNTS_MG:
         for tau in INTERVALS_H:
             plan = tuple((d.start_h + k * tau, mg, INFUSED_H) for k in range(int(HORIZON_H / tau)))
             name = f"drug {mg:g} mg every {tau:g} h over {INFUSED_H:g} h"
-            found[name] = _worth(d, eta[keep], w[keep], plan)
+            found[name] = _worth(d, eta[keep], w[keep], moved[keep], plan)
     return found
 
 
-def _worth(d: DecisionCase, eta: FloatArray, w: FloatArray, plan: tuple[tuple[float, float, float], ...]) -> Worth:
-    metric = (_auc_day if d.target is AUC else _trough)(d, eta, plan)
+def _worth(
+    d: DecisionCase, eta: FloatArray, w: FloatArray, moved: FloatArray, plan: tuple[tuple[float, float, float], ...]
+) -> Worth:
+    """`moved` (N,): every level of the next occasion over the curve's (a proportional error moves all alike)."""
+    metric = (_auc_day if d.target is AUC else _trough)(d, eta, plan) * moved
     low, high = d.target.low, d.target.high
-    outside = np.maximum(np.log(low / metric), np.log(metric / high))
+    with np.errstate(divide="ignore"):
+        outside = np.maximum(np.log(low) - np.log(metric), np.log(metric) - np.log(high))
     met = 1.0 - np.clip(outside / np.log1p(EDGE), 0.0, 1.0)
     return Worth(float(w @ met / w.sum()), float(w @ (outside <= 0.0) / w.sum()))
 

@@ -50,7 +50,7 @@ def table(
             records[name]["effect"] = {"variance": omega[k][k], **records[name].get("effect", {})}
     raw = {
         "id": "case",
-        "schema": 1,
+        "schema": 2,
         "version": "1",
         "drug": "drug",
         "source": "reference case",
@@ -62,8 +62,8 @@ def table(
             for j in range(i)
             if omega[i][j] != 0.0
         ],
-        "covariates": [{"name": c, "unit": "1"} for c in covariates],
-        "observables": [{"analyte": a, "compartment": c, "unit": "mg/L", "error": error} for a, c in observables],
+        "covariate": [{"name": c, "unit": "1"} for c in covariates],
+        "observable": [{"analyte": a, "compartment": c, "unit": "mg/L", "error": error} for a, c in observables],
     }
     return compose("case", {"d": build_poppk(parse_model(raw))})
 
@@ -105,7 +105,7 @@ def standard_model(number: str, omega: Sequence[Sequence[float]]) -> PatientMode
             {"law": "power", "covariate": "bw", "coefficient": 1.5, "reference": 75.0},
             {"law": "factor", "covariate": "sex", "coefficient": 0.75},
         ]
-        p301 = {**base, "CL": (4.0, "L/h", {"covariates": terms})}
+        p301 = {**base, "CL": (4.0, "L/h", {"covariate_effect": terms})}
         return table(ORAL, p301, omega, varied, error=PROPORTIONAL, covariates=("bw", "sex"))
     if number in ("401", "402"):
         p401 = {**base, "CLM": (2.5, "L/h"), "VM": (60.0, "L"), "FM": (0.7, "1")}
@@ -124,7 +124,7 @@ def standard_model(number: str, omega: Sequence[Sequence[float]]) -> PatientMode
     if number == "408":
         return table(ORAL, base, omega, varied, error={"kind": "log", "proportional": 0.05**0.5})
     if number == "901":
-        bsa = {"covariates": [{"law": "proportional", "covariate": "bsa", "coefficient": 1.0}]}
+        bsa = {"covariate_effect": [{"law": "proportional", "covariate": "bsa", "coefficient": 1.0}]}
         p901 = {"CL": (6.38, "L/h"), "V1": (9.5, "L", bsa), "V2": (9.56, "L"), "Q": (2.7, "L/h")}
         return table(
             {"compartments": 2, "absorption": "none"},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from scipy.special import ndtri
@@ -14,90 +14,80 @@ from twin_service.qualification.estimation.calibration import judged
 from twin_service.qualification.estimation.real_results import RealResult
 from twin_service.qualification.estimation.real_sets import ABSENT
 from twin_service.qualification.estimation.run import Estimation
+from twin_service.report.page import Page, Picture, Section, Table, write_page
+from twin_service.report.theme import BLUE, INK, SERIES, panels, svg
 
-STYLE = (
-    "body{font:15px sans-serif;max-width:75em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
-    "td,th{border:1px solid #ccc;padding:.2em .6em;text-align:right}td:first-child,th:first-child{text-align:left}"
-    "img{max-width:100%}"
+CALIBRATION_HEADS: Final = (
+    "trial",
+    "patients",
+    "readings",
+    "coverage %",
+    "with history %",
+    "mean",
+    "p",
+    "variance",
+    "p",
+    "p normal",
 )
+REAL_HEADS: Final = ("estimator", "MPE %", "rRMSE %", "MAPE %", "P20 %", "P30 %", "90 % coverage")
+PAIRED_HEADS: Final = ("readings", "n", "0 known", "1", "2", "3")
 
 
 def write_estimation(found: Estimation, folder: Path) -> Path:
-    """`estimation.html` with its plots in `folder`; returns the page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    body = ["<h1>Estimation</h1>", "<h2>Simulated truth</h2>", *_calibration(found, folder)]
+    """`estimation.html` in `folder`; returns the page."""
+    sections = [_calibration(found)]
+    basis = [f"absent: {name}: {why}" for name, why in ABSENT.items()]
     if found.real:
-        body += ["<h2>Real patients, one step ahead</h2>", *(_real(r) for r in found.real)]
-        body += [f"<p>Absent: {escape(name)}: {escape(why)}.</p>" for name, why in ABSENT.items()]
-        body += [
-            "<h2>The same later readings after 0, 1, 2, 3 earlier instants</h2>",
-            "<p>Estimator auto; rRMSE / MAPE in percent.</p>",
-            *(_paired(r) for r in found.real),
-            _plot_paired(found.real, folder),
+        sections += [
+            Section("Real patients, one step ahead", tables=[_real(r) for r in found.real]),
+            Section(
+                "The same later readings after 0, 1, 2, 3 earlier instants",
+                ["Estimator auto; rRMSE / MAPE in percent."],
+                [Picture(_paired_plot(found.real), "error of the same later readings against instants known")],
+                [_paired(r) for r in found.real],
+            ),
         ]
-    body += ["<h2>Large variances: distance to the exact posterior</h2>", _large(found, folder)]
-    body += ["<h2>All figures</h2>", _table(("figure", "value"), ((k, f"{v:.5g}") for k, v in found.figures.items()))]
-    page = folder / "estimation.html"
-    page.write_text(
-        f"<!doctype html><meta charset=utf-8><title>Estimation</title><style>{STYLE}</style>" + "\n".join(body) + "\n",
-        encoding="utf-8",
-    )
-    return page
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in rows)
-    return f"<table><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>{cells}</table>"
+    sections += [
+        Section("Large variances", pictures=[Picture(_large(found), "distance of means to the exact posterior")]),
+        Section(
+            "All figures", tables=[Table(("figure", "value"), [(k, f"{v:.5g}") for k, v in found.figures.items()])]
+        ),
+    ]
+    return write_page(Page("Estimation", [], sections, basis, kind="qualify --estimation"), folder / "estimation.html")
 
 
 def _percent(value: float) -> str:
     return "-" if not np.isfinite(value) else f"{100.0 * value:.1f}"
 
 
-def _calibration(found: Estimation, folder: Path) -> list[str]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.2 * len(found.calibration), 3.0), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(found.calibration), sharey=True))
+def _calibration(found: Estimation) -> Section:
+    figure, axes = panels(len(found.calibration), width=3.2 * len(found.calibration), height=3.0)
     rows, x = [], np.linspace(-3.5, 3.5, 200)
     for axis, (name, forecasts) in zip(axes, found.calibration.items(), strict=True):
         c = judged(forecasts)
-        rows.append(
-            (
-                name,
-                f"{c.patients}",
-                f"{c.readings}",
-                _percent(c.coverage90),
-                _percent(c.coverage90_next),
-                f"{c.npde_mean:.3f}",
-                f"{c.p_mean:.3f}",
-                f"{c.npde_variance:.3f}",
-                f"{c.p_variance:.3f}",
-                f"{c.p_normal:.3f}",
-            )
-        )
+        shares = (_percent(c.coverage90), _percent(c.coverage90_next))
+        moments = (f"{v:.3f}" for v in (c.npde_mean, c.p_mean, c.npde_variance, c.p_variance, c.p_normal))
+        rows.append((name, f"{c.patients}", f"{c.readings}", *shares, *moments))
         z = ndtri(np.clip([f.share for f in forecasts], 0.5 / DRAWS, 1.0 - 0.5 / DRAWS))
-        axis.hist(z, bins=30, density=True, alpha=0.6)
-        axis.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), "k-", lw=0.8)
+        axis.hist(z, bins=30, density=True, alpha=0.6, color=BLUE)
+        axis.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi), color=INK, lw=0.8)
         axis.set(title=name, xlabel="NPDE")
-    figure.savefig(folder / "calibration.png", dpi=110)
-    head = ("trial", "patients", "readings", "coverage %", "with history %", "mean", "p", "variance", "p", "p normal")
-    return [_table(head, rows), "<p><img src='calibration.png' alt='NPDE against the standard normal'></p>"]
+    picture = Picture(svg(figure), "normalized prediction distribution errors against the standard normal")
+    return Section("Simulated truth", pictures=[picture], tables=[Table(CALIBRATION_HEADS, rows)])
 
 
-def _real(r: RealResult) -> str:
+def _real(r: RealResult) -> Table:
     rows = [
         (who, *map(_percent, (s.bias, s.rrmse, s.mape, s.p20, s.p30, s.coverage90)))
         for who, s in {"a priori": r.prior, **r.posterior}.items()
     ]
-    head = ("estimator", "MPE %", "rRMSE %", "MAPE %", "P20 %", "P30 %", "90 % coverage")
-    return (
-        f"<h3>{escape(r.set.title)}: {escape(r.analyte)}</h3><p>{escape(r.set.sample)}; {r.subjects} subjects, "
-        f"{r.prior.readings} readings with a history.</p>{_table(head, rows)}"
+    title = (
+        f"{r.set.title}: {r.analyte}. {r.set.sample}; {r.subjects} subjects, {r.prior.readings} readings with a history"
     )
+    return Table(REAL_HEADS, rows, title)
 
 
-def _paired(r: RealResult) -> str:
+def _paired(r: RealResult) -> Table:
     rows = [
         (
             f"after the first {depth}",
@@ -107,31 +97,26 @@ def _paired(r: RealResult) -> str:
         )
         for depth, scores in r.paired.items()
     ]
-    head = ("readings", "n", "0 known", "1", "2", "3")
-    return f"<h3>{escape(r.set.title)}: {escape(r.analyte)}</h3>{_table(head, rows)}"
+    return Table(PAIRED_HEADS, rows, f"{r.set.title}: {r.analyte}")
 
 
-def _plot_paired(results: Sequence[RealResult], folder: Path) -> str:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.0, 4.0), layout="constrained")
-    axis = figure.subplots(1, 1)
-    for r in results:
+def _paired_plot(results: Sequence[RealResult]) -> str:
+    figure, (axis,) = panels(1, width=8.0, height=4.0)
+    for k, r in enumerate(results):
         if r.paired:
             scores = r.paired[max(r.paired)]
-            axis.plot(range(len(scores)), [100.0 * s.rrmse for s in scores], "o-", label=f"{r.set.name} {r.analyte}")
+            y = [100.0 * s.rrmse for s in scores]
+            color = SERIES[k % len(SERIES)]
+            axis.plot(range(len(scores)), y, "o-", color=color)
+            words = f"{r.set.name} {r.analyte}"
+            axis.annotate(words, (len(scores) - 1, y[-1]), (6, -2), textcoords="offset points", fontsize=7, color=color)
     axis.set(xlabel="earlier instants known", ylabel="rRMSE of the same later readings, %", xticks=[0, 1, 2, 3])
-    axis.legend(fontsize=7)
-    figure.savefig(folder / "learning.png", dpi=110)
-    return "<p><img src='learning.png' alt='error against readings known'></p>"
+    axis.set_xlim(-0.1, 3.9)
+    return svg(figure)
 
 
-def _large(found: Estimation, folder: Path) -> str:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.0, 3.0), layout="constrained")
-    axis = figure.subplots(1, 1)
-    axis.hist([float(np.max(d.in_sd)) for d in found.large], bins=20)
+def _large(found: Estimation) -> str:
+    figure, (axis,) = panels(1, width=6.0, height=3.0)
+    axis.hist([float(np.max(d.in_sd)) for d in found.large], bins=20, color=BLUE)
     axis.set(xlabel="largest |difference of means| in exact posterior SD", ylabel="patients")
-    figure.savefig(folder / "large_variance.png", dpi=110)
-    return "<p><img src='large_variance.png' alt='distance to the exact posterior'></p>"
+    return svg(figure)

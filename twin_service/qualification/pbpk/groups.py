@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from twin_service.model.pbpk.checks import plasma_clearance
+from twin_service.model.pbpk.enzyme_action import Induction
 from twin_service.model.pbpk.individual import disposition, reference_body
 from twin_service.model.pbpk.library import Library
 from twin_service.model.pbpk.people import WEIGHT_BY_HEIGHT
@@ -153,7 +154,9 @@ def induces_itself(drug: DrugRecord) -> bool:
     """Whether a drug with a therapeutic window induces an enzyme that clears it: its patients' clearance is not that of
     one dose."""
     own = {w.enzyme for w in drug.clearances} - {""}
-    return _window_middle(drug) > 0.0 and any(i.kind == "induction" and i.target in own for i in drug.interactions)
+    return _window_middle(drug) > 0.0 and any(
+        isinstance(i.act, Induction) and i.target in own for i in drug.interactions
+    )
 
 
 def chronic_clearance(drug: DrugRecord, library: Library, group: StudiedGroup) -> float:

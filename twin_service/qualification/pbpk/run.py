@@ -6,7 +6,6 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +13,24 @@ import numpy as np
 from twin_service.library.files import FOLDER
 from twin_service.model.pbpk.antibody import antibody_files
 from twin_service.model.pbpk.library import Library, load_library
-from twin_service.model.pbpk.studies import StudyFinding, Treatment, check_studies, course
+from twin_service.model.pbpk.studies import Treatment, check_studies, course
 from twin_service.qualification.pbpk.antibodies import antibody_courses, check_antibodies
 from twin_service.qualification.pbpk.children import Child, children_figures, relative_clearances, single_clearances
 from twin_service.qualification.pbpk.courses import CourseResult, run_courses
 from twin_service.qualification.pbpk.individuals import caffeine_alone, theophylline_volunteers
 from twin_service.qualification.pbpk.interactions import InteractionResult, run_interactions
 from twin_service.qualification.pbpk.observed import observed_studies
+from twin_service.qualification.pbpk.page import write_report
 from twin_service.qualification.pbpk.people import animal_volumes, genotype_effects, volumes_from_structure
-from twin_service.qualification.pbpk.populations import PopulationRatio, population_figures, population_ratios
-from twin_service.qualification.pbpk.scores import Ratio, gmfe, median, within
+from twin_service.qualification.pbpk.populations import population_figures, population_ratios
+from twin_service.qualification.pbpk.result import Qualification
+from twin_service.qualification.pbpk.scores import gmfe, median, within
 from twin_service.qualification.reference import reference_folder
 from twin_service.solver.simulate import simulate
 
 Progress = Callable[[str], None]
 THREE = ("midazolam", "itraconazole", "rifampicin")
 FIGURES_FILE = "pbpk_figures.json"
-
-
-@dataclass(frozen=True)
-class Qualification:
-    """Everything measured, for the report."""
-
-    figures: dict[str, float]
-    checks: list[StudyFinding]
-    courses: list[CourseResult]
-    interactions: list[InteractionResult]
-    children: list[Child]
-    genotypes: list[Ratio]
-    populations: list[PopulationRatio]
-    previous: dict[str, float]
 
 
 def qualify(
@@ -64,8 +51,6 @@ def qualify(
     chosen = set(drugs) if drugs is not None else None
     for drug in (chosen or set()) - set(antibody_files()):
         library.drug(drug)
-    from twin_service.qualification.pbpk.page import write_report
-
     folder = Path(report_dir) if report_dir is not None else None
     result = measure(library, chosen, _reference(reference_dir), progress, previous=_previous(folder))
     if folder is not None:

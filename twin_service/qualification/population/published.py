@@ -48,7 +48,7 @@ def wang_problem(reference: Path, law: dict[str, Any]) -> BuiltProblem:
             rows.append({"ID": r["ID"], "TIME": 0, "AMT": 10, "EVID": 1})
         rows.append({"ID": r["ID"], "TIME": r["Time"], "DV": r["Y"], "EVID": 0})
     observable = {"analyte": "y", "unit": "mg/L", "error": {**law, "origin": "variance 0.1"}}
-    record = benchmark_record("wang", observables=[observable])
+    record = benchmark_record("wang", observable=[observable])
     return build_problem(record, subjects_of(rows, compose(record.id, {record.id: build_poppk(record)})))
 
 

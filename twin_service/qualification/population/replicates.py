@@ -94,8 +94,8 @@ def _at(
         n: {**p, "value": values[n], **({"effect": {"variance": variances[n]}} if n in variances else {})}
         for n, p in record.raw["parameters"].items()
     }
-    observable = {**record.raw["observables"][0], "error": {**residual, "origin": "truth of a simulation"}}
-    return parse_model({**table, "observables": [observable]})
+    observable = {**record.raw["observable"][0], "error": {**residual, "origin": "truth of a simulation"}}
+    return parse_model({**table, "observable": [observable]})
 
 
 def simulated(built: BuiltProblem, x: Floats, rng: np.random.Generator, people: int) -> BuiltProblem:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from twin_service.model.qsp.checks import CheckFinding
-from twin_service.qualification.pbpk.page import STYLE
+from twin_service.report.page import Page, Section, Table, write_page
 
 
 class BlockRow(NamedTuple):
@@ -44,42 +43,34 @@ def table_lines(rows: Sequence[BlockRow]) -> list[str]:
 
 def write_qsp_report(findings: Sequence[CheckFinding], figures: Mapping[str, float], folder: Path) -> Path:
     """Write qsp.html: the figures, a row for each block, and every check with what was expected and what came out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "qsp.html"
-    numbers = _table(("figure", "value"), [(k, f"{v:.4g}") for k, v in figures.items()])
-    blocks = _table(
-        ("block", "checks", "held", "worst error", "of its tolerance"),
+    rows = block_rows(findings)
+    blocks = [
+        (r.block, str(r.checks), str(r.held), f"{r.worst_error:.2e}", f"{r.worst_of_tolerance:.3f}") for r in rows
+    ]
+    checks = [
+        (
+            f"{f.block}: {f.check}",
+            f.measure,
+            f.rung,
+            f"{f.expected:.6g}",
+            f"{f.got:.6g}",
+            f"{f.error:.1e}",
+            f"{f.tolerance:.1e}",
+            f.source,
+        )
+        for f in findings
+    ]
+    heads = ("check", "measure", "kind", "expected", "got", "error", "tolerance", "source")
+    marks = {k: "harm" for k, f in enumerate(findings) if not f.ok}
+    page = Page(
+        "QSP qualification",
+        [f"{sum(f.ok for f in findings)} of {len(findings)} checks of {len(rows)} blocks hold."],
         [
-            (r.block, str(r.checks), str(r.held), f"{r.worst_error:.2e}", f"{r.worst_of_tolerance:.3f}")
-            for r in block_rows(findings)
+            Section("Figures", tables=[Table(("figure", "value"), [(k, f"{v:.4g}") for k, v in figures.items()])]),
+            Section("Blocks", tables=[Table(("block", "checks", "held", "worst error", "of its tolerance"), blocks)]),
+            Section("Checks", tables=[Table(heads, checks, marks=marks)]),
         ],
+        ["an error is relative unless the check gives an absolute tolerance"],
+        kind="qualify --qsp",
     )
-    checks = _table(
-        ("check", "measure", "kind", "expected", "got", "error", "tolerance", "source"),
-        [
-            (
-                f"{f.block}: {f.check}",
-                f.measure,
-                f.rung,
-                f"{f.expected:.6g}",
-                f"{f.got:.6g}",
-                f"{f.error:.1e}",
-                f"{f.tolerance:.1e}",
-                f.source,
-            )
-            for f in findings
-        ],
-    )
-    page.write_text(
-        f"<!doctype html><meta charset='utf-8'><title>QSP qualification</title><style>{STYLE}</style>"
-        f"<h1>QSP qualification</h1><h2>Figures</h2>{numbers}<h2>Blocks</h2><p>An error is relative unless the check "
-        f"gives an absolute tolerance.</p>{blocks}<h2>Checks</h2>{checks}\n",
-        encoding="utf-8",
-    )
-    return page
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{html.escape(h)}" for h in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}" for c in r) for r in rows)
-    return f"<table><tr>{top}{body}</table>"
+    return write_page(page, folder / "qsp.html")

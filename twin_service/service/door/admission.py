@@ -15,7 +15,7 @@ import protovalidate
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 
-from twin_service.outcome import Refusal, RefusalCode
+from twin_service.outcome import Refusal, RefusalCode, missing_extra
 from twin_service.service.door import call as calls
 from twin_service.service.door import logs
 from twin_service.service.door import status as errors
@@ -222,6 +222,8 @@ class _Watched:
             return errors.of_deadline()
         if isinstance(error, Refusal):
             return errors.of_refusal(error, retry)
+        if (absent := missing_extra(error)) is not None:
+            return errors.of_refusal(absent, retry)
         if isinstance(error, protovalidate.ValidationError):
             return errors.of_violations(error.violations)
         if isinstance(error, StoreUnavailable):

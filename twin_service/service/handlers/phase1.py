@@ -30,11 +30,11 @@ from twin_service.service.wire.phase1 import (
     SelectRespondersRequest,
     SelectRespondersResponse,
 )
-from twin_service.service.wire.population import id_of, operation_out
+from twin_service.service.wire.population import operation_out
 from twin_service.service.wire.rpc import rpc
 from twin_service.service.work.operations import Finished, Progress
 from twin_service.store.escalations import append_escalation, get_escalation
-from twin_service.store.operations import DONE, OperationRow
+from twin_service.store.operations import OperationRow
 from twin_service.trial.phase1.comparison import compare
 from twin_service.trial.phase1.decision import changed_by_corrections, decide, history
 from twin_service.trial.phase1.escalation_page import decision_page
@@ -139,21 +139,8 @@ def work_comparison(service: Service, row: OperationRow, progress: Progress) -> 
 
 def comparison(service: Service, request: GetDesignComparisonRequest) -> GetDesignComparisonResponse:
     """What a finished comparison found."""
-    tenant = allowed_tenant(request.operation)
-    row = service.operations.find((tenant, id_of(request.operation, tenant, "operations", "operation")))
-    if row.kind != COMPARE:
-        raise invalid(f"this operation is {row.kind}; it compares no designs", "operation", "NO_RESULT")
-    if row.state != DONE:
-        said = row.error_message or "wait for it with WaitOperation"
-        raise Refusal(
-            RefusalCode.PRECONDITION,
-            f"the operation is {row.state}: {said}",
-            field="operation",
-            reason="OPERATION_NOT_DONE",
-        )
-    response = GetDesignComparisonResponse()
-    response.ParseFromString(row.response)
-    return response
+    row = populations.finished(service, request.operation, COMPARE)
+    return GetDesignComparisonResponse.FromString(row.response)
 
 
 def select(service: Service, request: SelectRespondersRequest) -> SelectRespondersResponse:

@@ -71,11 +71,16 @@ def simulate(service: Service, request: SimulatePopulationRequest) -> SimulatePo
 
 
 def result(service: Service, request: GetPopulationResultRequest) -> GetPopulationResultResponse:
-    """What a finished simulation found. Raises Refusal for one that is not done, failed or is of another kind."""
-    tenant = allowed_tenant(request.operation)
-    row = service.operations.find((tenant, wire.id_of(request.operation, tenant, "operations", "operation")))
-    if row.kind != SIMULATE:
-        raise invalid(f"this operation is {row.kind}; it has no result of its own", "operation", "NO_RESULT")
+    """What a finished simulation found."""
+    return GetPopulationResultResponse.FromString(finished(service, request.operation, SIMULATE).response)
+
+
+def finished(service: Service, operation: str, kind: str) -> OperationRow:
+    """A finished operation of this kind. Raises Refusal for one that is not done, failed or is of another kind."""
+    tenant = allowed_tenant(operation)
+    row = service.operations.find((tenant, wire.id_of(operation, tenant, "operations", "operation")))
+    if row.kind != kind:
+        raise invalid(f"this operation is {row.kind}; no result of {kind}", "operation", "NO_RESULT")
     if row.state != DONE:
         said = row.error_message or "wait for it with WaitOperation"
         raise Refusal(
@@ -84,7 +89,7 @@ def result(service: Service, request: GetPopulationResultRequest) -> GetPopulati
             field="operation",
             reason="OPERATION_NOT_DONE",
         )
-    return GetPopulationResultResponse.FromString(row.response)
+    return row
 
 
 def work_generate(service: Service, row: OperationRow, progress: Progress) -> Finished:

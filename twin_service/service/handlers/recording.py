@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal
-from twin_service.record.duplicates import MICROSECONDS_PER_MINUTE, asked_about
 from twin_service.record.events import Event
-from twin_service.record.person import TwinName
+from twin_service.record.person import Person, TwinName
 from twin_service.record.timeline import Timeline
 from twin_service.service.handlers.context import Service, act, allowed_twin, apply_once, window
 from twin_service.service.handlers.route import duplex, read, write
@@ -23,6 +23,7 @@ from twin_service.service.wire.recording import (
     CorrectEventResponse,
     ListEventsRequest,
     ListEventsResponse,
+    Recorded,
     RecordEventsRequest,
     RecordEventsResponse,
     RetractEventRequest,
@@ -36,12 +37,12 @@ from twin_service.service.wire.recording import (
     listing_of,
     own_field,
     recorded,
-    twice,
     within,
 )
 from twin_service.service.wire.rpc import rpc
-from twin_service.settings import Settings
-from twin_service.store.repository import append_events, read_events, read_events_near
+from twin_service.service.work.holding import keep_held, sort_out
+from twin_service.store.append import append_to, id_reused
+from twin_service.store.repository import read_events
 from twin_service.store.twins import Act, get_twin
 
 
@@ -55,12 +56,12 @@ def record(service: Service, request: RecordEventsRequest) -> RecordEventsRespon
     appended: list[tuple[Event, bool]] = []
 
     def prepare() -> Callable[[Connection], RecordEventsResponse]:
-        model, _ = service.engine.person(service.engine.row(name))
+        model, person = service.engine.person(service.engine.row(name))
         batch = batch_of(request, model, window(service))
-        done = act("record")
+        what = _Recording(batch, model, person, act("record"))
 
         def work(connection: Connection) -> RecordEventsResponse:
-            response, new = _append(service.settings, connection, name, _Recording(batch, model, done))
+            response, new = _append(service, connection, name, what)
             appended[:] = new
             return response
 
@@ -76,26 +77,31 @@ def record(service: Service, request: RecordEventsRequest) -> RecordEventsRespon
 
 
 class _Recording(NamedTuple):
-    """A batch as read for a model, and who records it."""
+    """A batch as read for a model, whose it is, and who records it."""
 
     batch: Batch
     model: PatientModel
+    person: Person
     act: Act
 
 
 def _append(
-    settings: Settings, connection: Connection, name: TwinName, what: _Recording
+    service: Service, connection: Connection, name: TwinName, what: _Recording
 ) -> tuple[RecordEventsResponse, list[tuple[Event, bool]]]:
-    """Record what is not held; the response, and each event recorded with whether it was known before."""
-    batch, minutes = what.batch, settings.duplicate_window_min
-    times = [e.time_us for e in batch.events if e is not None and asked_about(e)]
-    near = read_events_near(connection, name, times, round(minutes * MICROSECONDS_PER_MINUTE)) if times else []
-    again = twice(batch, near, minutes)
-    taken = [i for i, e in enumerate(batch.events) if e is not None and not (batch.possible and i in again)]
-    events = [e for i in taken if (e := batch.events[i]) is not None]
+    """Record what is not held, and keep what is; the response, and each event recorded with whether it was known."""
+    settings, batch = service.settings, what.batch
+    known = service.store.known.of(connection, name)
+    window_h = settings.duplicate_window_min / 60.0
+    done = sort_out(batch.events, batch.confirmed, known, what.person, window_h=window_h)
+    events = [e for i in done.taken if (e := batch.events[i]) is not None]
     limit = settings.events_per_twin_max
-    found = append_events(connection, name, events, what.act, twin_limit=limit, each=batch.possible)
-    response = recorded(batch, taken, found, again, model=what.model)
+    if done.released:
+        append_to(connection, known, done.released, replace(what.act, action="release"), twin_limit=limit)
+    found = append_to(connection, known, events, what.act, twin_limit=limit)
+    if found.reused and not batch.possible:
+        raise id_reused("id").at(f"events[{done.taken[found.reused[0]]}]")
+    found = replace(found, twin=keep_held(connection, known, done.new_rows, what.act))
+    response = recorded(batch, Recorded(done.taken, found, done.held, done.judged), what.model)
     new = [(e, d) for e, d, r in zip(events, found.duplicates, found.revisions, strict=True) if r]
     return response, new
 

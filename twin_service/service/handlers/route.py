@@ -20,6 +20,7 @@ from twin_service.service.door.lane import CallerScope, Lane
 from twin_service.service.door.name import tenant_of
 from twin_service.service.handlers.context import Service, remember
 from twin_service.service.view import AskedTwin
+from twin_service.service.wire.kept import spec_of
 from twin_service.service.wire.question import Moment
 from twin_service.service.wire.rpc import Rpc
 from twin_service.service.work.operations import Finished, Progress
@@ -96,8 +97,9 @@ def about_twin(
         name = TwinName(kept.tenant, kept.patient)
         as_of_us = moment(question).as_of_us
         deadline = calls.current().deadline
-        row, view = service.engine.as_of(name, deadline, revision=kept.timeline_revision, time_us=as_of_us)
-        return compute(service, question, AskedTwin(row, view))
+        said = spec_of(kept)
+        found = service.engine.as_of(name, deadline, revision=kept.timeline_revision, time_us=as_of_us, said=said)
+        return compute(service, question, AskedTwin(*found))
 
     return replace(_unary(rpc, answer, Lane.SIMULATION, CallerScope.PATIENT_READ), again=again)
 
@@ -148,8 +150,9 @@ def subject_of(service: Service, moment: Moment) -> AskedTwin:
     call.about(moment.name.tenant, moment.name.patient)
     if moment.as_of_revision or moment.as_of_us is not None:
         revision = moment.as_of_revision or None
-        return AskedTwin(*service.engine.as_of(moment.name, call.deadline, revision=revision, time_us=moment.as_of_us))
-    return AskedTwin(*service.engine.current(moment.name, moment.min_revision, call.deadline))
+        then = service.engine.as_of(moment.name, call.deadline, revision=revision, time_us=moment.as_of_us)
+        return service.engine.asked(*then)
+    return service.engine.asked(*service.engine.current(moment.name, moment.min_revision, call.deadline))
 
 
 def allowed_tenant(name: str) -> str:

@@ -6,6 +6,7 @@ from twin_service.service.handlers import (
     answers,
     averaging,
     dosing,
+    held,
     library,
     operations,
     phase1,
@@ -16,6 +17,7 @@ from twin_service.service.handlers import (
     simulation,
     toxicity,
     trajectory,
+    trial_step,
     trials,
     twins,
     watching,
@@ -25,6 +27,7 @@ from twin_service.service.handlers.route import MethodRoute, OperationKind
 ROUTES: tuple[MethodRoute, ...] = (
     *twins.ROUTES,
     *recording.ROUTES,
+    *held.ROUTES,
     *watching.ROUTES,
     *trajectory.ROUTES,
     *answers.ROUTES,
@@ -34,11 +37,12 @@ ROUTES: tuple[MethodRoute, ...] = (
     *dosing.ROUTES,
     *averaging.ROUTES,
     *trials.ROUTES,
+    *trial_step.ROUTES,
     *toxicity.ROUTES,
     *phase1.ROUTES,
     *populations.ROUTES,
     *operations.ROUTES,
     *library.ROUTES,
 )
-KINDS: tuple[OperationKind, ...] = (*populations.KINDS, *phase1.KINDS)
+KINDS: tuple[OperationKind, ...] = (*populations.KINDS, *phase1.KINDS, *trial_step.KINDS)
 """Every kind of operation."""

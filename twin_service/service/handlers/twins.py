@@ -13,7 +13,6 @@ from twin_service.service.door import call as calls
 from twin_service.service.door.lane import CallerScope
 from twin_service.service.handlers.context import Service, act, allowed_twin, apply_once, window
 from twin_service.service.handlers.route import allowed_tenant, read, write
-from twin_service.service.view import AskedTwin
 from twin_service.service.wire import answer, paging
 from twin_service.service.wire.path import at, invalid
 from twin_service.service.wire.rpc import rpc
@@ -87,7 +86,7 @@ def get(service: Service, request: GetTwinRequest) -> GetTwinResponse:
     if view is not None and "belief" in wanted:
         response.belief.CopyFrom(belief_out(view))
     if view is not None and "basis" in wanted:
-        response.basis.CopyFrom(answer.basis(AskedTwin(row, view), now_us=call.now_us))
+        response.basis.CopyFrom(answer.basis(service.engine.asked(row, view), now_us=call.now_us))
     return response
 
 
@@ -138,6 +137,7 @@ def delete(service: Service, request: DeleteTwinRequest) -> DeleteTwinResponse:
         def work(connection: Connection) -> DeleteTwinResponse:
             row = get_twin(connection, name)
             check_etag(row, request.etag)
+            service.store.known.forget(name)
             return DeleteTwinResponse(erased_events=erase_twin(connection, row, done))
 
         return work

@@ -20,6 +20,7 @@ from twin_service.scenario.endpoints import Reached
 from twin_service.scenario.regimen import Regimen
 from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire.event import censoring_out
+from twin_service.service.wire.held import TOLD_MAX, held_warnings
 from twin_service.service.wire.quantity import number, quantity, stamp
 from twin_service.service.wire.regimen import regimen_out
 from twin_service.service.wire.software import SOFTWARE_VERSION, software_digest
@@ -67,7 +68,7 @@ def basis(
         estimator=ESTIMATOR.get(found.estimator, common_pb2.ESTIMATOR_UNSPECIFIED),
         estimator_reason=f"last measurement: {last}",
         assumptions=found.assumptions,
-        warnings=(*found.warnings, *doubts),
+        warnings=(*found.warnings, *unusual_warnings(view), *held_warnings(subject.held), *doubts),
         used_event_ids=[s.event_id for s in view.folded.course.samples],
         unused_event_ids=view.folded.course.unused,
         not_modelled=not_modelled(view),
@@ -75,7 +76,15 @@ def basis(
         software_digest=software_digest(),
         software_version=SOFTWARE_VERSION,
         computed_time=stamp(now_us),
+        spec_revision=view.spec_revision,
     )
+
+
+def unusual_warnings(view: View) -> list[str]:
+    """What is unusual about the events that an answer counts, the latest first."""
+    told = [f"{i}: {'; '.join(judged.reasons)}" for i, judged in reversed(view.unusual.items())]
+    more = [f"and {len(told) - TOLD_MAX} more events are unusual"] if len(told) > TOLD_MAX else []
+    return [f"counted, though unusual: {said}" for said in told[:TOLD_MAX]] + more
 
 
 def not_modelled(view: View) -> list[str]:
@@ -113,6 +122,9 @@ def _series(found: BandSeries, levels: tuple[float, ...]) -> common_pb2.Series:
     if found.readings is not None and _finite(found.readings):
         for level, values in zip(levels, found.readings, strict=True):
             wire.reading_quantiles.add(level=level, values=values.tolist())
+    if found.levels is not None and _finite(found.levels):
+        for level, values in zip(levels, found.levels, strict=True):
+            wire.level_quantiles.add(level=level, values=values.tolist())
     return wire
 
 

@@ -9,6 +9,7 @@ from twin_service.record.events import (
     Censoring,
     Correction,
     CovariateMeasured,
+    DialysisDone,
     DoseGiven,
     Event,
     Finding,
@@ -19,6 +20,7 @@ from twin_service.record.events import (
     Retraction,
 )
 from twin_service.scenario.regimen import route_for
+from twin_service.service.wire.dialysis import dialysis, dialysis_out
 from twin_service.service.wire.path import About, Faults, at, invalid, moved
 from twin_service.service.wire.quantity import hours, milligrams, quantity, stamp, time_us
 from twin_service.service.wire.window import AcceptedTimes
@@ -31,7 +33,9 @@ _CENSORING = {
     event_pb2.CENSORING_ABOVE: Censoring.ABOVE,
 }
 _CENSORING_OUT = {v: k for k, v in _CENSORING.items() if k != event_pb2.CENSORING_UNSPECIFIED}
-WireFinding = event_pb2.Dose | event_pb2.Lab | event_pb2.Image | event_pb2.Covariate | event_pb2.Genotype
+WireFinding = (
+    event_pb2.Dose | event_pb2.Lab | event_pb2.Image | event_pb2.Covariate | event_pb2.Genotype | event_pb2.Dialysis
+)
 
 
 def event(wire: event_pb2.Event, model: PatientModel, window: AcceptedTimes, *, lenient: bool = False) -> Event:
@@ -115,6 +119,9 @@ def finding(wire: event_pb2.Event | event_pb2.Finding, model: PatientModel) -> F
     if wire.HasField("covariate"):
         with at("covariate"):
             return _covariate(wire.covariate, model)
+    if wire.HasField("dialysis"):
+        with at("dialysis"):
+            return dialysis(wire.dialysis, model)
     return GenotypeFound(wire.genotype.gene, wire.genotype.diplotype, wire.genotype.phenotype, wire.genotype.activity)
 
 
@@ -246,6 +253,8 @@ def _finding_out(p: Finding, wire: event_pb2.Event | event_pb2.Finding) -> None:
         )
     elif isinstance(p, CovariateMeasured):
         wire.covariate.CopyFrom(event_pb2.Covariate(name=p.name, value=quantity(p.given_value, p.given_unit)))
+    elif isinstance(p, DialysisDone):
+        wire.dialysis.CopyFrom(dialysis_out(p))
     else:
         wire.genotype.CopyFrom(
             event_pb2.Genotype(gene=p.gene, diplotype=p.diplotype, phenotype=p.phenotype, activity=p.activity)

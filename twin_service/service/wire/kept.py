@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from twin_service.service.wire.rpc import request_type
 from twin_service.store.requests import AnswerRow
+from twin_service.store.specs import SpecOfThen
 from twin_service.v1 import common_pb2
 from twin_service.v1.twin_pb2 import GetAnswerRequest, GetAnswerResponse
 
@@ -35,3 +36,8 @@ def reproduced(row: AnswerRow, again: Message, *, identical: bool) -> GetAnswerR
     response.reproduced.Pack(again)
     response.identical = identical
     return response
+
+
+def spec_of(row: AnswerRow) -> SpecOfThen:
+    """Which spec a kept answer rested on."""
+    return SpecOfThen(common_pb2.Basis.FromString(row.basis).spec_revision, row.created_us)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from twin_service.model.plausibility import Judgement
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Refusal, RefusalCode, Refusals
-from twin_service.record.duplicates import likely_duplicate
 from twin_service.record.events import Correction, DoseGiven, Event, ImageMeasured, LabMeasured, Retraction
 from twin_service.record.timeline import Timeline
 from twin_service.service.wire.event import canonical_value, event, event_out
+from twin_service.service.wire.held import RELEASE, slips_out, tell_held
 from twin_service.service.wire.path import Faults, at, invalid
 from twin_service.service.wire.quantity import stamp, time_us
 from twin_service.service.wire.window import AcceptedTimes
-from twin_service.store.repository import Appended, Stored
+from twin_service.store.append import Appended, id_reused
+from twin_service.store.held import HeldRow
+from twin_service.store.repository import Stored
 from twin_service.twin.reading import is_modelled
 from twin_service.v1 import event_pb2, twin_pb2
 from twin_service.v1.twin_pb2 import (
@@ -47,13 +50,6 @@ __all__ = [
 HELD = twin_pb2.EVENT_STATE_HELD
 REFUSED = twin_pb2.EVENT_STATE_REFUSED
 TAKEN = twin_pb2.EVENT_STATE_TAKEN
-# What would release an event that is held; anything else must be changed before it is sent again.
-RELEASE = {
-    "LIKELY_DUPLICATE": "leave it out; or, if both are true, send it again with confirm",
-    "IMPLAUSIBLE_DOSE": "correct the amount or its unit; or, if it is true, send it again with confirm",
-    "NO_SUCH_ROUTE": "correct the route; or update the twin to a model that takes it, then send it again",
-}
-SAID_TWICE = "LIKELY_DUPLICATE"
 
 
 @dataclass(frozen=True)
@@ -109,48 +105,45 @@ def _all_faults(found: dict[int, tuple[Refusal, ...]]) -> Refusal:
     return Refusals(gathered.found) if len(gathered.found) > 1 else gathered.found[0]
 
 
-def twice(batch: Batch, recorded_before: Sequence[Event], minutes: float) -> dict[int, str]:
-    """By place: the id of what an event of the batch seems to say again. What is confirmed is not asked about."""
-    known, found = list(recorded_before), {}
-    ids = {e.id for e in known}
-    for i, one in enumerate(batch.events):
-        if one is None or one.id in ids:
-            continue
-        other = likely_duplicate(one, known, minutes)
-        if other is not None and i not in batch.confirmed:
-            found[i] = other.id
-        if other is None or not batch.possible or i in batch.confirmed:
-            known.append(one)
-    return found
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a batch: `taken` are the places handed to the store, in the order of `found`."""
+
+    taken: Sequence[int]
+    found: Appended
+    held: Mapping[int, HeldRow]
+    judged: Mapping[int, Judgement]
 
 
-def recorded(
-    batch: Batch, taken: Sequence[int], found: Appended, again: dict[int, str], *, model: PatientModel
-) -> RecordEventsResponse:
-    """A receipt for each event of the request; `taken` are the places of those handed to the store."""
+def recorded(batch: Batch, outcome: Recorded, model: PatientModel) -> RecordEventsResponse:
+    """A receipt for each event of the request."""
+    found = outcome.found
     response = RecordEventsResponse(
         timeline_revision=found.twin.timeline_revision, belief_revision=found.twin.belief_revision
     )
-    placed = dict(zip(taken, zip(found.revisions, found.duplicates, strict=True), strict=True))
-    reused = {taken[k] for k in found.reused}
+    placed = dict(zip(outcome.taken, zip(found.revisions, found.duplicates, strict=True), strict=True))
+    reused = {outcome.taken[k] for k in found.reused}
     for i, one in enumerate(batch.events):
         receipt = response.receipts.add(event_id=batch.ids[i])
         if one is None:
             _told(receipt, batch.faults[i])
         elif i in reused:
-            said = "an event with this id says something else; correct it, or choose another id"
-            _told(receipt, (invalid(said, "id", "EVENT_ID_REUSED"),))
-        elif i not in placed:
-            _told(receipt, (invalid(_said_again(again[i]), "", SAID_TWICE),))
+            _told(receipt, (id_reused("id"),))
+        elif i in outcome.held:
+            receipt.state = HELD
+            tell_held(receipt, outcome.held[i])
         else:
             _taken(receipt, one, placed[i], model)
-            if i in again:
-                receipt.notes.append(_said_again(again[i]))
+            _warned(receipt, outcome.judged.get(i))
     return response
 
 
-def _said_again(other: str) -> str:
-    return f"says what event {other} says, close to it in time: likely the same one told twice"
+def _warned(receipt: twin_pb2.EventReceipt, judged: Judgement | None) -> None:
+    """What is unusual about an event that was taken, confirmed or not."""
+    if judged is not None:
+        receipt.warnings.extend(judged.reasons)
+        receipt.slips.extend(slips_out(judged.slips))
+        receipt.duplicate_of = judged.duplicate_of
 
 
 def _told(receipt: twin_pb2.EventReceipt, faults: Sequence[Refusal]) -> None:

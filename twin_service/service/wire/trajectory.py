@@ -98,9 +98,12 @@ def _grid(request: GetTrajectoryRequest, view: View, settings: Settings) -> list
         if len(request.times) > settings.grid_points_max:
             raise _too_fine(len(request.times), settings, "times")
         return [course.hours(time_us(t, f"times[{i}]")) for i, t in enumerate(request.times)]
-    start = course.hours(time_us(request.start_time, "start_time")) if request.HasField("start_time") else 0.0
     end_us = view.last_us + 24 * MICROSECONDS_PER_HOUR
     end = course.hours(time_us(request.end_time, "end_time") if request.HasField("end_time") else end_us)
+    # one event of long ago (a genotype, a date of birth taken for a date) must not make the default refuse itself
+    start = max(0.0, end - settings.horizon_max_h)
+    if request.HasField("start_time"):
+        start = course.hours(time_us(request.start_time, "start_time"))
     if not 0 <= start < end or end - start > settings.horizon_max_h:
         said = (
             f"from hour {start:g} to hour {end:g} of this twin; expected a span that "

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,15 +23,17 @@ from twin_service.record.timeline import Timeline
 from twin_service.service.door import logs
 from twin_service.service.door.metrics import ServerMeters
 from twin_service.service.door.status import DeadlinePassed
-from twin_service.service.view import View
+from twin_service.service.view import AskedTwin, View
 from twin_service.service.wire import spec
 from twin_service.service.work import keeping
 from twin_service.service.work.queue import TwinQueue
 from twin_service.settings import Settings
 from twin_service.solver.tolerances import Deadline
 from twin_service.store.errors import StoreUnavailable
+from twin_service.store.held import HeldRow, read_held
 from twin_service.store.repository import Assimilated, read_events, read_forecasts, read_snapshots, save_belief
-from twin_service.store.twins import TwinRow, behind, behind_at, get_twin
+from twin_service.store.specs import SpecOfThen, with_spec
+from twin_service.store.twins import TwinRow, behind, behind_at, get_twin, troubled
 from twin_service.store.unit_of_work import Store
 from twin_service.twin.fold import Folded, fold
 
@@ -42,6 +45,8 @@ class Engine:
         self._store, self._settings, self._metrics = store, settings, metrics
         self._views: OrderedDict[TwinName, View] = OrderedDict()
         self._unfinished: dict[TwinName, View] = {}
+        self._stored: dict[TwinName, tuple[int, int]] = {}
+        self._held: OrderedDict[TwinName, tuple[str, tuple[HeldRow, ...]]] = OrderedDict()
         self._changed = threading.Condition()
         self._changes = 0
         self._running: set[Deadline] = set()
@@ -56,6 +61,9 @@ class Engine:
         self._queue.start()
         for name in self._store.read(behind):
             self._queue.add(name)
+        for name, trouble in self._store.read(troubled):
+            if keeping.is_defect(trouble):
+                self._queue.add(name)
         self._sweeper.start()
 
     def stop(self) -> None:
@@ -97,6 +105,8 @@ class Engine:
         with self._changed:
             self._views.pop(name, None)
             self._unfinished.pop(name, None)
+            self._held.pop(name, None)
+            self._stored.pop(name, None)
         self.tell()
 
     def tell(self) -> None:
@@ -112,6 +122,23 @@ class Engine:
 
     def row(self, name: TwinName) -> TwinRow:
         return self._store.read(lambda c: get_twin(c, name))
+
+    def held(self, row: TwinRow) -> tuple[HeldRow, ...]:
+        """The events that are held from a twin, in clinical order. Holding one leaves an audit row."""
+        with self._changed:
+            known = self._held.get(row.name)
+        if known is None or known[0] != row.audit_digest:
+            found = self._store.read(lambda c: read_held(c, row.name))
+            known = row.audit_digest, tuple(r for r in found.values() if r.is_waiting)
+            with self._changed:
+                self._held[row.name] = known
+                while len(self._held) > self._settings.twins_in_memory_max:
+                    self._held.popitem(last=False)
+        return known[1]
+
+    def asked(self, row: TwinRow, view: View) -> AskedTwin:
+        """The twin a question is asked of."""
+        return AskedTwin(row, view, self.held(row))
 
     def current(self, name: TwinName, min_revision: int, deadline: Deadline) -> tuple[TwinRow, View]:
         """The newest belief, resting on at least `min_revision` events.
@@ -137,12 +164,21 @@ class Engine:
             self.wait(changes, min(deadline.remaining_s, self._settings.watch_poll_s))
 
     def as_of(
-        self, name: TwinName, deadline: Deadline, *, revision: int | None = None, time_us: int | None = None
+        self,
+        name: TwinName,
+        deadline: Deadline,
+        *,
+        revision: int | None = None,
+        time_us: int | None = None,
+        said: SpecOfThen | None = None,
     ) -> tuple[TwinRow, View]:
-        """The twin with its first `revision` events only (None: all), and of them those up to `time_us`."""
+        """The twin with its first `revision` events only (None: all), and of them those up to `time_us`; under the
+        spec of an earlier answer where `said` names it, else under the present one."""
         row = self.row(name)
         if revision is not None and revision > row.timeline_revision:
             raise _no_such_revision("as_of_revision", revision, row)
+        if said is not None:
+            row = self._store.read(partial(with_spec, row=row, then=said))
         model, person = self.person(row)
         stored = self._store.read(lambda c: read_events(c, name, until_revision=revision))
         events = [s.event for s in stored if time_us is None or s.event.time_us <= time_us]
@@ -169,7 +205,7 @@ class Engine:
             self._views[name] = view
             self._views.move_to_end(name)
             while len(self._views) > self._settings.twins_in_memory_max:
-                self._views.popitem(last=False)
+                self._stored.pop(self._views.popitem(last=False)[0], None)
             self._metrics.in_memory.set(len(self._views))
         self.tell()
 
@@ -206,8 +242,17 @@ class Engine:
             return False
         except Exception as error:
             return self._incident(row, error)
+        before = self._view(name)
+        whole = before is not None and self._stored.get(name) == (before.spec_revision, before.revision)
         self._keep(name, view)
-        return self._store_belief(name, keeping.to_store(view.folded, view.revision))
+        kept = keeping.to_store(
+            view.folded,
+            view.revision,
+            snapshots_kept=self._settings.snapshots_kept,
+            before=before.folded if whole and before is not None else None,
+        )
+        self._stored.pop(name, None)
+        return self._store_belief(name, kept, view)
 
     def _folded(self, row: TwinRow, view: View | None) -> View:
         name = row.name
@@ -257,14 +302,15 @@ class Engine:
             raise Refusal(RefusalCode.CANCELLED, said, reason="ASSIMILATION_BUDGET")
         return folded
 
-    def _store_belief(self, name: TwinName, kept: Assimilated) -> bool:
-        keep = self._settings.snapshots_kept
+    def _store_belief(self, name: TwinName, kept: Assimilated, view: View | None = None) -> bool:
+        """Keep it; whether there may be more. `view`: what is then stored as a whole."""
 
         def save(connection: Connection) -> bool:
-            return save_belief(connection, name, kept, snapshots_kept=keep)
+            return save_belief(connection, name, kept)
 
         try:
-            self._store.write(save)
+            if self._store.write(save) and view is not None:
+                self._stored[name] = (view.spec_revision, view.revision)
             self.tell()
             return self.row(name).timeline_revision > kept.revision
         except (Refusal, StoreUnavailable):
@@ -278,7 +324,7 @@ class Engine:
     def _incident(self, row: TwinRow, error: Exception) -> bool:
         incident = str(uuid.uuid4())
         self._metrics.incidents.inc()
-        self._metrics.assimilated.labels("BUG").inc()
+        self._metrics.assimilated.labels(keeping.DEFECT).inc()
         logs.log().error(
             "incident",
             incident=incident,
@@ -286,7 +332,7 @@ class Engine:
             error=logs.where(error),
             trace=logs.trace(error),
         )
-        return self._stuck(row, "BUG", f"a defect of the service met by these events; incident {incident}", "")
+        return self._stuck(row, keeping.DEFECT, f"a defect of the service met by these events; incident {incident}", "")
 
 
 def _of_trouble(text: str) -> Refusal:

@@ -9,26 +9,42 @@ from twin_service.kalman.suspicion import Explanation
 from twin_service.model.structure import PatientModel
 from twin_service.outcome import Outcome, Verdict
 from twin_service.record import snapshot as snapshots
-from twin_service.record.events import Censoring
+from twin_service.record.events import MICROSECONDS_PER_HOUR, Censoring
 from twin_service.record.person import Person
 from twin_service.record.timeline import Timeline
 from twin_service.service.wire.twin import Trouble
-from twin_service.store.repository import Assimilated
+from twin_service.store.repository import Assimilated, BeliefAt
 from twin_service.twin.course import Sample
 from twin_service.twin.fold import Anchor, Folded, from_snapshot, prior_belief, to_snapshot
 from twin_service.twin.forecast import Forecast, ForecastBand
 from twin_service.twin.reading import read_course
+from twin_service.twin.spacing import spaced
+
+DEFECT = "BUG"
+"""Reason of a trouble that is the service's own fault."""
 
 
-def to_store(folded: Folded, revision: int) -> Assimilated:
-    """What is kept of `folded`, the fold of the first `revision` events."""
-    anchors = [(to_snapshot(folded.model, folded.course, a), a) for a in folded.anchors]
+def to_store(folded: Folded, revision: int, *, snapshots_kept: int, before: Folded | None = None) -> Assimilated:
+    """What is to be kept of `folded`, the fold of the first `revision` events.
+
+    before  the fold it went on from, if all of that is stored: its forecasts that still hold are not sent again
+    """
+    known = {id(f) for f in before.forecasts} if before is not None else set()
     return Assimilated(
         revision,
         folded.state_digest,
-        {f.sample.event_id: forecast_bytes(f) for f in folded.forecasts},
-        [(s.time_us, a.prefix, snapshots.to_bytes(s)) for s, a in anchors],
+        {f.sample.event_id: forecast_bytes(f) for f in folded.forecasts if id(f) not in known},
+        [_snapshot(folded, a) for a in spaced(folded.course, folded.anchors, snapshots_kept)],
     )
+
+
+def _snapshot(folded: Folded, anchor: Anchor) -> BeliefAt:
+    model, course = folded.model, folded.course
+
+    def body() -> bytes:
+        return snapshots.to_bytes(to_snapshot(model, course, anchor))
+
+    return BeliefAt(course.start_us + round(anchor.time_h * MICROSECONDS_PER_HOUR), anchor.prefix, body)
 
 
 def remembered(
@@ -80,7 +96,13 @@ def forecast_of(data: bytes) -> Forecast:
 
 
 def trouble_text(reason: str, message: str, field: str, revision: int) -> str:
-    return json.dumps({"reason": reason, "message": message, "field": field, "revision": revision}, sort_keys=True)
+    return json.dumps(Trouble(reason, message, field, revision)._asdict(), sort_keys=True)
+
+
+def is_defect(text: str) -> bool:
+    """Whether a twin stands still for a fault of the service, which the version that starts now may not have."""
+    trouble = trouble_of(text)
+    return trouble is not None and trouble.reason == DEFECT
 
 
 def trouble_of(text: str) -> Trouble | None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from twin_service.outcome import Refusal, RefusalCode
+from twin_service.outcome import Refusal, RefusalCode, missing_extra
 from twin_service.service.door import call as calls
 from twin_service.service.door import logs
 from twin_service.service.door.metrics import ServerMeters
@@ -215,6 +215,9 @@ class Operations:
         except StoreUnavailable as trouble:
             logs.log().error("operation", trouble=trouble.reason)
         except Exception as error:
+            if (absent := missing_extra(error)) is not None:
+                self._fail(row, STATUS[absent.code].value[0], absent.message)
+                return
             incident = str(uuid.uuid4())
             self._metrics.incidents.inc()
             logs.log().error("incident", incident=incident, error=logs.where(error), trace=logs.trace(error))

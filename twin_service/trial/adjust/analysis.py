@@ -20,8 +20,9 @@ from twin_service.trial.adjust.logistic import standardized_risks
 from twin_service.trial.adjust.mmrm.covariance import CovarianceStructure
 from twin_service.trial.adjust.mmrm.fit import RepeatedFit, fit_repeated
 from twin_service.trial.adjust.mmrm.inference import Contrasts, Inference
-from twin_service.trial.data.assemble import AnalysisData, Note
+from twin_service.trial.data.assemble import AnalysisData
 from twin_service.trial.forecast.crossfit import TrialForecast
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import AdjustSpec, AnalysisMethod, EndpointKind, Imputation, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.survival.cox import cox

@@ -19,19 +19,11 @@ from twin_service.trial.data.results import (
     subject_table,
 )
 from twin_service.trial.data.tables import DataTable, parse_table
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import EndpointKind, EndpointMeasure, OpenedProtocol, TrialProtocol, VisitSpec
 from twin_service.trial.protocol_reader import did_you_mean
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something a reader of the results must know; `warning` when it may change what they mean."""
-
-    about: str
-    message: str
-    warning: bool = False
 
 
 @dataclass(frozen=True)

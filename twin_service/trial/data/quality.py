@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_service.trial.data.assemble import AnalysisData, Note
+from twin_service.trial.data.assemble import AnalysisData
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import TrialProtocol
 
 FloatArray = NDArray[np.float64]

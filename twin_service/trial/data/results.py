@@ -127,7 +127,7 @@ def long_results(rows: pd.DataFrame, columns: Columns) -> pd.DataFrame:
             "base": base,
             "change": _numbers(rows[columns.change], columns.change) if columns.change else value - base,
             "event": _event(rows, columns) if columns.event else blank,
-            "derived": rows[columns.derived].fillna("").astype(str) if columns.derived else "",
+            "derived": rows[columns.derived].astype(object).fillna("").astype(str) if columns.derived else "",
         }
     )
     return out.reset_index(drop=True)

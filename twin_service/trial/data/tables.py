@@ -11,7 +11,6 @@ import io
 import json
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from twin_service.outcome import Refusal, RefusalCode
@@ -76,8 +75,8 @@ def _transport(raw: bytes) -> pd.DataFrame:
         if frame[column].dtype.kind not in "fiu":
             frame[column] = frame[column].str.rstrip().replace("", None)
         else:
-            # A SAS missing value reads as a denormal number in pandas' decoder.
-            frame.loc[frame[column].abs().between(1e-80, 1e-78), column] = np.nan
+            # pandas decodes IBM's zero to 5.4e-79; missing values it knows.
+            frame.loc[frame[column].abs().between(1e-80, 1e-78), column] = 0.0
     return frame
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
 from twin_service.trial.adjust.ancova import TreatmentEffect, effect_of, refuse
-from twin_service.trial.data.assemble import Note
 from twin_service.trial.external.doubly_robust import augmented_effect
 from twin_service.trial.external.external_control import hajek_effect
 from twin_service.trial.external.matching import entropy_weights, nearest_pairs
@@ -29,6 +28,7 @@ from twin_service.trial.external.propensity import (
     propensity,
     weights,
 )
+from twin_service.trial.note import Note
 from twin_service.trial.survival.cox import cox
 from twin_service.trial.survival.curves import kaplan_meier
 
@@ -56,16 +56,18 @@ class Outcomes(NamedTuple):
 
 @dataclass(frozen=True)
 class Groups:
-    """group 1 (treated) and 0 (from outside): covariates x (n, k) by `names`, and what happened."""
+    """group 1 (treated) and 0 (from outside): covariates x (n, k) by `names`, what happened, and who they are."""
 
     outcomes: Outcomes
     group: FloatArray
     x: FloatArray
     names: tuple[str, ...]
+    subjects: NDArray[np.object_] | None = None
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Groups:
         event = None if self.outcomes.event is None else self.outcomes.event[rows]
-        return Groups(Outcomes(self.outcomes.y[rows], event), self.group[rows], self.x[rows], self.names)
+        who = None if self.subjects is None else self.subjects[rows]
+        return Groups(Outcomes(self.outcomes.y[rows], event), self.group[rows], self.x[rows], self.names, who)
 
 
 @dataclass(frozen=True)

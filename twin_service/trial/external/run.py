@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_service.outcome import Refusal, RefusalCode
-from twin_service.trial.data.assemble import AnalysisData, Note, assemble
+from twin_service.trial.data.assemble import AnalysisData, assemble
 from twin_service.trial.data.results import data_refusal
 from twin_service.trial.data.tables import DataTable
 from twin_service.trial.external.bias import BiasCell, bias_array
@@ -26,6 +26,7 @@ from twin_service.trial.external.compare import (
 )
 from twin_service.trial.external.propensity import Estimand
 from twin_service.trial.external.sensitivity import EValue, Tipping, e_value, tipping_point
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import ArmSpec, EndpointKind, ExternalSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.survival.curves import restricted_mean
@@ -178,7 +179,8 @@ def _groups(p: TrialProtocol, spec: ExternalSpec, data: AnalysisData, controls: 
             event, y = np.where(y > spec.horizon_day, 0.0, event), np.minimum(y, spec.horizon_day)
     group = np.concatenate([np.ones(int(inside.sum())), np.zeros(len(controls.arm))])
     keep = np.isfinite(y) & np.all(np.isfinite(table), axis=1)
-    return Groups(Outcomes(y, event), group, table, tuple(names)).take(keep)
+    who = np.concatenate([data.subjects.index[inside], controls.subjects.index]).astype(object)
+    return Groups(Outcomes(y, event), group, table, tuple(names), who).take(keep)
 
 
 def _negative(spec: ExternalSpec, data: AnalysisData, controls: AnalysisData, way: Way) -> Compared | None:

@@ -38,6 +38,15 @@ class TwoStage:
     power: float
 
 
+class TwoStageNumbers(NamedTuple):
+    """Stop after n1 patients with at most r1 responses; fail with at most r of n."""
+
+    r1: int
+    n1: int
+    r: int
+    n: int
+
+
 class SimonDesigns(NamedTuple):
     """`optimal`: fewest expected patients under p0. `minimax`: fewest patients at most."""
 
@@ -72,10 +81,12 @@ def simon_designs(p0: float, p1: float, *, alpha: float = 0.05, power: float = 0
         raise refuse("p0", "expected 0 < p0 < p1 < 1, and alpha and power between 0 and 1")
     optimal: TwoStage | None = None
     minimax: TwoStage | None = None
+    laws = _binomial(n_max + 1, p0), _binomial(n_max + 1, p1)
     for n in range(2, n_max + 1):
-        found = _best_of_size(n, p0, p1, alpha, power)
-        if found is None:
+        numbers = _best_of_size(n, laws, alpha, power)
+        if numbers is None:
             continue
+        found = two_stage(*numbers, p0=p0, p1=p1)
         minimax = found if minimax is None else minimax
         if optimal is None or found.expected_patients < optimal.expected_patients:
             optimal = found
@@ -154,29 +165,43 @@ def _success(r1: int, n1: int, r: int, n2: int, p: float) -> float:
     return float(binom.pmf(x, n1, p) @ binom.sf(r - x, n2, p))
 
 
-def _from_top(n1: int, n2: int, r: NDArray[np.intp], p: float) -> FloatArray:
+class _Binomial(NamedTuple):
+    """Row n: pmf and cdf at k, sf at k - 1 (more than k - 1 responses), for all n up to a limit."""
+
+    pmf: FloatArray
+    cdf: FloatArray
+    at_least: FloatArray
+
+
+def _binomial(n_max: int, p: float) -> _Binomial:
+    n, k = np.arange(n_max + 1)[:, None], np.arange(n_max + 1)[None, :]
+    return _Binomial(binom.pmf(k, n, p), binom.cdf(k, n, p), binom.sf(k - 1, n, p))
+
+
+def _from_top(n1: int, n2: int, r: NDArray[np.intp], law: _Binomial) -> FloatArray:
     """Row k: probability of k or more responses in stage one and more than r (columns) in all."""
-    x = np.arange(n1 + 1)[:, None]
-    joint = binom.sf(r[None, :] - x, n2, p) * binom.pmf(x, n1, p)
+    wanted = r[None, :] + 1 - np.arange(n1 + 1)[:, None]
+    joint = law.at_least[n2, np.clip(wanted, 0, n2 + 1)] * law.pmf[n1, : n1 + 1, None]
     return np.asarray(np.cumsum(joint[::-1], axis=0)[::-1])
 
 
-def _best_of_size(n: int, p0: float, p1: float, alpha: float, power: float) -> TwoStage | None:
-    """Fewest expected patients among designs of n patients; both error rates for all r at once, for each r1 and n1."""
-    best: tuple[float, int, int, int] | None = None
-    r = np.arange(n)
+def _best_of_size(n: int, laws: tuple[_Binomial, _Binomial], alpha: float, power: float) -> TwoStageNumbers | None:
+    """Fewest expected patients among designs of n patients; both error rates for all r1 and r at once, for each n1."""
+    best: tuple[float, TwoStageNumbers] | None = None
+    null_law, hoped_law = laws
     # A single stage with more responses needed has less power than any two-stage design may lose.
-    r = r[(binom.sf(r, n, p1) >= power)]
+    r = np.flatnonzero(hoped_law.at_least[n, 1 : n + 1] >= power)
     if not len(r):
         return None
     for n1 in range(1, n):
-        null, hoped = (_from_top(n1, n - n1, r, p) for p in (p0, p1))
-        for r1 in range(n1):
-            stop = float(binom.cdf(r1, n1, p0))
-            size = n1 + (1 - stop) * (n - n1)
-            if best is not None and size >= best[0]:
-                continue
-            fits = np.flatnonzero((null[r1 + 1] <= alpha) & (hoped[r1 + 1] >= power) & (r >= r1))
-            if len(fits):
-                best = (size, r1, n1, int(r[fits[0]]))
-    return None if best is None else two_stage(best[1], best[2], best[3], n, p0=p0, p1=p1)
+        null, hoped = (_from_top(n1, n - n1, r, law)[1:] for law in laws)
+        fits = (null <= alpha) & (hoped >= power) & (r >= np.arange(n1)[:, None])
+        possible = np.flatnonzero(fits.any(axis=1))
+        if not len(possible):
+            continue
+        size = n1 + (1 - null_law.cdf[n1, possible]) * (n - n1)
+        k = int(np.argmin(size))
+        if best is None or size[k] < best[0]:
+            r1 = int(possible[k])
+            best = (float(size[k]), TwoStageNumbers(r1, n1, int(r[np.argmax(fits[r1])]), n))
+    return None if best is None else best[1]

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin_service.report.page import Section
+from twin_service.report.text import number, probability
 from twin_service.trial.adjust.analysis import AdjustedTrial
 from twin_service.trial.adjust.comparison import ArmComparison
 from twin_service.trial.data.assemble import AnalysisData
 from twin_service.trial.forecast.crossfit import TrialForecast
 from twin_service.trial.protocol import EndpointKind, TrialProtocol
 from twin_service.trial.report.pictures import forecast_against_reading, forest, means_by_visit, survival_curves
-from twin_service.trial.report.results import (
-    Json,
-    ResultSection,
-    StepResult,
-    TextTable,
-    interval,
-    jsonable,
-    number,
-    p_text,
-)
+from twin_service.trial.report.results import Json, StepResult, interval, jsonable, section_of, text_table
 from twin_service.trial.survival.curves import kaplan_meier, log_rank, numbers_at_risk
 
 HEADS = ("", "effect (interval)", "SE", "df", "p", "treated", "control")
@@ -33,7 +26,7 @@ def adjust_step(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> S
     level = f"{100 * e.level:g} % interval"
     answer = (
         f"{method}: {name} against {data.arms[0]} at {data.visits[last.visit].name.lower()}: {found.scale} "
-        f"{number(e.estimate)} {_unit(p, found)} ({level} {number(e.low)} to {number(e.high)}, p {p_text(e.p)})."
+        f"{number(e.estimate)} {_unit(p, found)} ({level} {number(e.low)} to {number(e.high)}, p {probability(e.p)})."
     )
     if found.posterior is not None:
         q = found.posterior
@@ -79,10 +72,18 @@ def _unit(p: TrialProtocol, found: AdjustedTrial) -> str:
 def _row(name: str, c: ArmComparison) -> tuple[str, ...]:
     e = c.effect
     df = number(e.df) if np.isfinite(e.df) else "normal"
-    return name, interval(e.estimate, e.low, e.high), number(e.se), df, p_text(e.p), str(e.n_treated), str(e.n_control)
+    return (
+        name,
+        interval(e.estimate, e.low, e.high),
+        number(e.se),
+        df,
+        probability(e.p),
+        str(e.n_treated),
+        str(e.n_control),
+    )
 
 
-def _effects(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> ResultSection:
+def _effects(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> Section:
     rows, pictured = [], []
     for title, group in (("adjusted", found.comparisons), ("unadjusted", found.unadjusted)):
         for c in group:
@@ -98,12 +99,12 @@ def _effects(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> Resu
     text = (
         f"Each arm less control ({data.arms[0]}). Variance is {found.variance_reduction:.0%} below the unadjusted one."
     )
-    return ResultSection(
-        "Effect of treatment", text, (TextTable("Effects", HEADS, tuple(rows)),), (forest(pictured, label),)
+    return section_of(
+        "Effect of treatment", text, (text_table("Effects", HEADS, tuple(rows)),), (forest(pictured, label),)
     )
 
 
-def _means(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> ResultSection:
+def _means(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> Section:
     shape = (len(data.arms), len(data.visits))
     mean, se = np.full(shape, np.nan), np.full(shape, np.nan)
     rows = []
@@ -112,23 +113,23 @@ def _means(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> Result
         rows.append(
             (f"{data.visits[m.visit].name}, {data.arms[m.arm]}", number(m.mean, 4), number(m.se), str(m.subjects))
         )
-    grid = TextTable("Least-squares means", ("", "mean", "SE", "subjects"), tuple(rows))
+    grid = text_table("Least-squares means", ("", "mean", "SE", "subjects"), tuple(rows))
     label = f"{p.endpoint.label}, {p.endpoint.measure.value} ({p.endpoint.unit})"
     picture = means_by_visit([v.name for v in data.visits], data.arms, mean, se, label)
     text = "Means at average covariates, each class with equal weight, and their 95 % intervals."
-    return ResultSection("Course of the arms", text, (grid,), (picture,))
+    return section_of("Course of the arms", text, (grid,), (picture,))
 
 
-def _covariance(data: AnalysisData, found: AdjustedTrial) -> ResultSection:
+def _covariance(data: AnalysisData, found: AdjustedTrial) -> Section:
     assert found.fit is not None
     sigma = found.fit.sigma
     names = [v.name for v in data.visits]
     rows = tuple((n, *(number(v) for v in row)) for n, row in zip(names, sigma, strict=True))
     text = f"Minus twice the restricted log-likelihood {found.fit.deviance:.4f}; {found.fit.outcome}."
-    return ResultSection("Covariance between visits", text, (TextTable(found.fit.structure.name, ("", *names), rows),))
+    return section_of("Covariance between visits", text, (text_table(found.fit.structure.name, ("", *names), rows),))
 
 
-def _survival(p: TrialProtocol, data: AnalysisData) -> ResultSection:
+def _survival(p: TrialProtocol, data: AnalysisData) -> Section:
     time, event = data.y[:, 0], data.event
     keep = np.isfinite(time)
     ticks = [float(t) for t in np.linspace(0, float(np.max(time[keep])), 6)]
@@ -142,13 +143,13 @@ def _survival(p: TrialProtocol, data: AnalysisData) -> ResultSection:
         risk.append(numbers_at_risk(time[mine], ticks))
         rows.append((arm, str(int(mine.sum())), str(int(event[mine].sum())), number(c.median)))
     test = log_rank(time[keep], event[keep], data.arm[keep])
-    text = f"Log-rank test: chi-square {test.statistic:.3f} on {test.df} df, p {p_text(test.p)}."
-    grid = TextTable("Events", ("", "subjects", "events", "median"), tuple(rows))
+    text = f"Log-rank test: chi-square {test.statistic:.3f} on {test.df} df, p {probability(test.p)}."
+    grid = text_table("Events", ("", "subjects", "events", "median"), tuple(rows))
     label = f"{p.endpoint.label} ({p.endpoint.unit})"
-    return ResultSection("Time to event", text, (grid,), (survival_curves(data.arms, curves, risk, ticks, label),))
+    return section_of("Time to event", text, (grid,), (survival_curves(data.arms, curves, risk, ticks, label),))
 
 
-def _calibration(p: TrialProtocol, data: AnalysisData, found: TrialForecast) -> ResultSection:
+def _calibration(p: TrialProtocol, data: AnalysisData, found: TrialForecast) -> Section:
     rows = tuple(
         (
             data.visits[c.visit].name,
@@ -167,7 +168,7 @@ def _calibration(p: TrialProtocol, data: AnalysisData, found: TrialForecast) -> 
     mine = (data.arm == 0) & np.isfinite(data.y[:, last])
     picture = forecast_against_reading(found.forecast.mean[mine, last], data.y[mine, last], data.visits[last].name)
     text = f"Controls only, each forecast by a model that never saw him. Models: {ids}."
-    return ResultSection("How the forecasts held", text, (TextTable("Calibration", heads, rows),), (picture,))
+    return section_of("How the forecasts held", text, (text_table("Calibration", heads, rows),), (picture,))
 
 
 def _values(data: AnalysisData, found: AdjustedTrial) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin_service.report.text import number
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.borrow.borrowing import BetaMixture, fitted_mixture, map_prior, success_probability
 from twin_service.trial.borrow.gaussian import NormalMixture, normal_map, normal_success, rate_map
@@ -12,7 +13,7 @@ from twin_service.trial.data.tables import DataTable
 from twin_service.trial.protocol import BorrowSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.report.pictures import lines
-from twin_service.trial.report.results import Json, ResultSection, StepResult, TextTable, jsonable, number
+from twin_service.trial.report.results import Json, StepResult, jsonable, section_of, text_table
 
 
 def borrow_step(p: TrialProtocol, history: DataTable) -> StepResult:
@@ -145,9 +146,9 @@ def _borrowed(
     answer: str, values: dict[str, Json], moments: float, picture: str, priors: list[tuple[str, float, float, float]]
 ) -> StepResult:
     rows = tuple((n, number(m), number(s), number(e)) for n, m, s, e in priors)
-    grid = TextTable("What history says", ("", "mean", "SD", "effective size (ELIR)"), rows)
+    grid = text_table("What history says", ("", "mean", "SD", "effective size (ELIR)"), rows)
     text = (
         f"By moments the MAP prior is worth {moments:.0f}. Borrowing buys power where "
         "controls agree and errors where not."
     )
-    return StepResult("borrow", answer, (ResultSection("Prior and errors", text, (grid,), (picture,)),), values, ())
+    return StepResult("borrow", answer, (section_of("Prior and errors", text, (grid,), (picture,)),), values, ())

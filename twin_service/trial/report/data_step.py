@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from twin_service.report.page import Section
+from twin_service.report.text import number
 from twin_service.trial.data.assemble import AnalysisData
 from twin_service.trial.data.quality import DataQuality, data_quality
 from twin_service.trial.protocol import TrialProtocol
-from twin_service.trial.report.results import ResultSection, StepResult, TextTable, jsonable, number
+from twin_service.trial.report.results import StepResult, jsonable, section_of, text_table
 
 
 def data_step(p: TrialProtocol, data: AnalysisData) -> StepResult:
@@ -16,7 +18,7 @@ def data_step(p: TrialProtocol, data: AnalysisData) -> StepResult:
     return StepResult("data", answer, _sections(found), {"quality": jsonable(found)}, found.notes)
 
 
-def _sections(q: DataQuality) -> tuple[ResultSection, ...]:
+def _sections(q: DataQuality) -> tuple[Section, ...]:
     rows = []
     for v in q.visits:
         for a, arm in enumerate(q.arms):
@@ -33,15 +35,15 @@ def _sections(q: DataQuality) -> tuple[ResultSection, ...]:
         for r in q.baseline
     )
     patterns = tuple((k, *(str(c) for c in counts)) for k, counts in q.dropout)
-    grids = (TextTable("Readings", heads, tuple(rows)),)
-    sections = [ResultSection("The endpoint, visit by visit", "", grids)]
+    grids = (text_table("Readings", heads, tuple(rows)),)
+    sections = [section_of("The endpoint, visit by visit", "", grids)]
     if balance:
         text = "Mean and SD (share for a class). The difference is the largest from control, in SDs."
-        grid = TextTable("Baseline", ("", *q.arms, "missing", "difference"), balance)
-        sections.append(ResultSection("Baseline", text, (grid,)))
+        grid = text_table("Baseline", ("", *q.arms, "missing", "difference"), balance)
+        sections.append(section_of("Baseline", text, (grid,)))
     if len(q.visits) > 1:
         text = "X: read, dot: not read, one place a visit."
         sections.append(
-            ResultSection("Patterns of missing visits", text, (TextTable("Subjects", ("", *q.arms), patterns),))
+            section_of("Patterns of missing visits", text, (text_table("Subjects", ("", *q.arms), patterns),))
         )
     return tuple(sections)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from twin_service.report.text import number
 from twin_service.trial.adjust.ancova import refuse
 from twin_service.trial.adjust.planning import Assumptions, plan, power
-from twin_service.trial.data.assemble import Note
 from twin_service.trial.interim.futility import Bounds, crossings, with_futility, without_futility
 from twin_service.trial.interim.group_sequential import (
     GroupSequentialDesign,
@@ -25,10 +25,11 @@ from twin_service.trial.interim.group_sequential import (
     spending_design,
 )
 from twin_service.trial.interim.simulate import SimulatedTrials, VirtualTrial, simulate_design
+from twin_service.trial.note import Note
 from twin_service.trial.protocol import InterimSpec, PlanSpec, TrialProtocol
 from twin_service.trial.protocol_reader import did_you_mean
 from twin_service.trial.report.pictures import boundaries, lines
-from twin_service.trial.report.results import Json, ResultSection, StepResult, TextTable, jsonable, number
+from twin_service.trial.report.results import Json, StepResult, jsonable, section_of, text_table
 
 Progress = Callable[[float], None]
 SPENDINGS = ("obrien_fleming", "pocock", "hwang_shih_decani", "power_family", "haybittle_peto")
@@ -82,7 +83,7 @@ def plan_step(p: TrialProtocol, progress: Progress) -> StepResult:
         f"SD {spec.sd:g}, counted as {sd:.3g}; "
         f"{spec.dropout:.0%} without the endpoint; two-sided alpha {spec.alpha:g}."
     )
-    grid = TextTable("Size", ("", "with forecasts", "without"), rows)
+    grid = text_table("Size", ("", "with forecasts", "without"), rows)
     picture = lines(
         correlations, (("patients", curve),), ("correlation of forecast and endpoint", "patients to randomize")
     )
@@ -92,7 +93,7 @@ def plan_step(p: TrialProtocol, progress: Progress) -> StepResult:
         "simulated_error": seen.error,
         "power": power(a, found.patients),
     }
-    return StepResult("plan", answer, (ResultSection("How many patients?", text, (grid,), (picture,)),), values, ())
+    return StepResult("plan", answer, (section_of("How many patients?", text, (grid,), (picture,)),), values, ())
 
 
 def bounds_of(spec: InterimSpec) -> Bounds:
@@ -144,10 +145,10 @@ def interim_step(p: TrialProtocol) -> StepResult:
         "P efficacy, no effect",
     )
     sections = [
-        ResultSection(
+        section_of(
             "Boundaries",
             "",
-            (TextTable("Looks", heads, rows),),
+            (text_table("Looks", heads, rows),),
             (boundaries(b.information, b.upper, b.lower, spec.observed_z),),
         )
     ]
@@ -227,14 +228,14 @@ def simulate_step(p: TrialProtocol, pool: np.ndarray | None, progress: Progress)
         return name, f"{s.efficacy:.4f}", f"{s.error:.4f}", number(s.patients, 4), *shares
 
     heads = ("", "efficacy", "MC error", "mean patients", *(f"efficacy at {t:.0%}" for t in b.information))
-    grid = TextTable("Simulated trials", heads, (row("no effect", null), row("planned effect", hoped)))
+    grid = text_table("Simulated trials", heads, (row("no effect", null), row("planned effect", hoped)))
     source = "drawn from the trial's own controls and their forecasts" if pool is not None else "normal, as planned"
     far = abs(null.efficacy - b.alpha) > 3 * null.error
     note = Note("type I error", "differs from nominal by more than three Monte Carlo errors", True)
     values: dict[str, Json] = {"null": jsonable(null), "planned": jsonable(hoped), "patients": size, "alpha": b.alpha}
     text = f"Virtual patients are {source}; correlation of forecast and endpoint {r:.2f}, SD {sd:.3g}."
     return StepResult(
-        "simulate", answer, (ResultSection("What the design does", text, (grid,)),), values, (note,) if far else ()
+        "simulate", answer, (section_of("What the design does", text, (grid,)),), values, (note,) if far else ()
     )
 
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin_service.report.page import Section
+from twin_service.report.text import number, probability
 from twin_service.trial.data.assemble import AnalysisData
 from twin_service.trial.external.compare import Compared, weighted_curves
 from twin_service.trial.external.run import ExternalAnalysis
 from twin_service.trial.protocol import ExternalSpec, TrialProtocol
 from twin_service.trial.report.pictures import forest, histograms, love, survival_curves
-from twin_service.trial.report.results import (
-    Json,
-    ResultSection,
-    StepResult,
-    TextTable,
-    interval,
-    jsonable,
-    number,
-    p_text,
-)
+from twin_service.trial.report.results import Json, StepResult, interval, jsonable, section_of, text_table
 from twin_service.trial.survival.curves import numbers_at_risk
 
 
@@ -63,24 +56,24 @@ def _shown(c: Compared, *values: float) -> str:
     return interval(told[0], told[1], told[2])
 
 
-def _effects(found: ExternalAnalysis) -> ResultSection:
+def _effects(found: ExternalAnalysis) -> Section:
     named = [("as they came", found.compared.naive), ("made comparable", found.compared.effect)]
     if found.compared.augmented is not None:
         named.append(("doubly robust", found.compared.augmented))
     if found.calibration is not None:
         named.append(("controls against controls, as they came", found.calibration.naive))
         named.append(("controls against controls, made comparable", found.calibration.effect))
-    rows = tuple((n, _shown(found.compared, e.estimate, e.low, e.high), number(e.se), p_text(e.p)) for n, e in named)
+    rows = tuple(
+        (n, _shown(found.compared, e.estimate, e.low, e.high), number(e.se), probability(e.p)) for n, e in named
+    )
     low, high, failed = found.interval
     boot = f"Bootstrap, weights made anew each time: {_shown(found.compared, low, low, high).split('(')[1][:-1]}"
     text = f"{boot} ({failed} resamples without overlap)."
     picture = forest([(n, e.estimate, e.low, e.high) for n, e in named], found.compared.scale)
-    return ResultSection(
-        "Effect", text, (TextTable("Effects", ("", "effect (interval)", "SE", "p"), rows),), (picture,)
-    )
+    return section_of("Effect", text, (text_table("Effects", ("", "effect (interval)", "SE", "p"), rows),), (picture,))
 
 
-def _balance(c: Compared) -> ResultSection:
+def _balance(c: Compared) -> Section:
     rows = tuple(
         (
             b.name,
@@ -98,17 +91,17 @@ def _balance(c: Compared) -> ResultSection:
     text = (
         f"Effective patients: {c.ess[0]:.0f} treated, {c.ess[1]:.0f} controls. Differences are in SDs of the treated."
     )
-    return ResultSection("Are the groups comparable?", text, (TextTable("Balance", heads, rows),), (picture,))
+    return section_of("Are the groups comparable?", text, (text_table("Balance", heads, rows),), (picture,))
 
 
-def _overlap(c: Compared) -> ResultSection:
+def _overlap(c: Compared) -> Section:
     groups = (("external controls", c.scores[c.group == 0]), ("treated", c.scores[c.group == 1]))
-    return ResultSection(
+    return section_of(
         "Overlap", "", (), (histograms(groups, "probability of being in the trial, given the covariates"),)
     )
 
 
-def _curves(p: TrialProtocol, found: ExternalAnalysis) -> ResultSection:
+def _curves(p: TrialProtocol, found: ExternalAnalysis) -> Section:
     y = found.groups.outcomes.y
     ticks = [float(t) for t in np.linspace(0, float(y.max()), 6)]
     names = ("treated", "external controls, weighted")
@@ -119,10 +112,10 @@ def _curves(p: TrialProtocol, found: ExternalAnalysis) -> ResultSection:
     if found.rmst_difference is not None:
         d, se = found.rmst_difference
         text += f" Difference of mean time without the event, as they came: {number(d)} (SE {number(se)})."
-    return ResultSection("Time to event", text, (), (picture,))
+    return section_of("Time to event", text, (), (picture,))
 
 
-def _bias(found: ExternalAnalysis) -> ResultSection:
+def _bias(found: ExternalAnalysis) -> Section:
     rows = tuple(
         (f"{b.treated_share:.0%} of treated, {b.control_share:.0%} of controls", number(b.strength, 2), number(b.ratio))
         for b in found.bias
@@ -136,10 +129,10 @@ def _bias(found: ExternalAnalysis) -> ResultSection:
     if found.tipping is not None and np.isfinite(found.tipping.shift):
         text += f" The interval reaches no effect when the controls' mean moves by {number(found.tipping.shift)}."
     heads = ("an unmeasured characteristic in", "risk ratio", "effect without it")
-    return ResultSection("How much hidden bias would it take?", text, (TextTable("Array of confounders", heads, rows),))
+    return section_of("How much hidden bias would it take?", text, (text_table("Array of confounders", heads, rows),))
 
 
-def _target(spec: ExternalSpec, found: ExternalAnalysis) -> ResultSection:
+def _target(spec: ExternalSpec, found: ExternalAnalysis) -> Section:
     kept, of = found.eligible
     limits = "; ".join(f"{k} {v[0]:g} to {v[1]:g}" for k, v in spec.eligibility.items()) or "none beyond the files'"
     rows = (
@@ -150,4 +143,4 @@ def _target(spec: ExternalSpec, found: ExternalAnalysis) -> ResultSection:
         ("Follow-up", spec.follow_up or "not said"),
         ("Assignment", f"emulated by {spec.method}, estimand {spec.estimand}, on {', '.join(spec.covariates)}"),
     )
-    return ResultSection("The trial this emulates", "", (TextTable("Target trial", ("", ""), rows),))
+    return section_of("The trial this emulates", "", (text_table("Target trial", ("", ""), rows),))

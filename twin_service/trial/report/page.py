@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 
+from twin_service.report.page import Page, Section, Table
+from twin_service.report.page import render as page
 from twin_service.trial.protocol import OpenedProtocol
 from twin_service.trial.report.results import StepResult
 
@@ -23,8 +24,6 @@ TITLES = {
 
 def render(result: StepResult, opened: OpenedProtocol, digests: Mapping[str, str]) -> str:
     """Self-contained HTML; the same result gives the same bytes."""
-    from jinja2 import Environment, StrictUndefined
-
     p = opened.protocol
     e = p.estimand
     estimand = [
@@ -34,20 +33,12 @@ def render(result: StepResult, opened: OpenedProtocol, digests: Mapping[str, str
         ("Summary", e.summary),
         *((f"If: {i.event}", f"{i.strategy.value.replace('_', ' ')}: {i.handling}") for i in e.intercurrent),
     ]
-    template = files("twin_service.trial.report").joinpath("templates/trial.html.j2").read_text(encoding="utf-8")
-    return str(
-        Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        .from_string(template)
-        .render(
-            title=p.title,
-            step=TITLES[result.step],
-            set_name=p.analysis_set.name,
-            answer=result.answer,
-            notes=result.notes,
-            sections=result.sections,
-            estimand=estimand,
-            protocol_digest=opened.digest,
-            seed=p.seed,
-            digests=sorted(digests.items()),
-        )
-    )
+    sections = [*result.sections, Section("Estimand", tables=[Table(("", ""), estimand)])]
+    warnings = [f"{n.about}: {n.message}" for n in result.notes if n.warning]
+    basis = [f"{n.about}: {n.message}" for n in result.notes if not n.warning]
+    basis += [
+        f"protocol {opened.digest}, seed {p.seed}",
+        *(f"{name} {digest}" for name, digest in sorted(digests.items())),
+    ]
+    kind = f"{TITLES[result.step]}, {p.analysis_set.name}"
+    return page(Page(p.title, [result.answer], sections, basis, warnings, kind))

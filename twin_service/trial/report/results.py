@@ -10,26 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin_service.trial.data.assemble import Note
+from twin_service.report.page import Picture, Section, Table
+from twin_service.report.text import interval_text
+from twin_service.trial.note import Note
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table: a title, column heads and rows of ready text."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class ResultSection:
-    title: str
-    text: str = ""
-    grids: tuple[TextTable, ...] = ()
-    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +23,7 @@ class StepResult:
 
     step: str
     answer: str
-    sections: tuple[ResultSection, ...]
+    sections: tuple[Section, ...]
     values: Mapping[str, Json]
     notes: tuple[Note, ...]
 
@@ -66,19 +51,15 @@ def jsonable(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Three significant digits; a dash for what is not known."""
-    if not math.isfinite(value):
-        return "\N{EN DASH}"
-    if value == 0:
-        return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(places, 6)}f}"
+def text_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of ready text under its title."""
+    return Table(heads, rows, title)
 
 
-def p_text(p: float) -> str:
-    return "\N{EN DASH}" if not math.isfinite(p) else "below 0.001" if p < 0.001 else f"{p:.3f}"
+def section_of(title: str, text: str = "", tables: Sequence[Table] = (), pictures: Sequence[str] = ()) -> Section:
+    """`pictures` are SVG text; each is captioned by the section's title."""
+    return Section(title, (text,) if text else (), [Picture(p, title) for p in pictures], tables)
 
 
 def interval(estimate: float, low: float, high: float) -> str:
-    return f"{number(estimate)} ({number(low)} to {number(high)})"
+    return interval_text(estimate, low, high)

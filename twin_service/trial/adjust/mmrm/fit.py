@@ -29,6 +29,7 @@ FloatArray = NDArray[np.float64]
 STEPS = 100
 # Change of -2 log-likelihood that a further Newton step would bring.
 TOLERANCE = 1e-10
+SINGULAR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,14 @@ def fit_repeated(
     except np.linalg.LinAlgError:
         cov = 2 * np.linalg.pinv(H)
         outcome = Outcome(Verdict.NOT_POSITIVE_DEFINITE, "curvature of the restricted likelihood: a flat direction")
-    if left > 1e-6:
-        outcome = Outcome(Verdict.NOT_CONVERGED, f"restricted likelihood after {steps} steps")
     sigma = np.asarray(shape.sigma(theta), dtype=np.float64)
+    if left > 1e-6:
+        own = np.linalg.eigvalsh(sigma)
+        why = f"restricted likelihood after {steps} steps"
+        if own[0] < SINGULAR * own[-1]:
+            # the likelihood rises towards a covariance without full rank: too few readings for the structure
+            why += "; the covariance between visits becomes singular: choose one with fewer parameters"
+        outcome = Outcome(Verdict.NOT_CONVERGED, why)
     return RepeatedFit(data, shape, theta, np.asarray(cov), sigma, at, steps, outcome)
 
 

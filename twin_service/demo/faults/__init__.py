@@ -1,1 +1,0 @@
-"""Faults on purpose: processes killed, calls of nonsense, callers where they do not belong."""
