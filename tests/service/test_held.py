@@ -20,7 +20,7 @@ from tests.service.conftest import (
     simulate_request,
 )
 from twin_service.service.server import Server
-from twin_service.store.migrate import migrate
+from twin_service.store.adopt import migrate
 from twin_service.store.verify import verify
 from twin_service.v1 import event_pb2, twin_pb2
 

@@ -17,7 +17,6 @@ import os
 import re
 import secrets
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Protocol, cast
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from twin_service.library.files import parse_text
 from twin_service.outcome import Refusal, RefusalCode
 
 KEY_BYTES = 32
@@ -164,9 +164,9 @@ def text_of(keys: LocalKeys) -> str:
 def keys_of(text: str) -> LocalKeys:
     """Keys as a key file says them; raises Refusal."""
     try:
-        table = tomllib.loads(text)
+        table = parse_text(text, "keys", "keys")
         sets = [_set(table[name]) for name in ("signing", "wrapping")]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError):
+    except (Refusal, KeyError, TypeError, ValueError, AttributeError):
         raise _wrong(
             "expected [signing] and [wrapping], each with `current` and `keys` (id = base64 of 32 bytes; ids of at "
             "most 16 lower-case letters, digits and hyphens); `twin keys new` writes such a file"

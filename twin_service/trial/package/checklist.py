@@ -23,7 +23,7 @@ E9, FDA_COVARIATES, FDA_EXTERNAL, EMA = "ICH E9(R1)", "FDA 2023 covariates", "FD
 OPEN = "open: to be answered by the sponsor"
 
 
-class Asked(NamedTuple):
+class RegulatorQuestion(NamedTuple):
     """One question, where it is asked, and its answer; `OPEN` where no file says it."""
 
     question: str
@@ -44,7 +44,7 @@ class Analyzed(NamedTuple):
     external: ExternalAnalysis | None
 
 
-def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[Asked, ...]:
+def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[RegulatorQuestion, ...]:
     """Questions of the parts that were carried out."""
     asked = [*_estimand(p, done, digest)]
     if done.adjusted is not None:
@@ -56,15 +56,17 @@ def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[Asked, ...
     return tuple(asked)
 
 
-def _estimand(p: TrialProtocol, done: Analyzed, digest: str) -> Iterator[Asked]:
+def _estimand(p: TrialProtocol, done: Analyzed, digest: str) -> Iterator[RegulatorQuestion]:
     e = p.estimand
     events = "; ".join(f"{i.event}: {i.strategy.value.replace('_', ' ')}" for i in e.intercurrent)
     missing = int(np.sum(~np.isfinite(done.data.y)))
     share = f"{missing} of {done.data.y.size} planned readings are missing"
-    yield Asked("Estimand stated before the analysis", E9, f"protocol {digest[:16]}: {e.summary}, {e.population}")
-    yield Asked("Intercurrent events and their strategies", E9, events or OPEN)
-    yield Asked("Analysis set", E9, f"{p.analysis_set.name}: {len(done.data.arm)} subjects")
-    yield Asked("Missing data", E9, f"{share}; {_missing(p)}")
+    yield RegulatorQuestion(
+        "Estimand stated before the analysis", E9, f"protocol {digest[:16]}: {e.summary}, {e.population}"
+    )
+    yield RegulatorQuestion("Intercurrent events and their strategies", E9, events or OPEN)
+    yield RegulatorQuestion("Analysis set", E9, f"{p.analysis_set.name}: {len(done.data.arm)} subjects")
+    yield RegulatorQuestion("Missing data", E9, f"{share}; {_missing(p)}")
 
 
 def _missing(p: TrialProtocol) -> str:
@@ -75,58 +77,64 @@ def _missing(p: TrialProtocol) -> str:
     return "handled by the model or left out; no imputation is asked for (adjust.imputation)"
 
 
-def _adjustment(p: TrialProtocol, found: AdjustedTrial) -> Iterator[Asked]:
+def _adjustment(p: TrialProtocol, found: AdjustedTrial) -> Iterator[RegulatorQuestion]:
     spec = p.adjust
     names = [*spec.covariates, *spec.factors] if spec is not None else []
     if spec is not None and spec.baseline:
         names.append("baseline of the endpoint")
-    yield Asked("Covariates named before the outcome is seen", FDA_COVARIATES, ", ".join(names) or "none")
-    yield Asked(
+    yield RegulatorQuestion("Covariates named before the outcome is seen", FDA_COVARIATES, ", ".join(names) or "none")
+    yield RegulatorQuestion(
         "Unadjusted effect beside the adjusted one",
         FDA_COVARIATES,
         f"both reported; variance {found.variance_reduction:.0%} below the unadjusted one",
     )
     errors = spec.errors if spec is not None else "HC3"
-    yield Asked("Standard errors robust to a wrong model", FDA_COVARIATES, f"{errors} ({found.method.value})")
+    yield RegulatorQuestion(
+        "Standard errors robust to a wrong model", FDA_COVARIATES, f"{errors} ({found.method.value})"
+    )
 
 
-def _forecasts(found: TrialForecast) -> Iterator[Asked]:
+def _forecasts(found: TrialForecast) -> Iterator[RegulatorQuestion]:
     digests = ", ".join(m.digest[:12] for m in found.models)
     cutoffs = sorted({m.cutoff for m in found.models if m.cutoff})
     how = "cross-fitted: no subject's outcome teaches his own forecast" if found.cross_fitted else "historical controls"
     c = found.calibration[-1]
-    yield Asked("Prognostic model frozen before unblinding", EMA, f"{how}; models {digests}")
-    yield Asked("Training cut-off", EMA, ", ".join(cutoffs) or OPEN)
-    yield Asked("Only baseline enters", EMA, "by construction: the model is given nothing from after randomization")
-    yield Asked(
+    yield RegulatorQuestion("Prognostic model frozen before unblinding", EMA, f"{how}; models {digests}")
+    yield RegulatorQuestion("Training cut-off", EMA, ", ".join(cutoffs) or OPEN)
+    yield RegulatorQuestion(
+        "Only baseline enters", EMA, "by construction: the model is given nothing from after randomization"
+    )
+    yield RegulatorQuestion(
         "Performance in the controls",
         EMA,
         f"correlation {number(c.correlation)}, 90 % bands held {c.coverage90:.0%} of {c.patients} readings",
     )
 
 
-def _external(p: TrialProtocol, found: ExternalAnalysis) -> Iterator[Asked]:
+def _external(p: TrialProtocol, found: ExternalAnalysis) -> Iterator[RegulatorQuestion]:
     spec, c = p.external, found.compared
     assert spec is not None
     worst = max(c.balance, key=lambda b: abs(b.difference_after))
     for name in ("index_date", "look_back", "washout", "follow_up"):
         question = f"{name.replace('_', ' ').capitalize()}, the same in both groups"
-        yield Asked(question, FDA_EXTERNAL, getattr(spec, name) or OPEN)
-    yield Asked("Eligibility applied to both", FDA_EXTERNAL, f"{found.eligible[0]} of {found.eligible[1]} are eligible")
-    yield Asked(
+        yield RegulatorQuestion(question, FDA_EXTERNAL, getattr(spec, name) or OPEN)
+    yield RegulatorQuestion(
+        "Eligibility applied to both", FDA_EXTERNAL, f"{found.eligible[0]} of {found.eligible[1]} are eligible"
+    )
+    yield RegulatorQuestion(
         "Comparability on prognostic covariates",
         FDA_EXTERNAL,
         f"{spec.method}; largest standardized difference {number(abs(worst.difference_after))} ({worst.name}); "
         f"effective controls {c.ess[1]:.0f}",
     )
-    yield Asked("Unmeasured confounding", FDA_EXTERNAL, f"E-value {number(found.evalue.point)}, bias array")
+    yield RegulatorQuestion("Unmeasured confounding", FDA_EXTERNAL, f"E-value {number(found.evalue.point)}, bias array")
     calibrated = "compared, see the report" if found.calibration is not None else "open: the trial has no own controls"
-    yield Asked("The method tried on controls against controls", FDA_EXTERNAL, calibrated)
-    yield Asked("Negative control outcome", FDA_EXTERNAL, spec.negative_control or OPEN)
+    yield RegulatorQuestion("The method tried on controls against controls", FDA_EXTERNAL, calibrated)
+    yield RegulatorQuestion("Negative control outcome", FDA_EXTERNAL, spec.negative_control or OPEN)
     for question in (
         "Treatment and care comparable (dose, schedule, supportive care)",
         "Outcome ascertained alike, blinded where it can be",
         "Patient-level data of both groups available to the agency",
         "Agency asked early",
     ):
-        yield Asked(question, FDA_EXTERNAL, OPEN)
+        yield RegulatorQuestion(question, FDA_EXTERNAL, OPEN)
