@@ -17,7 +17,7 @@ from twin_service.trial.external.run import external_analysis
 from twin_service.trial.forecast.run import forecast_trial, history_tables
 from twin_service.trial.note import Note
 from twin_service.trial.package.adam import adam_tables
-from twin_service.trial.package.checklist import Analyzed, RegulatorQuestion, checklist
+from twin_service.trial.package.checklist import Analyzed, ReviewItem, checklist
 from twin_service.trial.package.dataset_json import dataset_json
 from twin_service.trial.package.define_xml import define_xml
 from twin_service.trial.package.log import LOG, LoggedRun, log_text, sha256, software
@@ -131,12 +131,12 @@ def _parts(step: StepResult) -> list[Section]:
     return [first, *step.sections]
 
 
-def _checklist_table(asked: tuple[RegulatorQuestion, ...]) -> Table:
+def _checklist_table(asked: tuple[ReviewItem, ...]) -> Table:
     marks = {i: "harm" for i, a in enumerate(asked) if a.is_open}
     return Table(("question", "asked by", "answer"), [tuple(a) for a in asked], marks=marks)
 
 
-def _checklist_csv(asked: tuple[RegulatorQuestion, ...]) -> bytes:
+def _checklist_csv(asked: tuple[ReviewItem, ...]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("question", "asked_by", "answer"))

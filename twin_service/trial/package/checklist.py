@@ -23,7 +23,7 @@ E9, FDA_COVARIATES, FDA_EXTERNAL, EMA = "ICH E9(R1)", "FDA 2023 covariates", "FD
 OPEN = "open: to be answered by the sponsor"
 
 
-class RegulatorQuestion(NamedTuple):
+class ReviewItem(NamedTuple):
     """One question, where it is asked, and its answer; `OPEN` where no file says it."""
 
     question: str
@@ -44,7 +44,7 @@ class Analyzed(NamedTuple):
     external: ExternalAnalysis | None
 
 
-def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[RegulatorQuestion, ...]:
+def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[ReviewItem, ...]:
     """Questions of the parts that were carried out."""
     asked = [*_estimand(p, done, digest)]
     if done.adjusted is not None:
@@ -56,17 +56,15 @@ def checklist(p: TrialProtocol, done: Analyzed, digest: str) -> tuple[RegulatorQ
     return tuple(asked)
 
 
-def _estimand(p: TrialProtocol, done: Analyzed, digest: str) -> Iterator[RegulatorQuestion]:
+def _estimand(p: TrialProtocol, done: Analyzed, digest: str) -> Iterator[ReviewItem]:
     e = p.estimand
     events = "; ".join(f"{i.event}: {i.strategy.value.replace('_', ' ')}" for i in e.intercurrent)
     missing = int(np.sum(~np.isfinite(done.data.y)))
     share = f"{missing} of {done.data.y.size} planned readings are missing"
-    yield RegulatorQuestion(
-        "Estimand stated before the analysis", E9, f"protocol {digest[:16]}: {e.summary}, {e.population}"
-    )
-    yield RegulatorQuestion("Intercurrent events and their strategies", E9, events or OPEN)
-    yield RegulatorQuestion("Analysis set", E9, f"{p.analysis_set.name}: {len(done.data.arm)} subjects")
-    yield RegulatorQuestion("Missing data", E9, f"{share}; {_missing(p)}")
+    yield ReviewItem("Estimand stated before the analysis", E9, f"protocol {digest[:16]}: {e.summary}, {e.population}")
+    yield ReviewItem("Intercurrent events and their strategies", E9, events or OPEN)
+    yield ReviewItem("Analysis set", E9, f"{p.analysis_set.name}: {len(done.data.arm)} subjects")
+    yield ReviewItem("Missing data", E9, f"{share}; {_missing(p)}")
 
 
 def _missing(p: TrialProtocol) -> str:
@@ -77,64 +75,62 @@ def _missing(p: TrialProtocol) -> str:
     return "handled by the model or left out; no imputation is asked for (adjust.imputation)"
 
 
-def _adjustment(p: TrialProtocol, found: AdjustedTrial) -> Iterator[RegulatorQuestion]:
+def _adjustment(p: TrialProtocol, found: AdjustedTrial) -> Iterator[ReviewItem]:
     spec = p.adjust
     names = [*spec.covariates, *spec.factors] if spec is not None else []
     if spec is not None and spec.baseline:
         names.append("baseline of the endpoint")
-    yield RegulatorQuestion("Covariates named before the outcome is seen", FDA_COVARIATES, ", ".join(names) or "none")
-    yield RegulatorQuestion(
+    yield ReviewItem("Covariates named before the outcome is seen", FDA_COVARIATES, ", ".join(names) or "none")
+    yield ReviewItem(
         "Unadjusted effect beside the adjusted one",
         FDA_COVARIATES,
         f"both reported; variance {found.variance_reduction:.0%} below the unadjusted one",
     )
     errors = spec.errors if spec is not None else "HC3"
-    yield RegulatorQuestion(
-        "Standard errors robust to a wrong model", FDA_COVARIATES, f"{errors} ({found.method.value})"
-    )
+    yield ReviewItem("Standard errors robust to a wrong model", FDA_COVARIATES, f"{errors} ({found.method.value})")
 
 
-def _forecasts(found: TrialForecast) -> Iterator[RegulatorQuestion]:
+def _forecasts(found: TrialForecast) -> Iterator[ReviewItem]:
     digests = ", ".join(m.digest[:12] for m in found.models)
     cutoffs = sorted({m.cutoff for m in found.models if m.cutoff})
     how = "cross-fitted: no subject's outcome teaches his own forecast" if found.cross_fitted else "historical controls"
     c = found.calibration[-1]
-    yield RegulatorQuestion("Prognostic model frozen before unblinding", EMA, f"{how}; models {digests}")
-    yield RegulatorQuestion("Training cut-off", EMA, ", ".join(cutoffs) or OPEN)
-    yield RegulatorQuestion(
+    yield ReviewItem("Prognostic model frozen before unblinding", EMA, f"{how}; models {digests}")
+    yield ReviewItem("Training cut-off", EMA, ", ".join(cutoffs) or OPEN)
+    yield ReviewItem(
         "Only baseline enters", EMA, "by construction: the model is given nothing from after randomization"
     )
-    yield RegulatorQuestion(
+    yield ReviewItem(
         "Performance in the controls",
         EMA,
         f"correlation {number(c.correlation)}, 90 % bands held {c.coverage90:.0%} of {c.patients} readings",
     )
 
 
-def _external(p: TrialProtocol, found: ExternalAnalysis) -> Iterator[RegulatorQuestion]:
+def _external(p: TrialProtocol, found: ExternalAnalysis) -> Iterator[ReviewItem]:
     spec, c = p.external, found.compared
     assert spec is not None
     worst = max(c.balance, key=lambda b: abs(b.difference_after))
     for name in ("index_date", "look_back", "washout", "follow_up"):
         question = f"{name.replace('_', ' ').capitalize()}, the same in both groups"
-        yield RegulatorQuestion(question, FDA_EXTERNAL, getattr(spec, name) or OPEN)
-    yield RegulatorQuestion(
+        yield ReviewItem(question, FDA_EXTERNAL, getattr(spec, name) or OPEN)
+    yield ReviewItem(
         "Eligibility applied to both", FDA_EXTERNAL, f"{found.eligible[0]} of {found.eligible[1]} are eligible"
     )
-    yield RegulatorQuestion(
+    yield ReviewItem(
         "Comparability on prognostic covariates",
         FDA_EXTERNAL,
         f"{spec.method}; largest standardized difference {number(abs(worst.difference_after))} ({worst.name}); "
         f"effective controls {c.ess[1]:.0f}",
     )
-    yield RegulatorQuestion("Unmeasured confounding", FDA_EXTERNAL, f"E-value {number(found.evalue.point)}, bias array")
+    yield ReviewItem("Unmeasured confounding", FDA_EXTERNAL, f"E-value {number(found.evalue.point)}, bias array")
     calibrated = "compared, see the report" if found.calibration is not None else "open: the trial has no own controls"
-    yield RegulatorQuestion("The method tried on controls against controls", FDA_EXTERNAL, calibrated)
-    yield RegulatorQuestion("Negative control outcome", FDA_EXTERNAL, spec.negative_control or OPEN)
+    yield ReviewItem("The method tried on controls against controls", FDA_EXTERNAL, calibrated)
+    yield ReviewItem("Negative control outcome", FDA_EXTERNAL, spec.negative_control or OPEN)
     for question in (
         "Treatment and care comparable (dose, schedule, supportive care)",
         "Outcome ascertained alike, blinded where it can be",
         "Patient-level data of both groups available to the agency",
         "Agency asked early",
     ):
-        yield RegulatorQuestion(question, FDA_EXTERNAL, OPEN)
+        yield ReviewItem(question, FDA_EXTERNAL, OPEN)
