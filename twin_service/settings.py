@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -124,22 +127,59 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+# Read elsewhere, each by one command: data of others, trained models, compiled kernels, a client's token.
+OTHERS = frozenset(f"TWIN_{n}" for n in ("REFERENCE_DIR", "MODEL_DIR", "CACHE_DIR", "NODE_MODULES", "TOKEN"))
+
+
+class EffectiveSetting(NamedTuple):
+    """A setting in force: its name, value, and where it comes from."""
+
+    name: str
+    value: str
+    source: str
+
+
 def load(path: Path | None = None) -> Settings:
     """Settings from the environment and, where given, the TOML file at `path`.
 
-    Raises Refusal that names each setting that is unknown or out of range.
+    Raises Refusal that names each setting that is unknown or out of range, TWIN_ variables included.
     """
-    given: dict[str, Any] = {}
-    if path is not None:
-        try:
-            given = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise Refusal(RefusalCode.INVALID, f"settings file: {error}", field=str(path), reason="SETTINGS") from None
+    given = _from_file(path)
+    keys = given.get("keys") or os.environ.get("TWIN_KEYS", "")
+    held = {str(keys).removeprefix("env:")} if str(keys).startswith("env:") else set()
+    names = {f"TWIN_{n.upper()}" for n in Settings.model_fields} | OTHERS | held
+    unknown = sorted(v for v in os.environ if v.startswith("TWIN_") and v not in names)
+    if unknown:
+        near = get_close_matches(unknown[0], sorted(names), 1)
+        hint = f"; did you mean {near[0]}?" if near else "; `twin config` lists all"
+        said = f"{', '.join(unknown)}: no such setting{hint}"
+        raise Refusal(RefusalCode.INVALID, said, field=unknown[0], reason="SETTINGS")
     try:
         return Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise Refusal(RefusalCode.INVALID, f"settings: {wrong}", field="settings", reason="SETTINGS") from None
+
+
+def effective(path: Path | None = None) -> list[EffectiveSetting]:
+    """Every setting in force, by name; a password in a URL is not shown. Raises Refusal as `load` does."""
+    settings, given = load(path), _from_file(path)
+    found = []
+    for name in Settings.model_fields:
+        variable = f"TWIN_{name.upper()}"
+        source = variable if variable in os.environ else str(path) if name in given else "default"
+        value = str(getattr(settings, name))
+        found.append(EffectiveSetting(name, re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", value), source))
+    return found
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise Refusal(RefusalCode.INVALID, f"settings file: {error}", field=str(path), reason="SETTINGS") from None
 
 
 def described() -> list[tuple[str, str, str]]:

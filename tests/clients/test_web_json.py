@@ -143,7 +143,7 @@ def test_a_body_beyond_the_limit_is_not_read_to_its_end(doors: Doors) -> None:
 
 
 def test_the_callers_deadline_is_kept(doors: Doors) -> None:
-    """One millisecond is not enough to compose a whole-body model of two drugs."""
-    asked = {"model": {"drugs": ["midazolam", "itraconazole"]}}
+    """One millisecond is not enough to compose a whole-body model of four drugs."""
+    asked = {"model": {"drugs": ["rifampicin", "digoxin", "quinidine", "efavirenz"]}}
     status, said, _ = post(doors[0], "/twin_service.v1.LibraryService/DescribeModel", asked, connect_timeout_ms="1")
     assert (status, said["code"]) == (504, "deadline_exceeded")

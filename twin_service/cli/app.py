@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twin_service.cli import clinic, custody, discovery, feed, patients, phase1, population, science
+from twin_service.cli import clinic, custody, discovery, feed, operate, patients, phase1, population, science
 from twin_service.cli.figures import Json, write_figures
 from twin_service.cli.trial import trial
 from twin_service.outcome import Refusal, missing_extra
@@ -34,7 +34,21 @@ def main() -> None:
         sys.exit(2)
 
 
-NO_STORE = 3
+def _version(asked: bool) -> None:
+    from importlib.metadata import version
+
+    if asked:
+        typer.echo(f"twin-service {version('twin-service')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")
+    ] = False,
+) -> None:
+    """Patient digital twins: serve, simulate, qualify."""
 
 
 @app.command()
@@ -185,6 +199,7 @@ science.register(app, bench)
 population.register(app, bench)
 clinic.register(app)
 custody.register(app)
+operate.register(app)
 discovery.register(app)
 patients.register(app)
 phase1.register(app)

@@ -43,7 +43,7 @@ class Server:
 
     def __init__(self, settings: Settings, *, clock: calls.Clock = calls.wall_clock_us) -> None:
         identities = Identities(settings)
-        _check_identity(settings, identities)
+        check_identity(settings, identities)
         if settings.migrate_on_start:
             migrate(settings, adopt=False)
         self.settings = settings
@@ -150,7 +150,7 @@ class Server:
             ) from None
 
 
-def _check_identity(settings: Settings, identities: Identities) -> None:
+def check_identity(settings: Settings, identities: Identities) -> None:
     """A server that others can reach must know who calls. Raises Refusal."""
     host = settings.listen.rpartition(":")[0].strip("[]")
     loopback = host in ("localhost", "::1") or host.startswith(("127.", "unix"))
