@@ -22,12 +22,16 @@ def adjust_step(p: TrialProtocol, data: AnalysisData, found: AdjustedTrial) -> S
     last = found.comparisons[-1]
     name = data.arms[last.arm]
     method = found.method.value.replace("_", " ").upper()
-    e = last.effect
-    level = f"{100 * e.level:g} % interval"
-    answer = (
-        f"{method}: {name} against {data.arms[0]} at {data.visits[last.visit].name.lower()}: {found.scale} "
-        f"{number(e.estimate)} {_unit(p, found)} ({level} {number(e.low)} to {number(e.high)}, p {probability(e.p)})."
+    level = f"{100 * last.effect.level:g} % interval"
+    unit = f" ({_unit(p, found)})" if _unit(p, found) else ""
+    answer = f"{method} at {data.visits[last.visit].name.lower()}, {found.scale} to {data.arms[0]}{unit}: "
+    answer += "; ".join(
+        f"{data.arms[c.arm]} {number(c.effect.estimate)} ({level} {number(c.effect.low)} to {number(c.effect.high)}, "
+        f"p {probability(c.effect.p)})"
+        for c in found.comparisons
+        if c.visit == last.visit
     )
+    answer += "."
     if found.posterior is not None:
         q = found.posterior
         answer = (
