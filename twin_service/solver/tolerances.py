@@ -56,6 +56,11 @@ class Deadline:
     def expired(self) -> bool:
         return self._cancelled.is_set() or time.monotonic() >= self._end
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller stopped it although there was time left."""
+        return self._cancelled.is_set() and time.monotonic() < self._end
+
     def wait(self, seconds: float) -> bool:
         """Wait until the deadline has passed, the caller cancels or `seconds` go by; whether work must stop."""
         self._cancelled.wait(min(seconds, self.remaining_s))

@@ -218,7 +218,11 @@ class _Watched:
     def _status(self, error: Exception) -> status_pb2.Status:
         retry = self._parts.settings.retry_after_s
         passed = self._call is not None and self._call.deadline.expired
-        if isinstance(error, Refusal) and error.code is RefusalCode.CANCELLED and passed:
+        stopped = isinstance(error, errors.DeadlinePassed)
+        stopped |= isinstance(error, Refusal) and error.code is RefusalCode.CANCELLED and passed
+        if stopped and self._call is not None and self._call.deadline.cancelled:
+            return status_pb2.Status(code=grpc.StatusCode.CANCELLED.value[0], message="the caller went away")
+        if stopped:
             return errors.of_deadline()
         if isinstance(error, Refusal):
             return errors.of_refusal(error, retry)
@@ -228,8 +232,6 @@ class _Watched:
             return errors.of_violations(error.violations)
         if isinstance(error, StoreUnavailable):
             return errors.of_unavailable(error, retry)
-        if isinstance(error, errors.DeadlinePassed):
-            return errors.of_deadline()
         if isinstance(error, errors.Unauthenticated):
             return errors.of_unauthenticated(str(error))
         if isinstance(error, grpc.RpcError):
