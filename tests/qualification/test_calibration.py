@@ -56,7 +56,10 @@ def test_what_is_not_is_found(width: float, shift: float) -> None:
     assert min(c.p_mean, c.p_variance) < 1e-6
 
 
-@pytest.mark.parametrize("name", sorted(TRIALS))
+# A whole-body cohort takes half a minute; the bounded slice of the default run is the others.
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "pbpk" else n for n in sorted(TRIALS)]
+)
 def test_bands_of_a_small_cohort_are_neither_useless_nor_blind(name: str) -> None:
     """20 patients: the share inside has a standard error of 0.035; the full 500 are `twin qualify --estimation`."""
     trial = TRIALS[name]

@@ -245,7 +245,7 @@ def plant(store: Store) -> None:
     store.write(lambda c: rows.save_belief(c, NAME, trouble))
 
 
-@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("sealed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_nothing_of_an_erased_patient_can_be_read_in_any_file(
     keyed: Settings, request: pytest.FixtureRequest, sealed: bool
 ) -> None:
