@@ -115,6 +115,7 @@ def test_a_table_in_other_units_is_doubted_in_words(files: tuple[Path, Path], tm
     assert "AMT in mg, oddol in mg/L. Is it in other units?" in said
 
 
+@pytest.mark.slow
 def test_evaluations_are_the_same_on_any_number_of_processes(files: tuple[Path, Path], tmp_path: Path) -> None:
     model, table = files
     head, *rows = table.read_text().splitlines()
